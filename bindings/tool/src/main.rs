@@ -1,0 +1,2 @@
+//! `cargo tool`.
+fn main() {}

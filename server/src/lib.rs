@@ -1,0 +1,3 @@
+//! The wsc hub as a library.
+
+pub mod log;
