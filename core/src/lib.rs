@@ -1,1 +1,24 @@
-//! The wsc protocol.
+//! The wsc protocol: messages, frames, the client machine and the hub's half of a connection.
+//!
+//! This crate has no sockets, no clock, no entropy, no runtime and no async. Time comes in as an argument
+//! (milliseconds on the caller's clock), randomness as a seed. Two machines live here: [`client::Client`], one
+//! device's connection to a hub, and [`peer::Peer`], the hub's half of one connection. Both obey one rule:
+//! **after every mutation drain the outputs before the next mutation.**
+
+pub mod backoff;
+pub mod client;
+pub mod codes;
+pub mod coverage;
+pub mod frame;
+pub mod kind;
+pub mod limits;
+pub mod message;
+pub mod names;
+pub mod peer;
+pub mod time;
+
+pub use codes::{CloseCode, ErrorCode};
+pub use kind::{Category, MessageType, Priority};
+pub use message::Message;
+pub use names::StreamName;
+pub use time::Timestamp;

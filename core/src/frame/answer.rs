@@ -1,0 +1,218 @@
+//! What the answers to requests say, read from their `data`.
+
+use super::DecodeError;
+use super::scan::{Scanner, list};
+use crate::kind::UserStatus;
+use crate::message::Text;
+use crate::names::StreamName;
+
+/// `fetched`: the end of a page of history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The first position looked at.
+    pub from: u64,
+    /// The last position looked at.
+    pub to: u64,
+    /// The oldest this user may fetch.
+    pub floor: u64,
+    /// The newest position.
+    pub head: u64,
+    /// Whether there is more in the direction asked for.
+    pub more: bool,
+}
+
+/// `group_members`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberPage {
+    /// User ids in order.
+    pub users: Vec<String>,
+    /// What to give as `after` for the next page; empty: this is the last.
+    pub next: String,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// One user's presence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceOf {
+    /// The user.
+    pub user: String,
+    /// `online`, `offline`, `busy` or `away`; as text, so that a new one passes.
+    pub status: String,
+    /// How many devices are connected.
+    pub devices: u64,
+    /// When the user was last seen, in milliseconds; 0: never or not told.
+    pub last_seen_ms: u64,
+}
+
+impl PresenceOf {
+    /// Whether the user counts as online.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        !self.status.is_empty() && self.status != UserStatus::Offline.as_str()
+    }
+}
+
+/// `online_users_list`.
+pub type UserPage = MemberPage;
+
+/// How far one message got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReceiptOf {
+    /// The message.
+    pub message_id: String,
+    /// `accepted`, `delivered`, `read` or `unknown`.
+    pub stage: String,
+    /// In a group: how many members it was delivered to.
+    pub delivered: Option<u64>,
+    /// In a group: how many members have read it.
+    pub read: Option<u64>,
+}
+
+/// One conversation of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationState {
+    /// Its stream: the inbox, or a group.
+    pub stream: StreamName<'static>,
+    /// The other user; empty for a group.
+    pub peer: String,
+    /// The newest position.
+    pub last: u64,
+    /// Read up to here.
+    pub read: u64,
+    /// Messages of others after it.
+    pub unread: u64,
+}
+
+/// `conversations`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conversations {
+    /// Newest first.
+    pub conversations: Vec<ConversationState>,
+    /// What to give as `after` for the next page; empty: this is the last.
+    pub next: String,
+}
+
+/// Reads the `data` of `fetched`.
+pub fn parse_fetched(data: &str) -> Result<Fetched, DecodeError> {
+    let mut page = Fetched::default();
+    Scanner::new(data).document(|scanner, key| {
+        match key {
+            "from" => page.from = scanner.integer("from")?,
+            "to" => page.to = scanner.integer("to")?,
+            "floor" => page.floor = scanner.integer("floor")?,
+            "head" => page.head = scanner.integer("head")?,
+            "more" => page.more = scanner.boolean("more")?,
+            _ => scanner.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(page)
+}
+
+/// Reads the `data` of `group_members` and `online_users_list`.
+pub fn parse_members(data: &str) -> Result<MemberPage, DecodeError> {
+    let mut page = MemberPage::default();
+    Scanner::new(data).document(|scanner, key| {
+        match key {
+            "users" => page.users = list(scanner, "users")?.into_iter().map(Text::into_owned).collect(),
+            "next" => page.next = scanner.text("next")?.into_owned(),
+            "total" => page.total = scanner.integer("total")?,
+            _ => scanner.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(page)
+}
+
+/// Reads the `data` of `user_status_response` and of the presence changes: `users`, or one user's fields alone.
+pub fn parse_statuses(data: &str) -> Result<Vec<PresenceOf>, DecodeError> {
+    let (mut users, mut alone) = (Vec::new(), PresenceOf::default());
+    Scanner::new(data).document(|scanner, key| {
+        if key == "users" {
+            return scanner.array("users", |scanner| {
+                let mut user = PresenceOf::default();
+                scanner.object(|scanner, key| presence_field(scanner, key, &mut user))?;
+                users.push(user);
+                Ok(())
+            });
+        }
+        presence_field(scanner, key, &mut alone)
+    })?;
+    if !alone.user.is_empty() {
+        users.push(alone);
+    }
+    Ok(users)
+}
+
+fn presence_field(scanner: &mut Scanner<'_>, key: &str, user: &mut PresenceOf) -> Result<(), super::Fault> {
+    match key {
+        "user_id" => user.user = scanner.text("user_id")?.into_owned(),
+        "status" => user.status = scanner.text("status")?.into_owned(),
+        "devices" => user.devices = scanner.integer("devices")?,
+        "last_seen_ms" => user.last_seen_ms = scanner.integer("last_seen_ms")?,
+        _ => scanner.skip()?,
+    }
+    Ok(())
+}
+
+/// Reads the `data` of `receipts`.
+pub fn parse_receipts(data: &str) -> Result<Vec<ReceiptOf>, DecodeError> {
+    let mut receipts = Vec::new();
+    Scanner::new(data).document(|scanner, key| {
+        if key != "receipts" {
+            return scanner.skip();
+        }
+        scanner.array("receipts", |scanner| {
+            let mut receipt = ReceiptOf::default();
+            scanner.object(|scanner, key| {
+                match key {
+                    "message_id" => receipt.message_id = scanner.text("message_id")?.into_owned(),
+                    "stage" => receipt.stage = scanner.text("stage")?.into_owned(),
+                    "delivered" => receipt.delivered = Some(scanner.integer("delivered")?),
+                    "read" => receipt.read = Some(scanner.integer("read")?),
+                    _ => scanner.skip()?,
+                }
+                Ok(())
+            })?;
+            receipts.push(receipt);
+            Ok(())
+        })
+    })?;
+    Ok(receipts)
+}
+
+/// Reads the `data` of `conversations`.
+pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
+    let mut page = Conversations::default();
+    Scanner::new(data).document(|scanner, key| {
+        match key {
+            "next" => page.next = scanner.text("next")?.into_owned(),
+            "conversations" => scanner.array("conversations", |scanner| {
+                let mut found = ConversationState {
+                    stream: StreamName::Inbox,
+                    peer: String::new(),
+                    last: 0,
+                    read: 0,
+                    unread: 0,
+                };
+                scanner.object(|scanner, key| {
+                    match key {
+                        "peer" => found.peer = scanner.text("peer")?.into_owned(),
+                        "group_id" => found.stream = StreamName::group(scanner.text("group_id")?.into_owned()),
+                        "last" => found.last = scanner.integer("last")?,
+                        "read" => found.read = scanner.integer("read")?,
+                        "unread" => found.unread = scanner.integer("unread")?,
+                        _ => scanner.skip()?,
+                    }
+                    Ok(())
+                })?;
+                page.conversations.push(found);
+                Ok(())
+            })?,
+            _ => scanner.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(page)
+}

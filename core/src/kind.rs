@@ -1,0 +1,191 @@
+//! The 107 message types of go-wsc with their category and default priority, and the enumerations that travel on the wire.
+//!
+//! A message carries its type as text, so that types this table does not know pass unharmed; the table is for
+//! completion, classification and defaults.
+
+macro_rules! names {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* #[doc = concat!("`", $text, "`")] $variant),* }
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// The text on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$variant => $text),* } }
+            /// The value of a text, if the table knows it.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> { match name { $($text => Some(Self::$variant),)* _ => None } }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+names! {
+    /// A message type known by name.
+    MessageType {
+        Text "text", Image "image", File "file", Audio "audio", Video "video", Location "location", Card "card",
+        Emoji "emoji", Sticker "sticker", Link "link", Quote "quote", Forward "forward", Command "command",
+        Markdown "markdown", RichText "rich_text", Code "code", Json "json", Xml "xml", Binary "binary", Voice "voice",
+        Gif "gif", Document "document", Spreadsheet "spreadsheet", Presentation "presentation", Contact "contact",
+        Calendar "calendar", Task "task", Poll "poll", Form "form", Payment "payment", Order "order",
+        Product "product", Invite "invite",
+        System "system", Notice "notice", Event "event", Announcement "announcement", Alert "alert", Error "error",
+        Info "info", Success "success", Warning "warning",
+        Heartbeat "heartbeat", Ping "ping", Pong "pong",
+        Ack "ack", Typing "typing", Read "read", Delivered "delivered", Recall "recall", Edit "edit",
+        Reaction "reaction",
+        Thread "thread", Reply "reply", Mention "mention", Custom "custom", Unknown "unknown",
+        TicketCreated "ticket_created", TicketAssigned "ticket_assigned", TicketClosed "ticket_closed",
+        TicketTimeoutClosed "ticket_timeout_closed", TicketTransfer "ticket_transfer", TicketActive "ticket_active",
+        Test "test", Welcome "welcome", Terminate "terminate", Transferred "transferred",
+        SessionCreated "session_created", SessionClosed "session_closed", SessionQueued "session_queued",
+        SessionTimeout "session_timeout", SessionPaused "session_paused", SessionResumed "session_resumed",
+        SessionTransferred "session_transferred", SessionMemberJoined "session_member_joined",
+        SessionMemberLeft "session_member_left", SessionStatusChanged "session_status_changed",
+        CheckUserStatus "check_user_status", UserStatusResponse "user_status_response",
+        GetOnlineUsers "get_online_users", OnlineUsersList "online_users_list", GetUserInfo "get_user_info",
+        UserInfoResponse "user_info_response", SystemQuery "system_query", SystemResponse "system_response",
+        UserJoined "user_joined", UserLeft "user_left", UserStatusChanged "user_status_changed",
+        ServerStatus "server_status", ServerStats "server_stats", ClientConfig "client_config",
+        ConfigUpdate "config_update", HealthCheck "health_check", HealthResponse "health_response",
+        Connected "connected", ClientRegistered "client_registered", ConnectionRejected "connection_rejected",
+        Disconnected "disconnected", Reconnected "reconnected", ConnectionError "connection_error",
+        ConnectionTimeout "connection_timeout", KickOut "kick_out", ForceOffline "force_offline",
+        OpenWindow "open_window", CloseWindow "close_window", BStatusReminder "b_status_reminder",
+        GroupChanged "group_changed",
+    }
+}
+
+names! {
+    /// What a message type is about.
+    Category {
+        Media "media", Text "text", System "system", Interactive "interactive", Recall "recall", Status "status",
+        Business "business", Session "session", Window "window", User "user", Config "config", Health "health",
+        Server "server", Thread "thread", Custom "custom", Other "other",
+    }
+}
+
+names! {
+    /// How important a message says it is. It never reorders.
+    Priority { Low "low", Normal "normal", High "high", Urgent "urgent", Critical "critical" }
+}
+
+names! {
+    /// Who a user is, `utp` in a token. Any other text is the application's.
+    UserType {
+        Visitor "visitor", Customer "customer", Agent "agent", Admin "admin", Bot "bot", Vip "vip", System "system",
+        Observer "observer",
+    }
+}
+
+names! {
+    /// A user's presence.
+    UserStatus { Online "online", Offline "offline", Busy "busy", Away "away", Invisible "invisible" }
+}
+
+names! {
+    /// `push_type`: informative only.
+    PushType { None "none", Direct "direct", Queue "queue", Offline "offline", Unicast "unicast" }
+}
+
+names! {
+    /// `broadcast_type`: `global` addresses everybody.
+    BroadcastType { None "none", Session "session", Global "global" }
+}
+
+names! {
+    /// `source`: where an entry came from; a live one has none (`online` in bare mode).
+    Source { Online "online", Offline "offline", History "history" }
+}
+
+impl MessageType {
+    /// The type's category; the first that matches in go-wsc's order.
+    #[must_use]
+    pub fn category(self) -> Category {
+        use MessageType as T;
+        match self {
+            T::Image | T::Audio | T::Video | T::File | T::Voice | T::Gif | T::Document | T::Spreadsheet
+            | T::Presentation => Category::Media,
+            T::Text | T::Markdown | T::RichText | T::Code => Category::Text,
+            T::System | T::Notice | T::Event | T::Announcement | T::Alert | T::Error | T::Info | T::Success
+            | T::Warning | T::Heartbeat | T::Ping | T::Pong | T::BStatusReminder => Category::System,
+            T::Card | T::Link | T::Quote | T::Command | T::Poll | T::Form | T::Task | T::Invite => {
+                Category::Interactive
+            }
+            T::Recall | T::Edit | T::Reaction => Category::Recall,
+            T::Typing | T::Read | T::Delivered | T::Ack => Category::Status,
+            T::OpenWindow | T::CloseWindow => Category::Window,
+            T::UserJoined | T::UserLeft | T::UserStatusChanged | T::CheckUserStatus | T::UserStatusResponse
+            | T::GetOnlineUsers | T::OnlineUsersList | T::GetUserInfo | T::UserInfoResponse => Category::User,
+            T::ClientConfig | T::ConfigUpdate => Category::Config,
+            T::HealthCheck | T::HealthResponse => Category::Health,
+            T::ServerStatus | T::ServerStats => Category::Server,
+            T::Thread | T::Reply => Category::Thread,
+            T::Custom | T::Unknown => Category::Custom,
+            T::Payment | T::Order | T::Product => Category::Business,
+            other if other.as_str().starts_with("ticket_") => Category::Business,
+            other if other.as_str().starts_with("session_") => Category::Session,
+            _ => Category::Other,
+        }
+    }
+
+    /// The priority go-wsc gives the type when none is set.
+    #[must_use]
+    pub fn default_priority(self) -> Priority {
+        use MessageType as T;
+        match self {
+            T::Error | T::Alert => Priority::Critical,
+            T::System | T::Announcement | T::Warning => Priority::Urgent,
+            T::Notice | T::Event | T::Success | T::Payment | T::Order | T::Invite | T::Task | T::Recall | T::Test
+            | T::Welcome | T::Terminate | T::Transferred => Priority::High,
+            T::Typing | T::Read | T::Delivered | T::Ack | T::Heartbeat | T::Ping | T::Pong | T::Info | T::Edit
+            | T::Reaction | T::Json | T::Xml | T::Binary | T::Spreadsheet | T::Presentation | T::Custom
+            | T::Command => Priority::Low,
+            other if matches!(other.category(), Category::Session) => Priority::High,
+            other if other.as_str().starts_with("ticket_") => Priority::High,
+            _ => Priority::Normal,
+        }
+    }
+}
+
+/// Whether this type is never a message from a client: the frames of the connection, and the requests.
+#[must_use]
+pub fn is_reserved(message_type: &str) -> bool {
+    matches!(
+        message_type,
+        "connect" | "connected" | "skip" | "gap" | "ack" | "error" | "fetched" | "ping" | "pong" | "heartbeat"
+            | "group_join" | "group_leave" | "group_remove" | "group_disband" | "group_changed" | "group_members"
+            | "fetch" | "receipts" | "conversations" | "check_user_status" | "user_status_response"
+            | "get_online_users" | "online_users_list" | "watch" | "unwatch" | "user_joined" | "user_left"
+            | "user_status_changed" | "observe" | "unobserve" | "refresh" | "get_user_info" | "user_info_response"
+            | "health_check" | "health_response" | "kick" | "kick_out" | "force_offline" | "server_status"
+            | "config_update"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_107_types_and_each_is_found_by_its_name() {
+        assert_eq!(MessageType::ALL.len(), 107);
+        for kind in MessageType::ALL {
+            assert_eq!(MessageType::from_name(kind.as_str()), Some(*kind));
+        }
+    }
+
+    #[test]
+    fn categories_and_priorities_are_those_of_the_original() {
+        assert_eq!(MessageType::BStatusReminder.category(), Category::System);
+        assert_eq!(MessageType::TicketActive.category(), Category::Business);
+        assert_eq!(MessageType::SessionQueued.default_priority(), Priority::High);
+        assert_eq!(MessageType::Alert.default_priority(), Priority::Critical);
+        assert_eq!(MessageType::Text.default_priority(), Priority::Normal);
+        assert_eq!(MessageType::Connected.category(), Category::Other);
+    }
+}
