@@ -251,7 +251,9 @@ impl CloseCode {
     #[must_use]
     pub const fn after(self) -> AfterClose {
         match self {
-            Self::Normal | Self::Forbidden | Self::Kicked | Self::Violation | Self::Replaced => AfterClose::Stay,
+            Self::Normal | Self::Forbidden | Self::Kicked | Self::Violation | Self::Replaced => {
+                AfterClose::Stay
+            }
             Self::Unauthorized | Self::TokenExpired => AfterClose::FreshToken,
             Self::Protocol | Self::InvalidData | Self::TooBig => AfterClose::ReconnectFewTimes,
             _ => AfterClose::Reconnect,

@@ -108,19 +108,44 @@ impl MessageType {
     pub fn category(self) -> Category {
         use MessageType as T;
         match self {
-            T::Image | T::Audio | T::Video | T::File | T::Voice | T::Gif | T::Document | T::Spreadsheet
+            T::Image
+            | T::Audio
+            | T::Video
+            | T::File
+            | T::Voice
+            | T::Gif
+            | T::Document
+            | T::Spreadsheet
             | T::Presentation => Category::Media,
             T::Text | T::Markdown | T::RichText | T::Code => Category::Text,
-            T::System | T::Notice | T::Event | T::Announcement | T::Alert | T::Error | T::Info | T::Success
-            | T::Warning | T::Heartbeat | T::Ping | T::Pong | T::BStatusReminder => Category::System,
+            T::System
+            | T::Notice
+            | T::Event
+            | T::Announcement
+            | T::Alert
+            | T::Error
+            | T::Info
+            | T::Success
+            | T::Warning
+            | T::Heartbeat
+            | T::Ping
+            | T::Pong
+            | T::BStatusReminder => Category::System,
             T::Card | T::Link | T::Quote | T::Command | T::Poll | T::Form | T::Task | T::Invite => {
                 Category::Interactive
             }
             T::Recall | T::Edit | T::Reaction => Category::Recall,
             T::Typing | T::Read | T::Delivered | T::Ack => Category::Status,
             T::OpenWindow | T::CloseWindow => Category::Window,
-            T::UserJoined | T::UserLeft | T::UserStatusChanged | T::CheckUserStatus | T::UserStatusResponse
-            | T::GetOnlineUsers | T::OnlineUsersList | T::GetUserInfo | T::UserInfoResponse => Category::User,
+            T::UserJoined
+            | T::UserLeft
+            | T::UserStatusChanged
+            | T::CheckUserStatus
+            | T::UserStatusResponse
+            | T::GetOnlineUsers
+            | T::OnlineUsersList
+            | T::GetUserInfo
+            | T::UserInfoResponse => Category::User,
             T::ClientConfig | T::ConfigUpdate => Category::Config,
             T::HealthCheck | T::HealthResponse => Category::Health,
             T::ServerStatus | T::ServerStats => Category::Server,
@@ -140,10 +165,34 @@ impl MessageType {
         match self {
             T::Error | T::Alert => Priority::Critical,
             T::System | T::Announcement | T::Warning => Priority::Urgent,
-            T::Notice | T::Event | T::Success | T::Payment | T::Order | T::Invite | T::Task | T::Recall | T::Test
-            | T::Welcome | T::Terminate | T::Transferred => Priority::High,
-            T::Typing | T::Read | T::Delivered | T::Ack | T::Heartbeat | T::Ping | T::Pong | T::Info | T::Edit
-            | T::Reaction | T::Json | T::Xml | T::Binary | T::Spreadsheet | T::Presentation | T::Custom
+            T::Notice
+            | T::Event
+            | T::Success
+            | T::Payment
+            | T::Order
+            | T::Invite
+            | T::Task
+            | T::Recall
+            | T::Test
+            | T::Welcome
+            | T::Terminate
+            | T::Transferred => Priority::High,
+            T::Typing
+            | T::Read
+            | T::Delivered
+            | T::Ack
+            | T::Heartbeat
+            | T::Ping
+            | T::Pong
+            | T::Info
+            | T::Edit
+            | T::Reaction
+            | T::Json
+            | T::Xml
+            | T::Binary
+            | T::Spreadsheet
+            | T::Presentation
+            | T::Custom
             | T::Command => Priority::Low,
             other if matches!(other.category(), Category::Session) => Priority::High,
             other if other.as_str().starts_with("ticket_") => Priority::High,
@@ -157,13 +206,47 @@ impl MessageType {
 pub fn is_reserved(message_type: &str) -> bool {
     matches!(
         message_type,
-        "connect" | "connected" | "skip" | "gap" | "ack" | "error" | "fetched" | "ping" | "pong" | "heartbeat"
-            | "group_join" | "group_leave" | "group_remove" | "group_disband" | "group_changed" | "group_members"
-            | "fetch" | "receipts" | "conversations" | "check_user_status" | "user_status_response"
-            | "get_online_users" | "online_users_list" | "watch" | "unwatch" | "user_joined" | "user_left"
-            | "user_status_changed" | "observe" | "unobserve" | "refresh" | "get_user_info" | "user_info_response"
-            | "health_check" | "health_response" | "kick" | "kick_out" | "force_offline" | "server_status"
+        "connect"
+            | "connected"
+            | "skip"
+            | "gap"
+            | "ack"
+            | "error"
+            | "fetched"
+            | "ping"
+            | "pong"
+            | "heartbeat"
+            | "group_join"
+            | "group_leave"
+            | "group_remove"
+            | "group_disband"
+            | "group_changed"
+            | "group_members"
+            | "fetch"
+            | "receipts"
+            | "conversations"
+            | "check_user_status"
+            | "user_status_response"
+            | "get_online_users"
+            | "online_users_list"
+            | "watch"
+            | "unwatch"
+            | "user_joined"
+            | "user_left"
+            | "user_status_changed"
+            | "observe"
+            | "unobserve"
+            | "refresh"
+            | "get_user_info"
+            | "user_info_response"
+            | "health_check"
+            | "health_response"
+            | "kick"
+            | "kick_out"
+            | "force_offline"
+            | "server_status"
             | "config_update"
+            | "welcome"
     )
 }
 

@@ -4,6 +4,8 @@
 pub const FRAME: usize = 64 * 1024;
 /// What a frame from the hub may be longer than [`FRAME`], in bytes.
 pub const FRAME_MARGIN: usize = 4 * 1024;
+/// Longer than any frame in either direction can be, in bytes: the decoder reads no further.
+pub const FRAME_MAX: usize = 16 * 1024 * 1024;
 /// Nesting of JSON, the outermost object included.
 pub const DEPTH: usize = 32;
 /// The protocol's number.

@@ -169,7 +169,10 @@ impl<'a> Message<'a> {
             return fault("group_ids", "each must be 1 to 128 bytes without control characters");
         }
         if self.expires_in_ms == Some(0) {
-            return fault("expires_in_ms", "must be above 0; leave it out for a message that does not expire");
+            return fault(
+                "expires_in_ms",
+                "must be above 0; leave it out for a message that does not expire",
+            );
         }
         self.destination().map(drop)
     }

@@ -199,7 +199,9 @@ pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
                 scanner.object(|scanner, key| {
                     match key {
                         "peer" => found.peer = scanner.text("peer")?.into_owned(),
-                        "group_id" => found.stream = StreamName::group(scanner.text("group_id")?.into_owned()),
+                        "group_id" => {
+                            found.stream = StreamName::group(scanner.text("group_id")?.into_owned())
+                        }
                         "last" => found.last = scanner.integer("last")?,
                         "read" => found.read = scanner.integer("read")?,
                         "unread" => found.unread = scanner.integer("unread")?,

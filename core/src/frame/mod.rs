@@ -13,10 +13,12 @@ mod scan;
 mod write;
 
 pub use answer::{
-    ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage, parse_conversations,
-    parse_fetched, parse_members, parse_receipts, parse_statuses,
+    ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
+    parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-pub use client::{decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_query};
+pub use client::{
+    decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_query,
+};
 pub use entry::{EntryBody, finish_entry};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
 pub use write::{ObjectWriter, write_string};
@@ -497,6 +499,11 @@ impl OpenStream<'_> {
     /// The same with its own bytes.
     #[must_use]
     pub fn into_owned(self) -> OpenStream<'static> {
-        OpenStream { stream: self.stream.into_owned(), epoch: own(self.epoch), from: self.from, head: self.head }
+        OpenStream {
+            stream: self.stream.into_owned(),
+            epoch: own(self.epoch),
+            from: self.from,
+            head: self.head,
+        }
     }
 }

@@ -1,0 +1,275 @@
+//! Frames from the hub: decoding and encoding.
+
+use std::borrow::Cow;
+
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::message::{check_length, read_message, split_binary, write_binary, write_message};
+use super::scan::Scanner;
+use super::write::{ObjectWriter, write_string};
+use super::{
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, HubFrame, OpenStream, Range, Receipt,
+};
+use crate::codes::ErrorCode;
+use crate::message::{FieldError, Message};
+use crate::names::StreamName;
+
+/// Reads a text frame from the hub.
+pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
+    check_length(text.len())?;
+    let mut fields = Fields::read(text)?;
+    // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
+    if !fields.peek(Texts::Sender).is_empty() {
+        return Ok(HubFrame::Message(Box::new(read_message(&mut fields)?)));
+    }
+    let message_type = fields.text(Texts::MessageType);
+    Ok(match message_type.as_ref() {
+        "" => return fields.wrong("message_type", "is missing"),
+        "connected" => HubFrame::Connected(Box::new(connected(&mut fields)?)),
+        "skip" => HubFrame::Skip(range(&mut fields)?),
+        "gap" => HubFrame::Gap { range: range(&mut fields)?, reason: fields.text(Texts::Reason) },
+        "ack" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Accepted(Accepted {
+            message_id: fields.text(Texts::MessageId),
+            stream: if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) },
+            seq_no: fields.number(Numbers::SeqNo),
+            duplicate: fields.flag(Flags::Duplicate),
+            create_at: fields.text(Texts::CreateAt),
+        }),
+        "error" => HubFrame::Error(ErrorFrame {
+            message_id: fields.text(Texts::MessageId),
+            request_id: fields.text(Texts::RequestId),
+            code: ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0)),
+            reason: fields.text(Texts::Reason),
+            retry_after_ms: fields.optional(Numbers::RetryAfter),
+        }),
+        "delivered" | "read" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Receipt(Receipt {
+            read: message_type == "read",
+            receiver: fields.text(Texts::Receiver),
+            receiver_client: fields.text(Texts::ReceiverClient),
+            message_ids: fields.list(Lists::MessageIds),
+        }),
+        "group_changed" => {
+            let mut data = fields.data()?;
+            let opened = if fields.peek(Texts::Stream).is_empty() {
+                None
+            } else {
+                Some(OpenStream {
+                    stream: fields.stream()?,
+                    epoch: fields.text(Texts::Epoch),
+                    from: fields.number(Numbers::From),
+                    head: fields.number(Numbers::Head),
+                })
+            };
+            HubFrame::GroupChanged(Box::new(GroupChanged {
+                request_id: fields.text(Texts::RequestId),
+                group: data.text(Texts::GroupId),
+                action: data.text(Texts::Action),
+                user: data.text(Texts::UserId),
+                opened,
+            }))
+        }
+        _ if !fields.peek(Texts::RequestId).is_empty() || message_type == "pong" => {
+            HubFrame::Answer(Answer {
+                request_id: fields.text(Texts::RequestId),
+                message_type,
+                data: Cow::Borrowed(fields.object(Objects::Data)),
+                server_time_ms: fields.number(Numbers::ServerTime),
+            })
+        }
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => {
+            HubFrame::Presence { message_type, data: Cow::Borrowed(fields.object(Objects::Data)) }
+        }
+        _ => HubFrame::Notice {
+            message_type,
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+            content: fields.text(Texts::Content),
+        },
+    })
+}
+
+/// Reads a binary frame from the hub, which is always a message.
+pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
+    check_length(bytes.len())?;
+    let (header, payload) = split_binary(bytes)?;
+    match decode_hub(header)? {
+        HubFrame::Message(mut message) => {
+            message.payload = Some(Cow::Borrowed(payload));
+            Ok(HubFrame::Message(message))
+        }
+        _ => Err(FieldError { field: "sender", reason: "a binary frame must be a message" }.into()),
+    }
+}
+
+fn range<'a>(fields: &mut Fields<'a>) -> Result<Range<'a>, DecodeError> {
+    let (Some(from), Some(to)) = (fields.optional(Numbers::From), fields.optional(Numbers::To)) else {
+        return fields.wrong("from", "from and to are both needed");
+    };
+    Ok(Range { stream: fields.stream()?, from, to })
+}
+
+fn connected<'a>(fields: &mut Fields<'a>) -> Result<Connected<'a>, DecodeError> {
+    let mut streams = Vec::new();
+    let given = fields.object(Objects::Streams);
+    if !given.is_empty() {
+        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
+    }
+    let limits = fields.object(Objects::Limits);
+    let frame_limit = if limits.is_empty() { 0 } else { Fields::read(limits)?.number(Numbers::Frame) };
+    Ok(Connected {
+        protocol: fields.number(Numbers::Protocol),
+        connection_id: fields.text(Texts::ConnectionId),
+        user_id: fields.text(Texts::UserId),
+        user_type: fields.text(Texts::UserType),
+        device_id: fields.text(Texts::DeviceId),
+        app_id: fields.text(Texts::AppId),
+        namespace: fields.text(Texts::Namespace),
+        node_id: fields.text(Texts::NodeId),
+        server_time_ms: fields.number(Numbers::ServerTime),
+        heartbeat_ms: fields.number(Numbers::Heartbeat),
+        window: fields.number(Numbers::Window),
+        ack_ms: fields.number(Numbers::Ack),
+        dedupe_ms: fields.number(Numbers::Dedupe),
+        frame_limit,
+        streams,
+    })
+}
+
+fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), super::Fault> {
+    Scanner::new(text).document(|scanner, name| {
+        // A stream this version does not know is left out, not an error.
+        let Some(stream) = StreamName::parse(name) else { return scanner.skip() };
+        let mut open = OpenStream { stream: stream.into_owned(), epoch: Cow::Borrowed(""), from: 0, head: 0 };
+        scanner.object(|scanner, key| {
+            match key {
+                "epoch" => open.epoch = scanner.text("epoch")?,
+                "from" => open.from = scanner.integer("from")?,
+                "head" => open.head = scanner.integer("head")?,
+                _ => scanner.skip()?,
+            }
+            Ok(())
+        })?;
+        streams.push(open);
+        Ok(())
+    })
+}
+
+/// Writes any frame but a binary message.
+pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
+    if let HubFrame::Message(message) = frame {
+        return write_message(out, message);
+    }
+    let mut writer = ObjectWriter::new(out);
+    match frame {
+        HubFrame::Message(_) => {}
+        HubFrame::Connected(connected) => write_connected(&mut writer, connected),
+        HubFrame::Skip(range) => {
+            writer.text("message_type", "skip");
+            write_range(&mut writer, range);
+        }
+        HubFrame::Gap { range, reason } => {
+            writer.text("message_type", "gap");
+            write_range(&mut writer, range);
+            writer.text("reason", reason);
+        }
+        HubFrame::Accepted(accepted) => {
+            writer
+                .text("message_type", "ack")
+                .text("message_id", &accepted.message_id)
+                .text("status", "accepted");
+            if let Some(stream) = &accepted.stream {
+                writer.text("stream", &stream.to_string());
+            }
+            writer
+                .number("seq_no", accepted.seq_no)
+                .flag("duplicate", accepted.duplicate)
+                .text("create_at", &accepted.create_at);
+        }
+        HubFrame::Error(error) => {
+            writer
+                .text("message_type", "error")
+                .text("message_id", &error.message_id)
+                .text("request_id", &error.request_id)
+                .count("code", u64::from(error.code.number()))
+                .text("reason", &error.reason);
+            if let Some(wait) = error.retry_after_ms {
+                writer.count("retry_after_ms", wait);
+            }
+        }
+        HubFrame::Receipt(receipt) => {
+            writer
+                .text("message_type", if receipt.read { "read" } else { "delivered" })
+                .text("receiver", &receipt.receiver)
+                .text("receiver_client", &receipt.receiver_client)
+                .list("message_ids", &receipt.message_ids);
+        }
+        HubFrame::Answer(answer) => {
+            writer
+                .text("message_type", &answer.message_type)
+                .text("request_id", &answer.request_id)
+                .number("server_time_ms", answer.server_time_ms)
+                .raw("data", &answer.data);
+        }
+        HubFrame::GroupChanged(change) => {
+            writer.text("message_type", "group_changed").text("request_id", &change.request_id).object(
+                "data",
+                |data| {
+                    data.text("group_id", &change.group)
+                        .text("action", &change.action)
+                        .text("user_id", &change.user);
+                },
+            );
+            if let Some(open) = &change.opened {
+                writer.text("stream", &open.stream.to_string());
+                write_open(&mut writer, open);
+            }
+        }
+        HubFrame::Presence { message_type, data } => {
+            writer.text("message_type", message_type).raw("data", data);
+        }
+        HubFrame::Notice { message_type, data, content } => {
+            writer.text("message_type", message_type).text("content", content).raw("data", data);
+        }
+    }
+    writer.end();
+}
+
+/// Writes a message with a payload as a binary frame.
+pub fn encode_hub_binary(message: &Message<'_>, out: &mut Vec<u8>) {
+    write_binary(out, message);
+}
+
+fn write_range(writer: &mut ObjectWriter<'_>, range: &Range<'_>) {
+    writer.text("stream", &range.stream.to_string()).count("from", range.from).count("to", range.to);
+}
+
+fn write_open(writer: &mut ObjectWriter<'_>, open: &OpenStream<'_>) {
+    writer.text("epoch", &open.epoch).count("from", open.from).count("head", open.head);
+}
+
+fn write_connected(writer: &mut ObjectWriter<'_>, connected: &Connected<'_>) {
+    writer
+        .text("message_type", "connected")
+        .count("protocol", connected.protocol)
+        .text("connection_id", &connected.connection_id)
+        .text("user_id", &connected.user_id)
+        .text("user_type", &connected.user_type)
+        .text("device_id", &connected.device_id)
+        .text("app_id", &connected.app_id)
+        .text("namespace", &connected.namespace)
+        .text("node_id", &connected.node_id)
+        .count("server_time_ms", connected.server_time_ms)
+        .count("heartbeat_ms", connected.heartbeat_ms)
+        .count("window", connected.window)
+        .count("ack_ms", connected.ack_ms)
+        .count("dedupe_ms", connected.dedupe_ms)
+        .object("limits", |limits| {
+            limits.count("frame", connected.frame_limit);
+        })
+        .object("streams", |streams| {
+            for open in &connected.streams {
+                let mut name = String::new();
+                write_string(&mut name, &open.stream.to_string());
+                // The name is written as a JSON string already; its quotes are those of the member.
+                streams.object(&name[1..name.len() - 1], |writer| write_open(writer, open));
+            }
+        });
+}

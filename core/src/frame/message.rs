@@ -1,0 +1,129 @@
+//! Messages to and from fields; the same in both directions.
+
+use std::borrow::Cow;
+
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::write::ObjectWriter;
+use super::{DecodeError, Fault};
+use crate::limits;
+use crate::message::Message;
+use crate::names::StreamName;
+
+pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError> {
+    let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
+    let mut text = |name| fields.text(name);
+    Ok(Message {
+        message_type: text(Texts::MessageType),
+        message_id: text(Texts::MessageId),
+        sender: text(Texts::Sender),
+        sender_name: text(Texts::SenderName),
+        sender_type: text(Texts::SenderType),
+        sender_client: text(Texts::SenderClient),
+        receiver: text(Texts::Receiver),
+        receiver_name: text(Texts::ReceiverName),
+        receiver_type: text(Texts::ReceiverType),
+        receiver_client: text(Texts::ReceiverClient),
+        session_id: text(Texts::SessionId),
+        content: text(Texts::Content),
+        create_at: text(Texts::CreateAt),
+        reply_to_msg_id: text(Texts::ReplyTo),
+        priority: text(Texts::Priority),
+        source: text(Texts::Source),
+        push_type: text(Texts::PushType),
+        broadcast_type: text(Texts::BroadcastType),
+        trace_id: text(Texts::TraceId),
+        request_id: text(Texts::RequestId),
+        data: Cow::Borrowed(fields.object(Objects::Data)),
+        seq_no: fields.number(Numbers::SeqNo),
+        group_ids: fields.list(Lists::GroupIds),
+        require_ack: fields.flag(Flags::RequireAck),
+        skip_database_storage: fields.flag(Flags::SkipStorage),
+        skip_send_to_client: fields.flag(Flags::SkipSend),
+        volatile: fields.flag(Flags::Volatile),
+        observed: fields.flag(Flags::Observed),
+        expires_in_ms: fields.optional(Numbers::ExpiresIn),
+        stream,
+        payload: None,
+    })
+}
+
+/// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ from place to place.
+pub(super) fn write_members(writer: &mut ObjectWriter<'_>, message: &Message<'_>) {
+    writer
+        .text("message_type", &message.message_type)
+        .text("message_id", &message.message_id)
+        .text("sender", &message.sender)
+        .text("sender_name", &message.sender_name)
+        .text("sender_type", &message.sender_type)
+        .text("sender_client", &message.sender_client)
+        .text("receiver", &message.receiver)
+        .text("receiver_name", &message.receiver_name)
+        .text("receiver_type", &message.receiver_type)
+        .text("receiver_client", &message.receiver_client)
+        .text("session_id", &message.session_id)
+        .text("content", &message.content)
+        .raw("data", &message.data)
+        .text("create_at", &message.create_at)
+        .text("reply_to_msg_id", &message.reply_to_msg_id)
+        .text("priority", &message.priority)
+        .text("push_type", &message.push_type)
+        .text("broadcast_type", &message.broadcast_type)
+        .list("group_ids", &message.group_ids)
+        .flag("require_ack", message.require_ack)
+        .flag("skip_database_storage", message.skip_database_storage)
+        .flag("skip_send_to_client", message.skip_send_to_client)
+        .text("trace_id", &message.trace_id)
+        .flag("volatile", message.volatile)
+        .flag("observed", message.observed);
+    if let Some(left) = message.expires_in_ms {
+        writer.count("expires_in_ms", left);
+    }
+}
+
+/// Writes what differs from place to place.
+pub(super) fn write_place(
+    writer: &mut ObjectWriter<'_>,
+    stream: Option<&StreamName<'_>>,
+    seq: u64,
+    source: &str,
+    request_id: &str,
+) {
+    if let Some(stream) = stream {
+        let mut name = String::new();
+        stream.write(&mut name);
+        writer.text("stream", &name);
+    }
+    writer.number("seq_no", seq).text("source", source).text("request_id", request_id);
+}
+
+/// Writes a whole message.
+pub(super) fn write_message(out: &mut String, message: &Message<'_>) {
+    let mut writer = ObjectWriter::new(out);
+    write_members(&mut writer, message);
+    write_place(&mut writer, message.stream.as_ref(), message.seq_no, &message.source, &message.request_id);
+    writer.end();
+}
+
+/// Writes a binary frame: length, object, bytes.
+pub(super) fn write_binary(out: &mut Vec<u8>, message: &Message<'_>) {
+    let mut header = String::with_capacity(message.size_hint());
+    write_message(&mut header, message);
+    let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(header.as_bytes());
+    out.extend_from_slice(message.payload.as_deref().unwrap_or_default());
+}
+
+/// Cuts a binary frame into its object and its bytes.
+pub(super) fn split_binary(bytes: &[u8]) -> Result<(&str, &[u8]), Fault> {
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Fault::Binary)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Fault::Binary)?;
+    let (header, payload) = rest.split_at_checked(length).ok_or(Fault::Binary)?;
+    let header = std::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
+    Ok((header, payload))
+}
+
+/// Refuses what is longer than any frame can be.
+pub(super) fn check_length(length: usize) -> Result<(), Fault> {
+    if length > limits::FRAME_MAX { Err(Fault::TooLong) } else { Ok(()) }
+}

@@ -1,0 +1,164 @@
+//! Writing JSON: one pass into the caller's buffer. Empty texts and lists, zero and `false` are left out.
+
+/// Writes one object, member by member.
+pub struct ObjectWriter<'o> {
+    out: &'o mut String,
+    first: bool,
+}
+
+impl<'o> ObjectWriter<'o> {
+    /// Opens an object.
+    pub fn new(out: &'o mut String) -> Self {
+        out.push('{');
+        Self { out, first: true }
+    }
+
+    /// Goes on with an object whose brace is open and that has members.
+    pub fn resume(out: &'o mut String) -> Self {
+        Self { out, first: false }
+    }
+
+    /// Writes a member's name; its value must follow.
+    pub fn name(&mut self, name: &str) -> &mut String {
+        if !self.first {
+            self.out.push(',');
+        }
+        self.first = false;
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push_str("\":");
+        self.out
+    }
+
+    /// A text, unless empty.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        if !value.is_empty() {
+            write_string(self.name(name), value);
+        }
+        self
+    }
+
+    /// A number, unless zero.
+    pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
+        if value != 0 { self.count(name, value) } else { self }
+    }
+
+    /// A number, zero too.
+    pub fn count(&mut self, name: &str, value: u64) -> &mut Self {
+        write_number(self.name(name), value);
+        self
+    }
+
+    /// `true`, or nothing.
+    pub fn flag(&mut self, name: &str, value: bool) -> &mut Self {
+        if value { self.boolean(name, true) } else { self }
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&mut self, name: &str, value: bool) -> &mut Self {
+        self.name(name).push_str(if value { "true" } else { "false" });
+        self
+    }
+
+    /// JSON as it is, unless empty.
+    pub fn raw(&mut self, name: &str, value: &str) -> &mut Self {
+        if !value.is_empty() {
+            self.name(name).push_str(value);
+        }
+        self
+    }
+
+    /// A list of texts, unless empty.
+    pub fn list<S: AsRef<str>>(&mut self, name: &str, values: &[S]) -> &mut Self {
+        if !values.is_empty() {
+            let out = self.name(name);
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(out, value.as_ref());
+            }
+            out.push(']');
+        }
+        self
+    }
+
+    /// A list of objects.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        items: &[T],
+        mut each: impl FnMut(&mut ObjectWriter<'_>, &T),
+    ) -> &mut Self {
+        let out = self.name(name);
+        out.push('[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let mut writer = ObjectWriter::new(out);
+            each(&mut writer, item);
+            writer.end();
+        }
+        out.push(']');
+        self
+    }
+
+    /// An object.
+    pub fn object(&mut self, name: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) -> &mut Self {
+        let mut writer = ObjectWriter::new(self.name(name));
+        fill(&mut writer);
+        writer.end();
+        self
+    }
+
+    /// Closes the object.
+    pub fn end(&mut self) {
+        self.out.push('}');
+    }
+}
+
+/// Writes a text as a JSON string.
+pub fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut written = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        out.push_str(&text[written..at]);
+        written = at + 1;
+        if escape.is_empty() {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            out.push_str("\\u00");
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        } else {
+            out.push_str(escape);
+        }
+    }
+    out.push_str(&text[written..]);
+    out.push('"');
+}
+
+/// Writes a whole number; without the formatting machinery, which is large in WebAssembly.
+pub(super) fn write_number(out: &mut String, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789"[(value % 10) as usize];
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend(digits[at..].iter().copied().map(char::from));
+}
