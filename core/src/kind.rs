@@ -106,52 +106,56 @@ impl MessageType {
     /// The type's category; the first that matches in go-wsc's order.
     #[must_use]
     pub fn category(self) -> Category {
-        use MessageType as T;
         match self {
-            T::Image
-            | T::Audio
-            | T::Video
-            | T::File
-            | T::Voice
-            | T::Gif
-            | T::Document
-            | T::Spreadsheet
-            | T::Presentation => Category::Media,
-            T::Text | T::Markdown | T::RichText | T::Code => Category::Text,
-            T::System
-            | T::Notice
-            | T::Event
-            | T::Announcement
-            | T::Alert
-            | T::Error
-            | T::Info
-            | T::Success
-            | T::Warning
-            | T::Heartbeat
-            | T::Ping
-            | T::Pong
-            | T::BStatusReminder => Category::System,
-            T::Card | T::Link | T::Quote | T::Command | T::Poll | T::Form | T::Task | T::Invite => {
-                Category::Interactive
-            }
-            T::Recall | T::Edit | T::Reaction => Category::Recall,
-            T::Typing | T::Read | T::Delivered | T::Ack => Category::Status,
-            T::OpenWindow | T::CloseWindow => Category::Window,
-            T::UserJoined
-            | T::UserLeft
-            | T::UserStatusChanged
-            | T::CheckUserStatus
-            | T::UserStatusResponse
-            | T::GetOnlineUsers
-            | T::OnlineUsersList
-            | T::GetUserInfo
-            | T::UserInfoResponse => Category::User,
-            T::ClientConfig | T::ConfigUpdate => Category::Config,
-            T::HealthCheck | T::HealthResponse => Category::Health,
-            T::ServerStatus | T::ServerStats => Category::Server,
-            T::Thread | T::Reply => Category::Thread,
-            T::Custom | T::Unknown => Category::Custom,
-            T::Payment | T::Order | T::Product => Category::Business,
+            Self::Image
+            | Self::Audio
+            | Self::Video
+            | Self::File
+            | Self::Voice
+            | Self::Gif
+            | Self::Document
+            | Self::Spreadsheet
+            | Self::Presentation => Category::Media,
+            Self::Text | Self::Markdown | Self::RichText | Self::Code => Category::Text,
+            Self::System
+            | Self::Notice
+            | Self::Event
+            | Self::Announcement
+            | Self::Alert
+            | Self::Error
+            | Self::Info
+            | Self::Success
+            | Self::Warning
+            | Self::Heartbeat
+            | Self::Ping
+            | Self::Pong
+            | Self::BStatusReminder => Category::System,
+            Self::Card
+            | Self::Link
+            | Self::Quote
+            | Self::Command
+            | Self::Poll
+            | Self::Form
+            | Self::Task
+            | Self::Invite => Category::Interactive,
+            Self::Recall | Self::Edit | Self::Reaction => Category::Recall,
+            Self::Typing | Self::Read | Self::Delivered | Self::Ack => Category::Status,
+            Self::OpenWindow | Self::CloseWindow => Category::Window,
+            Self::UserJoined
+            | Self::UserLeft
+            | Self::UserStatusChanged
+            | Self::CheckUserStatus
+            | Self::UserStatusResponse
+            | Self::GetOnlineUsers
+            | Self::OnlineUsersList
+            | Self::GetUserInfo
+            | Self::UserInfoResponse => Category::User,
+            Self::ClientConfig | Self::ConfigUpdate => Category::Config,
+            Self::HealthCheck | Self::HealthResponse => Category::Health,
+            Self::ServerStatus | Self::ServerStats => Category::Server,
+            Self::Thread | Self::Reply => Category::Thread,
+            Self::Custom | Self::Unknown => Category::Custom,
+            Self::Payment | Self::Order | Self::Product => Category::Business,
             other if other.as_str().starts_with("ticket_") => Category::Business,
             other if other.as_str().starts_with("session_") => Category::Session,
             _ => Category::Other,
@@ -161,39 +165,38 @@ impl MessageType {
     /// The priority go-wsc gives the type when none is set.
     #[must_use]
     pub fn default_priority(self) -> Priority {
-        use MessageType as T;
         match self {
-            T::Error | T::Alert => Priority::Critical,
-            T::System | T::Announcement | T::Warning => Priority::Urgent,
-            T::Notice
-            | T::Event
-            | T::Success
-            | T::Payment
-            | T::Order
-            | T::Invite
-            | T::Task
-            | T::Recall
-            | T::Test
-            | T::Welcome
-            | T::Terminate
-            | T::Transferred => Priority::High,
-            T::Typing
-            | T::Read
-            | T::Delivered
-            | T::Ack
-            | T::Heartbeat
-            | T::Ping
-            | T::Pong
-            | T::Info
-            | T::Edit
-            | T::Reaction
-            | T::Json
-            | T::Xml
-            | T::Binary
-            | T::Spreadsheet
-            | T::Presentation
-            | T::Custom
-            | T::Command => Priority::Low,
+            Self::Error | Self::Alert => Priority::Critical,
+            Self::System | Self::Announcement | Self::Warning => Priority::Urgent,
+            Self::Notice
+            | Self::Event
+            | Self::Success
+            | Self::Payment
+            | Self::Order
+            | Self::Invite
+            | Self::Task
+            | Self::Recall
+            | Self::Test
+            | Self::Welcome
+            | Self::Terminate
+            | Self::Transferred => Priority::High,
+            Self::Typing
+            | Self::Read
+            | Self::Delivered
+            | Self::Ack
+            | Self::Heartbeat
+            | Self::Ping
+            | Self::Pong
+            | Self::Info
+            | Self::Edit
+            | Self::Reaction
+            | Self::Json
+            | Self::Xml
+            | Self::Binary
+            | Self::Spreadsheet
+            | Self::Presentation
+            | Self::Custom
+            | Self::Command => Priority::Low,
             other if matches!(other.category(), Category::Session) => Priority::High,
             other if other.as_str().starts_with("ticket_") => Priority::High,
             _ => Priority::Normal,

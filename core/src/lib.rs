@@ -5,6 +5,7 @@
 //! device's connection to a hub, and [`peer::Peer`], the hub's half of one connection. Both obey one rule:
 //! **after every mutation drain the outputs before the next mutation.**
 
+pub mod budget;
 pub mod codes;
 pub mod coverage;
 pub mod frame;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod message;
 pub mod names;
 
+pub mod peer;
 pub mod time;
 
 pub use codes::{CloseCode, ErrorCode};

@@ -374,8 +374,8 @@ fn plain(bytes: &[u8]) -> usize {
     for chunk in bytes.chunks_exact(8) {
         let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
         let special = below(word, 0x20)
-            | below(word ^ ONES * u64::from(b'"'), 1)
-            | below(word ^ ONES * u64::from(b'\\'), 1);
+            | below(word ^ (ONES * u64::from(b'"')), 1)
+            | below(word ^ (ONES * u64::from(b'\\')), 1);
         if special != 0 {
             break;
         }

@@ -1,0 +1,427 @@
+//! The codec against serde_json: the same text means the same, and no bytes make it panic.
+//!
+//! `WSC_FRAMES` sets how many random frames, `WSC_SEED` repeats a run.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+use wsc_core::frame::{
+    ClientFrame, EntryBody, Fault, HubFrame, decode_client, decode_client_binary, decode_hub,
+    decode_hub_binary, encode_client, encode_client_binary, encode_hub, finish_entry,
+};
+use wsc_core::{Message, StreamName};
+
+/// A small generator: splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    fn one<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len())]
+    }
+
+    fn text(&mut self) -> String {
+        const ODD: &[&str] =
+            &["\"", "\\", "\n", "\u{0}", "\u{1f}", "/", "é", "漢字", "😀", "\u{7f}", "\u{2028}", "</", "\t"];
+        let mut text = String::new();
+        for _ in 0..self.below(12) {
+            if self.below(3) == 0 {
+                text.push_str(self.one(ODD));
+            } else {
+                text.push_str(self.one(&[
+                    "a",
+                    "hello world, this is a longer run",
+                    "7",
+                    " ",
+                    "group:x",
+                    "{}",
+                ]));
+            }
+        }
+        text
+    }
+
+    fn value(&mut self, depth: usize) -> Value {
+        match self.below(if depth == 0 { 6 } else { 8 }) {
+            0 => Value::Null,
+            1 => Value::Bool(self.below(2) == 0),
+            2 => Value::from(self.next() >> self.below(64)),
+            3 => Value::from(-1.5e-7 * f64::from(u32::try_from(self.below(1 << 20)).unwrap())),
+            4 | 5 => Value::from(self.text()),
+            6 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
+            _ => Value::Object((0..self.below(4)).map(|_| (self.text(), self.value(depth - 1))).collect()),
+        }
+    }
+
+    fn message(&mut self) -> Message<'static> {
+        let mut text =
+            || -> Cow<'static, str> { if self.below(2) == 0 { self.text().into() } else { "".into() } };
+        let mut message = Message {
+            sender: text(),
+            sender_name: text(),
+            sender_type: text(),
+            sender_client: text(),
+            receiver: text(),
+            receiver_name: text(),
+            receiver_type: text(),
+            receiver_client: text(),
+            session_id: text(),
+            content: text(),
+            create_at: text(),
+            reply_to_msg_id: text(),
+            priority: text(),
+            source: text(),
+            push_type: text(),
+            broadcast_type: text(),
+            trace_id: text(),
+            ..Message::default()
+        };
+        message.message_type = self.one(&["text", "image", "my own", "typing", "edit"]).into();
+        message.message_id = self.one(&["1", "0198f0a2-0000-7000-8000-000000000000", "~ !"]).into();
+        message.group_ids = (0..self.below(3)).map(|_| self.text().into()).collect();
+        message.require_ack = self.below(2) == 0;
+        message.volatile = self.below(2) == 0;
+        message.skip_send_to_client = self.below(2) == 0;
+        message.seq_no = if self.below(2) == 0 { self.next() >> 12 } else { 0 };
+        message.expires_in_ms = (self.below(2) == 0).then(|| self.next() >> 13);
+        if self.below(2) == 0 {
+            let object: Map<_, _> = (0..self.below(4)).map(|_| (self.text(), self.value(3))).collect();
+            message.data = Value::Object(object).to_string().into();
+        }
+        message.stream = match self.below(4) {
+            0 => Some(StreamName::Inbox),
+            1 => Some(StreamName::group("té\"am")),
+            2 => Some(StreamName::Broadcast),
+            _ => None,
+        };
+        message
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("WSC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        u64::from(now.subsec_nanos()) ^ now.as_secs()
+    });
+    println!("WSC_SEED={seed}");
+    seed
+}
+
+fn frames() -> usize {
+    std::env::var("WSC_FRAMES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// What serde_json read must be what we have, field by field.
+fn same(message: &Message<'_>, object: &Map<String, Value>) {
+    let texts: [(&str, &str); 19] = [
+        ("message_type", &message.message_type),
+        ("message_id", &message.message_id),
+        ("sender", &message.sender),
+        ("sender_name", &message.sender_name),
+        ("sender_type", &message.sender_type),
+        ("sender_client", &message.sender_client),
+        ("receiver", &message.receiver),
+        ("receiver_name", &message.receiver_name),
+        ("receiver_type", &message.receiver_type),
+        ("receiver_client", &message.receiver_client),
+        ("session_id", &message.session_id),
+        ("content", &message.content),
+        ("create_at", &message.create_at),
+        ("reply_to_msg_id", &message.reply_to_msg_id),
+        ("priority", &message.priority),
+        ("source", &message.source),
+        ("push_type", &message.push_type),
+        ("broadcast_type", &message.broadcast_type),
+        ("trace_id", &message.trace_id),
+    ];
+    for (name, ours) in texts {
+        let theirs = object.get(name).and_then(Value::as_str).unwrap_or("");
+        assert_eq!(ours, theirs, "{name}");
+    }
+    for (name, ours) in [
+        ("require_ack", message.require_ack),
+        ("volatile", message.volatile),
+        ("skip_send_to_client", message.skip_send_to_client),
+    ] {
+        assert_eq!(ours, object.get(name).and_then(Value::as_bool).unwrap_or(false), "{name}");
+    }
+    assert_eq!(message.seq_no, object.get("seq_no").and_then(Value::as_u64).unwrap_or(0));
+    assert_eq!(message.expires_in_ms, object.get("expires_in_ms").and_then(Value::as_u64));
+    let groups: Vec<&str> = message.group_ids.iter().map(AsRef::as_ref).collect();
+    let theirs = object.get("group_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+    assert_eq!(groups, theirs.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    match object.get("data") {
+        Some(data) if !data.is_null() => {
+            assert_eq!(&serde_json::from_str::<Value>(&message.data).unwrap(), data);
+        }
+        _ => assert_eq!(message.data, ""),
+    }
+}
+
+#[test]
+fn random_frames_mean_the_same_to_serde_json() {
+    let mut random = Random(seed());
+    let (mut text, mut accepted, mut refused) = (String::new(), 0, 0);
+    for _ in 0..frames() {
+        let message = random.message();
+        text.clear();
+        encode_client(&ClientFrame::Message(Box::new(message.clone())), &mut text);
+        let object: Map<String, Value> = serde_json::from_str(&text).expect("what we write is JSON");
+        same(&message, &object);
+        let ClientFrame::Message(read) = decode_client(&text).expect("what we write we read") else {
+            panic!("{text}")
+        };
+        assert_eq!(*read, message);
+        // The same frame damaged or in another form: serde_json is the judge of what is JSON.
+        let form = damage(&mut random, &text, object);
+        let theirs = serde_json::from_str::<Value>(&form);
+        match (decode_client(&form), theirs) {
+            (Ok(frame), Ok(Value::Object(object))) => {
+                accepted += 1;
+                if let ClientFrame::Message(read) = frame {
+                    same(&read, &object);
+                }
+            }
+            (Ok(_), theirs) => {
+                let reason = theirs.err().map(|error| error.to_string()).unwrap_or_default();
+                assert!(reason.contains("out of range"), "accepted, but serde_json says {reason}: {form}");
+            }
+            (Err(error), theirs) => {
+                refused += 1;
+                let syntax = matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject);
+                assert!(!(syntax && matches!(theirs, Ok(Value::Object(_)))), "{error} for {form}");
+            }
+        }
+    }
+    println!("{accepted} other forms accepted, {refused} refused");
+    assert!(accepted > 0 && refused > 0);
+}
+
+fn damage(random: &mut Random, text: &str, mut object: Map<String, Value>) -> String {
+    match random.below(4) {
+        0 => {
+            object.insert(random.text(), random.value(4));
+            serde_json::to_string_pretty(&object).unwrap()
+        }
+        1 => {
+            // Every character as an escape, in the way least like ours.
+            let mut escaped = String::new();
+            for character in text.chars() {
+                if character.is_ascii_graphic() {
+                    escaped.push(character);
+                } else {
+                    let mut units = [0; 2];
+                    for unit in character.encode_utf16(&mut units) {
+                        escaped.push_str(&format!("\\u{unit:04X}"));
+                    }
+                }
+            }
+            escaped
+        }
+        2 => {
+            let name = random.one(&[
+                "content",
+                "seq_no",
+                "require_ack",
+                "group_ids",
+                "data",
+                "volatile",
+                "message_id",
+            ]);
+            object.insert(name.to_owned(), random.value(2));
+            Value::Object(object).to_string()
+        }
+        _ => {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len());
+                match random.below(3) {
+                    0 => drop(bytes.remove(at)),
+                    1 => bytes.insert(
+                        at,
+                        *random.one(&[b"\"", b"{", b"}", b",", b"0", b"\\", b"u", b"-"]).first().unwrap(),
+                    ),
+                    _ => {
+                        bytes[at] = *random
+                            .one(&[b"\"", b"[", b"]", b":", b"e", b".", b"n", b"\x01"])
+                            .first()
+                            .unwrap();
+                    }
+                }
+                if bytes.is_empty() {
+                    bytes.push(b'{');
+                }
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+    }
+}
+
+#[test]
+fn arbitrary_bytes_never_panic() {
+    let mut random = Random(seed());
+    for _ in 0..frames() / 10 {
+        let bytes: Vec<u8> =
+            (0..random.below(80)).map(|_| (random.next() >> random.below(64)) as u8).collect();
+        let _ = decode_client_binary(&bytes);
+        let _ = decode_hub_binary(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = decode_client(&text);
+        let _ = decode_hub(&format!("{{\"message_type\":\"connected\",\"streams\":{text}}}"));
+    }
+}
+
+#[test]
+fn a_payload_travels_beside_its_message() {
+    let mut random = Random(seed());
+    for _ in 0..1000 {
+        let mut message = random.message();
+        message.payload =
+            Some((0..random.below(300)).map(|_| random.next() as u8).collect::<Vec<u8>>().into());
+        let mut bytes = Vec::new();
+        encode_client_binary(&message, &mut bytes);
+        assert_eq!(decode_client_binary(&bytes), Ok(ClientFrame::Message(Box::new(message))));
+    }
+}
+
+#[test]
+fn an_entry_is_its_body_and_its_place() {
+    let mut random = Random(seed());
+    for round in 0..2000 {
+        let mut message = random.message();
+        message.sender = "alice".into();
+        message.payload = (round % 2 == 0).then(|| vec![0, 255, 7].into());
+        let body = EntryBody::of(&message);
+        let stream = StreamName::group("team");
+        let mut out = Vec::new();
+        assert!(finish_entry(&mut out, &body.bytes, body.binary, Some((&stream, 58)), "offline", ""));
+        (message.stream, message.seq_no, message.source) = (Some(stream), 58, "offline".into());
+        let read = if body.binary {
+            decode_hub_binary(&out)
+        } else {
+            decode_hub(std::str::from_utf8(&out).unwrap())
+        };
+        assert_eq!(read, Ok(HubFrame::Message(Box::new(message))));
+    }
+}
+
+#[test]
+fn a_damaged_binary_body_is_refused_and_nothing_is_written() {
+    let mut out = Vec::new();
+    assert!(!finish_entry(&mut out, &[0, 0, 1, 0, 5], true, None, "", ""));
+    assert!(out.is_empty());
+}
+
+#[test]
+fn what_only_the_hub_may_say_is_no_frame_of_a_client() {
+    for kind in
+        ["connected", "skip", "gap", "error", "fetched", "pong", "group_changed", "kick_out", "welcome"]
+    {
+        let text = format!("{{\"message_type\":\"{kind}\",\"message_id\":\"7\",\"receiver\":\"bob\"}}");
+        let error = decode_client(&text).unwrap_err();
+        assert_eq!(error.message_id.as_deref(), Some("7"), "{kind}");
+    }
+}
+
+#[test]
+fn errors_name_the_field() {
+    let fault = |text: &str| decode_client(text).unwrap_err().to_string();
+    assert_eq!(fault(r#"{"message_type":"text","content":5}"#), "content: must be a text");
+    assert_eq!(fault(r#"{"message_type":"text","content":"a","content":"b"}"#), "content: given twice");
+    assert_eq!(fault(r#"{"message_type":"text","data":[1]}"#), "data: must be an object");
+    assert!(
+        fault(r#"{"message_type":"ack","stream":"inbox","seq_no":9007199254740992}"#).starts_with("seq_no: ")
+    );
+    assert!(
+        fault(r#"{"message_type":"group_join","message_id":"1","group_ids":["a","b"]}"#)
+            .starts_with("group_ids: ")
+    );
+    assert_eq!(fault("null"), "a frame must be a JSON object");
+    assert_eq!(fault("[]"), "a frame must be a JSON object");
+    assert_eq!(fault("{}"), "message_type: is missing");
+    assert_eq!(fault("hello"), "not JSON at byte 0");
+    let deep = |levels: usize| {
+        format!("{{\"message_type\":\"text\",\"x\":{}{}}}", "[".repeat(levels), "]".repeat(levels))
+    };
+    assert!(decode_client(&deep(31)).is_ok());
+    assert_eq!(decode_client(&deep(32)).unwrap_err().fault, Fault::TooDeep);
+    assert_eq!(decode_client(&deep(100_000)).unwrap_err().fault, Fault::TooDeep);
+}
+
+#[test]
+fn every_hub_frame_is_read_as_it_was_written() {
+    use wsc_core::codes::ErrorCode;
+    use wsc_core::frame::{
+        Accepted, Answer, Connected, ErrorFrame, GroupChanged, OpenStream, Range, Receipt,
+    };
+    let open = OpenStream { stream: StreamName::group("té am\""), epoch: "e1".into(), from: 9, head: 8 };
+    let frames = [
+        HubFrame::Connected(Box::new(Connected {
+            protocol: 1,
+            user_id: "alice".into(),
+            window: 4096,
+            frame_limit: 65536,
+            streams: vec![open.clone()],
+            ..Connected::default()
+        })),
+        HubFrame::Skip(Range { stream: StreamName::Inbox, from: 42, to: 43 }),
+        HubFrame::Gap {
+            range: Range { stream: StreamName::Inbox, from: 44, to: 43 },
+            reason: "epoch".into(),
+        },
+        HubFrame::Accepted(Accepted {
+            message_id: "m".into(),
+            stream: Some(StreamName::Inbox),
+            seq_no: 58,
+            duplicate: true,
+            create_at: "2026".into(),
+        }),
+        HubFrame::Error(ErrorFrame {
+            message_id: "m".into(),
+            request_id: "".into(),
+            code: ErrorCode::GroupNotFound,
+            reason: "no".into(),
+            retry_after_ms: Some(0),
+        }),
+        HubFrame::Receipt(Receipt {
+            read: true,
+            receiver: "bob".into(),
+            receiver_client: "".into(),
+            message_ids: vec!["a".into(), "b".into()],
+        }),
+        HubFrame::Answer(Answer {
+            request_id: "r".into(),
+            message_type: "pong".into(),
+            data: "".into(),
+            server_time_ms: 5,
+        }),
+        HubFrame::GroupChanged(Box::new(GroupChanged {
+            request_id: "".into(),
+            group: "té am\"".into(),
+            action: "joined".into(),
+            user: "bob".into(),
+            opened: Some(open),
+        })),
+        HubFrame::Notice {
+            message_type: "kick_out".into(),
+            data: "{\"reason\":\"x\"}".into(),
+            content: "".into(),
+        },
+    ];
+    for frame in frames {
+        let mut text = String::new();
+        encode_hub(&frame, &mut text);
+        assert_eq!(decode_hub(&text).as_ref(), Ok(&frame), "{text}");
+    }
+}
