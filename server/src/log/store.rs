@@ -30,7 +30,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads entries of a stream upwards from `from` (inclusive): at most `limit` entries and, beyond the first, about
     /// `max_bytes` of bodies. Positions that are not there any more are left out.
-    fn read<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize, max_bytes: usize) -> StoreFuture<'a, Page>;
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page>;
 
     /// As [`Store::read`], but downwards from `from` (inclusive; clipped to the head), newest first.
     fn read_back<'a>(
@@ -54,10 +60,19 @@ pub trait Store: Send + Sync + 'static {
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
 
     /// Where the sender's messages with these ids went; `None` for one not known (any more). Same order as asked.
-    fn find<'a>(&'a self, sender: &'a UserKey, message_ids: &'a [Arc<str>]) -> StoreFuture<'a, Vec<Option<Found>>>;
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>>;
 
     /// A page of a group's members in order of user id, after `after` (exclusive).
-    fn members<'a>(&'a self, group: &'a GroupKey, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, Members>;
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members>;
 
     /// One user's membership of one group.
     fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>>;
@@ -453,6 +468,9 @@ pub enum StoreError {
     /// Something on disk is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(Arc<str>),
+    /// The batch cannot be stored as it is, and nothing of it was; other batches can.
+    #[error("the store refuses a write: {0}")]
+    Invalid(Arc<str>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
