@@ -127,12 +127,12 @@ impl Work<'_> {
         stream.head += 1;
         let (number, seq) = (stream.number, stream.head);
         let start_timer = !std::mem::replace(&mut stream.timed, true);
-        let over = seq - stream.floor + 1 > limit && !std::mem::replace(&mut stream.queued, true);
+        let over = seq - stream.floor + 1 > limit;
         if start_timer {
-            self.put_key(layout::timer(layout::timer::STREAM, now, &number.to_be_bytes()));
+            self.put_timer(layout::timer::STREAM, now, &number.to_be_bytes());
         }
         if over {
-            self.memory.over.push_back(number);
+            self.memory.over.insert(number);
         }
         Ok((number, seq))
     }

@@ -1,6 +1,7 @@
 //! The open engine: its parts, consistent views of it, and its errors in the store's words. Knows bytes and records, not
 //! what a message is.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -110,15 +111,11 @@ impl Source for View<'_> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Slice, Slice)>, StoreError> {
-        use std::ops::Bound;
-        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        let range = self.snapshot.range::<&[u8], _>(&self.engine.state, (from, Bound::Unbounded));
+        let end = layout::after(prefix);
+        let range = self.snapshot.range::<&[u8], _>(&self.engine.state, between(prefix, after, &end));
         let mut found = Vec::new();
         for guard in range.take(limit) {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
             found.push((key, value));
         }
         Ok(found)
@@ -185,6 +182,21 @@ impl View<'_> {
             .rev()
             .map(|(generation, seq)| Cursor { epoch: epochs.name(generation), seq })
             .collect()
+    }
+}
+
+/// The range of keys with a prefix. It has an end of its own: looking for the next key beyond may cross the marks of many
+/// removed ones.
+pub(super) fn between<'a>(
+    prefix: &'a [u8],
+    after: Option<&'a [u8]>,
+    end: &'a [u8],
+) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
+    match after.filter(|after| *after > prefix) {
+        Some(from) if from < end => (Bound::Excluded(from), Bound::Excluded(end)),
+        // One that begins behind its end is an error to a map.
+        Some(_) => (Bound::Included(end), Bound::Excluded(end)),
+        None => (Bound::Included(prefix), Bound::Excluded(end)),
     }
 }
 

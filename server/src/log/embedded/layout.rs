@@ -144,6 +144,18 @@ pub(super) fn id_of(key: &[u8]) -> Result<&str, Invalid> {
     key.get(9..).and_then(|id| std::str::from_utf8(id).ok()).ok_or(Invalid)
 }
 
+/// The first key behind all with this prefix. A prefix begins with a kind, which is never the highest byte.
+pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
 /// The key of a kind and two numbers: a user's groups.
 pub(super) fn pair(kind: u8, first: u64, second: u64) -> Vec<u8> {
     let mut key = numbered(kind, first);

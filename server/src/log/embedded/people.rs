@@ -137,7 +137,7 @@ impl Work<'_> {
         tombstone.record(removed, now);
         let key = layout::with_id(layout::MEMBER, group, user);
         // The time of the tombstone is a whole second.
-        self.put_key(layout::timer(layout::timer::MEMBER, now / 1000 * 1000, &key[1..]));
+        self.put_timer(layout::timer::MEMBER, now / 1000 * 1000, &key[1..]);
         self.put(key, &MemberRecord::ended(tombstone));
         if record.start > 0 {
             self.remove(layout::pair(layout::GROUP, record.user, group));
@@ -197,7 +197,7 @@ impl Work<'_> {
         let before = self.record::<DeviceRecord>(&key)?;
         let last_seen = before.map_or(write.now, |before| before.last_seen.max(write.now));
         if before.is_none() {
-            self.put_key(layout::timer(layout::timer::DEVICE, write.now, &key[1..]));
+            self.put_timer(layout::timer::DEVICE, write.now, &key[1..]);
         }
         self.put(key, &DeviceRecord { attempts: u64::from(write.attempts), last_seen });
 

@@ -28,8 +28,9 @@ struct Budget {
 }
 
 impl Budget {
+    /// Never before something was done, however long the search for it took: each call gets on.
     fn spent(&self) -> bool {
-        self.keys == 0 || Instant::now() >= self.until
+        self.keys == 0 || (self.keys < KEYS && Instant::now() >= self.until)
     }
 
     fn take(&mut self, keys: usize) {
@@ -41,13 +42,12 @@ impl Work<'_> {
     /// Forgets some of what is due; `true`: there is more.
     pub(super) fn retain(&mut self, now: Milliseconds) -> Result<bool, StoreError> {
         let mut budget = Budget { keys: KEYS, until: Instant::now() + TIME, removed: HashSet::new() };
-        for _ in 0..self.memory.over.len() {
+        while let Some(stream) = self.memory.over.first().copied() {
             if budget.spent() {
                 return Ok(true);
             }
-            let Some(stream) = self.memory.over.pop_front() else { break };
-            if !self.trim(stream, now, &mut budget)? {
-                self.memory.over.push_back(stream);
+            if self.trim(stream, now, &mut budget)? {
+                self.memory.over.remove(&stream);
             }
         }
         let retention = self.engine.retention;
@@ -61,7 +61,7 @@ impl Work<'_> {
                 if budget.spent() {
                     return Ok(true);
                 }
-                let due = self.scan(&[layout::TIMER, kind], None, 64)?;
+                let due = self.timers(kind, 64)?;
                 let full = due.len() == 64;
                 for (key, _) in due {
                     let (time, about) =
@@ -79,11 +79,11 @@ impl Work<'_> {
                     }
                     self.remove_timer(&key, kind, about)?;
                 }
-                let next = self.scan(&[layout::TIMER, kind], None, 1)?;
-                let more =
+                let next = self.timers(kind, 1)?;
+                let next =
                     next.first().map(|(key, _)| layout::timer_parts(key).map(|(time, _)| time)).transpose();
-                let more = more.map_err(|invalid| damaged(invalid, &[kind]))?;
-                if !full || !more.is_some_and(|time| rules::outlived(time, now, keep)) {
+                let next = next.map_err(|invalid| damaged(invalid, &[kind]))?;
+                if !full || !next.is_some_and(|time| rules::outlived(time, now, keep)) {
                     break;
                 }
             }
@@ -91,9 +91,15 @@ impl Work<'_> {
         Ok(false)
     }
 
+    /// The next timers of a kind. Not from the beginning: there lie the marks of those removed before.
+    fn timers(&self, kind: u8, limit: usize) -> Result<Vec<(Slice, Slice)>, StoreError> {
+        self.scan(&[layout::TIMER, kind], self.memory.passed.get(&kind).map(Vec::as_slice), limit)
+    }
+
     /// Removes a timer that has fired and sets the next one for the same thing.
     fn remove_timer(&mut self, key: &Slice, kind: u8, about: &[u8]) -> Result<(), StoreError> {
         self.remove(key.to_vec());
+        self.memory.passed.insert(kind, key.to_vec());
         let invalid = |invalid| damaged(invalid, key);
         match kind {
             timer::STREAM => {
@@ -107,14 +113,14 @@ impl Work<'_> {
                         self.engine.log.get(layout::entry(number, floor)).map_err(unreadable)?
                 {
                     let oldest = LogRecord::decode(&value).map_err(invalid)?.create_at();
-                    self.put_key(timer(kind, oldest, about));
+                    self.put_timer(kind, oldest, about);
                 }
             }
             timer::DEVICE => {
                 let mut device = vec![layout::DEVICE];
                 device.extend_from_slice(about);
                 if let Some(record) = self.record::<DeviceRecord>(&device)? {
-                    self.put_key(timer(kind, record.last_seen, about));
+                    self.put_timer(kind, record.last_seen, about);
                 }
             }
             _ => {}
@@ -237,9 +243,6 @@ impl Work<'_> {
         }
         let Some(stream) = self.existing(&name)? else { return Ok(true) };
         stream.floor = next;
-        if done {
-            stream.queued = false;
-        }
         let record = stream.record(&name);
         if next > floor {
             self.put(layout::numbered(layout::STREAM, number), &record);
@@ -288,7 +291,7 @@ impl Work<'_> {
         if rules::outlived(create_at, now, self.engine.retention.dedupe) {
             self.remove_id(&key);
         } else {
-            self.put_key(timer(timer::ID, create_at, &key));
+            self.put_timer(timer::ID, create_at, &key);
         }
         Ok(())
     }

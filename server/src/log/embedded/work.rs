@@ -1,8 +1,7 @@
 //! One batch in the making: what was written so far lies over what the engine has, so that each write sees those before
 //! it. Nothing reaches the engine before [`Work::commit`]; dropping it undoes everything but the caller's caches.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode, Slice};
@@ -10,7 +9,7 @@ use fjall::{OwnedWriteBatch as WriteBatch, PersistMode, Slice};
 use super::super::key::StreamKey;
 use super::super::rules::LINEAGE;
 use super::super::store::StoreError;
-use super::engine::{Engine, Source, Stream, View, damaged, unreadable};
+use super::engine::{Engine, Source, Stream, View, between, damaged, unreadable};
 use super::layout;
 use super::recent::Recent;
 use super::record::{IdRecord, Number, Record, StreamRecord};
@@ -25,8 +24,6 @@ pub(super) struct Known {
     lineage: Vec<(u64, u64)>,
     /// Whether there is a timer for its oldest entry.
     pub(super) timed: bool,
-    /// Whether it waits for being trimmed.
-    pub(super) queued: bool,
     /// Of an inbox: an id not below any its user has sent, in order of (length, id). What is above is new. `None`: not
     /// read yet.
     pub(super) last_id: Option<Arc<str>>,
@@ -54,8 +51,10 @@ pub(super) struct Memory {
     pub(super) streams: Recent<StreamKey, Known>,
     pub(super) next_number: u64,
     /// Streams with more entries than they may have.
-    pub(super) over: VecDeque<u64>,
+    pub(super) over: BTreeSet<u64>,
     pub(super) batches: u64,
+    /// By kind of timer: a key with no timer up to it.
+    pub(super) passed: BTreeMap<u8, Vec<u8>>,
 }
 
 impl Memory {
@@ -68,7 +67,8 @@ impl Memory {
         Ok(Self {
             streams: Recent::new(streams),
             next_number: last.map_or(1, |last| last + 1),
-            over: VecDeque::new(),
+            over: BTreeSet::new(),
+            passed: BTreeMap::new(),
             batches: view.record::<Number>(&[layout::BATCHES])?.map_or(0, |count| count.value),
         })
     }
@@ -77,6 +77,7 @@ impl Memory {
     pub(super) fn forget(&mut self) {
         self.streams.clear();
         self.over.clear();
+        self.passed.clear();
     }
 }
 
@@ -103,21 +104,15 @@ impl Source for Work<'_> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Slice, Slice)>, StoreError> {
-        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        let mut written = self
-            .state
-            .range::<[u8], _>((from, Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .peekable();
+        let end = layout::after(prefix);
+        let range = between(prefix, after, &end);
+        let mut written = self.state.range::<[u8], _>(range).peekable();
         let mut found = Vec::new();
         if limit == 0 {
             return Ok(found);
         }
-        for guard in self.engine.state.range::<&[u8], _>((from, Bound::Unbounded)) {
+        for guard in self.engine.state.range::<&[u8], _>(range) {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
             let mut replaced = false;
             while let Some((over, value)) = written.next_if(|(over, _)| over.as_slice() <= &*key) {
                 replaced = over.as_slice() == &*key;
@@ -155,8 +150,14 @@ impl<'a> Work<'a> {
         self.state.insert(key, Some(record.encode().into()));
     }
 
-    /// A key without a value.
-    pub(super) fn put_key(&mut self, key: Vec<u8>) {
+    pub(super) fn put_timer(&mut self, kind: u8, time: u64, about: &[u8]) {
+        let key = layout::timer(kind, time, about);
+        if let Some(passed) = self.memory.passed.get_mut(&kind)
+            && *passed >= key
+        {
+            // No other timer can lie between: all are above the old bound.
+            *passed = key[..key.len() - 1].to_vec();
+        }
         self.state.insert(key, Some(Slice::from([])));
     }
 
@@ -200,7 +201,6 @@ impl<'a> Work<'a> {
                 generation: stream.record.generation,
                 lineage: stream.record.lineage,
                 timed: stream.head >= stream.record.floor,
-                queued: false,
                 last_id: None,
             };
             self.memory.streams.insert(name.clone(), known);
@@ -224,7 +224,6 @@ impl<'a> Work<'a> {
                     .map(|generation| (generation, 0))
                     .collect(),
                 timed: false,
-                queued: false,
                 last_id: None,
             };
             self.put(layout::name(name), &Number { value: number });

@@ -104,6 +104,12 @@ impl State {
         self.epoch.clone()
     }
 
+    /// Takes another name for the present epoch, so that states of different stores can be compared.
+    #[cfg(test)]
+    pub(in super::super) fn rename_epoch(&mut self, epoch: &str) {
+        self.epoch = epoch.into();
+    }
+
     /// Begins a new generation on what is here, as a store does that cannot prove it kept everything.
     pub fn begin_epoch(&mut self, epoch: &str) {
         let old = std::mem::replace(&mut self.epoch, epoch.into());

@@ -1,5 +1,8 @@
 //! The embedded store: the checks every store has to pass, and what only it does.
 
+mod model;
+mod records;
+
 use std::ops::Deref;
 
 use tempfile::TempDir;
