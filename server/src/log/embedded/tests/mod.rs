@@ -1,6 +1,9 @@
 //! The embedded store: the checks every store has to pass, and what only it does.
 
+mod crash;
+mod damage;
 mod model;
+mod opening;
 mod records;
 
 use std::ops::Deref;
