@@ -1,6 +1,7 @@
 //! The decisions every store takes alike: what is too old, who may join, how a device's place moves. Pure functions;
 //! they never read or write anything.
 
+use super::key::StreamKey;
 use super::store::{JoinBy, Milliseconds, Retention};
 
 /// How many earlier epochs a stream remembers.
@@ -9,6 +10,17 @@ pub(super) const LINEAGE: usize = 8;
 /// Whether something from `since` is older than `keep`.
 pub(super) fn outlived(since: Milliseconds, now: Milliseconds, keep: Milliseconds) -> bool {
     now.saturating_sub(since) > keep
+}
+
+impl StreamKey {
+    /// How many entries are kept in such a stream.
+    pub(super) fn most(&self, retention: &Retention) -> u64 {
+        match self {
+            Self::Inbox(_) => retention.inbox_entries,
+            Self::Group(_) => retention.group_entries,
+            Self::Broadcast(_) => retention.broadcast_entries,
+        }
+    }
 }
 
 /// How long it is remembered that a membership ended. A token older than this may join again, so the longer of the

@@ -10,7 +10,7 @@ use super::super::store::{Append, Appended, StoreError, Target};
 use super::engine::{Source, damaged, unreadable};
 use super::layout;
 use super::record::{CopyRecord, Decoder, IdRecord, Invalid, MemberRecord, MessageRecord};
-use super::work::Work;
+use super::work::{Slot, Work};
 
 impl Work<'_> {
     pub(super) fn append(&mut self, append: &Append) -> Result<Appended, StoreError> {
@@ -20,16 +20,20 @@ impl Work<'_> {
             Target::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
         };
         let sender = StreamKey::Inbox(UserKey { scope: target.scope().clone(), user: append.sender.clone() });
-        if append.dedupe
-            && let Some(known) = self.sent_before(append, &sender, &target)?
-            && !rules::outlived(known.create_at, append.now, self.engine.retention.dedupe)
-        {
-            return Ok(if known.digest == append.digest {
-                let own_seq = (known.own_seq > 0).then_some(known.own_seq);
-                Appended::Duplicate { seq: known.seq, own_seq, create_at: known.create_at }
-            } else {
-                Appended::Conflict
-            });
+        let mut is_newest = false;
+        if append.dedupe {
+            let (before, newest) = self.sent_before(append, &sender, &target)?;
+            is_newest = newest;
+            if let Some(known) = before
+                && !rules::outlived(known.create_at, append.now, self.engine.retention.dedupe)
+            {
+                return Ok(if known.digest == append.digest {
+                    let own_seq = (known.own_seq > 0).then_some(known.own_seq);
+                    Appended::Duplicate { seq: known.seq, own_seq, create_at: known.create_at }
+                } else {
+                    Appended::Conflict
+                });
+            }
         }
         if append.require_member
             && let StreamKey::Group(_) = target
@@ -38,17 +42,19 @@ impl Work<'_> {
             return Ok(Appended::NotMember);
         }
 
-        let sender_number = self.number(&sender)?;
-        let (stream, seq) = self.next_position(&target, append.now)?;
-        let own_seq = match &append.target {
-            Target::User(user) if append.copy_to_sender && user.user != append.sender => {
-                let (_, own_seq) = self.next_position(&sender, append.now)?;
-                let copy = CopyRecord { create_at: append.now, stream, seq, receiver: &user.user };
-                self.put_entry(sender_number, own_seq, copy.encode());
-                Some(own_seq)
-            }
-            _ => None,
-        };
+        let (target, sender) = (self.stream(&target)?, self.stream(&sender)?);
+        let sender_number = self.known(sender).number;
+        let (stream, seq) = self.next_position(target, append.now);
+        let mut own_seq = None;
+        if let Target::User(receiver) = &append.target
+            && append.copy_to_sender
+            && sender != target
+        {
+            let (_, seq_there) = self.next_position(sender, append.now);
+            let copy = CopyRecord { create_at: append.now, stream, seq, receiver: &receiver.user };
+            self.put_entry(sender_number, seq_there, copy.encode());
+            own_seq = Some(seq_there);
+        }
         let message = MessageRecord {
             flags: append.flags,
             dedupe: append.dedupe,
@@ -67,36 +73,31 @@ impl Work<'_> {
             let record =
                 IdRecord { digest: append.digest, seq, own_seq: own_seq.unwrap_or(0), create_at: append.now };
             self.put_id(layout::id(sender_number, &append.message_id, stream), record);
-            let known = self.stream(&sender)?;
-            if known.last_id.as_deref().is_none_or(|last| above(&append.message_id, last)) {
-                known.last_id = Some(append.message_id.clone());
+            if is_newest {
+                self.known(sender).last_id = Some(append.message_id.clone());
             }
         }
         Ok(Appended::Stored { seq, own_seq })
     }
 
+    /// What is known of the same message from before, and whether its id lies above all the sender has used.
     fn sent_before(
         &mut self,
         append: &Append,
         sender: &StreamKey,
         target: &StreamKey,
-    ) -> Result<Option<IdRecord>, StoreError> {
-        let Some(known) = self.existing(sender)? else { return Ok(None) };
-        let number = known.number;
-        let last = match &known.last_id {
-            Some(last) => last.clone(),
-            None => {
-                let last = self.newest_id(number)?;
-                let known = self.stream(sender)?;
-                known.last_id = Some(last.clone());
-                last
-            }
-        };
-        if above(&append.message_id, &last) {
-            return Ok(None);
+    ) -> Result<(Option<IdRecord>, bool), StoreError> {
+        let Some(slot) = self.existing(sender)? else { return Ok((None, true)) };
+        let number = self.known(slot).number;
+        if self.known(slot).last_id.is_none() {
+            let newest = self.newest_id(number)?;
+            self.known(slot).last_id = Some(newest);
         }
-        let Some(target) = self.existing_number(target)? else { return Ok(None) };
-        self.id(&layout::id(number, &append.message_id, target))
+        if self.known(slot).last_id.as_deref().is_none_or(|last| above(&append.message_id, last)) {
+            return Ok((None, true));
+        }
+        let Some(target) = self.existing_number(target)? else { return Ok((None, false)) };
+        Ok((self.id(&layout::id(number, &append.message_id, target))?, false))
     }
 
     /// The highest id of a sender, empty when there is none.
@@ -115,26 +116,21 @@ impl Work<'_> {
     }
 
     /// Takes the next position of a stream.
-    fn next_position(&mut self, name: &StreamKey, now: u64) -> Result<(u64, u64), StoreError> {
-        self.touch(name)?;
+    fn next_position(&mut self, slot: Slot, now: u64) -> (u64, u64) {
+        self.touch(slot);
         let retention = self.engine.retention;
-        let limit = match name {
-            StreamKey::Inbox(_) => retention.inbox_entries,
-            StreamKey::Group(_) => retention.group_entries,
-            StreamKey::Broadcast(_) => retention.broadcast_entries,
-        };
-        let stream = self.stream(name)?;
+        let stream = self.known(slot);
+        let limit = stream.name.most(&retention);
         stream.head += 1;
         let (number, seq) = (stream.number, stream.head);
         let start_timer = !std::mem::replace(&mut stream.timed, true);
-        let over = seq - stream.floor + 1 > limit;
+        if seq - stream.floor + 1 > limit {
+            self.memory.over.insert(number);
+        }
         if start_timer {
             self.put_timer(layout::timer::STREAM, now, &number.to_be_bytes());
         }
-        if over {
-            self.memory.over.insert(number);
-        }
-        Ok((number, seq))
+        (number, seq)
     }
 }
 

@@ -126,13 +126,13 @@ impl View<'_> {
     pub(super) fn number(&self, name: &StreamKey) -> Result<Option<u64>, StoreError> {
         let lock = || self.engine.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = lock().get(name) {
-            return Ok(Some(*number));
+            return Ok(Some(number));
         }
         let number = self.record::<Number>(&layout::name(name))?.map(|number| number.value);
         if let Some(number) = number {
             let mut numbers = lock();
             numbers.insert(name.clone(), number);
-            numbers.trim();
+            drop(numbers.trim());
         }
         Ok(number)
     }

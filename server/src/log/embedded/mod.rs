@@ -8,6 +8,7 @@
 
 mod append;
 mod engine;
+mod inspect;
 mod layout;
 mod marker;
 mod people;
@@ -91,6 +92,12 @@ impl EmbeddedStore {
     pub fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, OpenError> {
         let (directory, left, mut epochs) = Directory::open(path.as_ref())?;
         let damaged = |cause: String| OpenError::Damaged { path: path.as_ref().to_path_buf(), cause };
+        if left != Left::New {
+            let found = inspect::damaged_archive(&directory.data());
+            if let Some(file) = found.map_err(|cause| OpenError::system(path.as_ref(), cause))? {
+                return Err(damaged(format!("the contents of {} make no sense", file.display())));
+            }
+        }
         // Damaged files may make the engine panic.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             Engine::open(&directory.data(), options.cache, epochs.clone(), options.retention)

@@ -47,7 +47,8 @@ impl Work<'_> {
     fn see(&mut self, user: &UserKey, now: Milliseconds) -> Result<(), StoreError> {
         let number = self.user(user)?;
         let broadcast = StreamKey::Broadcast(user.scope.clone());
-        let head = self.existing(&broadcast)?.map_or(0, |stream| stream.head);
+        let broadcast = self.existing(&broadcast)?;
+        let head = broadcast.map_or(0, |slot| self.known(slot).head);
         let key = layout::numbered(layout::USER, number);
         let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
         if record.broadcast == 0 {
@@ -81,7 +82,8 @@ impl Work<'_> {
             return Ok(Joined::TooMany);
         }
         let user = self.user(&user)?;
-        let stream = self.stream(&group)?;
+        let slot = self.stream(&group)?;
+        let stream = self.known(slot);
         let (number, head) = (stream.number, stream.head);
         let record = MemberRecord { start: head + 1, since: join.now, user, ..before };
         self.put(layout::with_id(layout::MEMBER, number, &join.user), &record);
@@ -224,8 +226,9 @@ impl Work<'_> {
         start: Option<u64>,
     ) -> Result<(), StoreError> {
         let present = self.engine.epochs.present();
-        let stream = self.stream(name)?;
-        let (number, lineage) = (stream.number, stream.lineage(name, present));
+        let slot = self.stream(name)?;
+        let stream = self.known(slot);
+        let (number, lineage) = (stream.number, stream.lineage(present));
         let key = layout::place(user, device, number);
         let before = self.record::<PlaceRecord>(&key)?;
         let carried = before.is_some_and(|before| before.generation != present);

@@ -105,7 +105,8 @@ impl Work<'_> {
             timer::STREAM => {
                 let number = layout::last_number(about).map_err(invalid)?;
                 let Some(name) = self.stream_name(number)? else { return Ok(()) };
-                let Some(stream) = self.existing(&name)? else { return Ok(()) };
+                let Some(slot) = self.existing(&name)? else { return Ok(()) };
+                let stream = self.known(slot);
                 let (floor, timed) = (stream.floor, stream.head >= stream.floor);
                 stream.timed = timed;
                 if timed
@@ -192,14 +193,11 @@ impl Work<'_> {
     /// Trims a stream as far as it has to be; `false`: there is more to trim.
     fn trim(&mut self, number: u64, now: Milliseconds, budget: &mut Budget) -> Result<bool, StoreError> {
         let Some(name) = self.stream_name(number)? else { return Ok(true) };
-        let Some(stream) = self.existing(&name)? else { return Ok(true) };
+        let Some(slot) = self.existing(&name)? else { return Ok(true) };
+        let stream = self.known(slot);
         let (floor, head) = (stream.floor, stream.head);
         let retention = self.engine.retention;
-        let limit = match name {
-            StreamKey::Inbox(_) => retention.inbox_entries,
-            StreamKey::Group(_) => retention.group_entries,
-            StreamKey::Broadcast(_) => retention.broadcast_entries,
-        };
+        let limit = name.most(&retention);
         let mut next = floor;
         let mut done = true;
         let range = layout::entry(number, floor)..=layout::entry(number, head);
@@ -241,9 +239,9 @@ impl Work<'_> {
             }
             next = seq + 1;
         }
-        let Some(stream) = self.existing(&name)? else { return Ok(true) };
+        let stream = self.known(slot);
         stream.floor = next;
-        let record = stream.record(&name);
+        let record = stream.record();
         if next > floor {
             self.put(layout::numbered(layout::STREAM, number), &record);
         }

@@ -17,6 +17,7 @@ use super::record::{IdRecord, Number, Record, StreamRecord};
 /// A stream as the writer knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
+    pub(super) name: StreamKey,
     pub(super) number: u64,
     pub(super) floor: u64,
     pub(super) head: u64,
@@ -30,9 +31,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn record(&self, name: &StreamKey) -> StreamRecord {
+    pub(super) fn record(&self) -> StreamRecord {
         StreamRecord {
-            name: name.clone(),
+            name: self.name.clone(),
             floor: self.floor,
             generation: self.generation,
             lineage: self.lineage.clone(),
@@ -40,15 +41,60 @@ impl Known {
     }
 
     /// The lineage as of now, oldest first.
-    pub(super) fn lineage(&self, name: &StreamKey, present: u64) -> Vec<(u64, u64)> {
-        Stream::lineage(&self.record(name), self.head, present)
+    pub(super) fn lineage(&self, present: u64) -> Vec<(u64, u64)> {
+        Stream::lineage(&self.record(), self.head, present)
+    }
+}
+
+/// Where a known stream is, for the length of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(usize);
+
+/// The streams used lately.
+#[derive(Debug)]
+pub(super) struct Streams {
+    slots: Recent<StreamKey, Slot>,
+    known: Vec<Known>,
+    free: Vec<Slot>,
+}
+
+impl Streams {
+    fn new(half: usize) -> Self {
+        Self { slots: Recent::new(half), known: Vec::new(), free: Vec::new() }
+    }
+
+    fn add(&mut self, known: Known) -> Slot {
+        let name = known.name.clone();
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.known[slot.0] = known;
+                slot
+            }
+            None => {
+                self.known.push(known);
+                Slot(self.known.len() - 1)
+            }
+        };
+        self.slots.insert(name, slot);
+        slot
+    }
+
+    /// Forgets the longest unused when there are too many. Slots are no longer valid.
+    pub(super) fn trim(&mut self) {
+        self.free.extend(self.slots.trim());
+    }
+
+    fn clear(&mut self) {
+        self.slots.clear();
+        self.known.clear();
+        self.free.clear();
     }
 }
 
 /// What outlives a batch.
 #[derive(Debug)]
 pub(super) struct Memory {
-    pub(super) streams: Recent<StreamKey, Known>,
+    pub(super) streams: Streams,
     pub(super) next_number: u64,
     /// Streams with more entries than they may have.
     pub(super) over: BTreeSet<u64>,
@@ -65,7 +111,7 @@ impl Memory {
         let last =
             last.map(|key| layout::number(&key).map_err(|invalid| damaged(invalid, &key))).transpose()?;
         Ok(Self {
-            streams: Recent::new(streams),
+            streams: Streams::new(streams),
             next_number: last.map_or(1, |last| last + 1),
             over: BTreeSet::new(),
             passed: BTreeMap::new(),
@@ -190,68 +236,74 @@ impl<'a> Work<'a> {
         self.batch.remove(&self.engine.ids, key);
     }
 
+    pub(super) fn known(&mut self, slot: Slot) -> &mut Known {
+        &mut self.memory.streams.known[slot.0]
+    }
+
     /// A stream that exists.
-    pub(super) fn existing(&mut self, name: &StreamKey) -> Result<Option<&mut Known>, StoreError> {
-        if self.memory.streams.get(name).is_none() {
-            let Some(stream) = self.engine.view().stream(name)? else { return Ok(None) };
-            let known = Known {
-                number: stream.number,
-                floor: stream.record.floor,
-                head: stream.head,
-                generation: stream.record.generation,
-                lineage: stream.record.lineage,
-                timed: stream.head >= stream.record.floor,
-                last_id: None,
-            };
-            self.memory.streams.insert(name.clone(), known);
+    pub(super) fn existing(&mut self, name: &StreamKey) -> Result<Option<Slot>, StoreError> {
+        if let Some(slot) = self.memory.streams.slots.get(name) {
+            return Ok(Some(slot));
         }
-        Ok(self.memory.streams.get(name))
+        let Some(stream) = self.engine.view().stream(name)? else { return Ok(None) };
+        Ok(Some(self.memory.streams.add(Known {
+            number: stream.number,
+            floor: stream.record.floor,
+            head: stream.head,
+            generation: stream.record.generation,
+            timed: stream.head >= stream.record.floor,
+            name: stream.record.name,
+            lineage: stream.record.lineage,
+            last_id: None,
+        })))
     }
 
     /// A stream, made when it does not exist.
-    pub(super) fn stream(&mut self, name: &StreamKey) -> Result<&mut Known, StoreError> {
-        if self.existing(name)?.is_none() {
-            let number = self.memory.next_number;
-            self.memory.next_number += 1;
-            let present = self.engine.epochs.present();
-            let known = Known {
-                number,
-                floor: 1,
-                head: 0,
-                generation: present,
-                // It was empty in all generations before.
-                lineage: (present.saturating_sub(LINEAGE as u64)..present)
-                    .map(|generation| (generation, 0))
-                    .collect(),
-                timed: false,
-                last_id: None,
-            };
-            self.put(layout::name(name), &Number { value: number });
-            self.put(layout::numbered(layout::STREAM, number), &known.record(name));
-            return Ok(self.memory.streams.insert(name.clone(), known));
+    pub(super) fn stream(&mut self, name: &StreamKey) -> Result<Slot, StoreError> {
+        if let Some(slot) = self.existing(name)? {
+            return Ok(slot);
         }
-        self.existing(name)?.ok_or(StoreError::Closed)
+        let number = self.memory.next_number;
+        self.memory.next_number += 1;
+        let present = self.engine.epochs.present();
+        let known = Known {
+            name: name.clone(),
+            number,
+            floor: 1,
+            head: 0,
+            generation: present,
+            // It was empty in all generations before.
+            lineage: (present.saturating_sub(LINEAGE as u64)..present)
+                .map(|generation| (generation, 0))
+                .collect(),
+            timed: false,
+            last_id: None,
+        };
+        self.put(layout::name(name), &Number { value: number });
+        self.put(layout::numbered(layout::STREAM, number), &known.record());
+        Ok(self.memory.streams.add(known))
     }
 
     pub(super) fn number(&mut self, name: &StreamKey) -> Result<u64, StoreError> {
-        Ok(self.stream(name)?.number)
+        let slot = self.stream(name)?;
+        Ok(self.known(slot).number)
     }
 
     pub(super) fn existing_number(&mut self, name: &StreamKey) -> Result<Option<u64>, StoreError> {
-        Ok(self.existing(name)?.map(|stream| stream.number))
+        let slot = self.existing(name)?;
+        Ok(slot.map(|slot| self.known(slot).number))
     }
 
     /// Records the generations since a stream was last written, before its head moves in the present one.
-    pub(super) fn touch(&mut self, name: &StreamKey) -> Result<(), StoreError> {
+    pub(super) fn touch(&mut self, slot: Slot) {
         let present = self.engine.epochs.present();
-        let stream = self.stream(name)?;
+        let stream = self.known(slot);
         if stream.generation < present {
-            stream.lineage = stream.lineage(name, present);
+            stream.lineage = stream.lineage(present);
             stream.generation = present;
-            let (number, record) = (stream.number, stream.record(name));
+            let (number, record) = (stream.number, stream.record());
             self.put(layout::numbered(layout::STREAM, number), &record);
         }
-        Ok(())
     }
 
     /// The engine as it is without this batch.

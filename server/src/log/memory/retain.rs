@@ -82,11 +82,7 @@ impl State {
         let mut last = after.clone();
         for (key, stream) in self.streams.range_mut::<StreamKey, _>(range) {
             *left = left.saturating_sub(1);
-            let limit = match key {
-                StreamKey::Inbox(_) => self.retention.inbox_entries,
-                StreamKey::Group(_) => self.retention.group_entries,
-                StreamKey::Broadcast(_) => self.retention.broadcast_entries,
-            };
+            let limit = key.most(&self.retention);
             while let Some(oldest) = stream.oldest() {
                 let too_many = stream.entries.len() as u64 > limit;
                 if !too_many && !rules::outlived(oldest.create_at, now, self.retention.age) {
