@@ -19,6 +19,10 @@ use super::record::{Invalid, Number, Record, StreamRecord};
 /// Sealed journals above this make the engine flush its slowest part; it bounds the time a start takes.
 const JOURNALS: u64 = 256 * 1024 * 1024;
 
+/// A part's newest data are written out at this size. Small, because the writing out holds up the flush of batches: at 16
+/// MiB the worst batch is a third of that at the engine's own 64 MiB, at the same rate.
+const UNWRITTEN: u64 = 16 * 1024 * 1024;
+
 /// The engine's parts and what is fixed while they are open.
 pub(super) struct Engine {
     pub(super) database: Database,
@@ -42,7 +46,8 @@ impl Engine {
             .open()?;
         let bloom =
             |bits| FilterPolicy::all(FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(bits)));
-        let options = || KeyspaceCreateOptions::default().manual_journal_persist(true);
+        let options =
+            || KeyspaceCreateOptions::default().manual_journal_persist(true).max_memtable_size(UNWRITTEN);
         // Entries are asked for by position and nearly always there: no filter for the last level.
         let log = database.keyspace("log", || options().expect_point_read_hits(true))?;
         // Ids are asked for to hear that they are new: the filter answers it.

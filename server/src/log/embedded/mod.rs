@@ -89,13 +89,14 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// One kind for each thing that can be wrong, with what to do about it.
+    #[expect(clippy::needless_pass_by_value, reason = "options are made for one opening")]
     pub fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, OpenError> {
         let (directory, left, mut epochs) = Directory::open(path.as_ref())?;
         let damaged = |cause: String| OpenError::Damaged { path: path.as_ref().to_path_buf(), cause };
         if left != Left::New {
-            let found = inspect::damaged_archive(&directory.data());
+            let found = inspect::damaged_file(&directory.data());
             if let Some(file) = found.map_err(|cause| OpenError::system(path.as_ref(), cause))? {
-                return Err(damaged(format!("the contents of {} make no sense", file.display())));
+                return Err(damaged(format!("the file {} is not what was written", file.display())));
             }
         }
         // Damaged files may make the engine panic.

@@ -33,7 +33,7 @@ impl State {
         while left > 0 {
             let next = match std::mem::take(&mut self.sweep) {
                 Sweep::Start => self.sweep_streams(None, now, &mut left),
-                Sweep::Streams(after) => self.sweep_streams(Some(after), now, &mut left),
+                Sweep::Streams(after) => self.sweep_streams(Some(&after), now, &mut left),
                 Sweep::Users(after) => {
                     let range = (after.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
                     let keep = self.retention.device;
@@ -74,12 +74,12 @@ impl State {
 
     fn sweep_streams(
         &mut self,
-        after: Option<StreamKey>,
+        after: Option<&StreamKey>,
         now: Milliseconds,
         left: &mut usize,
     ) -> Option<Sweep> {
-        let range = (after.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let mut last = after.clone();
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut last = after.cloned();
         for (key, stream) in self.streams.range_mut::<StreamKey, _>(range) {
             *left = left.saturating_sub(1);
             let limit = key.most(&self.retention);

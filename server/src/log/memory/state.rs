@@ -18,7 +18,7 @@ pub struct State {
     pub(super) streams: BTreeMap<StreamKey, Stream>,
     pub(super) users: BTreeMap<UserKey, User>,
     pub(super) groups: BTreeMap<GroupKey, Group>,
-    pub(super) ids: HashMap<(UserKey, Arc<str>), Vec<(Target, Known)>>,
+    pub(super) ids: HashMap<(UserKey, Arc<str>), Sent>,
     /// The keys of `ids` in the order they were stored.
     pub(super) id_times: VecDeque<(Milliseconds, UserKey, Arc<str>)>,
     pub(super) sweep: Sweep,
@@ -74,6 +74,9 @@ pub(super) struct Group {
     pub(super) users: BTreeMap<Arc<str>, (Option<Membership>, Tombstone)>,
     pub(super) members: u64,
 }
+
+/// What a sender sent under one message id.
+pub(super) type Sent = Vec<(Target, Known)>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Known {
