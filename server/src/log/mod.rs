@@ -3,7 +3,12 @@
 //! [`Log`] is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
 //! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
 
+#[doc(hidden)]
+pub mod conformance;
+pub mod embedded;
 pub mod key;
+pub mod memory;
+mod rules;
 pub mod store;
 
 use std::sync::Arc;
