@@ -18,6 +18,8 @@ pub use hub::failure::{Failure, FailureKind};
 pub use hub::hooks::{HookFuture, Sender, Verdict};
 pub use hub::waiters::Stage;
 pub use hub::{Builder, Connection, Hub, Recipient, SendError, Sent, StartError};
+pub use log::embedded::EmbeddedStore;
 pub use log::key::{GroupKey, Scope, StreamKey, UserKey};
+pub use log::memory::MemoryStore;
 pub use settings::Settings;
 pub use wsc_core::{ErrorCode, Message};

@@ -44,7 +44,14 @@ impl Capabilities {
     /// Everything: development without authentication.
     #[must_use]
     pub fn all() -> Self {
-        Self { send: true, broadcast: true, observe: true, presence: true, admin: true, groups: vec!["*".into()] }
+        Self {
+            send: true,
+            broadcast: true,
+            observe: true,
+            presence: true,
+            admin: true,
+            groups: vec!["*".into()],
+        }
     }
 
     /// What a list of names gives; without a list: `send`, `presence` and the groups of the token.

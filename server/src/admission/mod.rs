@@ -1,7 +1,7 @@
 //! Who may come in: tokens, origins, and how many at once from one address.
 
 pub(crate) mod address;
-pub mod identity;
+pub(crate) mod identity;
 pub mod token;
 
 pub(crate) use address::Permit;

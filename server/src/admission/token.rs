@@ -85,12 +85,17 @@ impl Keys {
         validation.leeway = 5;
         let claims = match jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation) {
             Ok(decoded) => decoded.claims,
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(TokenError::Expired),
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
+                return Err(TokenError::Expired);
+            }
             Err(_) => return Err(TokenError::Invalid),
         };
-        let or = |text: &str, default: &str| -> Arc<str> { if text.is_empty() { default } else { text }.into() };
-        let scope =
-            Scope { app: or(&claims.aid, Scope::DEFAULT_APP), namespace: or(&claims.tid, Scope::DEFAULT_NAMESPACE) };
+        let or =
+            |text: &str, default: &str| -> Arc<str> { if text.is_empty() { default } else { text }.into() };
+        let scope = Scope {
+            app: or(&claims.aid, Scope::DEFAULT_APP),
+            namespace: or(&claims.tid, Scope::DEFAULT_NAMESPACE),
+        };
         let ids = [&claims.uid, &claims.did, &claims.utp].into_iter().all(|id| id.is_empty() || is_id(id));
         if claims.uid.is_empty() || !ids || !self.apps.contains(&*scope.app) {
             return Err(TokenError::Invalid);

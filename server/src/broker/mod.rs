@@ -59,7 +59,14 @@ impl Commit {
     /// The frame every live reader gets, made by the first that wants it.
     pub(crate) fn frame(&self) -> &Bytes {
         self.frame.get_or_init(|| {
-            entry_frame(&self.stream, self.seq, &self.append.body, self.append.flags.has(Flags::BINARY), "", "")
+            entry_frame(
+                &self.stream,
+                self.seq,
+                &self.append.body,
+                self.append.flags.has(Flags::BINARY),
+                "",
+                "",
+            )
         })
     }
 }

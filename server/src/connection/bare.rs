@@ -125,13 +125,16 @@ impl Bare {
             Some(HubFrame::Message(message)) => self.message(wire, &message),
             Some(HubFrame::Receipt(receipt)) => {
                 for id in &receipt.message_ids {
-                    self.message(wire, &Message {
-                        message_type: if receipt.read { "read" } else { "delivered" }.into(),
-                        message_id: id.clone(),
-                        sender: receipt.receiver.clone(),
-                        sender_client: receipt.receiver_client.clone(),
-                        ..Message::default()
-                    });
+                    self.message(
+                        wire,
+                        &Message {
+                            message_type: if receipt.read { "read" } else { "delivered" }.into(),
+                            message_id: id.clone(),
+                            sender: receipt.receiver.clone(),
+                            sender_client: receipt.receiver_client.clone(),
+                            ..Message::default()
+                        },
+                    );
                 }
             }
             Some(notice @ HubFrame::Notice { .. }) => self.notice(wire, &notice),
@@ -150,7 +153,10 @@ impl Bare {
         let mut data = String::new();
         ObjectWriter::new(&mut data)
             .object("gap", |gap| {
-                gap.text("stream", &stream.to_string()).count("from", from).count("to", to).text("reason", reason);
+                gap.text("stream", &stream.to_string())
+                    .count("from", from)
+                    .count("to", to)
+                    .text("reason", reason);
             })
             .end();
         self.say(wire, "notice", "messages are missing", &data, "");
@@ -183,16 +189,19 @@ impl Bare {
     }
 
     fn say(&self, wire: &SharedWire, message_type: &str, content: &str, data: &str, message_id: &str) {
-        self.message(wire, &Message {
-            message_type: message_type.into(),
-            message_id: message_id.into(),
-            sender: "system".into(),
-            sender_type: "system".into(),
-            content: content.into(),
-            data: data.into(),
-            create_at: time::format(clock::wall()).into(),
-            ..Message::default()
-        });
+        self.message(
+            wire,
+            &Message {
+                message_type: message_type.into(),
+                message_id: message_id.into(),
+                sender: "system".into(),
+                sender_type: "system".into(),
+                content: content.into(),
+                data: data.into(),
+                create_at: time::format(clock::wall()).into(),
+                ..Message::default()
+            },
+        );
     }
 
     /// Writes a message with the fields go-wsc always has.
@@ -200,7 +209,8 @@ impl Bare {
         let offline = message.source == "offline";
         let mut out = String::with_capacity(message.size_hint() + 256);
         let mut writer = ObjectWriter::new(&mut out);
-        let always = |writer: &mut ObjectWriter<'_>, name: &str, value: &str| write_string(writer.name(name), value);
+        let always =
+            |writer: &mut ObjectWriter<'_>, name: &str, value: &str| write_string(writer.name(name), value);
         always(&mut writer, "id", &message.message_id);
         writer.text("trace_id", &message.trace_id);
         always(&mut writer, "message_type", &message.message_type);
@@ -221,10 +231,12 @@ impl Bare {
         };
         always(&mut writer, "create_at", &message.create_at);
         always(&mut writer, "message_id", &message.message_id);
-        writer
-            .text("reply_to_msg_id", &message.reply_to_msg_id)
-            .count("seq_no", message.seq_no);
-        always(&mut writer, "priority", if message.priority.is_empty() { "normal" } else { &message.priority });
+        writer.text("reply_to_msg_id", &message.reply_to_msg_id).count("seq_no", message.seq_no);
+        always(
+            &mut writer,
+            "priority",
+            if message.priority.is_empty() { "normal" } else { &message.priority },
+        );
         writer
             .text("source", if offline { "offline" } else { "online" })
             .text("push_type", &message.push_type)

@@ -290,7 +290,11 @@ enum DepartedSocket {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let wire = &mut *self;
         loop {
             if !wire.input.is_empty()
@@ -355,7 +359,11 @@ impl AsyncWrite for Wire {
 pub(crate) struct SharedWire(pub(crate) Rc<RefCell<Wire>>);
 
 impl AsyncRead for SharedWire {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.0.borrow_mut()).poll_read(context, into)
     }
 }

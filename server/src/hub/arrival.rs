@@ -155,7 +155,13 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         greet(&node, &state.connections[place as usize], &streams);
         let missed_nothing = state.told == told;
         for planned in &streams {
-            state.open(place, &planned.opened.stream, planned.resume.from, planned.opened.head, missed_nothing);
+            state.open(
+                place,
+                &planned.opened.stream,
+                planned.resume.from,
+                planned.opened.head,
+                missed_nothing,
+            );
             let connection = &mut state.connections[place as usize];
             let track = TrackId::try_from(connection.readings.len() - 1).unwrap_or(TrackId::MAX);
             connection.readings[track as usize].start = planned.resume.from - 1;
@@ -226,7 +232,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
         };
         let opened = node.log.store.open(&identity.user, device).await?;
         let epoch = node.log.store.epoch();
-        let groups: HashSet<Arc<str>> = opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
+        let groups: HashSet<Arc<str>> =
+            opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
         let stored = opened.device.map(|device| device.streams).unwrap_or_default();
         let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
@@ -239,7 +246,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 continue;
             }
             let name = stream_name(&opened.stream);
-            let in_frame = arrival.cursors.iter().find(|(stream, _)| *stream == name).map(|(_, cursor)| cursor);
+            let in_frame =
+                arrival.cursors.iter().find(|(stream, _)| *stream == name).map(|(_, cursor)| cursor);
             let kept = stored.iter().find(|kept| kept.stream == opened.stream).map(|kept| &kept.cursor);
             let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
             let resume = resume(&opened, &epoch, in_frame, kept, at_head);

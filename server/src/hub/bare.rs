@@ -26,7 +26,8 @@ impl Shard {
             }
             // What is no frame is what somebody typed.
             Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
-                let message = Message { message_type: "text".into(), content: text.into(), ..Message::default() };
+                let message =
+                    Message { message_type: "text".into(), content: text.into(), ..Message::default() };
                 self.bare_message(place, generation, message)
             }
             Ok(_) => self.bare_problem(place, generation, "", "not to be had without the subprotocol wsc.v1"),
@@ -46,7 +47,12 @@ impl Shard {
         }
     }
 
-    fn bare_message(self: &Rc<Self>, place: u32, generation: u32, message: Message<'_>) -> Result<(), Refusal> {
+    fn bare_message(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
         let mut groups = message.group_ids.clone();
         let first = if groups.is_empty() { None } else { Some(groups.remove(0)) };
         let with_group = |group: Option<Text<'_>>, id: String| Message {
@@ -91,7 +97,9 @@ impl Shard {
     }
 
     fn bare_problem(&self, place: u32, generation: u32, id: &str, reason: &str) -> Result<(), Refusal> {
-        self.with_bare(place, generation, |bare, wire| bare.problem(wire, id, ErrorCode::InvalidFormat, reason));
+        self.with_bare(place, generation, |bare, wire| {
+            bare.problem(wire, id, ErrorCode::InvalidFormat, reason)
+        });
         Ok(())
     }
 

@@ -34,5 +34,7 @@ impl Clock {
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn wall() -> Milliseconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
 }

@@ -177,7 +177,9 @@ impl Shard {
                     connection.readings[*track as usize].live = false;
                     self.feed(connection, *place);
                 }
-                if idle && connection.peer.in_flight() > 0 || connection.readings[*track as usize].skip_to != 0 {
+                if idle && connection.peer.in_flight() > 0
+                    || connection.readings[*track as usize].skip_to != 0
+                {
                     self.plan(wheel, connection, *place, now);
                 }
                 self.touch(connection, *place);
@@ -247,7 +249,8 @@ impl<'e> Run<'e> {
 
 /// One bit of 64 that stands for a device: different bits are different devices.
 pub(crate) fn device_bit(user: &str, device: &str) -> u64 {
-    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(device.as_bytes(), xxhash_rust::xxh3::xxh3_64(user.as_bytes()));
+    let hash =
+        xxhash_rust::xxh3::xxh3_64_with_seed(device.as_bytes(), xxhash_rust::xxh3::xxh3_64(user.as_bytes()));
     1 << (hash % 64)
 }
 

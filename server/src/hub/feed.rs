@@ -64,12 +64,20 @@ async fn feed(shard: Rc<Shard>, place: u32, generation: u32) {
 
 impl Shard {
     /// Covers what a page says. `false`: the page says nothing about positions that must exist.
-    fn take_page(self: &Rc<Self>, place: u32, generation: u32, track: TrackId, from: u64, page: &Page) -> bool {
+    fn take_page(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        track: TrackId,
+        from: u64,
+        page: &Page,
+    ) -> bool {
         let (settings, wall) = (&self.node.settings, clock::wall());
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let State { streams, connections, wheel, .. } = &mut *state;
-        let Some(connection) = connections.get_mut(place as usize).filter(|found| found.generation == generation)
+        let Some(connection) =
+            connections.get_mut(place as usize).filter(|found| found.generation == generation)
         else {
             return true;
         };

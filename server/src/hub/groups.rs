@@ -94,7 +94,11 @@ impl Shard {
 
 impl super::state::Connection {
     fn take_awaited(&mut self, group: &Arc<str>) -> Option<Box<Awaited>> {
-        if self.awaited.as_ref().is_some_and(|awaited| awaited.group == *group) { self.awaited.take() } else { None }
+        if self.awaited.as_ref().is_some_and(|awaited| awaited.group == *group) {
+            self.awaited.take()
+        } else {
+            None
+        }
     }
 
     fn say_change(
@@ -124,16 +128,22 @@ impl super::state::Connection {
 /// Removes a member; nothing happens when there is none.
 pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
     let user: Arc<str> = user.into();
-    let write = Write::Leave { group: group.clone(), user: Arc::clone(&user), removed: true, now: clock::wall() };
+    let write =
+        Write::Leave { group: group.clone(), user: Arc::clone(&user), removed: true, now: clock::wall() };
     let removed = matches!(node.log.write(write).await?, Written::Leave(true));
     if removed && node.log.store.members(group, None, 0).await?.total <= limits::WATCH as u64 {
-        volatile::tell_group(node, group, &user, &HubFrame::GroupChanged(Box::new(GroupChanged {
-            request_id: "".into(),
-            group: group.group.to_string().into(),
-            action: "removed".into(),
-            user: user.to_string().into(),
-            opened: None,
-        })));
+        volatile::tell_group(
+            node,
+            group,
+            &user,
+            &HubFrame::GroupChanged(Box::new(GroupChanged {
+                request_id: "".into(),
+                group: group.group.to_string().into(),
+                action: "removed".into(),
+                user: user.to_string().into(),
+                opened: None,
+            })),
+        );
     }
     Ok(removed)
 }

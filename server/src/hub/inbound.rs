@@ -132,7 +132,8 @@ impl Shard {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let State { connections, streams, .. } = &mut *state;
-        let Some(connection) = connections.get_mut(place as usize).filter(|found| found.generation == generation)
+        let Some(connection) =
+            connections.get_mut(place as usize).filter(|found| found.generation == generation)
         else {
             return Ok(());
         };
@@ -164,7 +165,8 @@ impl Shard {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let State { connections, users, wheel, .. } = &mut *state;
-        let Some(connection) = connections.get_mut(place as usize).filter(|found| found.generation == generation)
+        let Some(connection) =
+            connections.get_mut(place as usize).filter(|found| found.generation == generation)
         else {
             return Ok(());
         };

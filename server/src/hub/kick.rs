@@ -21,8 +21,11 @@ pub(crate) fn kick(node: &Node, user: &UserKey, device: &str, reason: &str) {
                 }
                 let mut data = String::new();
                 ObjectWriter::new(&mut data).text("reason", &reason).end();
-                let notice =
-                    HubFrame::Notice { message_type: "kick_out".into(), data: data.into(), content: "".into() };
+                let notice = HubFrame::Notice {
+                    message_type: "kick_out".into(),
+                    data: data.into(),
+                    content: "".into(),
+                };
                 match &connection.bare {
                     Some(bare) => bare.notice(&connection.wire, &notice),
                     None => connection.say(&notice),

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use wsc_core::CloseCode;
 use wsc_core::codes::AfterClose;
 use wsc_core::peer::TrackId;
@@ -15,9 +15,9 @@ use wsc_core::peer::TrackId;
 use super::clock;
 use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
+use super::send::Wait;
 use super::shard::Shard;
 use super::state::{Connection, Pause, State};
-use super::send::Wait;
 use super::wheel::Wheel;
 use crate::connection::{Readiness, frame};
 use crate::log::ReplyTo;
@@ -76,7 +76,8 @@ impl Shard {
             let now = state.clock.tick();
             let State { wheel, connections, .. } = &mut *state;
             wheel.advance(now, |(place, generation), second| {
-                let meant = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+                let meant =
+                    connections.get_mut(place as usize).filter(|found| found.generation == generation);
                 if let Some(connection) = meant.filter(|found| found.wheel == second) {
                     connection.wheel = 0;
                     due.push((place, generation));
@@ -162,7 +163,11 @@ impl Shard {
                 if code == CloseCode::Unacknowledged {
                     connection.attempts += 1;
                     connection.cursor_changed.get_or_insert(now);
-                    self.node.failed(Failure::of(FailureKind::Timeout, connection, "entries were not acknowledged"));
+                    self.node.failed(Failure::of(
+                        FailureKind::Timeout,
+                        connection,
+                        "entries were not acknowledged",
+                    ));
                 }
                 Some(Verdict::Close(code, ""))
             }
@@ -245,10 +250,16 @@ impl Shard {
     pub(crate) fn failed(self: &Rc<Self>, place: u32, generation: u32, error: &Error) {
         let code = match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::TooBig,
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::ConnectionClosed | Error::Io(_) => {
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+            | Error::ConnectionClosed
+            | Error::Io(_) => {
                 let mut state = self.state.borrow_mut();
                 if let Some(connection) = state.connection(place, generation).filter(|found| !found.closing) {
-                    self.node.failed(Failure::of(FailureKind::ConnectionError, connection, "the connection broke"));
+                    self.node.failed(Failure::of(
+                        FailureKind::ConnectionError,
+                        connection,
+                        "the connection broke",
+                    ));
                 }
                 return;
             }
@@ -305,13 +316,16 @@ impl Shard {
     /// A connection counts no more: it reads nothing, its positions are kept, its user may be offline.
     fn detach(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
-        let Some(connection) = state.connection(place, generation).filter(|found| found.attached) else { return };
+        let Some(connection) = state.connection(place, generation).filter(|found| found.attached) else {
+            return;
+        };
         connection.attached = false;
         self.write_cursors(connection, Vec::new());
         let identity = Rc::clone(&connection.identity);
         let watching = std::mem::take(&mut connection.watching);
         let observing = std::mem::take(&mut connection.observing);
-        let (id, device, readings) = (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
+        let (id, device, readings) =
+            (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
         for track in 0..readings {
             state.shut(place, TrackId::try_from(track).unwrap_or(TrackId::MAX));
         }

@@ -64,7 +64,13 @@ impl Shard {
     }
 }
 
-fn append(shard: &Rc<Shard>, identity: &Rc<Identity>, device: &Arc<str>, conversation: &Conversation, seq: u64) {
+fn append(
+    shard: &Rc<Shard>,
+    identity: &Rc<Identity>,
+    device: &Arc<str>,
+    conversation: &Conversation,
+    seq: u64,
+) {
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
     match conversation {

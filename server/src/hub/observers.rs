@@ -87,7 +87,9 @@ impl Observers {
             let observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
             for group in [Some(&Arc::from("")), group].into_iter().flatten() {
                 let list = observers.get(&(scope.clone(), Arc::clone(group)));
-                to.extend(list.into_iter().flatten().filter(|address| !to.contains(address)).collect::<Vec<_>>());
+                to.extend(
+                    list.into_iter().flatten().filter(|address| !to.contains(address)).collect::<Vec<_>>(),
+                );
             }
         }
         if to.is_empty() {

@@ -38,7 +38,13 @@ struct Person {
 
 impl Default for Person {
     fn default() -> Self {
-        Self { connections: 0, online: false, status: UserStatus::Online, last_seen: 0, watchers: HashSet::new() }
+        Self {
+            connections: 0,
+            online: false,
+            status: UserStatus::Online,
+            last_seen: 0,
+            watchers: HashSet::new(),
+        }
     }
 }
 
@@ -156,7 +162,8 @@ impl Presence {
         let registry = self.lock();
         let Some(people) = registry.scopes.get(scope) else { return (Vec::new(), 0, false) };
         let online = || people.iter().filter(|(_, person)| person.is_visible()).map(|(user, _)| user);
-        let mut page: Vec<Arc<str>> = online().filter(|user| &***user > after).take(limit + 1).cloned().collect();
+        let mut page: Vec<Arc<str>> =
+            online().filter(|user| &***user > after).take(limit + 1).cloned().collect();
         let more = page.len() > limit;
         page.truncate(limit);
         (page, online().count() as u64, more)
@@ -166,7 +173,10 @@ impl Presence {
     pub(crate) fn watch(&self, scope: &Scope, address: Address, users: &[Arc<str>]) {
         let mut registry = self.lock();
         for user in users {
-            registry.person(&UserKey { scope: scope.clone(), user: Arc::clone(user) }).watchers.insert(address);
+            registry
+                .person(&UserKey { scope: scope.clone(), user: Arc::clone(user) })
+                .watchers
+                .insert(address);
         }
     }
 

@@ -61,12 +61,7 @@ pub struct Builder {
 impl Hub {
     /// Prepares a hub over a store.
     pub fn builder(store: impl Store) -> Builder {
-        Builder {
-            settings: Settings::default(),
-            store: Arc::new(store),
-            keys: None,
-            hooks: Hooks::default(),
-        }
+        Builder { settings: Settings::default(), store: Arc::new(store), keys: None, hooks: Hooks::default() }
     }
 }
 
@@ -115,7 +110,9 @@ impl Builder {
     /// Hears of failures of one kind; several handlers of a kind are called in order. Must not block.
     #[must_use]
     pub fn on_failure(mut self, kind: FailureKind, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
-        let guarded = move |failure: &Failure| drop(super::hooks::guarded(|| hook(failure)));
+        let guarded = move |failure: &Failure| {
+            super::hooks::guarded(|| hook(failure));
+        };
         self.hooks.on_failure.push((kind, Box::new(guarded)));
         self
     }
@@ -240,7 +237,8 @@ impl Hub {
             let _ = tokio::time::timeout(Duration::from_secs(2), wait).await;
         }
         node.log.close();
-        let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let shards = Arc::clone(&node.shards);
         let join = tokio::task::spawn_blocking(move || {
             let mut threads = threads;
@@ -292,7 +290,9 @@ impl Shard {
         let all: Vec<(u32, u32)> = {
             let state = self.state.borrow();
             let places = state.connections.iter();
-            places.map(|(place, found)| (u32::try_from(place).unwrap_or(u32::MAX), found.generation)).collect()
+            places
+                .map(|(place, found)| (u32::try_from(place).unwrap_or(u32::MAX), found.generation))
+                .collect()
         };
         let steps = u32::try_from(all.len()).unwrap_or(u32::MAX).clamp(1, 100);
         let size = all.len().div_ceil(steps as usize).max(1);

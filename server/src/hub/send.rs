@@ -32,14 +32,19 @@ pub(crate) struct Wait {
     pub(crate) store: bool,
 }
 
-
 impl Shard {
     /// Takes a message from a connection.
-    pub(crate) fn send(self: &Rc<Self>, place: u32, generation: u32, message: Message<'_>) -> Result<(), Refusal> {
+    pub(crate) fn send(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let State { connections, users, .. } = &mut *state;
-        let Some(connection) = connections.get_mut(place as usize).filter(|found| found.generation == generation)
+        let Some(connection) =
+            connections.get_mut(place as usize).filter(|found| found.generation == generation)
         else {
             return Ok(());
         };
@@ -61,7 +66,11 @@ impl Shard {
                 return Ok(());
             }
             Err(Checked::Wait(_)) if message.is_volatile() => {
-                self.node.failed(Failure::of(FailureKind::QueueFull, connection, "volatile message over the rate"));
+                self.node.failed(Failure::of(
+                    FailureKind::QueueFull,
+                    connection,
+                    "volatile message over the rate",
+                ));
                 return Ok(());
             }
             Err(Checked::Wait(wait)) => return Err(Refusal::Wait(wait)),
@@ -140,7 +149,12 @@ impl Shard {
     }
 
     /// Sends a message that was checked and stamped to its target.
-    fn route(self: &Rc<Self>, connection: &mut Connection, place: u32, message: Message<'_>) -> Result<(), Refusal> {
+    fn route(
+        self: &Rc<Self>,
+        connection: &mut Connection,
+        place: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
         let scope = &connection.identity.user.scope;
         let Some(target) = target_of(scope, &message) else {
             connection.refuse(&message.message_id, ErrorCode::TargetMissing, "names no target");
@@ -166,7 +180,8 @@ impl Shard {
             Target::Broadcast(_) => SentTo::Broadcast,
         };
         let user = Arc::clone(&connection.identity.user.user);
-        let append = append_of(target, user, Arc::clone(&connection.device), &message, connection.bare.is_none());
+        let append =
+            append_of(target, user, Arc::clone(&connection.device), &message, connection.bare.is_none());
         let ticket = Ticket {
             connection: place,
             generation: connection.generation,
@@ -189,7 +204,11 @@ impl Shard {
         identity: &Rc<Identity>,
         device: Arc<str>,
     ) -> Result<(), Refusal> {
-        let sender = Sender { identity: (**identity).clone(), device, connection_id: state.connections[place as usize].id.clone() };
+        let sender = Sender {
+            identity: (**identity).clone(),
+            device,
+            connection_id: state.connections[place as usize].id.clone(),
+        };
         let Some(connection) = state.connection(place, generation) else { return Ok(()) };
         connection.asking = true;
         drop(state);
@@ -203,13 +222,15 @@ impl Shard {
             connection.wake();
             match verdict {
                 Verdict::Route(message) => drop(shard.route(connection, place, *message)),
-                Verdict::Handled if connection.bare.is_none() => connection.say(&HubFrame::Accepted(Accepted {
-                    message_id: id,
-                    stream: None,
-                    seq_no: 0,
-                    duplicate: false,
-                    create_at: time::format(clock::wall()).into(),
-                })),
+                Verdict::Handled if connection.bare.is_none() => {
+                    connection.say(&HubFrame::Accepted(Accepted {
+                        message_id: id,
+                        stream: None,
+                        seq_no: 0,
+                        duplicate: false,
+                        create_at: time::format(clock::wall()).into(),
+                    }))
+                }
                 Verdict::Handled => {}
                 Verdict::Refuse(code, reason) => connection.refuse(&id, code, &reason),
             }
@@ -339,7 +360,9 @@ pub(crate) fn append_of(
 fn digest(message: &Message<'_>) -> [u8; 16] {
     let mut hash = Xxh3::new();
     let payload = message.payload.as_deref().unwrap_or_default();
-    for part in [message.message_type.as_bytes(), message.content.as_bytes(), message.data.as_bytes(), payload] {
+    for part in
+        [message.message_type.as_bytes(), message.content.as_bytes(), message.data.as_bytes(), payload]
+    {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part);
     }

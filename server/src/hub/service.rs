@@ -211,7 +211,12 @@ impl Hub {
     }
 
     /// A page of a group's members in order, after `after`.
-    pub async fn members(&self, group: &GroupKey, after: Option<&str>, limit: usize) -> Result<Members, StoreError> {
+    pub async fn members(
+        &self,
+        group: &GroupKey,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Members, StoreError> {
         self.node().log.store.members(group, after, limit).await
     }
 
@@ -228,7 +233,10 @@ impl Hub {
 }
 
 impl super::shard::Shard {
-    fn select(&self, predicate: &(dyn Fn(&Connection) -> bool + Send + Sync)) -> Vec<(Connection, super::shard::Address)> {
+    fn select(
+        &self,
+        predicate: &(dyn Fn(&Connection) -> bool + Send + Sync),
+    ) -> Vec<(Connection, super::shard::Address)> {
         let state = self.state.borrow();
         let mut found = Vec::new();
         for (place, connection) in state.connections.iter().filter(|(_, connection)| connection.attached) {
@@ -241,7 +249,10 @@ impl super::shard::Shard {
                 groups: state.users.get(user).map(|user| user.groups.clone()).unwrap_or_default(),
             };
             if super::hooks::guarded(|| predicate(&seen)) == Some(true) {
-                found.push((seen, self.address(u32::try_from(place).unwrap_or(u32::MAX), connection.generation)));
+                found.push((
+                    seen,
+                    self.address(u32::try_from(place).unwrap_or(u32::MAX), connection.generation),
+                ));
             }
         }
         found

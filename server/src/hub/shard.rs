@@ -17,8 +17,8 @@ use super::state::State;
 use super::volatile::Copy;
 use crate::broker::Published;
 use crate::log::key::UserKey;
-use crate::log::{Outcome, ReplyTo};
 use crate::log::store::Write;
+use crate::log::{Outcome, ReplyTo};
 use crate::mailbox::Mailbox;
 
 /// All shards of a hub, as everybody sees them: mailboxes.
@@ -186,7 +186,7 @@ impl Shard {
                 Letter::Outcomes(outcomes) => self.outcomes(outcomes),
                 Letter::Volatile(copy) => self.hand_out(&copy),
                 Letter::ToUser(user, frame) => self.to_user(&user, &frame),
-                Letter::ToConnection(address, frame) => self.to_connection(address, frame),
+                Letter::ToConnection(address, frame) => self.to_connection(address, &frame),
                 Letter::Call(call) => call(self),
             }
         }

@@ -264,7 +264,13 @@ pub(crate) struct Stream {
 
 impl Streams {
     /// Adds a reader; returns the stream's number and the reader's place in it.
-    pub(crate) fn subscribe(&mut self, key: &StreamKey, head: u64, connection: u32, track: TrackId) -> (u32, u32) {
+    pub(crate) fn subscribe(
+        &mut self,
+        key: &StreamKey,
+        head: u64,
+        connection: u32,
+        track: TrackId,
+    ) -> (u32, u32) {
         let number = match self.numbers.get(key) {
             Some(number) => *number,
             None => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wsc_core::Message;
-use wsc_core::frame::{encode_hub, encode_hub_binary, HubFrame};
+use wsc_core::frame::{HubFrame, encode_hub, encode_hub_binary};
 
 use super::node::Node;
 use super::shard::{Address, Letter, Shard};
@@ -43,21 +43,31 @@ pub(crate) fn send(node: &Node, target: Target, message: &Message<'_>, from: Opt
 }
 
 /// Tells a group's readers something, except one user.
-pub(crate) fn tell_group(node: &Node, group: &crate::log::key::GroupKey, except: &Arc<str>, frame: &HubFrame<'_>) {
-    post(node, Copy {
-        target: Target::Group(group.clone()),
-        only_device: "".into(),
-        from: None,
-        except: Arc::clone(except),
-        frame: text_frame(frame),
-    });
+pub(crate) fn tell_group(
+    node: &Node,
+    group: &crate::log::key::GroupKey,
+    except: &Arc<str>,
+    frame: &HubFrame<'_>,
+) {
+    post(
+        node,
+        Copy {
+            target: Target::Group(group.clone()),
+            only_device: "".into(),
+            from: None,
+            except: Arc::clone(except),
+            frame: text_frame(frame),
+        },
+    );
 }
 
 fn post(node: &Node, copy: Copy) {
     let copy = Arc::new(copy);
     match &copy.target {
         Target::User(user) => node.shards.send(node.shards.home(user), Letter::Volatile(Arc::clone(&copy))),
-        Target::Group(_) | Target::Broadcast(_) => node.shards.send_all(|| Letter::Volatile(Arc::clone(&copy))),
+        Target::Group(_) | Target::Broadcast(_) => {
+            node.shards.send_all(|| Letter::Volatile(Arc::clone(&copy)))
+        }
     }
 }
 

@@ -75,13 +75,16 @@ pub(super) async fn shake(hub: &Hub, mut wire: Wire, opening: Opening) {
         Err(Some(refusal)) => {
             if let Some(code) = refusal.error {
                 let mut text = String::new();
-                encode_hub(&HubFrame::Error(ErrorFrame {
-                    message_id: "".into(),
-                    request_id: "".into(),
-                    code,
-                    reason: refusal.reason.as_str().into(),
-                    retry_after_ms: None,
-                }), &mut text);
+                encode_hub(
+                    &HubFrame::Error(ErrorFrame {
+                        message_id: "".into(),
+                        request_id: "".into(),
+                        code,
+                        reason: refusal.reason.as_str().into(),
+                        retry_after_ms: None,
+                    }),
+                    &mut text,
+                );
                 wire.push_frame(text.as_bytes(), false);
             }
             wire.push(frame::close(refusal.code.number(), &refusal.reason));
@@ -99,7 +102,9 @@ async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Optio
             Some(Ok(Packet::Ping(_) | Packet::Pong(_))) => {
                 let _ = socket.get_mut().flush();
             }
-            Some(Ok(_)) => return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect"))),
+            Some(Ok(_)) => {
+                return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));
+            }
             Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {
                 return Err(Some(Refusal::new(CloseCode::TooBig, "")));
             }
@@ -117,7 +122,10 @@ fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
         Ok(_) => return Err(Refusal::new(CloseCode::Violation, "the first frame must be connect")),
         Err(error) => {
             let error_code = Some(ErrorCode::InvalidFormat);
-            return Err(Refusal { error: error_code, ..Refusal::new(CloseCode::Violation, error.to_string()) });
+            return Err(Refusal {
+                error: error_code,
+                ..Refusal::new(CloseCode::Violation, error.to_string())
+            });
         }
     };
     if connect.protocol != limits::PROTOCOL {
@@ -164,13 +172,14 @@ fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Ident
         namespace: connect.namespace.to_string(),
         groups: connect.group_id.to_string(),
     };
-    let identity = admission.identify(in_frame, &claimed.or(opening.said.claimed.clone())).map_err(|error| {
-        let code = match error {
-            TokenError::Expired => CloseCode::TokenExpired,
-            TokenError::Missing | TokenError::Invalid => CloseCode::Unauthorized,
-        };
-        Refusal { error: Some(ErrorCode::AuthenticationFailed), ..Refusal::new(code, error.to_string()) }
-    })?;
+    let identity =
+        admission.identify(in_frame, &claimed.or(opening.said.claimed.clone())).map_err(|error| {
+            let code = match error {
+                TokenError::Expired => CloseCode::TokenExpired,
+                TokenError::Missing | TokenError::Invalid => CloseCode::Unauthorized,
+            };
+            Refusal { error: Some(ErrorCode::AuthenticationFailed), ..Refusal::new(code, error.to_string()) }
+        })?;
     hub.node().hooks.connect(&identity).map_err(|reason| Refusal::new(CloseCode::Forbidden, reason))?;
     Ok(identity)
 }
@@ -181,20 +190,24 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
     let named = named.into_iter().find(|name| wsc_core::names::is_id(name));
     let shared = named.is_none();
     let device: Arc<str> = named.unwrap_or(SHARED_DEVICE).into();
-    let client = if opening.said.client.is_empty() { &*opening.connection_id } else { opening.said.client.as_str() };
+    let client =
+        if opening.said.client.is_empty() { &*opening.connection_id } else { opening.said.client.as_str() };
     let bare = Some(Box::new(Bare::new(shared, client.into(), identity.user.scope.clone())));
     let Ok(departed) = wire.depart() else { return };
-    send_home(hub, Arrival {
-        wire: Some(departed),
-        identity,
-        connection_id: opening.connection_id,
-        device,
-        cursors: Vec::new(),
-        groups: None,
-        at_head: false,
-        bare,
-        permit: opening.permit,
-    });
+    send_home(
+        hub,
+        Arrival {
+            wire: Some(departed),
+            identity,
+            connection_id: opening.connection_id,
+            device,
+            cursors: Vec::new(),
+            groups: None,
+            at_head: false,
+            bare,
+            permit: opening.permit,
+        },
+    );
 }
 
 fn send_home(hub: &Hub, mut arrival: Arrival) {

@@ -58,7 +58,11 @@ pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
     }
 }
 
-async fn answer<B>(hub: Hub, request: Request<B>, remote: SocketAddr) -> Result<Response<Full<Bytes>>, Infallible>
+async fn answer<B>(
+    hub: Hub,
+    request: Request<B>,
+    remote: SocketAddr,
+) -> Result<Response<Full<Bytes>>, Infallible>
 where
     B: Send + 'static,
 {
@@ -74,7 +78,9 @@ impl Hub {
         request: Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        if request.method() == Method::OPTIONS || request.method() != Method::GET && request.method() != Method::HEAD {
+        if request.method() == Method::OPTIONS
+            || request.method() != Method::GET && request.method() != Method::HEAD
+        {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         }
         match request.uri().path() {

@@ -82,16 +82,21 @@ impl Hub {
             let reason = "this origin is not on the hub's list";
             return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason));
         }
-        let permit = node.admission.addresses.enter(remote.map(|remote| remote.ip())).map_err(|many| match many {
-            TooMany::FromAddress(wait) => Refusal {
-                retry_after_ms: Some(wait),
-                ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, "too many from this address")
-            },
-            TooMany::InAll => Refusal {
-                retry_after_ms: Some(5000),
-                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
-            },
-        })?;
+        let permit =
+            node.admission.addresses.enter(remote.map(|remote| remote.ip())).map_err(|many| match many {
+                TooMany::FromAddress(wait) => Refusal {
+                    retry_after_ms: Some(wait),
+                    ..Refusal::new(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        ErrorCode::RateLimited,
+                        "too many from this address",
+                    )
+                },
+                TooMany::InAll => Refusal {
+                    retry_after_ms: Some(5000),
+                    ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
+                },
+            })?;
         let said = Said::of(&request);
         if said.two_tokens {
             return Err(bad("two different tokens"));
@@ -151,7 +156,11 @@ fn wire_of(upgraded: Upgraded) -> Wire {
 
 fn unauthorised(error: TokenError, authenticating: bool) -> Refusal {
     if !authenticating {
-        return Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, "user_id is missing or not valid");
+        return Refusal::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidFormat,
+            "user_id is missing or not valid",
+        );
     }
     let reason = match error {
         TokenError::Missing => "a token is needed",
@@ -179,7 +188,9 @@ fn websocket_key<B>(request: &Request<B>) -> Result<String, Refusal> {
     if text(headers, "sec-websocket-version").as_deref() != Some("13") {
         return Err(bad("Sec-WebSocket-Version must be 13"));
     }
-    text(headers, "sec-websocket-key").filter(|key| key.len() == 24).ok_or(bad("Sec-WebSocket-Key is missing"))
+    text(headers, "sec-websocket-key")
+        .filter(|key| key.len() == 24)
+        .ok_or(bad("Sec-WebSocket-Key is missing"))
 }
 
 /// Whether `wsc.v1` is offered; `false`: bare. An error when only others are.

@@ -93,7 +93,8 @@ impl Log {
         let shards = &node.shards;
         while let Some(mut letters) = self.queue.take().await {
             while !letters.is_empty() {
-                let (writes, replies): (Vec<_>, Vec<_>) = letters.drain(..letters.len().min(BATCH_WRITES)).unzip();
+                let (writes, replies): (Vec<_>, Vec<_>) =
+                    letters.drain(..letters.len().min(BATCH_WRITES)).unzip();
                 let outcome = self.store.write(&writes).await;
                 self.waiting.fetch_sub(writes.len(), Ordering::Relaxed);
                 let outcomes = match outcome {
@@ -143,7 +144,10 @@ fn publish(node: &Node, write: Write, written: &Written, published: &mut Vec<Pub
             let append = Arc::new(append);
             let stream = target_stream(&append);
             if let Some(own) = own_seq {
-                let inbox = StreamKey::Inbox(UserKey { scope: stream.scope().clone(), user: Arc::clone(&append.sender) });
+                let inbox = StreamKey::Inbox(UserKey {
+                    scope: stream.scope().clone(),
+                    user: Arc::clone(&append.sender),
+                });
                 published.push(Published::Entry(Commit::new(inbox, *own, Arc::clone(&append))));
             }
             published.push(Published::Entry(Commit::new(stream, *seq, append)));

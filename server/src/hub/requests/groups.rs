@@ -15,7 +15,10 @@ use crate::log::store::{Join, JoinBy, Joined, Write, Written};
 impl Asker {
     pub(super) async fn join(&self, id: &str, group: &str) -> Outcome {
         if !self.is_member(group) && !self.identity.capabilities.may_join(group) {
-            return Err(Refused::because(ErrorCode::PermissionDenied, "the token does not allow joining this group"));
+            return Err(Refused::because(
+                ErrorCode::PermissionDenied,
+                "the token does not allow joining this group",
+            ));
         }
         let told = self.await_change(id, group);
         let join = Join {
@@ -92,7 +95,11 @@ impl Asker {
         }
         let mut data = String::new();
         let next = page.users.last().filter(|_| page.more).map_or("", |user| user);
-        ObjectWriter::new(&mut data).list("users", &page.users).text("next", next).count("total", page.total).end();
+        ObjectWriter::new(&mut data)
+            .list("users", &page.users)
+            .text("next", next)
+            .count("total", page.total)
+            .end();
         Ok(Reply::Data("group_members", data))
     }
 
@@ -116,13 +123,18 @@ impl Asker {
         let small = node.log.store.members(&key, None, 0).await;
         if small.is_ok_and(|page| page.total <= limits::WATCH as u64) {
             let user = &self.identity.user.user;
-            volatile::tell_group(node, &key, user, &HubFrame::GroupChanged(Box::new(GroupChanged {
-                request_id: "".into(),
-                group: group.to_owned().into(),
-                action: action.into(),
-                user: user.to_string().into(),
-                opened: None,
-            })));
+            volatile::tell_group(
+                node,
+                &key,
+                user,
+                &HubFrame::GroupChanged(Box::new(GroupChanged {
+                    request_id: "".into(),
+                    group: group.to_owned().into(),
+                    action: action.into(),
+                    user: user.to_string().into(),
+                    opened: None,
+                })),
+            );
         }
     }
 }

@@ -113,11 +113,13 @@ impl Asker {
         }
         let mut all: Vec<(Conversation, Found)> = found.into_iter().collect();
         all.sort_by_cached_key(|(conversation, state)| (Reverse(state.at), name_of(conversation)));
-        let begin = all.iter().position(|(conversation, _)| name_of(conversation) == after).map_or(0, |at| at + 1);
+        let begin =
+            all.iter().position(|(conversation, _)| name_of(conversation) == after).map_or(0, |at| at + 1);
         let size = page_size(limit, LARGEST_PAGE);
         let page = &all[begin..all.len().min(begin.saturating_add(size))];
         let more = begin + page.len() < all.len();
-        let next = page.last().filter(|_| more).map(|(conversation, _)| name_of(conversation)).unwrap_or_default();
+        let next =
+            page.last().filter(|_| more).map(|(conversation, _)| name_of(conversation)).unwrap_or_default();
         let mut data = String::new();
         ObjectWriter::new(&mut data)
             .objects("conversations", page, |writer, (conversation, state)| {

@@ -250,7 +250,9 @@ pub(crate) fn own(request: Request<'_>) -> Request<'static> {
         list.into_iter().map(text).collect()
     }
     let query = match request.query {
-        Query::Read { stream, peer, seq } => Query::Read { stream: stream.into_owned(), peer: text(peer), seq },
+        Query::Read { stream, peer, seq } => {
+            Query::Read { stream: stream.into_owned(), peer: text(peer), seq }
+        }
         Query::GroupJoin { group } => Query::GroupJoin { group: text(group) },
         Query::GroupLeave { group } => Query::GroupLeave { group: text(group) },
         Query::GroupRemove { group, user } => Query::GroupRemove { group: text(group), user: text(user) },

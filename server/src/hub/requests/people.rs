@@ -20,7 +20,8 @@ impl Asker {
     /// The presence of users as `data`; when one was last seen comes from the log if nobody here knows.
     async fn describe(&self, users: &[Arc<str>]) -> Result<String, StoreError> {
         let mut found = self.shard.node.presence.describe(self.scope(), users);
-        for presence in found.iter_mut().filter(|presence| presence.last_seen_ms == 0).take(limits::QUERY_IDS) {
+        for presence in found.iter_mut().filter(|presence| presence.last_seen_ms == 0).take(limits::QUERY_IDS)
+        {
             presence.last_seen_ms = self.last_seen(&presence.user).await?;
         }
         let mut data = String::new();
@@ -58,9 +59,13 @@ impl Asker {
             self.must_see(group)?;
             let members = self.all_members(group).await?;
             let found = node.presence.describe(self.scope(), &members);
-            let online: Vec<Arc<str>> =
-                found.iter().filter(|presence| presence.is_online()).map(|presence| presence.user.as_str().into()).collect();
-            let mut page: Vec<Arc<str>> = online.iter().filter(|user| ***user > *after).take(limit + 1).cloned().collect();
+            let online: Vec<Arc<str>> = found
+                .iter()
+                .filter(|presence| presence.is_online())
+                .map(|presence| presence.user.as_str().into())
+                .collect();
+            let mut page: Vec<Arc<str>> =
+                online.iter().filter(|user| ***user > *after).take(limit + 1).cloned().collect();
             let more = page.len() > limit;
             page.truncate(limit);
             (page, online.len() as u64, more)
@@ -107,7 +112,10 @@ impl Asker {
             allowed
         });
         if allowed != Some(true) {
-            return Err(Refused::because(ErrorCode::InvalidFormat, "a connection watches at most 1000 users"));
+            return Err(Refused::because(
+                ErrorCode::InvalidFormat,
+                "a connection watches at most 1000 users",
+            ));
         }
         // First the changes, then what is now: nothing falls between.
         self.shard.node.presence.watch(self.scope(), self.address(), &users);
@@ -120,7 +128,7 @@ impl Asker {
             if users.is_empty() {
                 users = connection.watching.iter().cloned().collect();
             }
-            users.iter().for_each(|user| drop(connection.watching.remove(user)));
+            connection.watching.retain(|user| !users.contains(user));
         });
         self.shard.node.presence.unwatch_all(self.scope(), self.address(), &users);
         Ok(Reply::Done)

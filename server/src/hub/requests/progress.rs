@@ -26,7 +26,10 @@ impl Asker {
         let stream = self.stream(name);
         let head = node.log.store.headers(&stream, u64::MAX, 0).await?.head;
         if seq > head {
-            return Err(Refused::because(ErrorCode::InvalidFormat, "seq_no: lies beyond the newest position"));
+            return Err(Refused::because(
+                ErrorCode::InvalidFormat,
+                "seq_no: lies beyond the newest position",
+            ));
         }
         let user = self.identity.user.clone();
         let mark = Write::Mark { user: user.clone(), conversation: conversation.clone(), seq };
@@ -60,14 +63,16 @@ impl Asker {
         // Messages to the same receiver are mostly asked for together.
         let mut known: Vec<(UserKey, Progress)> = Vec::new();
         for (id, found) in ids.iter().zip(found) {
-            let mut receipt = ReceiptOf { message_id: id.to_string(), stage: "unknown".into(), ..ReceiptOf::default() };
+            let mut receipt =
+                ReceiptOf { message_id: id.to_string(), stage: "unknown".into(), ..ReceiptOf::default() };
             match found {
                 None => {}
                 Some(Found { target: Target::User(user), seq, .. }) => {
                     if !known.iter().any(|(other, _)| *other == user) {
                         known.push((user.clone(), self.progress(&user).await?));
                     }
-                    let progress = known.iter().find(|(other, _)| *other == user).map(|(_, progress)| progress);
+                    let progress =
+                        known.iter().find(|(other, _)| *other == user).map(|(_, progress)| progress);
                     let conversation = Conversation::Peer(Arc::clone(&self.identity.user.user));
                     let stage = progress.map_or(Stage::Accepted, |progress| {
                         progress.stage(&StreamKey::Inbox(user.clone()), &conversation, seq)
@@ -80,7 +85,9 @@ impl Asker {
                         (receipt.delivered, receipt.read) = (Some(delivered), Some(read));
                     }
                 }
-                Some(Found { target: Target::Broadcast(_), .. }) => receipt.stage = Stage::Accepted.name().into(),
+                Some(Found { target: Target::Broadcast(_), .. }) => {
+                    receipt.stage = Stage::Accepted.name().into()
+                }
             }
             receipts.push(receipt);
         }
@@ -99,7 +106,10 @@ impl Asker {
     async fn progress(&self, user: &UserKey) -> Result<Progress, StoreError> {
         let node = &self.shard.node;
         crate::hub::positions::keep(node, user).await?;
-        Ok(Progress { devices: node.log.store.devices(user).await?, marks: node.log.store.marks(user).await? })
+        Ok(Progress {
+            devices: node.log.store.devices(user).await?,
+            marks: node.log.store.marks(user).await?,
+        })
     }
 
     /// How many other members a group's message was delivered to, and how many have read it.
