@@ -13,10 +13,16 @@ async fn a_message_to_a_user_is_accepted_and_handed_over() {
     let mut alice = server.connect("alice", "a1").await;
     let mut bob = server.connect("bob", "b1").await;
     let ack = alice.send_to("bob", "m1", "hello").await;
-    assert_eq!((&ack["message_type"], &ack["status"], &ack["seq_no"]), (&json!("ack"), &json!("accepted"), &json!(1)));
+    assert_eq!(
+        (&ack["message_type"], &ack["status"], &ack["seq_no"]),
+        (&json!("ack"), &json!("accepted"), &json!(1))
+    );
     let entry = bob.message().await;
     assert_eq!(entry["content"], "hello");
-    assert_eq!((&entry["sender"], &entry["stream"], &entry["seq_no"]), (&json!("alice"), &json!("inbox"), &json!(1)));
+    assert_eq!(
+        (&entry["sender"], &entry["stream"], &entry["seq_no"]),
+        (&json!("alice"), &json!("inbox"), &json!(1))
+    );
     assert_eq!((&entry["sender_client"], &entry["source"]), (&json!("a1"), &json!(null)));
 }
 
@@ -64,7 +70,8 @@ async fn a_group_s_message_reaches_its_members_and_nobody_else() {
     let mut alice = server.connect_with("alice", "a1", group.clone()).await;
     let mut bob = server.connect_with("bob", "b1", group).await;
     let mut carol = server.connect("carol", "c1").await;
-    let message = json!({"message_type": "text", "message_id": "g1", "group_ids": ["team"], "content": "all"});
+    let message =
+        json!({"message_type": "text", "message_id": "g1", "group_ids": ["team"], "content": "all"});
     let ack = alice.send(message.clone()).await;
     assert_eq!((&ack["stream"], &ack["seq_no"]), (&json!("group:team"), &json!(1)));
     let entry = bob.message().await;
@@ -78,7 +85,8 @@ async fn everybody_gets_a_broadcast() {
     let server = Server::start().await;
     let mut alice = server.connect("alice", "a1").await;
     let mut bob = server.connect("bob", "b1").await;
-    let ack = alice.send(json!({"message_type": "text", "message_id": "1", "broadcast_type": "global"})).await;
+    let ack =
+        alice.send(json!({"message_type": "text", "message_id": "1", "broadcast_type": "global"})).await;
     assert_eq!(ack["stream"], "broadcast");
     assert_eq!(bob.message().await["stream"], "broadcast");
 }

@@ -12,6 +12,7 @@ use wsc_core::{CloseCode, limits};
 
 use super::clock;
 use super::deliver::{device_bit, say_gap};
+use super::groups::announce;
 use super::resume::{Resume, resume};
 use super::shard::Shard;
 use super::state::{Connection, Reading, State, User};
@@ -22,7 +23,9 @@ use crate::connection::wire::{Departed, SharedWire, Wire};
 use crate::connection::{self, frame};
 use crate::log::ReplyTo;
 use crate::log::key::{GroupKey, StreamKey};
-use crate::log::store::{Cursor, DeviceWrite, Join, JoinBy, OpenedStream, StoreError, Write};
+use crate::log::store::{
+    Cursor, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Write, Written,
+};
 
 /// An authenticated connection on its way to its shard.
 pub(crate) struct Arrival {
@@ -201,26 +204,31 @@ type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
 async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
     let (node, identity) = (&shard.node, &arrival.identity);
     let now = clock::wall();
-    let mut writes = vec![(Write::See { user: identity.user.clone(), now }, ReplyTo::Nobody)];
+    let mut writes = Vec::with_capacity(identity.groups.len());
+    let mut joins = Vec::with_capacity(identity.groups.len());
     for group in &identity.groups {
+        let group = GroupKey { scope: identity.user.scope.clone(), group: Arc::clone(group) };
         let join = Join {
-            group: GroupKey { scope: identity.user.scope.clone(), group: Arc::clone(group) },
+            group: group.clone(),
             user: Arc::clone(&identity.user.user),
             by: JoinBy::Claim { issued_at: identity.issued_at },
             max_groups: node.settings.groups,
             now,
         };
-        writes.push((Write::Join(join), ReplyTo::Nobody));
-    }
-    // The last of them is answered when all are made, and with them what an earlier connection of the device left.
-    let (reply, answer) = tokio::sync::oneshot::channel();
-    if let Some(last) = writes.last_mut() {
-        last.1 = ReplyTo::Task(reply);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        writes.push((Write::Join(join), ReplyTo::Task(reply)));
+        joins.push((group, answer));
     }
     node.log.submit(writes);
-    match answer.await.unwrap_or(Err(StoreError::Closed)) {
+    for (group, answer) in joins {
+        if let Ok(Ok(Written::Join(Joined::New { .. }))) = answer.await {
+            announce(node, &group, &identity.user.user, "joined").await;
+        }
+    }
+    // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
+    // cannot write any more still serves readers.
+    match node.log.write(Write::See { user: identity.user.clone(), now }).await {
         Ok(_) => {}
-        // A store that cannot write any more still serves readers.
         Err(StoreError::Closed) => return Err(StoreError::Closed),
         Err(error) => tracing::debug!(%error, "attaching without writing"),
     }

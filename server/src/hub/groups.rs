@@ -38,7 +38,13 @@ impl Shard {
             }
             let wanted = connection.wanted.as_ref().is_none_or(|wanted| wanted.contains(&group.group));
             let open = connection.readings.iter().filter(|reading| !reading.closed).count();
-            if !wanted || open >= limits::GROUPS + 2 {
+            let already = connection.readings.iter().any(|reading| reading.key == stream && !reading.closed);
+            if !wanted || already || open >= limits::GROUPS + 2 {
+                // Read since the connection began, which was after the join; or not to be read here.
+                if awaited.is_some() {
+                    connection.say_change(group, user, "joined", awaited, None);
+                    self.touch(connection, place);
+                }
                 continue;
             }
             let opened = OpenStream {
@@ -125,25 +131,29 @@ impl super::state::Connection {
     }
 }
 
+/// Tells a group's other members of a change, in groups where that is affordable.
+pub(crate) async fn announce(node: &Node, group: &GroupKey, user: &Arc<str>, action: &'static str) {
+    let page = node.log.store.members(group, None, 0).await;
+    if page.is_ok_and(|page| page.total <= limits::WATCH as u64) {
+        let frame = HubFrame::GroupChanged(Box::new(GroupChanged {
+            request_id: "".into(),
+            group: group.group.to_string().into(),
+            action: action.into(),
+            user: user.to_string().into(),
+            opened: None,
+        }));
+        volatile::tell_group(node, group, user, &frame);
+    }
+}
+
 /// Removes a member; nothing happens when there is none.
 pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
     let user: Arc<str> = user.into();
     let write =
         Write::Leave { group: group.clone(), user: Arc::clone(&user), removed: true, now: clock::wall() };
     let removed = matches!(node.log.write(write).await?, Written::Leave(true));
-    if removed && node.log.store.members(group, None, 0).await?.total <= limits::WATCH as u64 {
-        volatile::tell_group(
-            node,
-            group,
-            &user,
-            &HubFrame::GroupChanged(Box::new(GroupChanged {
-                request_id: "".into(),
-                group: group.group.to_string().into(),
-                action: "removed".into(),
-                user: user.to_string().into(),
-                opened: None,
-            })),
-        );
+    if removed {
+        announce(node, group, &user, "removed").await;
     }
     Ok(removed)
 }

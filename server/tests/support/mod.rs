@@ -1,6 +1,11 @@
 //! A hub in this process and clients that speak the protocol by hand.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part; a failed unwrap is a failed test")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part; a failed unwrap is a failed test"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -52,7 +57,11 @@ impl Server {
         self.request("/ws", &[("sec-websocket-protocol", "wsc.v1")]).await.unwrap()
     }
 
-    pub async fn request(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Client, tungstenite::Error> {
+    pub async fn request(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Client, tungstenite::Error> {
         let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -70,7 +79,8 @@ impl Server {
     /// A connected device whose `connect` frame says more.
     pub async fn connect_with(&self, user: &str, device: &str, more: Value) -> Client {
         let mut client = self.socket().await;
-        let mut frame = json!({"message_type": "connect", "protocol": 1, "device_id": device, "user_id": user});
+        let mut frame =
+            json!({"message_type": "connect", "protocol": 1, "device_id": device, "user_id": user});
         frame.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         client.say(&frame).await;
         client.connected = client.hear().await;
@@ -92,6 +102,10 @@ impl Client {
 
     pub async fn raw(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn socket_send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
     }
 
     /// The next packet.
@@ -135,7 +149,8 @@ impl Client {
         loop {
             match self.packet().await {
                 Some(Ok(Message::Close(frame))) => {
-                    return frame.map(|CloseFrame { code, reason }| (code.into(), reason.as_str().to_owned()));
+                    return frame
+                        .map(|CloseFrame { code, reason }| (code.into(), reason.as_str().to_owned()));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
@@ -151,7 +166,8 @@ impl Client {
 
     /// Sends a text message to a user and waits for its `ack`.
     pub async fn send_to(&mut self, user: &str, id: &str, content: &str) -> Value {
-        self.send(json!({"message_type": "text", "message_id": id, "receiver": user, "content": content})).await
+        self.send(json!({"message_type": "text", "message_id": id, "receiver": user, "content": content}))
+            .await
     }
 
     /// Sends a message and waits for its `ack` or `error`.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use wsc_core::ErrorCode;
 use wsc_core::frame::{GroupChanged, HubFrame, ObjectWriter};
-use wsc_core::limits;
 
 use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
-use crate::hub::groups::Awaited;
-use crate::hub::{clock, volatile};
+use crate::hub::clock;
+use crate::hub::groups::{Awaited, announce};
 use crate::log::store::{Join, JoinBy, Joined, Write, Written};
 
 impl Asker {
@@ -33,7 +32,7 @@ impl Asker {
             Written::Join(Joined::New { .. }) => {
                 // The stream was opened, and with it the request answered, when the log told of the change.
                 let _ = told.await;
-                self.tell_members(group, "joined").await;
+                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "joined").await;
                 Ok(Reply::Written)
             }
             Written::Join(Joined::Already) => {
@@ -65,7 +64,7 @@ impl Asker {
         match self.shard.node.log.write(write).await? {
             Written::Leave(true) => {
                 let _ = told.await;
-                self.tell_members(group, "left").await;
+                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "left").await;
                 Ok(Reply::Written)
             }
             _ => {
@@ -114,27 +113,5 @@ impl Asker {
 
     fn stop_awaiting(&self) {
         self.with(|connection| connection.awaited = None);
-    }
-
-    /// Tells the other members, in groups where that is affordable.
-    async fn tell_members(&self, group: &str, action: &'static str) {
-        let node = &self.shard.node;
-        let key = self.group(group);
-        let small = node.log.store.members(&key, None, 0).await;
-        if small.is_ok_and(|page| page.total <= limits::WATCH as u64) {
-            let user = &self.identity.user.user;
-            volatile::tell_group(
-                node,
-                &key,
-                user,
-                &HubFrame::GroupChanged(Box::new(GroupChanged {
-                    request_id: "".into(),
-                    group: group.to_owned().into(),
-                    action: action.into(),
-                    user: user.to_string().into(),
-                    opened: None,
-                })),
-            );
-        }
     }
 }
