@@ -43,16 +43,23 @@ impl Run {
     }
 }
 
-fn repeat(time: Duration, size: usize, mut batch: impl FnMut(u64, u64)) -> Run {
-    let began = Instant::now();
+/// Makes batches and writes them until the time is over; only the writing counts.
+fn repeat<B>(
+    time: Duration,
+    size: usize,
+    mut make: impl FnMut(u64, u64) -> B,
+    mut write: impl FnMut(B),
+) -> Run {
     let mut run = Run { messages: 0, took: Duration::ZERO, batches: Vec::new() };
-    while began.elapsed() < time {
+    while run.took < time {
+        let batch = make(run.messages, size as u64);
         let start = Instant::now();
-        batch(run.messages, size as u64);
-        run.batches.push(start.elapsed());
+        write(batch);
+        let took = start.elapsed();
+        run.batches.push(took);
+        run.took += took;
         run.messages += size as u64;
     }
-    run.took = began.elapsed();
     run
 }
 
@@ -61,7 +68,7 @@ fn bare(path: &Path, time: Duration, size: usize) -> Run {
     let part = |name| database.keyspace(name, KeyspaceCreateOptions::default).expect("a part");
     let (bodies, positions, ids) = (part("bodies"), part("positions"), part("ids"));
     let body = vec![b'x'; BODY];
-    repeat(time, size, |first, count| {
+    let write = |(first, count): (u64, u64)| {
         let mut batch = database.batch().durability(Some(PersistMode::SyncData));
         for n in first..first + count {
             let key = |user: u64| [user.to_be_bytes(), (n / USERS).to_be_bytes()].concat();
@@ -71,7 +78,8 @@ fn bare(path: &Path, time: Duration, size: usize) -> Run {
             batch.insert(&ids, id.as_bytes(), [0_u8; 24]);
         }
         batch.commit().expect("a batch");
-    })
+    };
+    repeat(time, size, |first, count| (first, count), write)
 }
 
 fn embedded(path: &Path, time: Duration, size: usize) -> Run {
@@ -80,8 +88,8 @@ fn embedded(path: &Path, time: Duration, size: usize) -> Run {
     let scope = Scope::default();
     let users: Vec<UserKey> = (0..USERS).map(|n| UserKey::new(&scope, &format!("user-{n}"))).collect();
     let body = Bytes::from(vec![b'x'; BODY]);
-    let run = repeat(time, size, |first, count| {
-        let writes: Vec<Write> = (first..first + count)
+    let make = |first: u64, count: u64| -> Vec<Write> {
+        (first..first + count)
             .map(|n| {
                 let user = |n: u64| &users[usize::try_from(n % USERS).expect("an index")];
                 Write::Append(Append {
@@ -100,8 +108,10 @@ fn embedded(path: &Path, time: Duration, size: usize) -> Run {
                     now: 1_800_000_000_000 + n / 50,
                 })
             })
-            .collect();
-        runtime.block_on(store.write(&writes)).expect("a batch");
+            .collect()
+    };
+    let run = repeat(time, size, make, |batch| {
+        runtime.block_on(store.write(&batch)).expect("a batch");
     });
     runtime.block_on(store.close()).expect("closing");
     run

@@ -178,6 +178,11 @@ impl Directory {
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
                 let epochs = Epochs::new();
                 directory.write(Left::New, &epochs).map_err(|cause| OpenError::system(path, cause))?;
+                // A new folder can be lost with all that is in it until the one above is on the disk. Some of those
+                // may not be opened by this user; they were there before.
+                for above in std::path::absolute(path).iter().flat_map(|path| path.ancestors().skip(1)) {
+                    let _ = sync_folder(above);
+                }
                 (Left::New, epochs)
             }
             Err(cause) => return Err(OpenError::system(&marker, cause)),
@@ -209,8 +214,14 @@ impl Directory {
         file.write_all(render(left, epochs).as_bytes())?;
         file.sync_all()?;
         fs::rename(&next, self.path.join(MARKER))?;
-        File::open(&self.path)?.sync_all()
+        sync_folder(&self.path)
     }
+}
+
+/// Puts the names in a folder on the disk.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    // Elsewhere a folder cannot be opened like a file, and renaming is durable by itself.
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 fn render(left: Left, epochs: &Epochs) -> String {

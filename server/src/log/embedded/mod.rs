@@ -76,6 +76,9 @@ impl Default for EmbeddedOptions {
 }
 
 /// A store in a directory.
+///
+/// A write is under way as soon as [`Store::write`] is called, whether or not its future is waited for. No method blocks
+/// the calling thread, except [`EmbeddedStore::open`] and dropping.
 pub struct EmbeddedStore {
     epoch: Arc<str>,
     readers: Arc<Readers>,

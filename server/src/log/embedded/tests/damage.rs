@@ -12,7 +12,7 @@ use super::super::super::conformance::{START, all, append, inbox, open, run, seq
 use super::super::super::store::{Append, Durability, Retention, Store, StoreError, Write};
 use super::super::engine::Engine;
 use super::super::marker::Directory;
-use super::super::{EmbeddedOptions, EmbeddedStore};
+use super::super::{EmbeddedOptions, EmbeddedStore, OpenError};
 use super::options;
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {
@@ -188,8 +188,11 @@ impl Drop for SmallDisk {
 #[test]
 #[allow(clippy::print_stderr, reason = "says why it tests nothing")]
 fn a_full_disk_refuses_writes_keeps_what_was_accepted_and_goes_on_reading() {
-    for durability in [Durability::Fsync, Durability::Os] {
-        let Some(disk) = SmallDisk::mount("size=8m") else {
+    // The bigger disk is filled while the engine writes out its tables.
+    for (durability, size) in
+        [(Durability::Fsync, "size=8m"), (Durability::Os, "size=8m"), (Durability::Fsync, "size=44m")]
+    {
+        let Some(disk) = SmallDisk::mount(size) else {
             eprintln!("skipped: no small file system can be mounted here");
             return;
         };
@@ -227,7 +230,10 @@ fn a_full_disk_refuses_writes_keeps_what_was_accepted_and_goes_on_reading() {
         assert_eq!(readable(&store), accepted);
         drop(store);
 
-        disk.resize("size=64m");
+        if let Err(error) = EmbeddedStore::open(&path, small()) {
+            assert!(matches!(error, OpenError::Full(_)), "{error:?}");
+        }
+        disk.resize("size=256m");
         let store = EmbeddedStore::open(&path, small()).unwrap();
         let kept = readable(&store);
         assert!(
