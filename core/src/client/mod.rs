@@ -244,6 +244,12 @@ impl Client {
         &self.session.user_id
     }
 
+    /// The device of the settings; empty for a passing one.
+    #[must_use]
+    pub fn device_id(&self) -> &str {
+        &self.config.device_id
+    }
+
     /// The present link.
     #[must_use]
     pub fn link(&self) -> Link {

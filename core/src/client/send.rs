@@ -55,7 +55,16 @@ impl Client {
     /// exactly one [`Event::Settled`] comes for each. A `message_id` is made when it is empty.
     ///
     /// A volatile message is sent now or never.
-    pub fn send(&mut self, now: Timestamp, mut message: Message<'static>) -> Result<SendId, SendError> {
+    pub fn send(&mut self, now: Timestamp, message: Message<'static>) -> Result<SendId, SendError> {
+        self.send_named(now, message).map(|(send, _)| send)
+    }
+
+    /// As [`Client::send`]; also gives the `message_id`, which of a volatile message is not known afterwards.
+    pub fn send_named(
+        &mut self,
+        now: Timestamp,
+        mut message: Message<'static>,
+    ) -> Result<(SendId, String), SendError> {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(SendError::Closed);
         }
@@ -76,12 +85,14 @@ impl Client {
             return Err(SendError::TooLarge { size, limit });
         }
         if volatile {
-            return Ok(self.send_volatile(now, message, frame));
+            let message_id = message.message_id.clone().into_owned();
+            return Ok((self.send_volatile(now, message, frame), message_id));
         }
         let receipts = message.require_ack && matches!(message.destination(), Ok(Destination::User(_)));
+        let message_id = message.message_id.into_owned();
         let mut send = SavedSend {
             id: SendId(0),
-            message_id: message.message_id.into_owned(),
+            message_id: message_id.clone(),
             first_sent: None,
             deadline: life.map(|ms| now.saturating_add(ms)),
             receipts,
@@ -106,7 +117,7 @@ impl Client {
             self.outbox.stored(id);
         }
         self.pump(now);
-        Ok(id)
+        Ok((id, message_id))
     }
 
     /// Takes back a send that never went out. False when it did, or is settled.
