@@ -171,7 +171,7 @@ fn check_acknowledged(world: &mut World, faults: &mut Vec<String>) {
 
 fn check_end(world: &mut World, lost: bool, faults: &mut Vec<String>) {
     let log = world.hub.log.clone();
-    faults.extend(world.hub.violations.drain(..));
+    faults.append(&mut world.hub.violations);
     for device in &mut world.devices {
         device.check_end(&log);
         let own = format!("{}/{}", device.build.user, device.build.name);
@@ -206,7 +206,7 @@ fn check_end(world: &mut World, lost: bool, faults: &mut Vec<String>) {
                     faults.push(format!("{message_id} accepted and not there"));
                 }
                 (Some(Outcome::Refused { .. }), Some(_)) => {
-                    faults.push(format!("{message_id} refused and there"))
+                    faults.push(format!("{message_id} refused and there"));
                 }
                 _ => {}
             }

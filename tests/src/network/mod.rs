@@ -87,7 +87,7 @@ impl World {
         at.max(queue_end.unwrap_or(0))
     }
 
-    fn to_hub(&mut self, id: ConnectionId, packet: Packet) {
+    fn post_to_hub(&mut self, id: ConnectionId, packet: Packet) {
         let end = self.wires.get(&id).and_then(|wire| wire.to_hub.back()).map(|(at, _)| *at);
         let at = self.delay(end);
         if let Some(wire) = self.wires.get_mut(&id) {
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    fn to_device(&mut self, id: ConnectionId, packet: Packet) {
+    fn post_to_device(&mut self, id: ConnectionId, packet: Packet) {
         let end = self.wires.get(&id).and_then(|wire| wire.to_device.back()).map(|(at, _)| *at);
         let at = self.delay(end);
         if let Some(wire) = self.wires.get_mut(&id) {
@@ -122,16 +122,16 @@ impl World {
                         dead: false,
                     };
                     self.wires.insert(self.last, wire);
-                    self.to_hub(self.last, Packet::Open);
+                    self.post_to_hub(self.last, Packet::Open);
                 }
                 Action::Send { link, text } => {
                     if let Some(id) = self.wire_of(index, link) {
-                        self.to_hub(id, Packet::Text(text));
+                        self.post_to_hub(id, Packet::Text(text));
                     }
                 }
                 Action::Close { link, code, reason } => {
                     if let Some(id) = self.wire_of(index, link) {
-                        self.to_hub(id, Packet::Close(Some(code), reason.to_owned()));
+                        self.post_to_hub(id, Packet::Close(Some(code), reason.to_owned()));
                         if let Some(wire) = self.wires.get_mut(&id) {
                             // Whatever still comes belongs to an old link: some of it does come, late.
                             wire.to_device.truncate(2);
@@ -146,8 +146,8 @@ impl World {
     fn settle_hub(&mut self) {
         for output in self.hub.outputs() {
             match output {
-                Output::Send(id, text) => self.to_device(id, Packet::Text(text)),
-                Output::Close(id, code, reason) => self.to_device(id, Packet::Close(Some(code), reason)),
+                Output::Send(id, text) => self.post_to_device(id, Packet::Text(text)),
+                Output::Close(id, code, reason) => self.post_to_device(id, Packet::Close(Some(code), reason)),
             }
         }
     }
@@ -162,8 +162,8 @@ impl World {
             wire.dead = silent;
         }
         if !silent {
-            self.to_hub(id, Packet::Close(None, String::new()));
-            self.to_device(id, Packet::Close(None, String::new()));
+            self.post_to_hub(id, Packet::Close(None, String::new()));
+            self.post_to_device(id, Packet::Close(None, String::new()));
         }
     }
 
@@ -177,7 +177,7 @@ impl World {
                 // A new process counts its links anew.
                 wire.link = Link(u32::MAX);
             }
-            self.to_hub(id, Packet::Close(None, String::new()));
+            self.post_to_hub(id, Packet::Close(None, String::new()));
         }
         self.with(index, Device::restart);
     }
@@ -188,7 +188,7 @@ impl World {
             if let Some(wire) = self.wires.get_mut(&id) {
                 wire.to_hub.clear();
             }
-            self.to_device(id, Packet::Close(None, String::new()));
+            self.post_to_device(id, Packet::Close(None, String::new()));
         }
         if lossy {
             let random = &mut self.random;
@@ -230,10 +230,10 @@ impl World {
         for id in self.wires.keys().copied().collect::<Vec<_>>() {
             while let Some(packet) = self.due(id, true) {
                 match packet {
-                    Packet::Open if self.down => self.to_device(id, Packet::Close(None, String::new())),
+                    Packet::Open if self.down => self.post_to_device(id, Packet::Close(None, String::new())),
                     Packet::Open => {
                         self.hub.open(self.now, id);
-                        self.to_device(id, Packet::Open);
+                        self.post_to_device(id, Packet::Open);
                     }
                     Packet::Text(text) => self.hub.text(self.now, id, &text),
                     Packet::Close(..) => self.hub.gone(id),

@@ -332,12 +332,16 @@ impl Driver {
         }
     }
 
-    /// Whether a closing client has nothing left to wait for.
+    /// Whether a closing client has nothing left to wait for. What lies in a file need not be sent now.
     fn is_over(&self) -> bool {
         let Some((until, _)) = &self.closing else { return false };
         let sync = self.machine.sync();
-        let settled = sync.saved + sync.unsaved == 0;
-        settled || *until <= Instant::now() || (self.machine.state() != State::Connected && sync.unsaved == 0)
+        let reachable = match self.machine.state() {
+            State::Connected => true,
+            State::Connecting | State::Waiting { .. } => !self.saving.is_durable(),
+            State::Idle | State::Closed(_) => false,
+        };
+        sync.saved + sync.unsaved == 0 || *until <= Instant::now() || (!reachable && sync.unsaved == 0)
     }
 
     async fn end(mut self) {

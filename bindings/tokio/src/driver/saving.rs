@@ -31,6 +31,11 @@ impl Saving {
         Self { storage, failed: None, written: None, syncing: None, replies: VecDeque::new() }
     }
 
+    /// Whether sends outlive the process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.storage.is_some()
+    }
+
     pub(super) fn add(&mut self, change: &Change) {
         if let Some(storage) = self.storage.as_mut() {
             storage.add(change);
