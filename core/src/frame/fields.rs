@@ -66,7 +66,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads an object; the error carries the `message_id` if it stood before the fault.
+    /// Reads an object; the error carries the `message_id` if it could be read.
     pub(super) fn read(text: &'a str) -> Result<Self, DecodeError> {
         let mut fields = Self {
             texts: [const { Cow::Borrowed("") }; TEXTS],
@@ -76,9 +76,18 @@ impl<'a> Fields<'a> {
             objects: [""; OBJECTS],
             seen: 0,
         };
-        match Scanner::new(text).document(|scanner, name| fields.member(scanner, name)) {
-            Ok(()) => Ok(fields),
-            Err(fault) => Err(fields.fault(fault)),
+        let mut first = None;
+        let read = Scanner::new(text).document(|scanner, name| match fields.member(scanner, name) {
+            // What is wrong with one field is told with the frame's id, which may stand further on.
+            Err(fault @ (Fault::Field(_) | Fault::Twice { .. })) => {
+                first.get_or_insert(fault);
+                Ok(())
+            }
+            other => other,
+        });
+        match (read, first) {
+            (Ok(()), None) => Ok(fields),
+            (Err(fault), _) | (Ok(()), Some(fault)) => Err(fields.fault(fault)),
         }
     }
 
@@ -92,6 +101,7 @@ impl<'a> Fields<'a> {
             Slot::Objects(at) => (TEXTS + NUMBERS + FLAGS + LISTS + at as usize, at.name()),
         };
         if self.seen & 1 << bit != 0 {
+            scanner.skip()?;
             return Err(Fault::Twice { field });
         }
         self.seen |= 1 << bit;

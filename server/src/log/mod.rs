@@ -1,4 +1,176 @@
 //! The log: streams, and what is kept about who has read them.
+//!
+//! [`Log`] is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
+//! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
 
+#[doc(hidden)]
+pub mod conformance;
+pub mod embedded;
 pub mod key;
+pub mod memory;
+mod rules;
 pub mod store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use self::key::{StreamKey, UserKey};
+use self::store::{Append, Appended, Joined, Store, StoreError, Target, Write, Written};
+use crate::broker::{Broker, Commit, Published};
+use crate::hub::node::Node;
+use crate::hub::shard::{Letter, Shards, Ticket};
+use crate::mailbox::Mailbox;
+
+/// The answer to one write.
+pub(crate) type Outcome = Result<Written, StoreError>;
+
+/// Who wants the answer to a write.
+#[derive(Debug)]
+pub(crate) enum ReplyTo {
+    /// Nobody.
+    Nobody,
+    /// A connection of a shard.
+    Shard(usize, Ticket),
+    /// A waiting task.
+    Task(oneshot::Sender<Outcome>),
+}
+
+/// At most so many writes may wait before connections are made to wait.
+const BUSY_WRITES: usize = 16 * 1024;
+/// At most so many writes in one batch of the store, so that the first of them does not wait too long.
+const BATCH_WRITES: usize = 4 * 1024;
+
+/// The one writer of the store, and the way to read it.
+pub(crate) struct Log {
+    /// Reads go straight to the store.
+    pub(crate) store: Arc<dyn Store>,
+    queue: Arc<Mailbox<(Write, ReplyTo)>>,
+    waiting: Arc<AtomicUsize>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Log {
+    /// A log over a store; [`Log::run`] must run somewhere.
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, queue: Arc::default(), waiting: Arc::default(), broken: Arc::default() }
+    }
+
+    /// Hands over writes, to be made in this order.
+    pub(crate) fn submit(&self, writes: Vec<(Write, ReplyTo)>) {
+        self.waiting.fetch_add(writes.len(), Ordering::Relaxed);
+        if let Err(refused) = self.queue.put(writes) {
+            self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
+            // The answers are dropped: whoever waits for one sees that the log is closed.
+        }
+    }
+
+    /// Makes one write and waits for its answer.
+    pub(crate) async fn write(&self, write: Write) -> Outcome {
+        let (reply, answer) = oneshot::channel();
+        self.submit(vec![(write, ReplyTo::Task(reply))]);
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Whether so much waits that connections should be made to wait too.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > BUSY_WRITES
+    }
+
+    /// Whether the store can no longer write.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Accepts no more writes; those handed over are still made.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Makes the writes, until the log is closed and all are made.
+    pub(crate) async fn run(&self, node: &Node, broker: &dyn Broker) {
+        let shards = &node.shards;
+        while let Some(mut letters) = self.queue.take().await {
+            while !letters.is_empty() {
+                let (writes, replies): (Vec<_>, Vec<_>) =
+                    letters.drain(..letters.len().min(BATCH_WRITES)).unzip();
+                let outcome = self.store.write(&writes).await;
+                self.waiting.fetch_sub(writes.len(), Ordering::Relaxed);
+                let outcomes = match outcome {
+                    Ok(written) => {
+                        let mut published = Vec::with_capacity(writes.len());
+                        for (write, written) in writes.into_iter().zip(&written) {
+                            publish(node, write, written, &mut published);
+                        }
+                        broker.publish(published);
+                        written.into_iter().map(Ok).collect()
+                    }
+                    Err(error) => {
+                        if !self.broken.swap(true, Ordering::Relaxed) {
+                            tracing::error!(%error, "the store refused to write; the hub accepts nothing more");
+                        }
+                        vec![Err(error); replies.len()]
+                    }
+                };
+                answer(shards, replies, outcomes);
+            }
+        }
+    }
+}
+
+fn answer(shards: &Shards, replies: Vec<ReplyTo>, outcomes: Vec<Outcome>) {
+    let mut letters: Vec<Vec<(Ticket, Outcome)>> = (0..shards.len()).map(|_| Vec::new()).collect();
+    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        match reply {
+            ReplyTo::Nobody => {}
+            ReplyTo::Shard(shard, ticket) => letters[shard].push((ticket, outcome)),
+            // The task may have gone; its answer is nobody's then.
+            ReplyTo::Task(task) => drop(task.send(outcome)),
+        }
+    }
+    for (shard, letter) in letters.into_iter().enumerate() {
+        if !letter.is_empty() {
+            shards.send(shard, Letter::Outcomes(letter));
+        }
+    }
+}
+
+/// What readers want to know of a write that was made.
+fn publish(node: &Node, write: Write, written: &Written, published: &mut Vec<Published>) {
+    match (write, written) {
+        (Write::Append(append), Written::Append(Appended::Stored { seq, own_seq })) => {
+            node.observers.copy_stored(node, &append);
+            let append = Arc::new(append);
+            let stream = target_stream(&append);
+            if let Some(own) = own_seq {
+                let inbox = StreamKey::Inbox(UserKey {
+                    scope: stream.scope().clone(),
+                    user: Arc::clone(&append.sender),
+                });
+                published.push(Published::Entry(Commit::new(inbox, *own, Arc::clone(&append))));
+            }
+            published.push(Published::Entry(Commit::new(stream, *seq, append)));
+        }
+        (Write::Join(join), Written::Join(Joined::New { head })) => {
+            published.push(Published::Joined { group: join.group, user: join.user, head: *head });
+        }
+        (Write::Leave { group, user, removed, .. }, Written::Leave(true)) => {
+            let action = if removed { "removed" } else { "left" };
+            published.push(Published::Left { group, users: vec![user], action });
+        }
+        (Write::Disband { group, .. }, Written::Disband(users)) if !users.is_empty() => {
+            published.push(Published::Left { group, users: users.clone(), action: "disbanded" });
+        }
+        _ => {}
+    }
+}
+
+/// The stream a message stands in for those it is for.
+fn target_stream(append: &Append) -> StreamKey {
+    match &append.target {
+        Target::User(user) => StreamKey::Inbox(user.clone()),
+        Target::Group(group) => StreamKey::Group(group.clone()),
+        Target::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
+    }
+}

@@ -468,6 +468,9 @@ pub enum StoreError {
     /// Something on disk is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(Arc<str>),
+    /// The batch cannot be stored as it is, and nothing of it was; other batches can.
+    #[error("the store refuses a write: {0}")]
+    Invalid(Arc<str>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

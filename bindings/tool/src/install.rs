@@ -1,0 +1,58 @@
+//! What the tests need and a machine may lack: installed through apt when root, otherwise named.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::steps::{minutes, program, run};
+
+/// A program that comes from a Debian package.
+pub(crate) struct Needed {
+    /// Names of the program, any of which will do.
+    pub(crate) programs: &'static [&'static str],
+    /// The package.
+    pub(crate) package: &'static str,
+}
+
+/// The browser.
+pub(crate) const CHROMIUM: Needed =
+    Needed { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" };
+
+/// The path of a needed program, which is installed if it can be.
+pub(crate) fn ensure(needed: &Needed) -> Result<String> {
+    if let Some(path) = find(needed) {
+        return Ok(path);
+    }
+    if is_root() && exists("apt-get") {
+        println!("installing {} with apt", needed.package);
+        run(program("apt-get").args(["update", "-qq"]), minutes(5))?;
+        let mut install = program("apt-get");
+        install.args(["install", "-y", "-qq", "--no-install-recommends", needed.package]);
+        run(install.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()), minutes(15))?;
+    }
+    match find(needed) {
+        Some(path) => Ok(path),
+        None => bail!("{} is missing: install the package `{0}` and run this again", needed.package),
+    }
+}
+
+/// Fails with a hint when a program that no package manager should choose for you is missing.
+pub(crate) fn require(name: &str, hint: &str) -> Result<()> {
+    if exists(name) { Ok(()) } else { bail!("{name} is missing: {hint}") }
+}
+
+fn find(needed: &Needed) -> Option<String> {
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let candidates =
+        needed.programs.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    candidates.into_iter().find(|file| file.is_file()).map(|file| file.to_string_lossy().into_owned())
+}
+
+fn exists(name: &str) -> bool {
+    Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

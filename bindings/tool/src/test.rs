@@ -1,0 +1,108 @@
+//! `cargo tool test`: every check of the project, in parts that can be run alone.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
+use crate::{install, sizes};
+
+/// One part of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Formatting.
+    Fmt,
+    /// Lints.
+    Clippy,
+    /// Unit, integration, documentation and simulation tests of all Rust crates.
+    Rust,
+    /// The documentation builds without a warning.
+    Doc,
+    /// The core as WebAssembly: it builds and keeps its budget.
+    Wasm,
+    /// Real processes: kills and cuts under load, with the history checked.
+    E2e,
+    /// The hub's page in a real browser.
+    Browser,
+}
+
+impl Part {
+    const ALL: [Self; 7] =
+        [Self::Fmt, Self::Clippy, Self::Rust, Self::Doc, Self::Wasm, Self::E2e, Self::Browser];
+
+    fn does(self) -> &'static str {
+        match self {
+            Self::Fmt => "formatting",
+            Self::Clippy => "lints",
+            Self::Rust => "unit, integration, documentation and simulation tests",
+            Self::Doc => "documentation builds without a warning",
+            Self::Wasm => "the core as WebAssembly, within its budget",
+            Self::E2e => "real processes under kills and cuts",
+            Self::Browser => "the page in a real browser",
+        }
+    }
+
+    fn run(self) -> Result<()> {
+        match self {
+            Self::Fmt => run(&mut cargo(&["fmt", "--all", "--check"]), minutes(2)),
+            Self::Clippy => {
+                let lints = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+                run(&mut cargo(&lints), minutes(20))
+            }
+            Self::Rust => run(&mut cargo(&["test", "--locked", "--workspace"]), minutes(30)),
+            Self::Doc => {
+                let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+                run(doc.env("RUSTDOCFLAGS", "-D warnings"), minutes(10))
+            }
+            Self::Wasm => sizes::check(),
+            Self::E2e => {
+                build_hub()?;
+                run_tests_binary("chaos", &["--seconds".to_owned(), "60".to_owned()])
+            }
+            Self::Browser => {
+                build_hub()?;
+                browser()
+            }
+        }
+    }
+}
+
+fn browser() -> Result<()> {
+    install::require("node", "install Node.js 20 or newer")?;
+    let chromium = install::ensure(&install::CHROMIUM)?;
+    npm_packages()?;
+    run(program("node").args(["--test", "tests/browser/"]).env("CHROMIUM", chromium), minutes(5))
+}
+
+/// The npm packages of the tests, exactly as locked.
+pub(crate) fn npm_packages() -> Result<()> {
+    run(
+        program("npm").args(["ci", "--prefix", "tests", "--no-fund", "--no-audit", "--loglevel=error"]),
+        minutes(5),
+    )
+}
+
+/// Runs one part, or all of them, and says how long each took.
+fn run_parts(parts: &[Part]) -> Result<()> {
+    let mut took = Vec::new();
+    for part in parts {
+        println!("\n== {part:?}: {}", part.does());
+        let began = Instant::now();
+        part.run()?;
+        took.push((part, began.elapsed()));
+    }
+    println!("\nall passed:");
+    for (part, time) in took {
+        println!("  {:<10} {:>5} s   {}", format!("{part:?}"), time.as_secs(), part.does());
+    }
+    Ok(())
+}
+
+/// `cargo tool test [part]`.
+pub(crate) fn test(part: Option<Part>) -> Result<()> {
+    match part {
+        Some(part) => run_parts(&[part]),
+        None => run_parts(&Part::ALL),
+    }
+}

@@ -1,0 +1,106 @@
+//! How many come from one address, and how many there are in all.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use wsc_core::budget::Budget;
+
+use crate::Settings;
+
+/// Addresses kept at most; the ones without pending sockets go first.
+const KEPT: usize = 100_000;
+
+/// What is known of the addresses that connect.
+pub(crate) struct Addresses {
+    began: Instant,
+    pending: usize,
+    per_second: u32,
+    most: usize,
+    connections: AtomicUsize,
+    known: Mutex<HashMap<IpAddr, Address>>,
+}
+
+struct Address {
+    pending: usize,
+    connects: Budget,
+}
+
+/// Why one more is too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TooMany {
+    /// From this address; try again in so many milliseconds.
+    FromAddress(u64),
+    /// In all.
+    InAll,
+}
+
+impl Addresses {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            began: Instant::now(),
+            pending: settings.pending_per_address,
+            per_second: settings.connects_per_address,
+            most: settings.connections,
+            connections: AtomicUsize::new(0),
+            known: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets one more socket wait for authentication.
+    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, TooMany> {
+        if self.most != 0 && self.connections.load(Ordering::Relaxed) >= self.most {
+            return Err(TooMany::InAll);
+        }
+        if let Some(address) = address {
+            let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let mut known = self.lock();
+            if known.len() >= KEPT {
+                known.retain(|_, address| address.pending > 0);
+            }
+            let fresh = || Address { pending: 0, connects: Budget::new(self.per_second, now) };
+            let address = known.entry(address).or_insert_with(fresh);
+            if address.pending >= self.pending {
+                return Err(TooMany::FromAddress(1000));
+            }
+            address.connects.take(1, now).map_err(TooMany::FromAddress)?;
+            address.pending += 1;
+        }
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Permit { addresses: Arc::clone(self), pending: address })
+    }
+
+    fn settle(&self, address: IpAddr) {
+        if let Some(address) = self.lock().get_mut(&address) {
+            address.pending -= 1;
+        }
+    }
+}
+
+/// One connection's place; given back when dropped.
+pub(crate) struct Permit {
+    addresses: Arc<Addresses>,
+    pending: Option<IpAddr>,
+}
+
+impl Permit {
+    /// The connection is authenticated: it counts no more as pending.
+    pub(crate) fn authenticated(&mut self) {
+        if let Some(address) = self.pending.take() {
+            self.addresses.settle(address);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.authenticated();
+        self.addresses.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

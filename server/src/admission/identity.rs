@@ -1,0 +1,85 @@
+//! Who a connection is and what it may do. Taken from a token, or in development from what the client says.
+
+use std::sync::Arc;
+
+use crate::log::key::UserKey;
+
+/// An authenticated device.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The user, with the tenant.
+    pub user: UserKey,
+    /// The user's type.
+    pub user_type: Arc<str>,
+    /// The device the token is for; empty: any.
+    pub device: Arc<str>,
+    /// What the user may do.
+    pub capabilities: Capabilities,
+    /// Groups named by the token, to be joined at connect.
+    pub groups: Vec<Arc<str>>,
+    /// When the token was issued, in seconds; 0: unknown.
+    pub issued_at: u64,
+    /// When the token ends, in milliseconds since the Unix epoch; 0: never (no authentication).
+    pub expires_at: u64,
+}
+
+/// What a user may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Send messages to users and groups.
+    pub send: bool,
+    /// Send to everybody.
+    pub broadcast: bool,
+    /// Get copies of others' messages.
+    pub observe: bool,
+    /// See presence.
+    pub presence: bool,
+    /// Kick, remove, disband, list everybody.
+    pub admin: bool,
+    /// Groups that may be joined or created; one ending in `*` stands for all with that beginning.
+    pub groups: Vec<Arc<str>>,
+}
+
+impl Capabilities {
+    /// Everything: development without authentication.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            send: true,
+            broadcast: true,
+            observe: true,
+            presence: true,
+            admin: true,
+            groups: vec!["*".into()],
+        }
+    }
+
+    /// What a list of names gives; without a list: `send`, `presence` and the groups of the token.
+    #[must_use]
+    pub fn from_names<'n>(names: Option<impl IntoIterator<Item = &'n str>>, groups: &[Arc<str>]) -> Self {
+        let Some(names) = names else {
+            return Self { send: true, presence: true, groups: groups.to_vec(), ..Self::default() };
+        };
+        let mut capabilities = Self::default();
+        for name in names {
+            match name {
+                "send" => capabilities.send = true,
+                "broadcast" => capabilities.broadcast = true,
+                "observe" => capabilities.observe = true,
+                "presence" => capabilities.presence = true,
+                "admin" => capabilities.admin = true,
+                other => capabilities.groups.extend(other.strip_prefix("group:").map(Into::into)),
+            }
+        }
+        capabilities
+    }
+
+    /// Whether a group may be joined or created.
+    #[must_use]
+    pub fn may_join(&self, group: &str) -> bool {
+        self.groups.iter().any(|rule| match rule.strip_suffix('*') {
+            Some(prefix) => group.starts_with(prefix),
+            None => **rule == *group,
+        })
+    }
+}

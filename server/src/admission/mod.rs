@@ -1,0 +1,102 @@
+//! Who may come in: tokens, origins, and how many at once from one address.
+
+pub(crate) mod address;
+pub(crate) mod identity;
+pub mod token;
+
+pub(crate) use address::Permit;
+
+use std::sync::Arc;
+
+use self::address::Addresses;
+use self::identity::{Capabilities, Identity};
+use self::token::{Keys, TokenError};
+use crate::Settings;
+use crate::log::key::{Scope, UserKey};
+
+/// What a client says about itself where authentication is off.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claimed {
+    pub(crate) user: String,
+    pub(crate) user_type: String,
+    pub(crate) app: String,
+    pub(crate) namespace: String,
+    pub(crate) groups: String,
+}
+
+impl Claimed {
+    /// This, completed by what is said elsewhere.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let pick = |one: String, other: String| if one.is_empty() { other } else { one };
+        Self {
+            user: pick(self.user, other.user),
+            user_type: pick(self.user_type, other.user_type),
+            app: pick(self.app, other.app),
+            namespace: pick(self.namespace, other.namespace),
+            groups: pick(self.groups, other.groups),
+        }
+    }
+}
+
+/// The door.
+pub(crate) struct Admission {
+    keys: Option<Keys>,
+    origins: Vec<String>,
+    pub(crate) addresses: Arc<Addresses>,
+}
+
+impl Admission {
+    pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Self {
+        Self { keys, origins: settings.origins.clone(), addresses: Arc::new(Addresses::new(settings)) }
+    }
+
+    /// Whether tokens are asked for.
+    pub(crate) fn is_authenticating(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Checks a token. Without authentication there are no tokens to be accepted.
+    pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+        self.keys.as_ref().ok_or(TokenError::Invalid)?.verify(token)
+    }
+
+    /// Whom a connection is for: the token's user, or in development whoever it says.
+    pub(crate) fn identify(&self, token: Option<&str>, claimed: &Claimed) -> Result<Identity, TokenError> {
+        if let Some(keys) = &self.keys {
+            return keys.verify(token.ok_or(TokenError::Missing)?);
+        }
+        if !wsc_core::names::is_id(&claimed.user) {
+            return Err(TokenError::Missing);
+        }
+        let or = |text: &str, default: &str| if text.is_empty() { default.into() } else { text.into() };
+        let scope = Scope {
+            app: or(&claimed.app, Scope::DEFAULT_APP),
+            namespace: or(&claimed.namespace, Scope::DEFAULT_NAMESPACE),
+        };
+        Ok(Identity {
+            user: UserKey { scope, user: claimed.user.as_str().into() },
+            user_type: or(&claimed.user_type, "visitor"),
+            device: "".into(),
+            capabilities: Capabilities::all(),
+            groups: groups_of(&claimed.groups),
+            issued_at: u64::MAX,
+            expires_at: 0,
+        })
+    }
+
+    /// Whether a browser page of this origin may connect to this host.
+    pub(crate) fn allows_origin(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+        let Some(origin) = origin else { return true };
+        if self.origins.is_empty() {
+            // Only the hub's own pages: same host and port.
+            let own = origin.split_once("://").map(|(_, authority)| authority);
+            return own.is_some() && own == host;
+        }
+        self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+/// Group ids of a comma list; what cannot be an id is left out.
+pub(crate) fn groups_of(list: &str) -> Vec<Arc<str>> {
+    list.split(',').map(str::trim).filter(|group| wsc_core::names::is_id(group)).map(Into::into).collect()
+}

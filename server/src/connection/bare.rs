@@ -1,0 +1,265 @@
+//! Bare mode: what clients of go-wsc say and expect, translated at the edge. Inside the hub a bare connection is like
+//! any other.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use wsc_core::codes::ErrorCode;
+use wsc_core::frame::{HubFrame, ObjectWriter, decode_hub, decode_hub_binary, write_string};
+use wsc_core::peer::TrackId;
+use wsc_core::{Message, StreamName, time};
+
+use super::wire::SharedWire;
+use crate::hub::clock;
+use crate::log::key::Scope;
+
+/// Ids of own messages remembered on a connection.
+const OWN_IDS: usize = 1024;
+
+/// The state of a bare connection.
+pub(crate) struct Bare {
+    /// It is one of several connections of the user's shared device.
+    pub(crate) shared: bool,
+    client_id: Arc<str>,
+    scope: Scope,
+    /// Entries written and not acknowledged, in the order of writing.
+    written: VecDeque<Written>,
+    count: u64,
+    /// The newest ping covers entries up to here.
+    pinged: u64,
+    /// The client acknowledges by itself.
+    acknowledges: bool,
+    own: HashSet<Arc<str>>,
+    own_order: VecDeque<Arc<str>>,
+}
+
+struct Written {
+    number: u64,
+    track: TrackId,
+    seq: u64,
+    message_id: Arc<str>,
+}
+
+impl Bare {
+    pub(crate) fn new(shared: bool, client_id: Arc<str>, scope: Scope) -> Self {
+        Self {
+            shared,
+            client_id,
+            scope,
+            written: VecDeque::new(),
+            count: 0,
+            pinged: 0,
+            acknowledges: false,
+            own: HashSet::new(),
+            own_order: VecDeque::new(),
+        }
+    }
+
+    /// Remembers an id sent on this connection; `false` when it was sent before.
+    pub(crate) fn remember(&mut self, message_id: &str) -> bool {
+        let id: Arc<str> = message_id.into();
+        if !self.own.insert(Arc::clone(&id)) {
+            return false;
+        }
+        self.own_order.push_back(id);
+        if self.own_order.len() > OWN_IDS
+            && let Some(oldest) = self.own_order.pop_front()
+        {
+            self.own.remove(&oldest);
+        }
+        true
+    }
+
+    /// Whether a message was sent on this connection.
+    pub(crate) fn sent(&self, message_id: &str) -> bool {
+        self.own.contains(message_id)
+    }
+
+    /// Writes an entry, given as its WebSocket frame.
+    pub(crate) fn entry(&mut self, wire: &SharedWire, track: TrackId, seq: u64, id: &Arc<str>, frame: &[u8]) {
+        self.count += 1;
+        self.written.push_back(Written { number: self.count, track, seq, message_id: Arc::clone(id) });
+        if let Some(HubFrame::Message(message)) = decode(frame) {
+            self.message(wire, &message);
+        }
+    }
+
+    /// Whether a ping should ask if the entries arrived.
+    pub(crate) fn owes_ping(&self) -> bool {
+        !self.acknowledges && !self.written.is_empty() && self.pinged < self.count
+    }
+
+    /// Asks whether what was written arrived: the pong brings the number back.
+    pub(crate) fn ping(&mut self, wire: &SharedWire) {
+        self.pinged = self.count;
+        wire.0.borrow_mut().push(super::frame::ping(self.count));
+    }
+
+    /// A pong came: what was written before its ping has arrived. Returns the positions this settles.
+    pub(crate) fn pong(&mut self, payload: &[u8]) -> Vec<(TrackId, u64)> {
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return Vec::new() };
+        if self.acknowledges || number > self.pinged { Vec::new() } else { self.settle(number) }
+    }
+
+    /// The client acknowledged a message, and all written before it.
+    pub(crate) fn acknowledge(&mut self, message_id: &str) -> Vec<(TrackId, u64)> {
+        self.acknowledges = true;
+        let number = self.written.iter().rev().find(|written| *written.message_id == *message_id);
+        number.map(|written| written.number).map_or_else(Vec::new, |number| self.settle(number))
+    }
+
+    fn settle(&mut self, number: u64) -> Vec<(TrackId, u64)> {
+        let mut settled: Vec<(TrackId, u64)> = Vec::new();
+        while let Some(written) = self.written.pop_front_if(|written| written.number <= number) {
+            match settled.iter_mut().find(|(track, _)| *track == written.track) {
+                Some((_, seq)) => *seq = written.seq,
+                None => settled.push((written.track, written.seq)),
+            }
+        }
+        settled
+    }
+
+    /// Writes a frame that may be dropped, given as its WebSocket frame.
+    pub(crate) fn volatile(&self, wire: &SharedWire, frame: &[u8]) {
+        match decode(frame) {
+            Some(HubFrame::Message(message)) => self.message(wire, &message),
+            Some(HubFrame::Receipt(receipt)) => {
+                for id in &receipt.message_ids {
+                    self.message(
+                        wire,
+                        &Message {
+                            message_type: if receipt.read { "read" } else { "delivered" }.into(),
+                            message_id: id.clone(),
+                            sender: receipt.receiver.clone(),
+                            sender_client: receipt.receiver_client.clone(),
+                            ..Message::default()
+                        },
+                    );
+                }
+            }
+            Some(notice @ HubFrame::Notice { .. }) => self.notice(wire, &notice),
+            _ => {}
+        }
+    }
+
+    /// Writes a notice of the hub.
+    pub(crate) fn notice(&self, wire: &SharedWire, notice: &HubFrame<'_>) {
+        let HubFrame::Notice { message_type, data, content } = notice else { return };
+        self.say(wire, message_type, content, data, "");
+    }
+
+    /// Tells of positions that are gone.
+    pub(crate) fn gap(&self, wire: &SharedWire, stream: &StreamName<'_>, from: u64, to: u64, reason: &str) {
+        let mut data = String::new();
+        ObjectWriter::new(&mut data)
+            .object("gap", |gap| {
+                gap.text("stream", &stream.to_string())
+                    .count("from", from)
+                    .count("to", to)
+                    .text("reason", reason);
+            })
+            .end();
+        self.say(wire, "notice", "messages are missing", &data, "");
+    }
+
+    /// Tells why a message was refused.
+    pub(crate) fn problem(&self, wire: &SharedWire, message_id: &str, code: ErrorCode, reason: &str) {
+        let mut data = String::new();
+        ObjectWriter::new(&mut data).count("code", u64::from(code.number())).end();
+        self.say(wire, "error", reason, &data, message_id);
+    }
+
+    /// Answers a heartbeat.
+    pub(crate) fn heartbeat(&self, wire: &SharedWire) {
+        self.say(wire, "pong", "", "", "");
+    }
+
+    /// The first frame, where it is configured.
+    pub(crate) fn registered(&self, wire: &SharedWire, user: &str, user_type: &str, node_id: &str) {
+        let mut data = String::new();
+        ObjectWriter::new(&mut data)
+            .text("client_id", &self.client_id)
+            .text("node_id", node_id)
+            .text("status", "ok")
+            .count("timestamp", clock::wall() / 1000)
+            .text("user_id", user)
+            .text("user_type", user_type)
+            .end();
+        self.say(wire, "client_registered", "Client registered successfully", &data, "");
+    }
+
+    fn say(&self, wire: &SharedWire, message_type: &str, content: &str, data: &str, message_id: &str) {
+        self.message(
+            wire,
+            &Message {
+                message_type: message_type.into(),
+                message_id: message_id.into(),
+                sender: "system".into(),
+                sender_type: "system".into(),
+                content: content.into(),
+                data: data.into(),
+                create_at: time::format(clock::wall()).into(),
+                ..Message::default()
+            },
+        );
+    }
+
+    /// Writes a message with the fields go-wsc always has.
+    fn message(&self, wire: &SharedWire, message: &Message<'_>) {
+        let offline = message.source == "offline";
+        let mut out = String::with_capacity(message.size_hint() + 256);
+        let mut writer = ObjectWriter::new(&mut out);
+        let always =
+            |writer: &mut ObjectWriter<'_>, name: &str, value: &str| write_string(writer.name(name), value);
+        always(&mut writer, "id", &message.message_id);
+        writer.text("trace_id", &message.trace_id);
+        always(&mut writer, "message_type", &message.message_type);
+        always(&mut writer, "sender", &message.sender);
+        always(&mut writer, "sender_name", &message.sender_name);
+        always(&mut writer, "sender_type", &message.sender_type);
+        writer.text("sender_client", &message.sender_client);
+        always(&mut writer, "receiver", &message.receiver);
+        always(&mut writer, "receiver_name", &message.receiver_name);
+        always(&mut writer, "receiver_type", &message.receiver_type);
+        writer.text("receiver_client", &message.receiver_client);
+        always(&mut writer, "session_id", &message.session_id);
+        always(&mut writer, "content", &message.content);
+        match (offline, message.data.strip_prefix('{')) {
+            (false, _) => writer.raw("data", &message.data),
+            (true, None | Some("}")) => writer.raw("data", "{\"offline\":true}"),
+            (true, Some(rest)) => writer.raw("data", &format!("{{\"offline\":true,{rest}")),
+        };
+        always(&mut writer, "create_at", &message.create_at);
+        always(&mut writer, "message_id", &message.message_id);
+        writer.text("reply_to_msg_id", &message.reply_to_msg_id).count("seq_no", message.seq_no);
+        always(
+            &mut writer,
+            "priority",
+            if message.priority.is_empty() { "normal" } else { &message.priority },
+        );
+        writer
+            .text("source", if offline { "offline" } else { "online" })
+            .text("push_type", &message.push_type)
+            .text("broadcast_type", &message.broadcast_type)
+            .text("app_id", &self.scope.app)
+            .text("namespace", &self.scope.namespace)
+            .list("group_ids", &message.group_ids)
+            .flag("require_ack", message.require_ack)
+            .end();
+        wire.0.borrow_mut().push_frame(out.as_bytes(), false);
+    }
+}
+
+/// The hub frame inside a WebSocket frame of the hub.
+fn decode(frame: &[u8]) -> Option<HubFrame<'_>> {
+    let length = match frame.get(1)? {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    let payload = frame.get(length..)?;
+    if frame.first()? & 15 == 2 {
+        return decode_hub_binary(payload).ok();
+    }
+    decode_hub(std::str::from_utf8(payload).ok()?).ok()
+}

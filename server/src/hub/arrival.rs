@@ -1,0 +1,381 @@
+//! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
+
+use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wsc_core::budget::Budget;
+use wsc_core::frame::{Connected, HubFrame, OpenStream};
+use wsc_core::peer::{Peer, TrackId};
+use wsc_core::{CloseCode, limits};
+
+use super::clock;
+use super::deliver::{device_bit, say_gap};
+use super::groups::announce;
+use super::resume::{Resume, resume};
+use super::shard::Shard;
+use super::state::{Connection, Reading, State, User};
+use crate::admission::identity::Identity;
+use crate::broker::stream_name;
+use crate::connection::bare::Bare;
+use crate::connection::wire::{Departed, SharedWire, Wire};
+use crate::connection::{self, frame};
+use crate::log::ReplyTo;
+use crate::log::key::{GroupKey, StreamKey};
+use crate::log::store::{
+    Cursor, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Write, Written,
+};
+
+/// An authenticated connection on its way to its shard.
+pub(crate) struct Arrival {
+    /// The socket, between two runtimes.
+    pub(crate) wire: Option<Departed>,
+    pub(crate) identity: Identity,
+    pub(crate) connection_id: Arc<str>,
+    /// The device; empty: a passing one.
+    pub(crate) device: Arc<str>,
+    /// Cursors of the frame, by stream name.
+    pub(crate) cursors: Vec<(wsc_core::StreamName<'static>, Cursor)>,
+    /// Which groups to read; `None`: all.
+    pub(crate) groups: Option<HashSet<Arc<str>>>,
+    pub(crate) at_head: bool,
+    pub(crate) bare: Option<Box<Bare>>,
+    /// Counts the connection while it lives.
+    pub(crate) permit: crate::admission::Permit,
+}
+
+/// A stream a connection will read.
+struct Planned {
+    opened: OpenedStream,
+    resume: Resume,
+}
+
+impl Shard {
+    /// Lets a connection in.
+    pub(crate) fn arrive(self: &Rc<Self>, arrival: Arrival) {
+        tokio::task::spawn_local(attach(Rc::clone(self), arrival));
+    }
+
+    /// The same device's earlier connections give way to the newer one.
+    fn replace(self: &Rc<Self>, arrival: &Arrival) {
+        let shared = arrival.bare.as_ref().is_some_and(|bare| bare.shared);
+        if arrival.device.is_empty() || shared {
+            return;
+        }
+        let earlier: Vec<(u32, u32)> = {
+            let state = self.state.borrow();
+            let places = state.connections_of(&arrival.identity.user);
+            let places = places.into_iter().map(|place| (place, &state.connections[place as usize]));
+            let same = places.filter(|(_, found)| !found.passing && found.device == arrival.device);
+            same.map(|(place, found)| (place, found.generation)).collect()
+        };
+        for (place, generation) in earlier {
+            self.close(place, generation, CloseCode::Replaced, "a newer connection of this device");
+        }
+    }
+}
+
+async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
+    let node = Arc::clone(&shard.node);
+    let user = arrival.identity.user.clone();
+    shard.replace(&arrival);
+    let Some(departed) = arrival.wire.take() else { return };
+    let turn = shard.state.borrow_mut().attach_turn(&user, &arrival.device);
+    let planned = plan_streams(&shard, &arrival).await;
+    let (streams, groups, attempts, told) = match planned {
+        Ok(planned) => planned,
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be attached");
+            shard.state.borrow_mut().is_turn(&user, &arrival.device, turn);
+            return refuse(departed, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
+        }
+    };
+    // Another connection of the device that came meanwhile is the newer one.
+    if !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
+        return refuse(departed, CloseCode::Replaced, "a newer connection of this device").await;
+    }
+    shard.replace(&arrival);
+    let Ok(wire) = Wire::arrive(departed) else { return };
+    let wire = SharedWire(Rc::new(std::cell::RefCell::new(wire)));
+    let (place, generation) = {
+        let mut state = shard.state.borrow_mut();
+        let now = state.clock.tick();
+        let passing = arrival.device.is_empty();
+        let device = if passing { Arc::clone(&arrival.connection_id) } else { Arc::clone(&arrival.device) };
+        let mut peer = Peer::new(now, &node.settings.peer);
+        peer.attach(now);
+        let generation = state.generation();
+        let bit = device_bit(&user.user, &device);
+        let place = state.connections.insert(Connection {
+            generation,
+            id: Arc::clone(&arrival.connection_id),
+            identity: Rc::new(arrival.identity),
+            device,
+            passing,
+            wire: wire.clone(),
+            peer,
+            readings: Vec::with_capacity(streams.len()),
+            wanted: arrival.groups,
+            bare: arrival.bare.take(),
+            waker: None,
+            ending: false,
+            closing: false,
+            cut: false,
+            dirty: false,
+            feeding: false,
+            paused: None,
+            asking: false,
+            held: None,
+            waiting_since: None,
+            stuck: None,
+            wheel: 0,
+            writing: 0,
+            requests: VecDeque::new(),
+            answering: false,
+            awaited: None,
+            cursor_changed: None,
+            attempts,
+            bit,
+            observing: Vec::new(),
+            watching: HashSet::new(),
+            attached: true,
+            _permit: arrival.permit,
+        });
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let settings = &node.settings;
+        let known = state.users.entry(user.clone()).or_insert_with(|| User {
+            connections: Vec::with_capacity(1),
+            groups: HashSet::new(),
+            sends: Budget::new(settings.sends, now),
+            bytes: Budget::new(settings.send_bytes, now),
+            contacts: HashSet::new(),
+            contacts_since: now,
+            receipted: HashSet::new(),
+        });
+        known.connections.push(place);
+        known.groups = groups;
+        greet(&node, &state.connections[place as usize], &streams);
+        let missed_nothing = state.told == told;
+        for planned in &streams {
+            state.open(
+                place,
+                &planned.opened.stream,
+                planned.resume.from,
+                planned.opened.head,
+                missed_nothing,
+            );
+            let connection = &mut state.connections[place as usize];
+            let track = TrackId::try_from(connection.readings.len() - 1).unwrap_or(TrackId::MAX);
+            connection.readings[track as usize].start = planned.resume.from - 1;
+            if planned.resume.new_epoch {
+                say_gap(connection, track, planned.resume.from, planned.resume.from - 1, "epoch");
+            }
+            if planned.resume.left_to >= planned.resume.from {
+                say_gap(connection, track, planned.resume.from, planned.resume.left_to, "left");
+            }
+        }
+        let State { connections, wheel, .. } = &mut *state;
+        let connection = &mut connections[place as usize];
+        shard.feed(connection, place);
+        shard.plan(wheel, connection, place, now);
+        shard.touch(connection, place);
+        (place, generation)
+    };
+    let welcome = &node.settings.welcome;
+    if !welcome.is_empty() {
+        let mut state = shard.state.borrow_mut();
+        if let Some(connection) = state.connection(place, generation) {
+            connection.say(&HubFrame::Notice {
+                message_type: "welcome".into(),
+                data: "".into(),
+                content: welcome.as_str().into(),
+            });
+        }
+    }
+    node.presence.connected(&user, &node);
+    node.connections.fetch_add(1, Ordering::Relaxed);
+    tokio::task::spawn_local(connection::run(shard, wire, place, generation));
+}
+
+type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
+
+/// Joins the token's groups, reads where everything stands, decides where the device goes on, and keeps that.
+async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
+    let (node, identity) = (&shard.node, &arrival.identity);
+    let now = clock::wall();
+    let mut writes = Vec::with_capacity(identity.groups.len());
+    let mut joins = Vec::with_capacity(identity.groups.len());
+    for group in &identity.groups {
+        let group = GroupKey { scope: identity.user.scope.clone(), group: Arc::clone(group) };
+        let join = Join {
+            group: group.clone(),
+            user: Arc::clone(&identity.user.user),
+            by: JoinBy::Claim { issued_at: identity.issued_at },
+            max_groups: node.settings.groups,
+            now,
+        };
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        writes.push((Write::Join(join), ReplyTo::Task(reply)));
+        joins.push((group, answer));
+    }
+    node.log.submit(writes);
+    for (group, answer) in joins {
+        if let Ok(Ok(Written::Join(Joined::New { .. }))) = answer.await {
+            announce(node, &group, &identity.user.user, "joined").await;
+        }
+    }
+    // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
+    // cannot write any more still serves readers.
+    match node.log.write(Write::See { user: identity.user.clone(), now }).await {
+        Ok(_) => {}
+        Err(StoreError::Closed) => return Err(StoreError::Closed),
+        Err(error) => tracing::debug!(%error, "attaching without writing"),
+    }
+    let device = (!arrival.device.is_empty()).then_some(&*arrival.device);
+    loop {
+        let (told, changes) = {
+            let state = shard.state.borrow();
+            (state.told, state.memberships)
+        };
+        let opened = node.log.store.open(&identity.user, device).await?;
+        let epoch = node.log.store.epoch();
+        let groups: HashSet<Arc<str>> =
+            opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
+        let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
+        let stored = opened.device.map(|device| device.streams).unwrap_or_default();
+        let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
+        for opened in opened.streams {
+            let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
+                (Some(wanted), Some(group)) => !wanted.contains(&group),
+                _ => false,
+            };
+            if unwanted || planned.len() >= limits::GROUPS + 2 {
+                continue;
+            }
+            let name = stream_name(&opened.stream);
+            let in_frame =
+                arrival.cursors.iter().find(|(stream, _)| *stream == name).map(|(_, cursor)| cursor);
+            let kept = stored.iter().find(|kept| kept.stream == opened.stream).map(|kept| &kept.cursor);
+            let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
+            let resume = resume(&opened, &epoch, in_frame, kept, at_head);
+            planned.push(Planned { opened, resume });
+        }
+        // Tracks 0 and 1 are the inbox and the broadcast, then groups in order of name.
+        planned.sort_by(|one, other| one.opened.stream.cmp(&other.opened.stream));
+        planned.sort_by_key(|planned| match planned.opened.stream {
+            StreamKey::Inbox(_) => 0,
+            StreamKey::Broadcast(_) => 1,
+            StreamKey::Group(_) => 2,
+        });
+        if device.is_some() {
+            let positions = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
+            let write = DeviceWrite {
+                user: identity.user.clone(),
+                device: Arc::clone(&arrival.device),
+                cursors: planned.iter().map(positions).collect(),
+                forget: Vec::new(),
+                starts: planned.iter().map(positions).collect(),
+                attempts,
+                now,
+                max_devices: node.settings.devices,
+            };
+            match node.log.write(Write::Device(write)).await {
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        // A membership that changed meanwhile is looked at again.
+        if shard.state.borrow().memberships == changes {
+            return Ok((planned, groups, attempts, told));
+        }
+    }
+}
+
+fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
+    match stream {
+        StreamKey::Group(group) => Some(Arc::clone(&group.group)),
+        StreamKey::Inbox(_) | StreamKey::Broadcast(_) => None,
+    }
+}
+
+fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned]) {
+    let epoch = node.log.store.epoch();
+    if let Some(bare) = &connection.bare {
+        if node.settings.client_registered {
+            let identity = &connection.identity;
+            bare.registered(&connection.wire, &identity.user.user, &identity.user_type, &node.id);
+        }
+        return;
+    }
+    let identity = &connection.identity;
+    let settings = &node.settings;
+    let open = |planned: &Planned| OpenStream {
+        stream: stream_name(&planned.opened.stream).into_owned(),
+        epoch: epoch.to_string().into(),
+        from: planned.resume.from,
+        head: planned.opened.head,
+    };
+    connection.say(&HubFrame::Connected(Box::new(Connected {
+        protocol: limits::PROTOCOL,
+        connection_id: (&*connection.id).into(),
+        user_id: (&*identity.user.user).into(),
+        user_type: (&*identity.user_type).into(),
+        device_id: (&*connection.device).into(),
+        app_id: (&*identity.user.scope.app).into(),
+        namespace: (&*identity.user.scope.namespace).into(),
+        node_id: (&*node.id).into(),
+        server_time_ms: clock::wall(),
+        heartbeat_ms: settings.peer.heartbeat_ms,
+        window: u64::from(settings.peer.window),
+        ack_ms: settings.ack_ms,
+        dedupe_ms: settings.retention.dedupe,
+        frame_limit: settings.frame_limit as u64,
+        streams: streams.iter().map(open).collect(),
+    })));
+}
+
+/// Ends a connection that has not been let in.
+async fn refuse(wire: Departed, code: CloseCode, reason: &str) {
+    if let Ok(mut wire) = Wire::arrive(wire) {
+        wire.push(frame::close(code.number(), reason));
+        connection::linger_on(wire).await;
+    }
+}
+
+impl State {
+    /// Opens a stream on a connection. `live`: nothing after `head` can have been missed.
+    pub(crate) fn open(&mut self, place: u32, key: &StreamKey, from: u64, head: u64, live: bool) {
+        let connection = &mut self.connections[place as usize];
+        let track = connection.peer.open(from);
+        let (number, at) = self.streams.subscribe(key, head, place, track);
+        let live = live && from > self.streams.get(number).head;
+        connection.readings.push(Reading {
+            key: key.clone(),
+            stream: number,
+            place: at,
+            live,
+            closed: false,
+            offline_to: head,
+            skip_to: 0,
+            start: 0,
+            receipts: VecDeque::new(),
+        });
+    }
+
+    /// Ends a stream on a connection.
+    pub(crate) fn shut(&mut self, place: u32, track: TrackId) {
+        let connection = &mut self.connections[place as usize];
+        let reading = &mut connection.readings[track as usize];
+        if std::mem::replace(&mut reading.closed, true) {
+            return;
+        }
+        (reading.live, reading.skip_to) = (false, 0);
+        reading.receipts = VecDeque::new();
+        let (number, at) = (reading.stream, reading.place);
+        connection.peer.close(track);
+        if let Some((moved, moved_track)) = self.streams.unsubscribe(number, at) {
+            self.connections[moved as usize].readings[moved_track as usize].place = at;
+        }
+    }
+}

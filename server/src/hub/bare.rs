@@ -1,0 +1,122 @@
+//! What bare clients say, brought into the hub's own terms.
+
+use std::rc::Rc;
+
+use wsc_core::codes::ErrorCode;
+use wsc_core::frame::{ClientFrame, Fault, Query, decode_client};
+use wsc_core::message::Text;
+use wsc_core::peer::TrackId;
+use wsc_core::{CloseCode, Message};
+
+use super::inbound::Refusal;
+use super::shard::Shard;
+
+impl Shard {
+    /// Takes a text frame of a bare connection.
+    pub(crate) fn bare_text(self: &Rc<Self>, place: u32, generation: u32, text: &str) -> Result<(), Refusal> {
+        match decode_client(text) {
+            Ok(ClientFrame::Message(message)) => self.bare_message(place, generation, *message),
+            Ok(ClientFrame::AcknowledgeMessage { message_id }) => {
+                let settled = self.with_bare(place, generation, |bare, _| bare.acknowledge(&message_id));
+                self.settle_all(place, generation, settled)
+            }
+            Ok(ClientFrame::Request(request)) if request.query == Query::Ping => {
+                self.with_bare(place, generation, |bare, wire| bare.heartbeat(wire));
+                Ok(())
+            }
+            // What is no frame is what somebody typed.
+            Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
+                let message =
+                    Message { message_type: "text".into(), content: text.into(), ..Message::default() };
+                self.bare_message(place, generation, message)
+            }
+            Ok(_) => self.bare_problem(place, generation, "", "not to be had without the subprotocol wsc.v1"),
+            Err(error) => {
+                let now = self.now();
+                let mut state = self.state.borrow_mut();
+                let Some(connection) = state.connection(place, generation) else { return Ok(()) };
+                let many = connection.peer.misunderstood(now).is_err();
+                drop(state);
+                if many {
+                    let reason = "too many frames that could not be understood";
+                    return Err(Refusal::Close(CloseCode::Violation, reason));
+                }
+                let id = error.message_id.as_deref().unwrap_or("");
+                self.bare_problem(place, generation, id, &error.fault.to_string())
+            }
+        }
+    }
+
+    fn bare_message(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
+        let mut groups = message.group_ids.clone();
+        let first = if groups.is_empty() { None } else { Some(groups.remove(0)) };
+        let with_group = |group: Option<Text<'_>>, id: String| Message {
+            message_id: id.into(),
+            group_ids: group.into_iter().map(|group| group.into_owned().into()).collect(),
+            ..message.clone().into_owned()
+        };
+        let id = match message.message_id.as_ref() {
+            "" => uuid::Uuid::now_v7().to_string(),
+            id => id.to_owned(),
+        };
+        // A frame that had to wait is tried again: its id was remembered then.
+        let again = self.is_waiting(place, generation);
+        let fresh = self.with_bare(place, generation, |bare, _| bare.remember(&id));
+        if fresh == Some(false) && !again {
+            return Ok(());
+        }
+        self.send(place, generation, with_group(first, id.clone()))?;
+        for (index, group) in groups.into_iter().enumerate() {
+            // Beyond the first nothing may wait, or the first would be sent twice.
+            let id = format!("{id}.{}", index + 1);
+            if let Err(Refusal::Wait(_)) = self.send(place, generation, with_group(Some(group), id.clone())) {
+                self.bare_problem(place, generation, &id, ErrorCode::RateLimited.text())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pong: on a bare connection it acknowledges what was written before its ping.
+    pub(crate) fn pong(self: &Rc<Self>, place: u32, generation: u32, payload: &[u8]) -> Result<(), Refusal> {
+        let settled = self.with_bare(place, generation, |bare, _| bare.pong(payload));
+        self.settle_all(place, generation, settled)
+    }
+
+    fn settle_all(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        settled: Option<Vec<(TrackId, u64)>>,
+    ) -> Result<(), Refusal> {
+        settled.into_iter().flatten().try_for_each(|(track, seq)| self.settle(place, generation, track, seq))
+    }
+
+    fn bare_problem(&self, place: u32, generation: u32, id: &str, reason: &str) -> Result<(), Refusal> {
+        self.with_bare(place, generation, |bare, wire| {
+            bare.problem(wire, id, ErrorCode::InvalidFormat, reason)
+        });
+        Ok(())
+    }
+
+    fn is_waiting(&self, place: u32, generation: u32) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.connection(place, generation).is_some_and(|connection| connection.waiting_since.is_some())
+    }
+
+    fn with_bare<T>(
+        &self,
+        place: u32,
+        generation: u32,
+        act: impl FnOnce(&mut crate::connection::bare::Bare, &crate::connection::wire::SharedWire) -> T,
+    ) -> Option<T> {
+        let mut state = self.state.borrow_mut();
+        let connection = state.connection(place, generation)?;
+        let wire = connection.wire.clone();
+        connection.bare.as_mut().map(|bare| act(bare, &wire))
+    }
+}

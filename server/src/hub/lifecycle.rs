@@ -1,0 +1,392 @@
+//! The life of a connection on its shard: its deadlines, its pauses, its writes, its end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use wsc_core::CloseCode;
+use wsc_core::codes::AfterClose;
+use wsc_core::peer::TrackId;
+
+use super::clock;
+use super::deliver::say_skip;
+use super::failure::{Failure, FailureKind};
+use super::send::Wait;
+use super::shard::Shard;
+use super::state::{Connection, Pause, State};
+use super::wheel::Wheel;
+use crate::connection::{Readiness, frame};
+use crate::log::ReplyTo;
+use crate::log::store::{DeviceWrite, Write};
+
+/// How long a client has to answer the hub's Close frame.
+const CLOSE_MS: u64 = 2_000;
+
+impl Shard {
+    /// Whether a connection may be read, and whom to wake when that changes. What had to wait is tried again first.
+    pub(crate) fn ready(self: &Rc<Self>, place: u32, generation: u32, waker: &Waker) -> Readiness {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let Some(connection) = state.connection(place, generation) else { return Readiness::Cut };
+        if !connection.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            connection.waker = Some(waker.clone());
+        }
+        if connection.cut {
+            return Readiness::Cut;
+        }
+        match connection.paused {
+            Some(_) if connection.closing => Readiness::Read,
+            _ if connection.ending && !connection.closing => Readiness::Paused,
+            None if connection.asking && !connection.closing => Readiness::Paused,
+            Some(pause) if now < pause.until => Readiness::Paused,
+            Some(pause) => {
+                connection.paused = None;
+                let Some(held) = connection.held.take() else { return Readiness::Read };
+                connection.waiting_since = Some(pause.since);
+                drop(state);
+                self.inbound(place, generation, *held);
+                let mut state = self.state.borrow_mut();
+                let Some(connection) = state.connection(place, generation) else { return Readiness::Cut };
+                connection.waiting_since = None;
+                if connection.paused.is_some() { Readiness::Paused } else { Readiness::Read }
+            }
+            None => Readiness::Read,
+        }
+    }
+
+    /// Puts a connection's next deadline in the wheel, if it comes before the one it is in for.
+    pub(crate) fn plan(&self, wheel: &mut Wheel, connection: &mut Connection, place: u32, now: u64) {
+        let wall = clock::wall();
+        let deadline = connection.deadline(&self.node.settings, |at| now + at.saturating_sub(wall));
+        let second = deadline.max(now) / 1000 + 1;
+        if connection.wheel <= now / 1000 || second < connection.wheel {
+            connection.wheel = wheel.insert((place, connection.generation), deadline.max(now));
+        }
+    }
+
+    /// A second has passed: whoever is due is looked at.
+    pub(crate) fn second(self: &Rc<Self>) {
+        let mut due = Vec::new();
+        {
+            let mut state = self.state.borrow_mut();
+            let now = state.clock.tick();
+            let State { wheel, connections, .. } = &mut *state;
+            wheel.advance(now, |(place, generation), second| {
+                let meant =
+                    connections.get_mut(place as usize).filter(|found| found.generation == generation);
+                if let Some(connection) = meant.filter(|found| found.wheel == second) {
+                    connection.wheel = 0;
+                    due.push((place, generation));
+                }
+            });
+        }
+        for (place, generation) in due {
+            self.look_at(place, generation);
+        }
+        if self.id == 0 {
+            self.node.presence.sweep(&self.node);
+        }
+        self.pass_on_marks();
+    }
+
+    fn look_at(self: &Rc<Self>, place: u32, generation: u32) {
+        let (verdict, cursor_due) = {
+            let mut state = self.state.borrow_mut();
+            let now = state.clock.tick();
+            let State { connections, wheel, .. } = &mut *state;
+            let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+            let Some(connection) = found else { return };
+            let verdict = self.verdict(connection, now);
+            if verdict.is_none() {
+                let wire = connection.wire.clone();
+                if let Some(bare) = connection.bare.as_mut().filter(|bare| bare.owes_ping()) {
+                    bare.ping(&wire);
+                }
+                for track in 0..connection.readings.len() {
+                    say_skip(connection, TrackId::try_from(track).unwrap_or(TrackId::MAX));
+                }
+                self.touch(connection, place);
+            }
+            let cursor_due =
+                connection.cursor_changed.is_some_and(|since| now >= since + self.node.settings.cursor_ms);
+            if verdict.is_none() && !cursor_due {
+                self.plan(wheel, connection, place, now);
+            }
+            (verdict, cursor_due)
+        };
+        match verdict {
+            Some(Verdict::Cut) => self.cut(place, generation),
+            Some(Verdict::Close(code, reason)) => self.close(place, generation, code, reason),
+            None if cursor_due => {
+                let mut state = self.state.borrow_mut();
+                let now = state.clock.tick();
+                let State { connections, wheel, .. } = &mut *state;
+                let connection = &mut connections[place as usize];
+                self.write_cursors(connection, Vec::new());
+                self.plan(wheel, connection, place, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether and how a connection must end now.
+    fn verdict(&self, connection: &mut Connection, now: u64) -> Option<Verdict> {
+        let settings = &self.node.settings;
+        if connection.closing {
+            return Some(Verdict::Cut);
+        }
+        if let Some((since, _)) = connection.stuck
+            && now >= since + settings.slow_ms
+        {
+            self.node.failed(Failure::of(FailureKind::QueueFull, connection, "the socket took nothing"));
+            return Some(Verdict::Close(CloseCode::TooSlow, ""));
+        }
+        if let Some(pause) = connection.paused
+            && now >= pause.since + settings.stall_ms
+        {
+            let code = if pause.store { CloseCode::TryAgainLater } else { CloseCode::RateLimited };
+            return Some(Verdict::Close(code, "retry_after_ms=5000"));
+        }
+        let expires = connection.identity.expires_at;
+        if expires != 0 && clock::wall() >= expires {
+            return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
+        }
+        // A connection that is not read cannot show that it lives.
+        let paused = connection.paused.is_some();
+        match connection.peer.handle_timeout(now, &settings.peer) {
+            Some(CloseCode::Silent) if paused => None,
+            Some(code) => {
+                if code == CloseCode::Unacknowledged {
+                    connection.attempts += 1;
+                    connection.cursor_changed.get_or_insert(now);
+                    self.node.failed(Failure::of(
+                        FailureKind::Timeout,
+                        connection,
+                        "entries were not acknowledged",
+                    ));
+                }
+                Some(Verdict::Close(code, ""))
+            }
+            None => None,
+        }
+    }
+
+    /// Makes a connection wait with the frame that cannot be done yet: it is not read until `wait_ms` have passed.
+    pub(crate) fn pause(self: &Rc<Self>, place: u32, generation: u32, held: Message, wait: Wait) {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let Some(connection) = found else { return };
+        let since = connection.waiting_since.unwrap_or(now);
+        connection.paused = Some(Pause { since, until: now + wait.ms, store: wait.store });
+        connection.held = Some(Box::new(held));
+        self.plan(wheel, connection, place, now);
+        let shard = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(Duration::from_millis(wait.ms)).await;
+            if let Some(connection) = shard.state.borrow_mut().connection(place, generation) {
+                connection.wake();
+            }
+        });
+    }
+
+    /// Writes what a connection has; called at the end of a turn.
+    pub(crate) fn flush(self: &Rc<Self>, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let Some(connection) = found else { return };
+        connection.dirty = false;
+        let flushed = connection.wire.0.borrow_mut().flush();
+        match flushed {
+            Ok(true) if connection.wire.0.borrow().is_direct() => {
+                connection.stuck = None;
+                if connection.closing {
+                    connection.wake();
+                }
+                self.feed(connection, place);
+            }
+            Ok(_) => {
+                // Its task waits for the socket.
+                connection.note_stuck(now);
+                self.plan(wheel, connection, place, now);
+                connection.wake();
+            }
+            Err(_) => {
+                connection.cut = true;
+                connection.wake();
+            }
+        }
+    }
+
+    /// A connection's task wrote everything.
+    pub(crate) fn drained(self: &Rc<Self>, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let Some(connection) = state.connection(place, generation) else { return };
+        if connection.stuck.take().is_some() {
+            self.feed(connection, place);
+        }
+    }
+
+    /// A connection's task waits for the socket.
+    pub(crate) fn stuck(&self, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        if let Some(connection) = found {
+            connection.note_stuck(now);
+            self.plan(wheel, connection, place, now);
+        }
+    }
+
+    /// The socket failed or broke the rules of WebSocket.
+    pub(crate) fn failed(self: &Rc<Self>, place: u32, generation: u32, error: &Error) {
+        let code = match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::TooBig,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+            | Error::ConnectionClosed
+            | Error::Io(_) => {
+                let mut state = self.state.borrow_mut();
+                if let Some(connection) = state.connection(place, generation).filter(|found| !found.closing) {
+                    self.node.failed(Failure::of(
+                        FailureKind::ConnectionError,
+                        connection,
+                        "the connection broke",
+                    ));
+                }
+                return;
+            }
+            Error::Utf8(_) => CloseCode::InvalidData,
+            _ => CloseCode::Protocol,
+        };
+        self.close(place, generation, code, "");
+    }
+
+    /// Closes a connection: from now on nothing it sends counts; what waits is written, then a Close frame.
+    pub(crate) fn close(self: &Rc<Self>, place: u32, generation: u32, code: CloseCode, reason: &str) {
+        self.detach(place, generation);
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let Some(connection) = found.filter(|found| !found.closing) else { return };
+        connection.closing = true;
+        tracing::debug!(code = code.number(), reason, connection = &*connection.id, "closing");
+        {
+            let mut wire = connection.wire.0.borrow_mut();
+            // go-wsc's client reconnects only when there is no Close frame.
+            let silent = connection.bare.is_some() && matches!(code.after(), AfterClose::Reconnect);
+            if !silent {
+                wire.push(frame::close(code.number(), reason));
+            }
+            wire.mute();
+            connection.cut |= silent && wire.queued() == 0;
+        }
+        connection.wheel = wheel.insert((place, generation), now + CLOSE_MS);
+        self.touch(connection, place);
+        connection.wake();
+    }
+
+    /// Ends a connection without a word.
+    fn cut(self: &Rc<Self>, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        if let Some(connection) = state.connection(place, generation) {
+            connection.cut = true;
+            connection.wake();
+        }
+    }
+
+    /// A connection's task has ended.
+    pub(crate) fn gone(self: &Rc<Self>, place: u32, generation: u32) {
+        self.detach(place, generation);
+        let mut state = self.state.borrow_mut();
+        if state.connection(place, generation).is_some() {
+            state.connections.remove(place as usize);
+            self.node.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection counts no more: it reads nothing, its positions are kept, its user may be offline.
+    fn detach(self: &Rc<Self>, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let Some(connection) = state.connection(place, generation).filter(|found| found.attached) else {
+            return;
+        };
+        connection.attached = false;
+        self.write_cursors(connection, Vec::new());
+        let identity = Rc::clone(&connection.identity);
+        let watching = std::mem::take(&mut connection.watching);
+        let observing = std::mem::take(&mut connection.observing);
+        let (id, device, readings) =
+            (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
+        for track in 0..readings {
+            state.shut(place, TrackId::try_from(track).unwrap_or(TrackId::MAX));
+        }
+        if let Some(user) = state.users.get_mut(&identity.user) {
+            user.connections.retain(|other| *other != place);
+            if user.connections.is_empty() {
+                state.users.remove(&identity.user);
+            }
+        }
+        drop(state);
+        let address = self.address(place, generation);
+        self.node.presence.unwatch_all(&identity.user.scope, address, &watching);
+        self.node.observers.remove(&identity.user.scope, address, &observing);
+        self.node.presence.disconnected(&identity.user);
+        self.node.hooks.disconnected(&identity, &id, &device);
+    }
+
+    /// Hands a device's positions to the log, if they changed.
+    pub(crate) fn write_cursors(&self, connection: &mut Connection, forget: Vec<crate::log::key::StreamKey>) {
+        let changed = connection.cursor_changed.take().is_some();
+        if connection.passing || (!changed && forget.is_empty()) {
+            return;
+        }
+        let tracks = connection.readings.iter().enumerate().filter(|(_, reading)| !reading.closed);
+        let cursors = tracks.filter_map(|(track, reading)| {
+            let track = connection.peer.track(TrackId::try_from(track).ok()?)?;
+            Some((reading.key.clone(), track.acknowledged()))
+        });
+        let write = DeviceWrite {
+            user: connection.identity.user.clone(),
+            device: Arc::clone(&connection.device),
+            cursors: cursors.collect(),
+            forget,
+            starts: Vec::new(),
+            attempts: connection.attempts,
+            now: clock::wall(),
+            max_devices: self.node.settings.devices,
+        };
+        self.write(Write::Device(write), ReplyTo::Nobody);
+    }
+}
+
+enum Verdict {
+    Cut,
+    Close(CloseCode, &'static str),
+}
+
+impl Connection {
+    /// Wakes the connection's task.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Bytes wait for the socket: since when, without any progress.
+    fn note_stuck(&mut self, now: u64) {
+        let queued = self.wire.0.borrow().queued();
+        match self.stuck {
+            Some((_, before)) if queued >= before => {}
+            _ => self.stuck = Some((now, queued)),
+        }
+    }
+}

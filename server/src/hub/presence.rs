@@ -1,0 +1,231 @@
+//! Presence: who is online, and who wants to know. One registry for all shards; it changes when connections do, not
+//! when messages pass.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use wsc_core::frame::{HubFrame, ObjectWriter, PresenceOf};
+use wsc_core::kind::UserStatus;
+
+use super::clock;
+use super::node::Node;
+use super::shard::{Address, Letter};
+use super::volatile::text_frame;
+use crate::log::key::{Scope, UserKey};
+
+/// The registry.
+pub(crate) struct Presence {
+    offline_after: Duration,
+    registry: Mutex<Registry>,
+}
+
+#[derive(Default)]
+struct Registry {
+    scopes: HashMap<Scope, BTreeMap<Arc<str>, Person>>,
+    /// Users whose last connection ended, and when they count as offline.
+    leaving: VecDeque<(Instant, UserKey)>,
+}
+
+struct Person {
+    connections: u64,
+    /// Counts as online: connected, or not yet offline.
+    online: bool,
+    status: UserStatus,
+    last_seen: u64,
+    watchers: HashSet<Address>,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            online: false,
+            status: UserStatus::Online,
+            last_seen: 0,
+            watchers: HashSet::new(),
+        }
+    }
+}
+
+impl Person {
+    fn describe(&self, user: &str) -> PresenceOf {
+        let hidden = !self.online || self.status == UserStatus::Invisible;
+        let status = if hidden { UserStatus::Offline } else { self.status };
+        PresenceOf {
+            user: user.to_owned(),
+            status: status.as_str().to_owned(),
+            devices: if hidden { 0 } else { self.connections },
+            last_seen_ms: self.last_seen,
+        }
+    }
+
+    fn is_visible(&self) -> bool {
+        self.online && self.status != UserStatus::Invisible
+    }
+}
+
+impl Presence {
+    pub(crate) fn new(offline_after_ms: u64) -> Self {
+        Self { offline_after: Duration::from_millis(offline_after_ms), registry: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // Every critical section leaves the registry whole.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection of a user began.
+    pub(crate) fn connected(&self, user: &UserKey, node: &Node) {
+        let mut registry = self.lock();
+        let person = registry.person(user);
+        let came = !person.is_visible();
+        person.connections += 1;
+        (person.online, person.last_seen) = (true, clock::wall());
+        if came && person.is_visible() {
+            notify(node, person, &user.user, "user_joined");
+        }
+    }
+
+    /// A connection of a user ended.
+    pub(crate) fn disconnected(&self, user: &UserKey) {
+        let mut registry = self.lock();
+        let person = registry.person(user);
+        person.connections = person.connections.saturating_sub(1);
+        person.last_seen = clock::wall();
+        if person.connections == 0 {
+            let at = Instant::now() + self.offline_after;
+            registry.leaving.push_back((at, user.clone()));
+        }
+    }
+
+    /// Whoever has been away for long enough is offline now.
+    pub(crate) fn sweep(&self, node: &Node) {
+        let mut registry = self.lock();
+        let now = Instant::now();
+        while registry.leaving.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, user)) = registry.leaving.pop_front() else { break };
+            // One who came back and left again is further back in the queue.
+            if registry.leaving.iter().any(|(_, other)| *other == user) {
+                continue;
+            }
+            let Some(people) = registry.scopes.get_mut(&user.scope) else { continue };
+            let Some(person) = people.get_mut(&user.user) else { continue };
+            if person.connections > 0 || !person.online {
+                continue;
+            }
+            let was_visible = person.is_visible();
+            (person.online, person.status) = (false, UserStatus::Online);
+            if was_visible {
+                notify(node, person, &user.user, "user_left");
+            }
+            if person.watchers.is_empty() {
+                people.remove(&user.user);
+            }
+        }
+    }
+
+    /// A user says how reachable it is.
+    pub(crate) fn set_status(&self, user: &UserKey, status: UserStatus, node: &Node) {
+        let mut registry = self.lock();
+        let person = registry.person(user);
+        let before = person.is_visible();
+        person.status = status;
+        match (before, person.is_visible()) {
+            (false, true) => notify(node, person, &user.user, "user_joined"),
+            (true, false) => notify(node, person, &user.user, "user_left"),
+            (true, true) => notify(node, person, &user.user, "user_status_changed"),
+            (false, false) => {}
+        }
+    }
+
+    /// The presence of some users as of now.
+    pub(crate) fn describe(&self, scope: &Scope, users: &[Arc<str>]) -> Vec<PresenceOf> {
+        let registry = self.lock();
+        let people = registry.scopes.get(scope);
+        let describe = |user: &Arc<str>| match people.and_then(|people| people.get(user)) {
+            Some(person) => person.describe(user),
+            None => Person::default().describe(user),
+        };
+        users.iter().map(describe).collect()
+    }
+
+    /// Whether somebody of a user is connected now.
+    pub(crate) fn is_connected(&self, user: &UserKey) -> bool {
+        let registry = self.lock();
+        let person = registry.scopes.get(&user.scope).and_then(|people| people.get(&user.user));
+        person.is_some_and(|person| person.connections > 0)
+    }
+
+    /// A page of the online users in order: those after `after`, with how many there are in all.
+    pub(crate) fn online(&self, scope: &Scope, after: &str, limit: usize) -> (Vec<Arc<str>>, u64, bool) {
+        let registry = self.lock();
+        let Some(people) = registry.scopes.get(scope) else { return (Vec::new(), 0, false) };
+        let online = || people.iter().filter(|(_, person)| person.is_visible()).map(|(user, _)| user);
+        let mut page: Vec<Arc<str>> =
+            online().filter(|user| &***user > after).take(limit + 1).cloned().collect();
+        let more = page.len() > limit;
+        page.truncate(limit);
+        (page, online().count() as u64, more)
+    }
+
+    /// Begins to tell a connection of some users' changes.
+    pub(crate) fn watch(&self, scope: &Scope, address: Address, users: &[Arc<str>]) {
+        let mut registry = self.lock();
+        for user in users {
+            registry
+                .person(&UserKey { scope: scope.clone(), user: Arc::clone(user) })
+                .watchers
+                .insert(address);
+        }
+    }
+
+    /// Ends that.
+    pub(crate) fn unwatch_all<'u>(
+        &self,
+        scope: &Scope,
+        address: Address,
+        users: impl IntoIterator<Item = &'u Arc<str>>,
+    ) {
+        let mut registry = self.lock();
+        let Some(people) = registry.scopes.get_mut(scope) else { return };
+        for user in users {
+            let Some(person) = people.get_mut(user) else { continue };
+            person.watchers.remove(&address);
+            if person.watchers.is_empty() && !person.online {
+                people.remove(user);
+            }
+        }
+    }
+}
+
+impl Registry {
+    fn person(&mut self, user: &UserKey) -> &mut Person {
+        let people = self.scopes.entry(user.scope.clone()).or_default();
+        people.entry(Arc::clone(&user.user)).or_default()
+    }
+}
+
+/// Writes one user's presence.
+pub(crate) fn write_presence(writer: &mut ObjectWriter<'_>, presence: &PresenceOf) {
+    writer
+        .text("user_id", &presence.user)
+        .text("status", &presence.status)
+        .count("devices", presence.devices)
+        .number("last_seen_ms", presence.last_seen_ms);
+}
+
+/// Told under the lock, so that the last frame about a user is the last change.
+fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) {
+    if person.watchers.is_empty() {
+        return;
+    }
+    let mut data = String::new();
+    let mut writer = ObjectWriter::new(&mut data);
+    write_presence(&mut writer, &person.describe(user));
+    writer.end();
+    let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
+    for address in &person.watchers {
+        node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+    }
+}

@@ -1,0 +1,48 @@
+//! Receipts: hints that a message reached a stage, to the devices of its sender.
+
+use std::sync::Arc;
+
+use wsc_core::frame::{HubFrame, Receipt};
+
+use super::node::Node;
+use super::shard::Letter;
+use super::state::OwedReceipt;
+use super::volatile::text_frame;
+use crate::log::key::UserKey;
+
+/// At most so many ids in one frame.
+const IDS_A_FRAME: usize = 256;
+
+/// The first device of a receiver acknowledged these messages.
+pub(crate) fn delivered(node: &Node, receiver: &UserKey, device: &Arc<str>, owed: Vec<OwedReceipt>) {
+    let mut by_sender: Vec<(Arc<str>, Vec<Arc<str>>)> = Vec::new();
+    for receipt in owed {
+        node.waiters.delivered(&receiver.scope, &receipt.message_id);
+        match by_sender.iter_mut().find(|(sender, _)| *sender == receipt.sender) {
+            Some((_, ids)) => ids.push(receipt.message_id),
+            None => by_sender.push((receipt.sender, vec![receipt.message_id])),
+        }
+    }
+    for (sender, ids) in by_sender {
+        tell(node, receiver, &sender, device, &ids, false);
+    }
+}
+
+/// The receiver has read these messages of one sender.
+pub(crate) fn read(node: &Node, receiver: &UserKey, sender: &Arc<str>, ids: &[Arc<str>]) {
+    ids.iter().for_each(|id| node.waiters.read(&receiver.scope, id));
+    tell(node, receiver, sender, &"".into(), ids, true);
+}
+
+fn tell(node: &Node, receiver: &UserKey, sender: &Arc<str>, device: &Arc<str>, ids: &[Arc<str>], read: bool) {
+    let to = UserKey { scope: receiver.scope.clone(), user: Arc::clone(sender) };
+    for ids in ids.chunks(IDS_A_FRAME) {
+        let frame = text_frame(&HubFrame::Receipt(Receipt {
+            read,
+            receiver: (&*receiver.user).into(),
+            receiver_client: (&**device).into(),
+            message_ids: ids.iter().map(|id| (&**id).into()).collect(),
+        }));
+        node.shards.send(node.shards.home(&to), Letter::ToUser(to.clone(), frame));
+    }
+}

@@ -1,0 +1,117 @@
+//! Requests about groups: joining, leaving, members.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use wsc_core::ErrorCode;
+use wsc_core::frame::{GroupChanged, HubFrame, ObjectWriter};
+
+use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
+use crate::hub::clock;
+use crate::hub::groups::{Awaited, announce};
+use crate::log::store::{Join, JoinBy, Joined, Write, Written};
+
+impl Asker {
+    pub(super) async fn join(&self, id: &str, group: &str) -> Outcome {
+        if !self.is_member(group) && !self.identity.capabilities.may_join(group) {
+            return Err(Refused::because(
+                ErrorCode::PermissionDenied,
+                "the token does not allow joining this group",
+            ));
+        }
+        let told = self.await_change(id, group);
+        let join = Join {
+            group: self.group(group),
+            user: Arc::clone(&self.identity.user.user),
+            by: JoinBy::Request { issued_at: self.identity.issued_at },
+            max_groups: self.shard.node.settings.groups,
+            now: clock::wall(),
+        };
+        let written = self.shard.node.log.write(Write::Join(join)).await;
+        match written? {
+            Written::Join(Joined::New { .. }) => {
+                // The stream was opened, and with it the request answered, when the log told of the change.
+                let _ = told.await;
+                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "joined").await;
+                Ok(Reply::Written)
+            }
+            Written::Join(Joined::Already) => {
+                self.stop_awaiting();
+                self.say(&HubFrame::GroupChanged(Box::new(GroupChanged {
+                    request_id: id.to_owned().into(),
+                    group: group.to_owned().into(),
+                    action: "joined".into(),
+                    user: self.identity.user.user.to_string().into(),
+                    opened: None,
+                })));
+                Ok(Reply::Written)
+            }
+            Written::Join(Joined::TooMany) => {
+                self.stop_awaiting();
+                Err(Refused::because(ErrorCode::GroupFull, "the user is in too many groups"))
+            }
+            _ => {
+                self.stop_awaiting();
+                Err(Refused::because(ErrorCode::PermissionDenied, "removed since the token was issued"))
+            }
+        }
+    }
+
+    pub(super) async fn leave(&self, id: &str, group: &str) -> Outcome {
+        let told = self.await_change(id, group);
+        let user = Arc::clone(&self.identity.user.user);
+        let write = Write::Leave { group: self.group(group), user, removed: false, now: clock::wall() };
+        match self.shard.node.log.write(write).await? {
+            Written::Leave(true) => {
+                let _ = told.await;
+                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "left").await;
+                Ok(Reply::Written)
+            }
+            _ => {
+                self.stop_awaiting();
+                Err(Refused::new(ErrorCode::GroupNotFound))
+            }
+        }
+    }
+
+    pub(super) async fn remove(&self, group: &str, user: &str) -> Outcome {
+        crate::hub::groups::remove(&self.shard.node, &self.group(group), user).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn disband(&self, group: &str) -> Outcome {
+        crate::hub::groups::disband(&self.shard.node, &self.group(group)).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn members(&self, group: &str, limit: u64, after: &str) -> Outcome {
+        self.must_see(group)?;
+        let after = (!after.is_empty()).then_some(after);
+        let limit = page_size(limit, LARGEST_PAGE);
+        let page = self.shard.node.log.store.members(&self.group(group), after, limit).await?;
+        if page.total == 0 {
+            return Err(Refused::new(ErrorCode::GroupNotFound));
+        }
+        let mut data = String::new();
+        let next = page.users.last().filter(|_| page.more).map_or("", |user| user);
+        ObjectWriter::new(&mut data)
+            .list("users", &page.users)
+            .text("next", next)
+            .count("total", page.total)
+            .end();
+        Ok(Reply::Data("group_members", data))
+    }
+
+    /// From now on the connection's next change in this group answers this request.
+    fn await_change(&self, id: &str, group: &str) -> oneshot::Receiver<()> {
+        let (told, wait) = oneshot::channel();
+        self.with(|connection| {
+            connection.awaited = Some(Box::new(Awaited { group: group.into(), request_id: id.into(), told }));
+        });
+        wait
+    }
+
+    fn stop_awaiting(&self) {
+        self.with(|connection| connection.awaited = None);
+    }
+}

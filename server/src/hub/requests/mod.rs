@@ -1,0 +1,291 @@
+//! Requests: questions of a client, answered one after the other, each with its `request_id`.
+
+mod groups;
+mod history;
+mod people;
+mod progress;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wsc_core::codes::ErrorCode;
+use wsc_core::frame::{Answer, ErrorFrame, HubFrame, ObjectWriter, Query, Request};
+use wsc_core::{CloseCode, StreamName};
+
+use super::clock;
+use super::shard::{Address, Shard};
+use super::state::Connection;
+use crate::admission::identity::Identity;
+use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
+use crate::log::store::StoreError;
+
+/// Items on a page when the request does not say.
+const PAGE: u64 = 100;
+/// Items on a page at most.
+const LARGEST_PAGE: u64 = 1000;
+
+/// A request that cannot be met.
+pub(crate) struct Refused {
+    code: ErrorCode,
+    reason: Cow<'static, str>,
+}
+
+impl Refused {
+    fn new(code: ErrorCode) -> Self {
+        Self { code, reason: code.text().into() }
+    }
+
+    fn because(code: ErrorCode, reason: &'static str) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "a request could not be answered");
+        Self::new(super::send::store_code(&error))
+    }
+}
+
+/// What a request is answered with.
+pub(crate) enum Reply {
+    /// `ack`.
+    Done,
+    /// A frame of this type with this `data`.
+    Data(&'static str, String),
+    /// The answer was written already.
+    Written,
+}
+
+type Outcome = Result<Reply, Refused>;
+
+/// Who asks.
+pub(crate) struct Asker {
+    shard: Rc<Shard>,
+    place: u32,
+    generation: u32,
+    identity: Rc<Identity>,
+    device: Arc<str>,
+}
+
+/// Answers the waiting requests of a connection, in order.
+pub(crate) async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
+    loop {
+        let (request, asker) = {
+            let mut state = shard.state.borrow_mut();
+            let Some(connection) = state.connection(place, generation) else { return };
+            let request = if connection.closing { None } else { connection.requests.pop_front() };
+            let Some(request) = request else {
+                connection.answering = false;
+                return;
+            };
+            let identity = Rc::clone(&connection.identity);
+            let device = Arc::clone(&connection.device);
+            (request, Asker { shard: Rc::clone(&shard), place, generation, identity, device })
+        };
+        let outcome = asker.answer(&request).await;
+        asker.finish(&request.id, outcome);
+    }
+}
+
+impl Asker {
+    async fn answer(&self, request: &Request<'static>) -> Outcome {
+        let may = &self.identity.capabilities;
+        match &request.query {
+            Query::Ping => Ok(Reply::Written),
+            Query::Read { stream, peer, seq } => self.read(stream, peer, *seq).await,
+            Query::GroupJoin { group } => self.join(&request.id, group).await,
+            Query::GroupLeave { group } => self.leave(&request.id, group).await,
+            Query::GroupRemove { group, user } if may.admin => self.remove(group, user).await,
+            Query::GroupDisband { group } if may.admin => self.disband(group).await,
+            Query::GroupMembers { group, limit, after } => self.members(group, *limit, after).await,
+            Query::Kick { user, device, reason } if may.admin => {
+                let user = self.user(user);
+                super::kick::kick(&self.shard.node, &user, device, reason);
+                Ok(Reply::Done)
+            }
+            Query::Fetch { stream, from, limit, reverse } => {
+                self.fetch(&request.id, stream, *from, *limit, *reverse).await
+            }
+            Query::Receipts { message_ids } => self.receipts(message_ids).await,
+            Query::Conversations { limit, after } => self.conversations(*limit, after).await,
+            Query::CheckUserStatus { users } if may.presence => self.statuses(users).await,
+            Query::GetOnlineUsers { group, limit, after } if may.presence || may.admin => {
+                self.online_users(group, *limit, after).await
+            }
+            Query::Watch { users, group } if may.presence => self.watch(users, group).await,
+            Query::Unwatch { users, group } => self.unwatch(users, group).await,
+            Query::SetStatus { status } => self.set_status(status),
+            Query::Observe { group } if may.observe => Ok(self.observe(group)),
+            Query::Unobserve { group } => Ok(self.unobserve(group)),
+            Query::Refresh { token } => self.refresh(token),
+            Query::GetUserInfo { user } if may.presence => self.user_info(user).await,
+            Query::HealthCheck => Ok(self.health()),
+            _ => Err(Refused::because(ErrorCode::PermissionDenied, "the token does not allow this")),
+        }
+    }
+
+    fn finish(&self, id: &str, outcome: Outcome) {
+        let frame = match outcome {
+            Ok(Reply::Written) => return,
+            Ok(Reply::Done) => answer_frame(id, "ack", String::new()),
+            Ok(Reply::Data(message_type, data)) => answer_frame(id, message_type, data),
+            Err(refused) => HubFrame::Error(ErrorFrame {
+                message_id: "".into(),
+                request_id: id.to_owned().into(),
+                retry_after_ms: refused.code.is_retryable().then_some(1000),
+                code: refused.code,
+                reason: refused.reason,
+            }),
+        };
+        self.say(&frame);
+    }
+
+    fn say(&self, frame: &HubFrame<'_>) {
+        self.with(|connection| connection.say(frame));
+    }
+
+    /// Does something with the connection, if it is still there.
+    fn with<T>(&self, act: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let mut state = self.shard.state.borrow_mut();
+        let connection = state.connection(self.place, self.generation)?;
+        let result = act(connection);
+        self.shard.touch(connection, self.place);
+        Some(result)
+    }
+
+    fn scope(&self) -> &Scope {
+        &self.identity.user.scope
+    }
+
+    fn user(&self, user: &str) -> UserKey {
+        UserKey::new(self.scope(), user)
+    }
+
+    fn group(&self, group: &str) -> GroupKey {
+        GroupKey::new(self.scope(), group)
+    }
+
+    fn address(&self) -> Address {
+        self.shard.address(self.place, self.generation)
+    }
+
+    fn stream(&self, name: &StreamName<'_>) -> StreamKey {
+        match name {
+            StreamName::Inbox => StreamKey::Inbox(self.identity.user.clone()),
+            StreamName::Broadcast => StreamKey::Broadcast(self.scope().clone()),
+            StreamName::Group(group) => StreamKey::Group(self.group(group)),
+        }
+    }
+
+    /// Whether the user is in a group, as the log last told.
+    fn is_member(&self, group: &str) -> bool {
+        let state = self.shard.state.borrow();
+        state.users.get(&self.identity.user).is_some_and(|user| user.groups.contains(group))
+    }
+
+    /// Refuses who is neither a member nor an administrator.
+    fn must_see(&self, group: &str) -> Result<(), Refused> {
+        if self.is_member(group) || self.identity.capabilities.admin {
+            Ok(())
+        } else {
+            Err(Refused::new(ErrorCode::GroupNotFound))
+        }
+    }
+
+    fn refresh(&self, token: &str) -> Outcome {
+        let admission = &self.shard.node.admission;
+        let fresh = admission.verify(token).ok().filter(|fresh| {
+            let same_device = fresh.device.is_empty() || fresh.device == self.device;
+            fresh.user == self.identity.user && same_device
+        });
+        let Some(fresh) = fresh else {
+            let (place, generation) = (self.place, self.generation);
+            self.shard.close(place, generation, CloseCode::Unauthorized, "the token was not accepted");
+            return Ok(Reply::Written);
+        };
+        self.with(|connection| connection.identity = Rc::new(fresh));
+        Ok(Reply::Done)
+    }
+
+    fn health(&self) -> Reply {
+        let node = &self.shard.node;
+        let mut data = String::new();
+        let connections = node.connections.load(std::sync::atomic::Ordering::Relaxed);
+        ObjectWriter::new(&mut data)
+            .text("status", if node.log.is_broken() { "read-only" } else { "ok" })
+            .text("node_id", &node.id)
+            .count("connections", connections as u64)
+            .end();
+        Reply::Data("health_response", data)
+    }
+}
+
+fn answer_frame(id: &str, message_type: &'static str, data: String) -> HubFrame<'static> {
+    HubFrame::Answer(Answer {
+        request_id: id.to_owned().into(),
+        message_type: message_type.into(),
+        data: data.into(),
+        server_time_ms: 0,
+    })
+}
+
+/// Answers a ping.
+pub(crate) fn pong(connection: &Connection, id: &str) {
+    connection.say(&HubFrame::Answer(Answer {
+        request_id: id.into(),
+        message_type: "pong".into(),
+        data: "".into(),
+        server_time_ms: clock::wall(),
+    }));
+}
+
+/// A request that outlives its frame.
+pub(crate) fn own(request: Request<'_>) -> Request<'static> {
+    fn text(text: Cow<'_, str>) -> Cow<'static, str> {
+        Cow::Owned(text.into_owned())
+    }
+    fn list(list: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
+        list.into_iter().map(text).collect()
+    }
+    let query = match request.query {
+        Query::Read { stream, peer, seq } => {
+            Query::Read { stream: stream.into_owned(), peer: text(peer), seq }
+        }
+        Query::GroupJoin { group } => Query::GroupJoin { group: text(group) },
+        Query::GroupLeave { group } => Query::GroupLeave { group: text(group) },
+        Query::GroupRemove { group, user } => Query::GroupRemove { group: text(group), user: text(user) },
+        Query::GroupDisband { group } => Query::GroupDisband { group: text(group) },
+        Query::Kick { user, device, reason } => {
+            Query::Kick { user: text(user), device: text(device), reason: text(reason) }
+        }
+        Query::GroupMembers { group, limit, after } => {
+            Query::GroupMembers { group: text(group), limit, after: text(after) }
+        }
+        Query::Fetch { stream, from, limit, reverse } => {
+            Query::Fetch { stream: stream.into_owned(), from, limit, reverse }
+        }
+        Query::Receipts { message_ids } => Query::Receipts { message_ids: list(message_ids) },
+        Query::Conversations { limit, after } => Query::Conversations { limit, after: text(after) },
+        Query::CheckUserStatus { users } => Query::CheckUserStatus { users: list(users) },
+        Query::GetOnlineUsers { group, limit, after } => {
+            Query::GetOnlineUsers { group: text(group), limit, after: text(after) }
+        }
+        Query::Watch { users, group } => Query::Watch { users: list(users), group: text(group) },
+        Query::Unwatch { users, group } => Query::Unwatch { users: list(users), group: text(group) },
+        Query::SetStatus { status } => Query::SetStatus { status: text(status) },
+        Query::Observe { group } => Query::Observe { group: text(group) },
+        Query::Unobserve { group } => Query::Unobserve { group: text(group) },
+        Query::Refresh { token } => Query::Refresh { token: text(token) },
+        Query::GetUserInfo { user } => Query::GetUserInfo { user: text(user) },
+        _ => Query::HealthCheck,
+    };
+    Request { id: text(request.id), query }
+}
+
+/// How many items go on a page.
+fn page_size(asked: u64, most: u64) -> usize {
+    let size = if asked == 0 { PAGE } else { asked.min(most) };
+    usize::try_from(size).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,329 @@
+//! Starting a hub, and ending it without losing anything under way.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use wsc_core::frame::{HubFrame, ObjectWriter};
+use wsc_core::{CloseCode, Message};
+
+use super::failure::{Failure, FailureKind};
+use super::hooks::{HookFuture, Hooks, Sender, Verdict};
+use super::node::Node;
+use super::observers::Observers;
+use super::presence::Presence;
+use super::shard::{Letter, Shard, Shards};
+use super::waiters::Waiters;
+use super::{Hub, Shared, clock};
+use crate::Settings;
+use crate::admission::Admission;
+use crate::admission::identity::Identity;
+use crate::admission::token::Keys;
+use crate::broker::LocalBroker;
+use crate::log::Log;
+use crate::log::store::Store;
+
+/// How often the store is asked to forget what is too old.
+const MAINTENANCE: Duration = Duration::from_secs(30);
+/// Closes are spread over this part of the drain time.
+const SPREAD: u32 = 2;
+/// How often, 10 ms apart, a closing hub looks whether everything is answered.
+const ANSWER_TRIES: u32 = 200;
+
+/// Why a hub could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system gave no thread.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A hub that is not started yet.
+///
+/// ```
+/// use wsc_server::{Hub, MemoryStore, Settings};
+/// let hub = Hub::builder(MemoryStore::new(Default::default()))
+///     .settings(Settings::default())
+///     .on_connect(|identity| if &*identity.user.user == "mallory" { Err("no".to_owned()) } else { Ok(()) })
+///     .start()?;
+/// assert_eq!(hub.connections(), 0);
+/// # Ok::<(), wsc_server::StartError>(())
+/// ```
+pub struct Builder {
+    settings: Settings,
+    store: Arc<dyn Store>,
+    keys: Option<Keys>,
+    hooks: Hooks,
+}
+
+impl Hub {
+    /// Prepares a hub over a store.
+    pub fn builder(store: impl Store) -> Builder {
+        Builder { settings: Settings::default(), store: Arc::new(store), keys: None, hooks: Hooks::default() }
+    }
+}
+
+impl Builder {
+    /// Limits and times.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The key of the tokens. Without one there is no authentication: serve such a hub on loopback only.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Decides who may connect; an error is the reason told to the client. Must not block.
+    #[must_use]
+    pub fn on_connect(
+        mut self,
+        hook: impl Fn(&Identity) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Decides what becomes of each message of a client. The connection waits for the answer, so that order is kept.
+    #[must_use]
+    pub fn on_message(
+        mut self,
+        hook: impl Fn(&Sender, Message<'static>) -> HookFuture<'static, Verdict> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_message = Some(Box::new(hook));
+        self
+    }
+
+    /// Hears when a connection has ended: who, the connection's id, the device. Must not block.
+    #[must_use]
+    pub fn on_disconnect(mut self, hook: impl Fn(&Identity, &str, &str) + Send + Sync + 'static) -> Self {
+        self.hooks.on_disconnect = Some(Box::new(hook));
+        self
+    }
+
+    /// Hears of failures of one kind; several handlers of a kind are called in order. Must not block.
+    #[must_use]
+    pub fn on_failure(mut self, kind: FailureKind, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+        let guarded = move |failure: &Failure| {
+            super::hooks::guarded(|| hook(failure));
+        };
+        self.hooks.on_failure.push((kind, Box::new(guarded)));
+        self
+    }
+
+    /// Starts the hub's threads.
+    pub fn start(self) -> Result<Hub, StartError> {
+        let settings = self.settings;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let count = if settings.shards == 0 { cores } else { settings.shards };
+        let name = match settings.node_id.as_str() {
+            "" => uuid::Uuid::new_v4().simple().to_string()[..8].to_owned(),
+            name => name.to_owned(),
+        };
+        let node = Arc::new(Node {
+            id: name.into(),
+            shards: Arc::new(Shards::new(count)),
+            log: Log::new(self.store),
+            admission: Admission::new(&settings, self.keys),
+            presence: Presence::new(settings.offline_after_ms),
+            observers: Observers::default(),
+            hooks: self.hooks,
+            waiters: Waiters::default(),
+            connections: 0.into(),
+            draining: false.into(),
+            settings,
+        });
+        let mut threads = Vec::with_capacity(count + 1);
+        for id in 0..count {
+            let node = Arc::clone(&node);
+            threads.push(spawn(format!("wsc-shard-{id}"), move || Shard::run(id, node))?);
+        }
+        let writer = Arc::clone(&node);
+        threads.push(spawn("wsc-log".to_owned(), move || run_log(&writer))?);
+        let shared = Shared { node, draining: watch::Sender::new(false), threads: threads.into() };
+        Ok(Hub { shared: Arc::new(shared) })
+    }
+}
+
+fn spawn(
+    name: String,
+    run: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(move || {
+        if let Err(error) = run() {
+            tracing::error!(%error, "a thread of the hub could not run");
+        }
+    })
+}
+
+fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let maintainer = tokio::spawn(maintain(Arc::clone(node)));
+        let broker = LocalBroker::new(Arc::clone(&node.shards));
+        node.log.run(node, &broker).await;
+        maintainer.abort();
+        if let Err(error) = node.log.store.close().await {
+            tracing::error!(%error, "the store could not be closed");
+        }
+    });
+    Ok(())
+}
+
+async fn maintain(node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(MAINTENANCE).await;
+        loop {
+            match node.log.store.maintain(clock::wall()).await {
+                Ok(true) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the store could not be maintained");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Ends the hub in order: nobody new comes in, everybody is told, connections are closed one after the other over
+    /// half of the configured time with what was under way flushed, positions are kept, the store is closed.
+    pub async fn drain(&self) {
+        let node = self.node();
+        if node.draining.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let _ = self.shared.draining.send(true);
+        let time = node.settings.drain;
+        let spread = time / SPREAD;
+        let notice = notice(spread);
+        let (done, mut closed) = tokio::sync::mpsc::channel::<()>(1);
+        for shard in 0..node.shards.len() {
+            let (notice, done) = (notice.clone(), done.clone());
+            let call = Letter::Call(Box::new(move |shard| {
+                shard.state.borrow_mut().draining = true;
+                shard.tell_all(&notice);
+                let shard = std::rc::Rc::clone(shard);
+                tokio::task::spawn_local(async move {
+                    shard.close_all(spread).await;
+                    drop(done);
+                });
+            }));
+            node.shards.send(shard, call);
+        }
+        drop(done);
+        let _ = tokio::time::timeout(time, closed.recv()).await;
+        self.stop().await;
+    }
+
+    /// Ends the hub's threads. What was handed to the log is written first.
+    async fn stop(&self) {
+        let node = self.node();
+        // Connections that ended have left their positions with the shards; a letter after those finds them handed over.
+        for shard in 0..node.shards.len() {
+            let (done, wait) = oneshot::channel();
+            let call = Letter::Call(Box::new(move |shard| {
+                shard.submit();
+                let _ = done.send(());
+            }));
+            node.shards.send(shard, call);
+            let _ = tokio::time::timeout(Duration::from_secs(2), wait).await;
+        }
+        node.log.close();
+        let threads =
+            std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let shards = Arc::clone(&node.shards);
+        let join = tokio::task::spawn_blocking(move || {
+            let mut threads = threads;
+            // The log's thread, the last, ends by itself when all is written; the shards end then.
+            if let Some(log) = threads.pop() {
+                let _ = log.join();
+            }
+            shards.close();
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        let _ = join.await;
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Without a drain: the log ends when all handed over is written, and the shards at once.
+        self.node.log.close();
+        self.node.shards.close();
+    }
+}
+
+fn notice(spread: Duration) -> bytes::Bytes {
+    let mut data = String::new();
+    let jitter = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
+    ObjectWriter::new(&mut data)
+        .boolean("draining", true)
+        .count("reconnect_after_ms", 500)
+        .count("jitter_ms", jitter)
+        .end();
+    let frame =
+        HubFrame::Notice { message_type: "server_status".into(), data: data.into(), content: "".into() };
+    super::volatile::text_frame(&frame)
+}
+
+impl Shard {
+    fn tell_all(&self, frame: &bytes::Bytes) {
+        let mut state = self.state.borrow_mut();
+        for (place, connection) in &mut state.connections {
+            if connection.bare.is_none() {
+                connection.wire.0.borrow_mut().push(frame.clone());
+            }
+            self.touch(connection, u32::try_from(place).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Closes all connections one after the other, and waits until they have ended.
+    async fn close_all(self: &std::rc::Rc<Self>, spread: Duration) {
+        let all: Vec<(u32, u32)> = {
+            let state = self.state.borrow();
+            let places = state.connections.iter();
+            places
+                .map(|(place, found)| (u32::try_from(place).unwrap_or(u32::MAX), found.generation))
+                .collect()
+        };
+        let steps = u32::try_from(all.len()).unwrap_or(u32::MAX).clamp(1, 100);
+        let size = all.len().div_ceil(steps as usize).max(1);
+        for (index, step) in all.chunks(size).enumerate() {
+            if index > 0 {
+                tokio::time::sleep(spread / steps).await;
+            }
+            self.answer_first(step).await;
+            for (place, generation) in step {
+                self.close(*place, *generation, CloseCode::GoingAway, "retry_after_ms=500");
+            }
+        }
+        while !self.state.borrow().connections.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Reads nothing more from some connections, and waits until all they sent is answered.
+    async fn answer_first(&self, some: &[(u32, u32)]) {
+        for _ in 0..ANSWER_TRIES {
+            let mut waits = false;
+            for (place, generation) in some {
+                if let Some(connection) = self.state.borrow_mut().connection(*place, *generation) {
+                    connection.ending = true;
+                    waits |= connection.writing > 0 || connection.answering;
+                }
+            }
+            if !waits {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! A message on its way in: may it be sent, whose is it, where does it go.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wsc_core::frame::{Accepted, EntryBody, HubFrame};
+use wsc_core::message::{Destination, FieldError};
+use wsc_core::{ErrorCode, Message, StreamName, time};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::clock;
+use super::failure::{Failure, FailureKind};
+use super::hooks::{Sender, Verdict};
+use super::inbound::Refusal;
+use super::shard::{SentTo, Shard, Ticket};
+use super::state::{Connection, State, User};
+use crate::admission::identity::Identity;
+use crate::log::key::{GroupKey, Scope, UserKey};
+use crate::log::store::{Append, Appended, Flags, StoreError, Target, Write, Written};
+use crate::log::{Outcome, ReplyTo};
+
+/// Messages of one connection that may be on their way to the log; beyond, it is not read.
+const WRITING: u32 = 1024;
+const HOUR_MS: u64 = 3_600_000;
+
+/// How long a frame must wait, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) ms: u64,
+    /// For the store, rather than for the sender's budget.
+    pub(crate) store: bool,
+}
+
+impl Shard {
+    /// Takes a message from a connection.
+    pub(crate) fn send(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, users, .. } = &mut *state;
+        let Some(connection) =
+            connections.get_mut(place as usize).filter(|found| found.generation == generation)
+        else {
+            return Ok(());
+        };
+        let user = users.get_mut(&connection.identity.user);
+        let Some(user) = user else { return Ok(()) };
+        match self.check(connection, user, &message, now) {
+            Ok(()) => {}
+            Err(Checked::Refused(code, reason)) => {
+                connection.refuse(&message.message_id, code, reason);
+                return Ok(());
+            }
+            Err(Checked::Field(FieldError { field, reason })) => {
+                let code = if matches!(field, "receiver" | "group_ids") {
+                    ErrorCode::TargetMissing
+                } else {
+                    ErrorCode::InvalidFormat
+                };
+                connection.refuse(&message.message_id, code, &format!("{field}: {reason}"));
+                return Ok(());
+            }
+            Err(Checked::Wait(_)) if message.is_volatile() => {
+                self.node.failed(Failure::of(
+                    FailureKind::QueueFull,
+                    connection,
+                    "volatile message over the rate",
+                ));
+                return Ok(());
+            }
+            Err(Checked::Wait(wait)) => return Err(Refusal::Wait(wait)),
+        }
+        let identity = Rc::clone(&connection.identity);
+        let device = Arc::clone(&connection.device);
+        let mut message = message;
+        stamp(&mut message, &identity, &device, clock::wall());
+        if self.node.hooks.on_message.is_some() {
+            return self.ask_application(state, place, generation, message.into_owned(), &identity, device);
+        }
+        self.route(connection, place, message)
+    }
+
+    /// Whether a message may be sent now.
+    fn check(
+        &self,
+        connection: &Connection,
+        user: &mut User,
+        message: &Message<'_>,
+        now: u64,
+    ) -> Result<(), Checked> {
+        message.validate().map_err(Checked::Field)?;
+        let may = &connection.identity.capabilities;
+        let destination = message.destination().map_err(Checked::Field)?;
+        let allowed = match destination {
+            Destination::Broadcast => may.broadcast,
+            _ => may.send,
+        };
+        if !allowed {
+            return Err(Checked::Refused(ErrorCode::PermissionDenied, "the token does not allow this"));
+        }
+        match destination {
+            Destination::Application if self.node.hooks.on_message.is_none() => {
+                let reason = "names no receiver, group or broadcast, and no application takes it";
+                return Err(Checked::Refused(ErrorCode::TargetMissing, reason));
+            }
+            Destination::Group(group) if !user.groups.contains(group) && message.is_volatile() => {
+                return Err(Checked::Refused(ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text()));
+            }
+            _ => {}
+        }
+        if !message.is_volatile() {
+            if self.node.log.is_broken() {
+                return Err(Checked::Wait(Wait { ms: 1000, store: true }));
+            }
+            if self.node.log.is_busy() || connection.writing >= WRITING {
+                return Err(Checked::Wait(Wait { ms: 10, store: true }));
+            }
+        }
+        let slow = |ms| Checked::Wait(Wait { ms, store: false });
+        user.sends.take(1, now).map_err(slow)?;
+        user.bytes.take(message.size_hint() as u64, now).map_err(slow)?;
+        if let Destination::User(receiver) = destination {
+            self.first_contact(user, receiver, now).map_err(slow)?;
+        }
+        Ok(())
+    }
+
+    /// Counts whom a user writes to for the first time within an hour.
+    fn first_contact(&self, user: &mut User, receiver: &str, now: u64) -> Result<(), u64> {
+        let most = self.node.settings.first_contacts as usize;
+        if now >= user.contacts_since + HOUR_MS {
+            user.contacts.clear();
+            user.contacts_since = now;
+        }
+        let contact = xxhash_rust::xxh3::xxh3_64(receiver.as_bytes());
+        if most == 0 || user.contacts.contains(&contact) {
+            return Ok(());
+        }
+        if user.contacts.len() >= most {
+            return Err(user.contacts_since + HOUR_MS - now);
+        }
+        user.contacts.insert(contact);
+        Ok(())
+    }
+
+    /// Sends a message that was checked and stamped to its target.
+    fn route(
+        self: &Rc<Self>,
+        connection: &mut Connection,
+        place: u32,
+        message: Message<'_>,
+    ) -> Result<(), Refusal> {
+        let scope = &connection.identity.user.scope;
+        let Some(target) = target_of(scope, &message) else {
+            connection.refuse(&message.message_id, ErrorCode::TargetMissing, "names no target");
+            return Ok(());
+        };
+        if message.is_volatile() {
+            let from = self.address(place, connection.generation);
+            super::volatile::send(&self.node, target, &message, Some(from));
+            if message.require_ack {
+                connection.say(&HubFrame::Accepted(Accepted {
+                    message_id: message.message_id,
+                    stream: None,
+                    seq_no: 0,
+                    duplicate: false,
+                    create_at: "".into(),
+                }));
+            }
+            return Ok(());
+        }
+        let place_of = match &target {
+            Target::User(_) => SentTo::Inbox,
+            Target::Group(group) => SentTo::Group(Arc::clone(&group.group)),
+            Target::Broadcast(_) => SentTo::Broadcast,
+        };
+        let user = Arc::clone(&connection.identity.user.user);
+        let append =
+            append_of(target, user, Arc::clone(&connection.device), &message, connection.bare.is_none());
+        let ticket = Ticket {
+            connection: place,
+            generation: connection.generation,
+            message_id: Arc::clone(&append.message_id),
+            place: place_of,
+            create_at: append.now,
+        };
+        connection.writing += 1;
+        self.write(Write::Append(append), ReplyTo::Shard(self.id, ticket));
+        Ok(())
+    }
+
+    /// Lets the application decide. The connection waits meanwhile, so that nothing overtakes.
+    fn ask_application(
+        self: &Rc<Self>,
+        mut state: std::cell::RefMut<'_, State>,
+        place: u32,
+        generation: u32,
+        message: Message<'static>,
+        identity: &Rc<Identity>,
+        device: Arc<str>,
+    ) -> Result<(), Refusal> {
+        let sender = Sender {
+            identity: (**identity).clone(),
+            device,
+            connection_id: state.connections[place as usize].id.clone(),
+        };
+        let Some(connection) = state.connection(place, generation) else { return Ok(()) };
+        connection.asking = true;
+        drop(state);
+        let shard = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let id = message.message_id.clone();
+            let verdict = shard.node.hooks.message(&sender, message).await;
+            let mut state = shard.state.borrow_mut();
+            let Some(connection) = state.connection(place, generation) else { return };
+            connection.asking = false;
+            connection.wake();
+            match verdict {
+                Verdict::Route(message) => drop(shard.route(connection, place, *message)),
+                Verdict::Handled if connection.bare.is_none() => {
+                    connection.say(&HubFrame::Accepted(Accepted {
+                        message_id: id,
+                        stream: None,
+                        seq_no: 0,
+                        duplicate: false,
+                        create_at: time::format(clock::wall()).into(),
+                    }))
+                }
+                Verdict::Handled => {}
+                Verdict::Refuse(code, reason) => connection.refuse(&id, code, &reason),
+            }
+            shard.touch(connection, place);
+        });
+        Ok(())
+    }
+
+    /// Tells connections what became of their messages.
+    pub(crate) fn outcomes(self: &Rc<Self>, outcomes: Vec<(Ticket, Outcome)>) {
+        for (ticket, outcome) in outcomes {
+            let mut state = self.state.borrow_mut();
+            let Some(connection) = state.connection(ticket.connection, ticket.generation) else { continue };
+            connection.writing -= 1;
+            if connection.writing == WRITING / 2 {
+                connection.wake();
+            }
+            let id = &*ticket.message_id;
+            match outcome {
+                Ok(Written::Append(Appended::Stored { seq, own_seq })) => {
+                    connection.accept(&ticket, own_seq.unwrap_or(seq), false, ticket.create_at);
+                }
+                Ok(Written::Append(Appended::Duplicate { seq, own_seq, create_at })) => {
+                    connection.accept(&ticket, own_seq.unwrap_or(seq), true, create_at);
+                }
+                Ok(Written::Append(Appended::Conflict)) => {
+                    connection.refuse(id, ErrorCode::MessageIdReused, ErrorCode::MessageIdReused.text());
+                }
+                Ok(Written::Append(Appended::NotMember)) => {
+                    connection.refuse(id, ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let (place, generation) = (ticket.connection, ticket.generation);
+                    self.node.failed(Failure::of(FailureKind::SendFailure, connection, "the store refused"));
+                    drop(state);
+                    let code = wsc_core::CloseCode::TryAgainLater;
+                    // Not answered: the client sends it again, and it is accepted or not then.
+                    tracing::debug!(%error, "a message could not be stored");
+                    self.close(place, generation, code, "retry_after_ms=5000");
+                    continue;
+                }
+            }
+            self.touch(connection, ticket.connection);
+        }
+    }
+}
+
+impl Connection {
+    fn accept(&self, ticket: &Ticket, seq_no: u64, duplicate: bool, create_at: u64) {
+        if self.bare.is_some() {
+            return;
+        }
+        let stream = match &ticket.place {
+            SentTo::Inbox => StreamName::Inbox,
+            SentTo::Group(group) => StreamName::group(&**group),
+            SentTo::Broadcast => StreamName::Broadcast,
+        };
+        self.say(&HubFrame::Accepted(Accepted {
+            message_id: (&*ticket.message_id).into(),
+            stream: Some(stream),
+            seq_no,
+            duplicate,
+            create_at: time::format(create_at).into(),
+        }));
+    }
+}
+
+enum Checked {
+    Refused(ErrorCode, &'static str),
+    Field(FieldError),
+    Wait(Wait),
+}
+
+/// Overwrites what is the hub's to say, whatever the client wrote.
+pub(crate) fn stamp(message: &mut Message<'_>, identity: &Identity, device: &Arc<str>, wall: u64) {
+    message.sender = identity.user.user.to_string().into();
+    message.sender_type = identity.user_type.to_string().into();
+    message.sender_client = device.to_string().into();
+    message.create_at = time::format(wall).into();
+    (message.seq_no, message.stream) = (0, None);
+    (message.source, message.request_id) = ("".into(), "".into());
+    message.observed = false;
+}
+
+/// Where a message goes; `None`: to the application only.
+pub(crate) fn target_of(scope: &Scope, message: &Message<'_>) -> Option<Target> {
+    match message.destination().ok()? {
+        Destination::User(user) => Some(Target::User(UserKey::new(scope, user))),
+        Destination::Group(group) => Some(Target::Group(GroupKey::new(scope, group))),
+        Destination::Broadcast => Some(Target::Broadcast(scope.clone())),
+        Destination::Application => None,
+    }
+}
+
+/// What the log gets of a message.
+pub(crate) fn append_of(
+    target: Target,
+    sender: Arc<str>,
+    device: Arc<str>,
+    message: &Message<'_>,
+    dedupe: bool,
+) -> Append {
+    let body = EntryBody::of(message);
+    let now = clock::wall();
+    Append {
+        copy_to_sender: matches!(target, Target::User(_)),
+        require_member: matches!(target, Target::Group(_)),
+        target,
+        sender,
+        device,
+        message_id: message.message_id.as_ref().into(),
+        dedupe,
+        digest: digest(message),
+        flags: Flags::default()
+            .with(Flags::REQUIRE_ACK, message.require_ack)
+            .with(Flags::STORE_ONLY, message.skip_send_to_client)
+            .with(Flags::BINARY, body.binary),
+        body: Bytes::from(body.bytes),
+        only_device: message.receiver_client.as_ref().into(),
+        expires_at: message.expires_in_ms.map_or(0, |left| now.saturating_add(left)),
+        now,
+    }
+}
+
+/// What must be the same when a message is sent again: type, content, data, payload.
+fn digest(message: &Message<'_>) -> [u8; 16] {
+    let mut hash = Xxh3::new();
+    let payload = message.payload.as_deref().unwrap_or_default();
+    for part in
+        [message.message_type.as_bytes(), message.content.as_bytes(), message.data.as_bytes(), payload]
+    {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.digest128().to_le_bytes()
+}
+
+/// A store error as the wire says it.
+pub(crate) fn store_code(error: &StoreError) -> ErrorCode {
+    match error {
+        StoreError::Closed => ErrorCode::Busy,
+        _ => ErrorCode::Temporary,
+    }
+}

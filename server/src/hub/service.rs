@@ -1,0 +1,283 @@
+//! What an application does with a hub from code: send, wait for receipts, groups, presence, kick.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use wsc_core::frame::PresenceOf;
+use wsc_core::message::FieldError;
+use wsc_core::{Message, time};
+
+use super::shard::Letter;
+use super::waiters::Stage;
+use super::{Hub, clock, groups, kick, send, volatile};
+use crate::log::key::{GroupKey, Scope, UserKey};
+use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Write, Written};
+
+/// Who gets a message of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// A user, on all devices.
+    User(UserKey),
+    /// One device of a user.
+    Device(UserKey, Arc<str>),
+    /// The members of a group.
+    Group(GroupKey),
+    /// Everybody of a tenant.
+    Everybody(Scope),
+}
+
+/// Why the application's message was not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SendError {
+    /// A field is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// There is no such group.
+    #[error("no such group")]
+    NoGroup,
+    /// The message id was used before for other content.
+    #[error("the message_id was used before for other content")]
+    Conflict,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A message that was accepted.
+#[derive(Debug)]
+pub struct Sent {
+    /// Its id.
+    pub message_id: Arc<str>,
+    /// Its position in the recipient's stream; 0 for a volatile one.
+    pub seq: u64,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Sent {
+    /// Waits until a device of the receiver has acknowledged it. For messages to a user; others wait for ever.
+    pub async fn delivered(&mut self) {
+        self.reach(Stage::Delivered).await;
+    }
+
+    /// Waits until the receiver has read it. For messages to a user; others wait for ever.
+    pub async fn read(&mut self) {
+        self.reach(Stage::Read).await;
+    }
+
+    async fn reach(&mut self, stage: Stage) {
+        if self.stage.wait_for(|now| *now >= stage).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A connection as a predicate sees it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The user.
+    pub user: UserKey,
+    /// The user's type.
+    pub user_type: Arc<str>,
+    /// The device.
+    pub device: Arc<str>,
+    /// The user's groups.
+    pub groups: HashSet<Arc<str>>,
+}
+
+impl Hub {
+    /// Sends a message. It returns when the message is stored at the configured durability. `sender` is `system` unless
+    /// the message names a user, in whose inbox it then stands too.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: wsc_server::Hub) -> Result<(), wsc_server::SendError> {
+    /// use wsc_server::{Message, Recipient, Scope, UserKey};
+    /// let bob = UserKey::new(&Scope::default(), "bob");
+    /// let mut sent = hub.send(&Recipient::User(bob), Message::to_user("", "hello")).await?;
+    /// sent.delivered().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn send(&self, to: &Recipient, mut message: Message<'static>) -> Result<Sent, SendError> {
+        let node = self.node();
+        address(&mut message, to);
+        if message.message_id.is_empty() {
+            message.message_id = uuid::Uuid::now_v7().to_string().into();
+        }
+        message.validate()?;
+        let by_user = !message.sender.is_empty();
+        if !by_user {
+            (message.sender, message.sender_type) = ("system".into(), "system".into());
+        }
+        message.require_ack |= matches!(to, Recipient::User(_) | Recipient::Device(..));
+        message.create_at = time::format(clock::wall()).into();
+        let scope = scope_of(to).clone();
+        let message_id: Arc<str> = message.message_id.as_ref().into();
+        let Some(target) = send::target_of(&scope, &message) else {
+            return Err(FieldError { field: "receiver", reason: "names no target" }.into());
+        };
+        let stage = node.waiters.expect(&scope, &message_id);
+        if message.is_volatile() {
+            volatile::send(node, target, &message, None);
+            return Ok(Sent { message_id, seq: 0, stage });
+        }
+        let sender = message.sender.as_ref().into();
+        let device = message.sender_client.as_ref().into();
+        let mut append = send::append_of(target, sender, device, &message, true);
+        (append.copy_to_sender, append.require_member) = (append.copy_to_sender && by_user, false);
+        match node.log.write(Write::Append(append)).await? {
+            Written::Append(Appended::Stored { seq, .. } | Appended::Duplicate { seq, .. }) => {
+                Ok(Sent { message_id, seq, stage })
+            }
+            Written::Append(Appended::Conflict) => Err(SendError::Conflict),
+            _ => Err(SendError::NoGroup),
+        }
+    }
+
+    /// Sends a volatile message to every connection that satisfies a predicate; returns how many there were.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: wsc_server::Hub) {
+    /// use wsc_server::Message;
+    /// let notice = Message { message_type: "notice".into(), content: "lunch".into(), ..Message::default() };
+    /// let agents = hub.send_where(notice, |connection| &*connection.user_type == "agent").await;
+    /// # }
+    /// ```
+    pub async fn send_where(
+        &self,
+        mut message: Message<'static>,
+        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
+    ) -> usize {
+        if message.sender.is_empty() {
+            (message.sender, message.sender_type) = ("system".into(), "system".into());
+        }
+        message.volatile = true;
+        message.create_at = time::format(clock::wall()).into();
+        let frame = volatile::text_frame(&wsc_core::frame::HubFrame::Message(Box::new(message)));
+        let found = self.each_connection(predicate).await;
+        for (_, address) in &found {
+            self.node().shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+        }
+        found.len()
+    }
+
+    /// The connections that satisfy a predicate.
+    pub async fn find_connections(
+        &self,
+        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
+    ) -> Vec<Connection> {
+        self.each_connection(predicate).await.into_iter().map(|(connection, _)| connection).collect()
+    }
+
+    async fn each_connection(
+        &self,
+        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
+    ) -> Vec<(Connection, super::shard::Address)> {
+        let predicate = Arc::new(predicate);
+        let mut all = Vec::new();
+        for id in 0..self.node().shards.len() {
+            let (answer, wait) = oneshot::channel();
+            let predicate = Arc::clone(&predicate);
+            let call = Letter::Call(Box::new(move |shard| {
+                let _ = answer.send(shard.select(&*predicate));
+            }));
+            self.node().shards.send(id, call);
+            all.extend(wait.await.unwrap_or_default());
+        }
+        all
+    }
+
+    /// Makes a user a member of a group, which is created when it does not exist. `false`: was one already.
+    pub async fn join(&self, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
+        let join = Join {
+            group: group.clone(),
+            user: user.into(),
+            by: JoinBy::Application,
+            max_groups: usize::MAX,
+            now: clock::wall(),
+        };
+        Ok(matches!(self.node().log.write(Write::Join(join)).await?, Written::Join(Joined::New { .. })))
+    }
+
+    /// Ends a membership, on every device, at once. `false`: there was none.
+    pub async fn remove(&self, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
+        groups::remove(self.node(), group, user).await
+    }
+
+    /// Ends a group. `false`: there was none.
+    pub async fn disband(&self, group: &GroupKey) -> Result<bool, StoreError> {
+        groups::disband(self.node(), group).await
+    }
+
+    /// A page of a group's members in order, after `after`.
+    pub async fn members(
+        &self,
+        group: &GroupKey,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Members, StoreError> {
+        self.node().log.store.members(group, after, limit).await
+    }
+
+    /// The presence of users as of now.
+    #[must_use]
+    pub fn presence(&self, scope: &Scope, users: &[Arc<str>]) -> Vec<PresenceOf> {
+        self.node().presence.describe(scope, users)
+    }
+
+    /// Closes a user's connections with 4010, or those of one device; each is told why first.
+    pub fn kick(&self, user: &UserKey, device: Option<&str>, reason: &str) {
+        kick::kick(self.node(), user, device.unwrap_or(""), reason);
+    }
+}
+
+impl super::shard::Shard {
+    fn select(
+        &self,
+        predicate: &(dyn Fn(&Connection) -> bool + Send + Sync),
+    ) -> Vec<(Connection, super::shard::Address)> {
+        let state = self.state.borrow();
+        let mut found = Vec::new();
+        for (place, connection) in state.connections.iter().filter(|(_, connection)| connection.attached) {
+            let user = &connection.identity.user;
+            let seen = Connection {
+                id: Arc::clone(&connection.id),
+                user: user.clone(),
+                user_type: Arc::clone(&connection.identity.user_type),
+                device: Arc::clone(&connection.device),
+                groups: state.users.get(user).map(|user| user.groups.clone()).unwrap_or_default(),
+            };
+            if super::hooks::guarded(|| predicate(&seen)) == Some(true) {
+                found.push((
+                    seen,
+                    self.address(u32::try_from(place).unwrap_or(u32::MAX), connection.generation),
+                ));
+            }
+        }
+        found
+    }
+}
+
+fn scope_of(to: &Recipient) -> &Scope {
+    match to {
+        Recipient::User(user) | Recipient::Device(user, _) => &user.scope,
+        Recipient::Group(group) => &group.scope,
+        Recipient::Everybody(scope) => scope,
+    }
+}
+
+/// Writes the recipient into the message, in place of whatever target it had.
+fn address(message: &mut Message<'static>, to: &Recipient) {
+    (message.receiver, message.receiver_client) = ("".into(), "".into());
+    (message.group_ids, message.broadcast_type) = (Vec::new(), "".into());
+    match to {
+        Recipient::User(user) => message.receiver = user.user.to_string().into(),
+        Recipient::Device(user, device) => {
+            message.receiver = user.user.to_string().into();
+            message.receiver_client = device.to_string().into();
+        }
+        Recipient::Group(group) => message.group_ids = vec![group.group.to_string().into()],
+        Recipient::Everybody(_) => message.broadcast_type = "global".into(),
+    }
+}

@@ -1,0 +1,312 @@
+//! What a shard knows: its connections, their users, and the streams they read.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use slab::Slab;
+use wsc_core::budget::Budget;
+use wsc_core::frame::Request;
+use wsc_core::peer::{Peer, TrackId};
+
+use super::clock::Clock;
+use super::marks::Mark;
+use super::wheel::Wheel;
+use crate::admission::identity::Identity;
+use crate::connection::wire::SharedWire;
+use crate::log::key::{StreamKey, UserKey};
+use crate::log::store::Conversation;
+
+/// Everything of one shard.
+pub(crate) struct State {
+    pub(crate) clock: Clock,
+    pub(crate) wheel: Wheel,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) users: HashMap<UserKey, User>,
+    pub(crate) streams: Streams,
+    /// Counts entries told of, so that an attach knows whether it may have missed one.
+    pub(crate) told: u64,
+    /// Counts changes of memberships told of, for the same reason.
+    pub(crate) memberships: u64,
+    /// Read marks that were passed on, or wait to be.
+    pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
+    next_generation: u32,
+    /// Which attach of a device is the newest.
+    attaching: HashMap<(UserKey, Arc<str>), u64>,
+    attach_turns: u64,
+    /// Nobody new is let in any more.
+    pub(crate) draining: bool,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        let clock = Clock::new();
+        Self {
+            clock,
+            wheel: Wheel::new(0),
+            connections: Slab::new(),
+            users: HashMap::new(),
+            streams: Streams::default(),
+            told: 0,
+            memberships: 0,
+            marks: HashMap::new(),
+            next_generation: 0,
+            attaching: HashMap::new(),
+            attach_turns: 0,
+            draining: false,
+        }
+    }
+
+    /// A number that no earlier connection of this shard had.
+    pub(crate) fn generation(&mut self) -> u32 {
+        self.next_generation = self.next_generation.wrapping_add(1);
+        self.next_generation
+    }
+
+    /// Takes a number for an attach of a device; a later one makes it void.
+    pub(crate) fn attach_turn(&mut self, user: &UserKey, device: &Arc<str>) -> u64 {
+        self.attach_turns += 1;
+        if !device.is_empty() {
+            self.attaching.insert((user.clone(), Arc::clone(device)), self.attach_turns);
+        }
+        self.attach_turns
+    }
+
+    /// Whether an attach is still the newest of its device; if so, it ends with this.
+    pub(crate) fn is_turn(&mut self, user: &UserKey, device: &Arc<str>, turn: u64) -> bool {
+        if device.is_empty() {
+            return true;
+        }
+        let key = (user.clone(), Arc::clone(device));
+        let newest = self.attaching.get(&key) == Some(&turn);
+        if newest {
+            self.attaching.remove(&key);
+        }
+        newest
+    }
+
+    /// A connection, if it is still the one meant.
+    pub(crate) fn connection(&mut self, place: u32, generation: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(place as usize).filter(|connection| connection.generation == generation)
+    }
+
+    /// The places of a user's connections.
+    pub(crate) fn connections_of(&self, user: &UserKey) -> Vec<u32> {
+        self.users.get(user).map(|user| user.connections.clone()).unwrap_or_default()
+    }
+}
+
+/// A user with connections on this shard.
+pub(crate) struct User {
+    pub(crate) connections: Vec<u32>,
+    /// The groups the user is in, as the log last told.
+    pub(crate) groups: HashSet<Arc<str>>,
+    pub(crate) sends: Budget,
+    pub(crate) bytes: Budget,
+    /// Receivers written to, as hashes, since the hour began.
+    pub(crate) contacts: HashSet<u64>,
+    pub(crate) contacts_since: u64,
+    /// Inbox positions whose `delivered` was told already.
+    pub(crate) receipted: HashSet<u64>,
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    pub(crate) generation: u32,
+    pub(crate) id: Arc<str>,
+    pub(crate) identity: Rc<Identity>,
+    /// The device; for a passing one the connection's id.
+    pub(crate) device: Arc<str>,
+    /// Nothing of the device is stored.
+    pub(crate) passing: bool,
+    pub(crate) wire: SharedWire,
+    pub(crate) peer: Peer,
+    /// By [`TrackId`]: `inbox` first, then `broadcast`, then groups.
+    pub(crate) readings: Vec<Reading>,
+    /// Which groups are read; `None`: all of the user's.
+    pub(crate) wanted: Option<HashSet<Arc<str>>>,
+    pub(crate) bare: Option<Box<crate::connection::bare::Bare>>,
+    /// Wakes the connection's task.
+    pub(crate) waker: Option<Waker>,
+    /// It will be closed when what it sent is answered; it is not read any more.
+    pub(crate) ending: bool,
+    /// It is being closed: nothing it sends counts any more.
+    pub(crate) closing: bool,
+    /// Its task must end at once, without waiting for the client's Close.
+    pub(crate) cut: bool,
+    /// Marked for the end of the turn.
+    pub(crate) dirty: bool,
+    /// The log is being read for it.
+    pub(crate) feeding: bool,
+    /// Not read until then, and since when in all.
+    pub(crate) paused: Option<Pause>,
+    /// The application is deciding about its last message.
+    pub(crate) asking: bool,
+    /// The frame that waits while it is not read.
+    pub(crate) held: Option<Box<tokio_tungstenite::tungstenite::Message>>,
+    /// While that frame is tried again: since when it waits.
+    pub(crate) waiting_since: Option<u64>,
+    /// Since when the socket takes nothing though bytes wait, and how many waited.
+    pub(crate) stuck: Option<(u64, usize)>,
+    /// The second at which the wheel gives it out.
+    pub(crate) wheel: u64,
+    /// Messages handed to the log and not answered.
+    pub(crate) writing: u32,
+    /// Requests waiting for the one being answered.
+    pub(crate) requests: VecDeque<Request<'static>>,
+    pub(crate) answering: bool,
+    /// The request that the next change of a membership answers.
+    pub(crate) awaited: Option<Box<super::groups::Awaited>>,
+    /// Positions to be written, and since when.
+    pub(crate) cursor_changed: Option<u64>,
+    /// Failed attempts in a row, as stored.
+    pub(crate) attempts: u32,
+    /// One bit of 64 that stands for (user, device), to rule out quickly that an entry is its own.
+    pub(crate) bit: u64,
+    /// Groups observed; the empty name: everything.
+    pub(crate) observing: Vec<Arc<str>>,
+    pub(crate) watching: HashSet<Arc<str>>,
+    /// It counts: it is among its user's connections and reads streams.
+    pub(crate) attached: bool,
+    /// Its place among the hub's connections, given back when it ends.
+    pub(crate) _permit: crate::admission::Permit,
+}
+
+/// Why and since when a connection is not read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pause {
+    pub(crate) since: u64,
+    pub(crate) until: u64,
+    /// The store is busy or broken, rather than the sender too fast.
+    pub(crate) store: bool,
+}
+
+impl Connection {
+    /// What the wheel must look at next.
+    pub(crate) fn deadline(&self, settings: &crate::Settings, wall_to_clock: impl Fn(u64) -> u64) -> u64 {
+        let mut next = self.peer.poll_timeout(&settings.peer);
+        if let Some(pause) = self.paused {
+            next = next.min(pause.until);
+        }
+        if let Some((since, _)) = self.stuck {
+            next = next.min(since + settings.slow_ms);
+        }
+        if let Some(since) = self.cursor_changed {
+            next = next.min(since + settings.cursor_ms);
+        }
+        if self.identity.expires_at != 0 {
+            next = next.min(wall_to_clock(self.identity.expires_at));
+        }
+        let owes_ping = self.bare.as_ref().is_some_and(|bare| bare.owes_ping());
+        if owes_ping || self.readings.iter().any(Reading::owes_skip) {
+            next = 0;
+        }
+        next
+    }
+
+    /// The reading of a stream.
+    pub(crate) fn reading_of(&self, stream: u32) -> Option<TrackId> {
+        let at = self.readings.iter().position(|reading| reading.stream == stream && !reading.closed)?;
+        u32::try_from(at).ok()
+    }
+}
+
+/// One stream as one connection reads it. Its positions are the [`Peer`]'s.
+pub(crate) struct Reading {
+    /// Its stream.
+    pub(crate) key: StreamKey,
+    /// Its number in [`Streams`].
+    pub(crate) stream: u32,
+    /// Where it stands in the stream's list of readers.
+    pub(crate) place: u32,
+    /// Gets entries as they are told; otherwise the log is read.
+    pub(crate) live: bool,
+    pub(crate) closed: bool,
+    /// Entries up to here carry `"source":"offline"`.
+    pub(crate) offline_to: u64,
+    /// Positions up to here, from the next one, are not for it and not yet told.
+    pub(crate) skip_to: u64,
+    /// The first position is kept when the device is: nothing up to here was an entry.
+    pub(crate) start: u64,
+    /// Entries under way whose senders want to hear `delivered`.
+    pub(crate) receipts: VecDeque<OwedReceipt>,
+}
+
+impl Reading {
+    fn owes_skip(&self) -> bool {
+        self.skip_to != 0 && !self.closed
+    }
+}
+
+/// A receipt to be given when an entry is acknowledged.
+pub(crate) struct OwedReceipt {
+    pub(crate) seq: u64,
+    pub(crate) sender: Arc<str>,
+    pub(crate) message_id: Arc<str>,
+}
+
+/// The streams read on a shard, and by whom.
+#[derive(Default)]
+pub(crate) struct Streams {
+    numbers: HashMap<StreamKey, u32>,
+    streams: Slab<Stream>,
+}
+
+/// A stream with readers.
+pub(crate) struct Stream {
+    pub(crate) key: StreamKey,
+    /// The newest position told of.
+    pub(crate) head: u64,
+    /// Connection and track of each reader.
+    pub(crate) readers: Vec<(u32, TrackId)>,
+}
+
+impl Streams {
+    /// Adds a reader; returns the stream's number and the reader's place in it.
+    pub(crate) fn subscribe(
+        &mut self,
+        key: &StreamKey,
+        head: u64,
+        connection: u32,
+        track: TrackId,
+    ) -> (u32, u32) {
+        let number = match self.numbers.get(key) {
+            Some(number) => *number,
+            None => {
+                let stream = Stream { key: key.clone(), head, readers: Vec::new() };
+                let number = u32::try_from(self.streams.insert(stream)).unwrap_or(u32::MAX);
+                self.numbers.insert(key.clone(), number);
+                number
+            }
+        };
+        let stream = &mut self.streams[number as usize];
+        stream.head = stream.head.max(head);
+        stream.readers.push((connection, track));
+        (number, u32::try_from(stream.readers.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Removes a reader; returns who stands in its place now, if somebody does.
+    pub(crate) fn unsubscribe(&mut self, number: u32, place: u32) -> Option<(u32, TrackId)> {
+        let stream = self.streams.get_mut(number as usize)?;
+        stream.readers.swap_remove(place as usize);
+        if stream.readers.is_empty() {
+            let stream = self.streams.remove(number as usize);
+            self.numbers.remove(&stream.key);
+            return None;
+        }
+        stream.readers.get(place as usize).copied()
+    }
+
+    pub(crate) fn number(&self, key: &StreamKey) -> Option<u32> {
+        self.numbers.get(key).copied()
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &Stream {
+        &self.streams[number as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u32) -> &mut Stream {
+        &mut self.streams[number as usize]
+    }
+}

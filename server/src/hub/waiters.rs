@@ -1,0 +1,58 @@
+//! Sends of the application that are waited for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::log::key::Scope;
+
+/// How far a message got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Stored at the configured durability.
+    Accepted,
+    /// A device of the receiver acknowledged it.
+    Delivered,
+    /// The receiver has read it.
+    Read,
+}
+
+/// Messages whose stages are waited for, while somebody waits.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    stages: Mutex<HashMap<(Scope, Arc<str>), watch::Sender<Stage>>>,
+}
+
+impl Waiters {
+    /// Begins to wait; ends when the receiver is dropped.
+    pub(crate) fn expect(&self, scope: &Scope, message_id: &Arc<str>) -> watch::Receiver<Stage> {
+        let (sender, receiver) = watch::channel(Stage::Accepted);
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.retain(|_, sender| sender.receiver_count() > 0);
+        stages.insert((scope.clone(), Arc::clone(message_id)), sender);
+        receiver
+    }
+
+    pub(crate) fn delivered(&self, scope: &Scope, message_id: &Arc<str>) {
+        self.reach(scope, message_id, Stage::Delivered);
+    }
+
+    pub(crate) fn read(&self, scope: &Scope, message_id: &Arc<str>) {
+        self.reach(scope, message_id, Stage::Read);
+    }
+
+    fn reach(&self, scope: &Scope, message_id: &Arc<str>, stage: Stage) {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        if stages.is_empty() {
+            return;
+        }
+        if let Some(sender) = stages.get(&(scope.clone(), Arc::clone(message_id))) {
+            sender.send_if_modified(|now| {
+                let forward = stage > *now;
+                *now = stage.max(*now);
+                forward
+            });
+        }
+    }
+}

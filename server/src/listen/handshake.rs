@@ -1,0 +1,218 @@
+//! From an upgraded socket to an authenticated connection: the `connect` frame is read in a task that ends with it, so
+//! that its buffers do not stay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::{Error, Message as Packet};
+use wsc_core::frame::{ClientFrame, Connect, ErrorFrame, HubFrame, decode_client, encode_hub};
+use wsc_core::{CloseCode, ErrorCode, limits};
+
+use super::request::Said;
+use crate::admission::identity::Identity;
+use crate::admission::token::TokenError;
+use crate::admission::{Claimed, Permit};
+use crate::connection::bare::Bare;
+use crate::connection::wire::Wire;
+use crate::connection::{self, frame};
+use crate::hub::Hub;
+use crate::hub::arrival::Arrival;
+use crate::hub::shard::Letter;
+use crate::log::store::Cursor;
+
+/// Packets before the `connect` frame: pings of an eager client.
+const EARLY_PACKETS: usize = 8;
+/// The device that bare clients of a user share when they name none.
+const SHARED_DEVICE: &str = "default";
+
+/// What is known when the socket is upgraded.
+pub(super) struct Opening {
+    pub(super) said: Said,
+    /// Known already when the request had a token, and in bare mode.
+    pub(super) identity: Option<Identity>,
+    pub(super) bare: bool,
+    pub(super) connection_id: Arc<str>,
+    pub(super) permit: Permit,
+}
+
+/// Why the connection ends before it began.
+struct Refusal {
+    code: CloseCode,
+    reason: String,
+    error: Option<ErrorCode>,
+}
+
+impl Refusal {
+    fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), error: None }
+    }
+}
+
+/// Authenticates a connection and sends it to its shard; or tells it why not.
+pub(super) async fn shake(hub: &Hub, mut wire: Wire, opening: Opening) {
+    if opening.bare {
+        return arrive_bare(hub, wire, opening);
+    }
+    let wait = Duration::from_millis(hub.node().settings.peer.connect_ms);
+    wire.raise_gate();
+    let config = connection::config(hub.node().settings.frame_limit);
+    let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+    let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
+    let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));
+    let mut wire = socket.into_inner();
+    let outcome = first.and_then(|text| accept(hub, &text, opening).map_err(Some));
+    match outcome {
+        Ok(mut arrival) => {
+            wire.lower_gate();
+            let Ok(departed) = wire.depart() else { return };
+            arrival.wire = Some(departed);
+            send_home(hub, arrival);
+        }
+        Err(Some(refusal)) => {
+            if let Some(code) = refusal.error {
+                let mut text = String::new();
+                encode_hub(
+                    &HubFrame::Error(ErrorFrame {
+                        message_id: "".into(),
+                        request_id: "".into(),
+                        code,
+                        reason: refusal.reason.as_str().into(),
+                        retry_after_ms: None,
+                    }),
+                    &mut text,
+                );
+                wire.push_frame(text.as_bytes(), false);
+            }
+            wire.push(frame::close(refusal.code.number(), &refusal.reason));
+            connection::linger_on(wire).await;
+        }
+        Err(None) => {}
+    }
+}
+
+/// Reads the first text frame. `None`: the connection is gone.
+async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Option<Refusal>> {
+    for _ in 0..EARLY_PACKETS {
+        match socket.next().await {
+            Some(Ok(Packet::Text(text))) => return Ok(text.as_str().to_owned()),
+            Some(Ok(Packet::Ping(_) | Packet::Pong(_))) => {
+                let _ = socket.get_mut().flush();
+            }
+            Some(Ok(_)) => {
+                return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));
+            }
+            Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {
+                return Err(Some(Refusal::new(CloseCode::TooBig, "")));
+            }
+            Some(Err(Error::Utf8(_))) => return Err(Some(Refusal::new(CloseCode::InvalidData, ""))),
+            Some(Err(Error::Protocol(_))) => return Err(Some(Refusal::new(CloseCode::Protocol, ""))),
+            Some(Err(_)) | None => return Err(None),
+        }
+    }
+    Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")))
+}
+
+fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
+    let connect = match decode_client(text) {
+        Ok(ClientFrame::Connect(connect)) => *connect,
+        Ok(_) => return Err(Refusal::new(CloseCode::Violation, "the first frame must be connect")),
+        Err(error) => {
+            let error_code = Some(ErrorCode::InvalidFormat);
+            return Err(Refusal {
+                error: error_code,
+                ..Refusal::new(CloseCode::Violation, error.to_string())
+            });
+        }
+    };
+    if connect.protocol != limits::PROTOCOL {
+        return Err(Refusal::new(CloseCode::Violation, "protocol: must be 1"));
+    }
+    let identity = identify(hub, &connect, &opening)?;
+    let device = match (&*identity.device, connect.device_id.as_ref()) {
+        ("", device) => device.into(),
+        (_, "") => Arc::clone(&identity.device),
+        (own, device) if own == device => Arc::clone(&identity.device),
+        _ => return Err(Refusal::new(CloseCode::Forbidden, "the token is for another device")),
+    };
+    let cursors = connect.cursors.into_iter();
+    let cursor = |epoch: &str, seq| Cursor { epoch: epoch.into(), seq };
+    Ok(Arrival {
+        wire: None,
+        identity,
+        connection_id: opening.connection_id,
+        device,
+        cursors: cursors.map(|found| (found.stream.into_owned(), cursor(&found.epoch, found.seq))).collect(),
+        groups: connect.groups.map(|groups| groups.iter().map(|group| group.as_ref().into()).collect()),
+        at_head: connect.start == "head",
+        bare: None,
+        permit: opening.permit,
+    })
+}
+
+/// Whom the connection is for, by the token of the request, that of the frame, or what it says of itself.
+fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Identity, Refusal> {
+    let admission = &hub.node().admission;
+    let in_frame = Some(connect.token.as_ref()).filter(|token| !token.is_empty());
+    if let (Some(known), true) = (&opening.identity, admission.is_authenticating()) {
+        return match (in_frame, opening.said.token.as_deref()) {
+            (Some(one), Some(other)) if one != other => {
+                Err(Refusal::new(CloseCode::Unauthorized, "two different tokens"))
+            }
+            _ => Ok(known.clone()),
+        };
+    }
+    let claimed = Claimed {
+        user: connect.user_id.to_string(),
+        user_type: connect.user_type.to_string(),
+        app: connect.app_id.to_string(),
+        namespace: connect.namespace.to_string(),
+        groups: connect.group_id.to_string(),
+    };
+    let identity =
+        admission.identify(in_frame, &claimed.or(opening.said.claimed.clone())).map_err(|error| {
+            let code = match error {
+                TokenError::Expired => CloseCode::TokenExpired,
+                TokenError::Missing | TokenError::Invalid => CloseCode::Unauthorized,
+            };
+            Refusal { error: Some(ErrorCode::AuthenticationFailed), ..Refusal::new(code, error.to_string()) }
+        })?;
+    hub.node().hooks.connect(&identity).map_err(|reason| Refusal::new(CloseCode::Forbidden, reason))?;
+    Ok(identity)
+}
+
+fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
+    let Some(identity) = opening.identity else { return };
+    let named = [&*identity.device, &opening.said.device, &opening.said.client];
+    let named = named.into_iter().find(|name| wsc_core::names::is_id(name));
+    let shared = named.is_none();
+    let device: Arc<str> = named.unwrap_or(SHARED_DEVICE).into();
+    let client =
+        if opening.said.client.is_empty() { &*opening.connection_id } else { opening.said.client.as_str() };
+    let bare = Some(Box::new(Bare::new(shared, client.into(), identity.user.scope.clone())));
+    let Ok(departed) = wire.depart() else { return };
+    send_home(
+        hub,
+        Arrival {
+            wire: Some(departed),
+            identity,
+            connection_id: opening.connection_id,
+            device,
+            cursors: Vec::new(),
+            groups: None,
+            at_head: false,
+            bare,
+            permit: opening.permit,
+        },
+    );
+}
+
+fn send_home(hub: &Hub, mut arrival: Arrival) {
+    arrival.permit.authenticated();
+    let node = hub.node();
+    let home = node.shards.home(&arrival.identity.user);
+    node.shards.send(home, Letter::Arrive(Box::new(arrival)));
+}

@@ -1,0 +1,105 @@
+//! The front door: accepts sockets, speaks HTTP, hands WebSockets on.
+
+mod handshake;
+mod page;
+mod request;
+mod upgrade;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::hub::Hub;
+
+/// Time for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long accepting rests when the process has no descriptor left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Serves a hub on a listener until the hub begins to drain. Errors of single connections end those alone.
+pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
+    let mut draining = hub.draining();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.wait_for(|draining| *draining) => return Ok(()),
+        };
+        let (socket, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors or memory: those who are connected go on; spinning would not help.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let _ = socket.set_nodelay(true);
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(hub.clone(), request, remote));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIME)
+                .max_buf_size(16 * 1024)
+                .serve_connection(TokioIo::new(socket), service)
+                .with_upgrades();
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an HTTP connection ended early");
+            }
+        });
+    }
+}
+
+async fn answer<B>(
+    hub: Hub,
+    request: Request<B>,
+    remote: SocketAddr,
+) -> Result<Response<Full<Bytes>>, Infallible>
+where
+    B: Send + 'static,
+{
+    Ok(hub.answer(request, Some(remote)).await)
+}
+
+impl Hub {
+    /// Answers one HTTP request: the WebSocket at `/ws`, `/healthz`, `/readyz`, and the page at `/`. For applications
+    /// that run their own server; `remote` is the client's address if it is known.
+    #[expect(clippy::unused_async, reason = "routes to come read from the store")]
+    pub async fn answer<B: Send + 'static>(
+        &self,
+        request: Request<B>,
+        remote: Option<SocketAddr>,
+    ) -> Response<Full<Bytes>> {
+        if request.method() == Method::OPTIONS
+            || request.method() != Method::GET && request.method() != Method::HEAD
+        {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        }
+        match request.uri().path() {
+            "/ws" => self.upgrade(request, remote),
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => match self.not_ready() {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
+            },
+            path => page::file(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "nothing here\n")),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,62 @@
+//! What an upgrade request says: tokens, and go-wsc's parameters.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Request, header};
+
+use crate::admission::Claimed;
+
+/// The parts of a request that matter.
+pub(super) struct Said {
+    /// The token, if there is one.
+    pub(super) token: Option<String>,
+    /// Two different tokens were given.
+    pub(super) two_tokens: bool,
+    /// Who the client says it is.
+    pub(super) claimed: Claimed,
+    /// `device_id`.
+    pub(super) device: String,
+    /// `client_id`.
+    pub(super) client: String,
+}
+
+impl Said {
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query().unwrap_or("");
+        let headers = request.headers();
+        let either = |name: &str, header: &str| {
+            parameter(query, name).map(Cow::into_owned).or_else(|| text(headers, header)).unwrap_or_default()
+        };
+        let bearer = text(headers, header::AUTHORIZATION.as_str());
+        let bearer = bearer.and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        let in_query = parameter(query, "token").map(Cow::into_owned);
+        let two_tokens = matches!((&bearer, &in_query), (Some(one), Some(other)) if one != other);
+        Self {
+            token: bearer.or(in_query),
+            two_tokens,
+            claimed: Claimed {
+                user: either("user_id", "x-user-id"),
+                user_type: either("user_type", "x-user-type"),
+                app: either("app_id", "x-app-id"),
+                namespace: either("namespace", "x-namespace"),
+                groups: either("group_id", "x-group-id"),
+            },
+            device: either("device_id", "x-device-id"),
+            client: either("client_id", "x-client-id"),
+        }
+    }
+}
+
+/// A header as text.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A parameter of a query string, decoded; empty ones count as absent.
+fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    let (_, value) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?;
+    (!value.is_empty()).then_some(value)
+}

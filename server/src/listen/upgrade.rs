@@ -1,0 +1,208 @@
+//! The upgrade of a request to a WebSocket: every refusal is decided before it, and said in JSON.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use wsc_core::frame::ObjectWriter;
+use wsc_core::{ErrorCode, limits};
+
+use super::handshake::{self, Opening};
+use super::request::{Said, text};
+use crate::admission::address::TooMany;
+use crate::admission::token::TokenError;
+use crate::connection::wire::{Socket, Wire};
+use crate::hub::Hub;
+
+/// A refusal before the upgrade.
+struct Refusal {
+    status: StatusCode,
+    code: ErrorCode,
+    reason: &'static str,
+    retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: ErrorCode, reason: &'static str) -> Self {
+        Self { status, code, reason, retry_after_ms: None }
+    }
+
+    fn response(&self) -> Response<Full<Bytes>> {
+        let mut body = String::new();
+        let mut writer = ObjectWriter::new(&mut body);
+        writer.count("code", u64::from(self.code.number())).text("reason", self.reason);
+        if let Some(wait) = self.retry_after_ms {
+            writer.count("retry_after_ms", wait);
+        }
+        writer.end();
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        response
+    }
+}
+
+impl Hub {
+    pub(super) fn upgrade<B: Send + 'static>(
+        &self,
+        request: Request<B>,
+        remote: Option<SocketAddr>,
+    ) -> Response<Full<Bytes>> {
+        self.try_upgrade(request, remote).unwrap_or_else(|refusal| refusal.response())
+    }
+
+    fn try_upgrade<B: Send + 'static>(
+        &self,
+        mut request: Request<B>,
+        remote: Option<SocketAddr>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let node = self.node();
+        let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
+        if self.is_draining() {
+            return Err(Refusal {
+                retry_after_ms: Some(1000),
+                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining")
+            });
+        }
+        let key = websocket_key(&request)?;
+        let bare = !chooses_protocol(&request).map_err(bad)?;
+        let origin = text(request.headers(), "origin");
+        let host = text(request.headers(), "host");
+        if !node.admission.allows_origin(origin.as_deref(), host.as_deref()) {
+            let reason = "this origin is not on the hub's list";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason));
+        }
+        let permit =
+            node.admission.addresses.enter(remote.map(|remote| remote.ip())).map_err(|many| match many {
+                TooMany::FromAddress(wait) => Refusal {
+                    retry_after_ms: Some(wait),
+                    ..Refusal::new(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        ErrorCode::RateLimited,
+                        "too many from this address",
+                    )
+                },
+                TooMany::InAll => Refusal {
+                    retry_after_ms: Some(5000),
+                    ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
+                },
+            })?;
+        let said = Said::of(&request);
+        if said.two_tokens {
+            return Err(bad("two different tokens"));
+        }
+        let authenticating = node.admission.is_authenticating();
+        // A token in the request is checked at once; a bare client has no other chance to say who it is.
+        let identity = if bare || (authenticating && said.token.is_some()) {
+            let identity = node.admission.identify(said.token.as_deref(), &said.claimed);
+            let identity = identity.map_err(|error| unauthorised(error, authenticating))?;
+            if node.hooks.connect(&identity).is_err() {
+                let reason = "refused by the application";
+                return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason));
+            }
+            Some(identity)
+        } else {
+            None
+        };
+        let connection_id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
+        let client_id = if said.client.is_empty() { connection_id.to_string() } else { said.client.clone() };
+        let mut response = Response::new(Full::new(Bytes::new()));
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        if !bare {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(limits::SUBPROTOCOL));
+        }
+        for (name, value) in [("x-wsc-client-id", client_id.as_str()), ("x-wsc-node-id", &*node.id)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+        let opening = Opening { said, identity, bare, connection_id, permit };
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(open(self.clone(), upgrade, opening));
+        Ok(response)
+    }
+}
+
+async fn open(hub: Hub, upgrade: OnUpgrade, opening: Opening) {
+    match upgrade.await {
+        Ok(upgraded) => handshake::shake(&hub, wire_of(upgraded), opening).await,
+        Err(error) => tracing::debug!(%error, "an upgrade ended early"),
+    }
+}
+
+/// The socket itself where it is plain TCP, so that the hub can write without waiting.
+fn wire_of(upgraded: Upgraded) -> Wire {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner()), parts.read_buf),
+        Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), Bytes::new()),
+    }
+}
+
+fn unauthorised(error: TokenError, authenticating: bool) -> Refusal {
+    if !authenticating {
+        return Refusal::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidFormat,
+            "user_id is missing or not valid",
+        );
+    }
+    let reason = match error {
+        TokenError::Missing => "a token is needed",
+        TokenError::Expired => "the token expired",
+        TokenError::Invalid => "the token was not accepted",
+    };
+    Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, reason)
+}
+
+/// The key of a well-formed WebSocket request.
+fn websocket_key<B>(request: &Request<B>) -> Result<String, Refusal> {
+    let headers = request.headers();
+    let lists = |name: &str, wanted: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
+    };
+    if request.method() != Method::GET || !lists("upgrade", "websocket") || !lists("connection", "upgrade") {
+        let reason = "a WebSocket lives here: connect with ws:// or wss://";
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::InvalidFormat, reason));
+    }
+    let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
+    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(bad("an upgrade request has no body"));
+    }
+    if text(headers, "sec-websocket-version").as_deref() != Some("13") {
+        return Err(bad("Sec-WebSocket-Version must be 13"));
+    }
+    text(headers, "sec-websocket-key")
+        .filter(|key| key.len() == 24)
+        .ok_or(bad("Sec-WebSocket-Key is missing"))
+}
+
+/// Whether `wsc.v1` is offered; `false`: bare. An error when only others are.
+fn chooses_protocol<B>(request: &Request<B>) -> Result<bool, &'static str> {
+    let mut offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().peekable();
+    if offered.peek().is_none() {
+        return Ok(false);
+    }
+    let mut names = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if names.any(|name| name.trim() == limits::SUBPROTOCOL) {
+        Ok(true)
+    } else {
+        Err("the subprotocol must be wsc.v1, or none for bare mode")
+    }
+}

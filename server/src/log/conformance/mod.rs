@@ -1,0 +1,225 @@
+//! What every store has to do, as checks that run against any of them. Each check wants an empty store made with
+//! [`retention`] and panics where the store is wrong; it is no part of a running hub.
+
+#![allow(missing_docs, reason = "the names of the checks are sentences")]
+
+mod append;
+mod people;
+mod retain;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use self::append::*;
+pub use self::people::*;
+pub use self::retain::*;
+use super::key::{GroupKey, Scope, StreamKey, UserKey};
+use super::store::{
+    Append, Appended, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream, Page, Retention, Store,
+    Target, Write, Written,
+};
+
+/// When the checks begin, in milliseconds.
+pub const START: u64 = 1_000_000_000;
+
+/// The retention the checks count on.
+pub fn retention() -> Retention {
+    Retention {
+        age: 10_000,
+        inbox_entries: 5,
+        group_entries: 4,
+        broadcast_entries: 3,
+        dedupe: 5_000,
+        device: 20_000,
+    }
+}
+
+/// Makes a test of every check: `conformance!(|| store)`. The expression is called with nothing and gives a value that
+/// dereferences to a `Store`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! conformance {
+    ($make:expr) => {
+        $crate::conformance!($make;
+            a_message_to_a_user_takes_a_position_in_both_inboxes,
+            a_message_to_oneself_takes_one_position,
+            an_application_without_inbox_gets_no_copy,
+            groups_and_broadcast_take_one_position,
+            an_entry_is_read_as_it_was_written,
+            the_same_again_is_answered_with_the_first_position,
+            the_same_again_within_one_batch_is_stored_once,
+            the_same_id_with_other_content_is_a_conflict,
+            the_same_id_to_another_target_is_another_message,
+            an_id_is_new_again_after_its_time,
+            without_dedupe_every_append_is_stored,
+            ids_in_any_order_are_recognised,
+            pages_obey_limits_in_both_directions,
+            headers_have_no_bodies,
+            scopes_do_not_see_each_other,
+            names_with_any_bytes_stay_apart,
+            find_tells_where_a_message_went,
+            a_group_message_needs_membership_when_asked_for,
+            an_id_too_long_is_refused_alone_or_stored,
+            a_join_starts_at_the_present_head,
+            an_older_token_cannot_undo_a_leave,
+            a_removal_beats_requests_with_older_tokens,
+            a_removal_counts_even_of_one_who_is_no_member,
+            a_user_is_in_no_more_groups_than_allowed,
+            disband_ends_all_memberships,
+            members_come_in_order_and_in_pages,
+            broadcast_starts_where_the_user_was_first_seen,
+            a_read_mark_only_moves_forward,
+            a_device_keeps_its_places_and_they_never_fall,
+            a_start_is_set_once_and_only_raised,
+            a_start_alone_places_a_new_device,
+            the_longest_unseen_device_makes_room,
+            forgotten_streams_are_gone_from_the_device,
+            the_newest_sight_of_a_user_counts,
+            too_many_entries_go_and_the_head_stays,
+            old_entries_go_and_positions_are_never_used_again,
+            a_body_lives_until_both_inboxes_let_it_go,
+            a_trimmed_message_is_still_recognised_within_the_window,
+            devices_unseen_for_long_go,
+            a_removal_is_forgotten_after_its_time,
+            maintenance_comes_to_an_end,
+            after_closing_everything_fails,
+        );
+    };
+    ($make:expr; $($check:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $check() {
+                let store = $make();
+                $crate::log::conformance::run($crate::log::conformance::$check(&*store));
+            }
+        )+
+    };
+}
+
+/// Runs a check to its end on this thread.
+pub fn run<F: Future>(check: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(check)
+}
+
+pub fn scope() -> Scope {
+    Scope::default()
+}
+
+pub fn user(id: &str) -> UserKey {
+    UserKey::new(&scope(), id)
+}
+
+pub fn group(id: &str) -> GroupKey {
+    GroupKey::new(&scope(), id)
+}
+
+pub fn inbox(id: &str) -> StreamKey {
+    StreamKey::Inbox(user(id))
+}
+
+/// A message with defaults: deduplicated, copied to the sender, membership not needed.
+pub fn message(sender: &str, target: Target, id: &str, now: u64) -> Append {
+    let mut digest = [0; 16];
+    for (at, byte) in id.bytes().enumerate() {
+        digest[at % 16] ^= byte;
+    }
+    Append {
+        target,
+        sender: sender.into(),
+        device: "d1".into(),
+        copy_to_sender: true,
+        require_member: false,
+        message_id: id.into(),
+        dedupe: true,
+        digest,
+        body: Bytes::from(format!("body of {id}")),
+        flags: Flags::default(),
+        only_device: "".into(),
+        expires_at: 0,
+        now,
+    }
+}
+
+pub fn to_user(sender: &str, receiver: &str, id: &str, now: u64) -> Append {
+    message(sender, Target::User(user(receiver)), id, now)
+}
+
+pub fn to_group(sender: &str, to: &str, id: &str, now: u64) -> Append {
+    message(sender, Target::Group(group(to)), id, now)
+}
+
+pub async fn one(store: &dyn Store, write: Write) -> Written {
+    let mut written = store.write(&[write]).await.expect("a write");
+    assert_eq!(written.len(), 1, "one answer for one write");
+    written.remove(0)
+}
+
+pub async fn append(store: &dyn Store, append: Append) -> Appended {
+    match one(store, Write::Append(append)).await {
+        Written::Append(appended) => appended,
+        other => panic!("{other:?} answers an append"),
+    }
+}
+
+pub async fn join(store: &dyn Store, to: &str, who: &str, by: JoinBy, now: u64) -> Joined {
+    let join = Join { group: group(to), user: who.into(), by, max_groups: 1_000, now };
+    match one(store, Write::Join(join)).await {
+        Written::Join(joined) => joined,
+        other => panic!("{other:?} answers a join"),
+    }
+}
+
+pub async fn leave(store: &dyn Store, from: &str, who: &str, removed: bool, now: u64) -> bool {
+    match one(store, Write::Leave { group: group(from), user: who.into(), removed, now }).await {
+        Written::Leave(left) => left,
+        other => panic!("{other:?} answers a leave"),
+    }
+}
+
+pub async fn device(store: &dyn Store, write: DeviceWrite) {
+    assert_eq!(one(store, Write::Device(write)).await, Written::Done);
+}
+
+pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
+    DeviceWrite {
+        user: user(who),
+        device: device.into(),
+        cursors: Vec::new(),
+        forget: Vec::new(),
+        starts: Vec::new(),
+        attempts: 0,
+        now,
+        max_devices: 16,
+    }
+}
+
+pub async fn all(store: &dyn Store, stream: &StreamKey) -> Page {
+    store.read(stream, 0, 1_000_000, usize::MAX).await.expect("a read")
+}
+
+pub fn seqs(page: &Page) -> Vec<u64> {
+    page.entries.iter().map(|entry| entry.seq).collect()
+}
+
+pub async fn open(store: &dyn Store, who: &str, device: Option<&str>) -> Opened {
+    store.open(&user(who), device).await.expect("an opening")
+}
+
+pub fn opened<'a>(opened: &'a Opened, stream: &StreamKey) -> Option<&'a OpenedStream> {
+    opened.streams.iter().find(|opened| opened.stream == *stream)
+}
+
+pub async fn maintain(store: &dyn Store, now: u64) {
+    for _ in 0..1_000 {
+        if !store.maintain(now).await.expect("maintenance") {
+            return;
+        }
+    }
+    panic!("maintenance does not come to an end");
+}
+
+pub fn ids(ids: &[&str]) -> Vec<Arc<str>> {
+    ids.iter().map(|id| Arc::from(*id)).collect()
+}

@@ -1,0 +1,280 @@
+//! The store's directory: who may open it, what format it has, how it was left, its generations. All in one small text
+//! file that is replaced as a whole; it never holds messages.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::rules;
+
+/// The format this code reads and writes.
+pub const FORMAT: u32 = 1;
+
+const MARKER: &str = "wsc-store";
+const MARKER_NEXT: &str = "wsc-store.next";
+const LOCK: &str = "lock";
+const DATA: &str = "data";
+const TITLE: &str = "wsc store";
+/// Generations named in the marker; older ones are known by number only.
+const EPOCHS: usize = 64;
+
+/// Why a store could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The path is a file.
+    #[error("{0} is not a directory; name a directory for the store")]
+    NotADirectory(PathBuf),
+    /// The directory holds something else.
+    #[error("{0} is not empty and holds no wsc store; name an empty or new directory")]
+    Foreign(PathBuf),
+    /// Written by a newer wsc.
+    #[error(
+        "the store in {path} has format {found}, this wsc reads up to {FORMAT}; start the newer wsc again, or name another directory"
+    )]
+    Newer {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The marker file cannot be understood.
+    #[error("the file {0} is damaged; restore it or the whole directory from a copy")]
+    DamagedMarker(PathBuf),
+    /// Another process has it open.
+    #[error("the store in {0} is in use by another process; stop that one, or name another directory")]
+    InUse(PathBuf),
+    /// The system does not allow it.
+    #[error("no permission for {path}: {cause}; give the directory to the user wsc runs as")]
+    NoPermission {
+        /// What could not be opened or made.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The disk is full.
+    #[error("no space left for {0}; free some space and start again")]
+    Full(PathBuf),
+    /// The data cannot be read.
+    #[error(
+        "the store in {path} is damaged: {cause}; restore the directory from a copy, or name another one"
+    )]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What was found.
+        cause: String,
+    },
+    /// Anything else the system said.
+    #[error("cannot use {path}: {cause}; look after the disk, then start again")]
+    System {
+        /// What could not be used.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+}
+
+impl OpenError {
+    pub(super) fn system(path: &Path, cause: std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        match cause.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::NoPermission { path, cause },
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
+            ErrorKind::NotADirectory => Self::NotADirectory(path),
+            _ => Self::System { path, cause },
+        }
+    }
+}
+
+/// How a store was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Made, and never written to.
+    New,
+    /// Open, and every write was flushed to the disk.
+    Flushed,
+    /// Open, and writes may be missing.
+    Unflushed,
+    /// Closed after so many batches.
+    Closed(u64),
+}
+
+/// The generations of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Epochs {
+    /// The number of the first one named.
+    first: u64,
+    /// Oldest first; never empty.
+    names: Vec<Arc<str>>,
+}
+
+impl Epochs {
+    fn new() -> Self {
+        Self { first: 0, names: vec![rules::new_epoch().into()] }
+    }
+
+    /// The number of the present generation.
+    pub(super) fn present(&self) -> u64 {
+        self.first + self.names.len() as u64 - 1
+    }
+
+    /// The name of a generation; empty when it is too old to be known.
+    pub(super) fn name(&self, generation: u64) -> Arc<str> {
+        let index = generation.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.names.get(index)).cloned().unwrap_or_default()
+    }
+
+    /// Begins a new generation.
+    pub(super) fn begin(&mut self) {
+        self.names.push(rules::new_epoch().into());
+        if self.names.len() > EPOCHS {
+            self.names.remove(0);
+            self.first += 1;
+        }
+    }
+}
+
+/// The locked directory of an open store.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+impl Directory {
+    /// Takes a directory, new or known, for this process.
+    pub(super) fn open(path: &Path) -> Result<(Self, Left, Epochs), OpenError> {
+        if path.exists() && !path.is_dir() {
+            return Err(OpenError::NotADirectory(path.to_path_buf()));
+        }
+        fs::create_dir_all(path).map_err(|cause| OpenError::system(path, cause))?;
+        if !path.join(MARKER).exists() {
+            for entry in fs::read_dir(path).map_err(|cause| OpenError::system(path, cause))? {
+                let name = entry.map_err(|cause| OpenError::system(path, cause))?.file_name();
+                // What an opening that was cut off leaves, or a file system's own.
+                if ![LOCK, MARKER_NEXT, MARKER, "lost+found"].iter().any(|own| name == *own) {
+                    return Err(OpenError::Foreign(path.to_path_buf()));
+                }
+            }
+        }
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|cause| OpenError::system(&lock_path, cause))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_path_buf())),
+            Err(TryLockError::Error(cause)) => return Err(OpenError::system(&lock_path, cause)),
+        }
+        let directory = Self { path: path.to_path_buf(), _lock: lock };
+        let marker = path.join(MARKER);
+        let (left, epochs) = match fs::read(&marker) {
+            Ok(text) => parse(&text).map_err(|found| match found {
+                Some(found) => OpenError::Newer { path: path.to_path_buf(), found },
+                None => OpenError::DamagedMarker(marker),
+            })?,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                let epochs = Epochs::new();
+                directory.write(Left::New, &epochs).map_err(|cause| OpenError::system(path, cause))?;
+                // A new folder can be lost with all that is in it until the one above is on the disk. Some of those
+                // may not be opened by this user; they were there before.
+                for above in std::path::absolute(path).iter().flat_map(|path| path.ancestors().skip(1)) {
+                    let _ = sync_folder(above);
+                }
+                (Left::New, epochs)
+            }
+            Err(cause) => return Err(OpenError::system(&marker, cause)),
+        };
+        if left != Left::New && !directory.data().join("version").exists() {
+            let cause = "its data is missing".to_owned();
+            return Err(OpenError::Damaged { path: path.to_path_buf(), cause });
+        }
+        Ok((directory, left, epochs))
+    }
+
+    /// Where the engine keeps its files.
+    pub(super) fn data(&self) -> PathBuf {
+        self.path.join(DATA)
+    }
+
+    /// Tries whether anything can be written.
+    pub(super) fn probe(&self) -> std::io::Result<()> {
+        let path = self.path.join(MARKER_NEXT);
+        let mut file = File::create(&path)?;
+        let written = file.write_all(&[0; 64 * 1024]).and_then(|()| file.sync_all());
+        fs::remove_file(&path).and(written)
+    }
+
+    /// Replaces the marker; when it returns, the new one is on the disk.
+    pub(super) fn write(&self, left: Left, epochs: &Epochs) -> std::io::Result<()> {
+        let next = self.path.join(MARKER_NEXT);
+        let mut file = File::create(&next)?;
+        file.write_all(render(left, epochs).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, self.path.join(MARKER))?;
+        sync_folder(&self.path)
+    }
+}
+
+/// Puts the names in a folder on the disk.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    // Elsewhere a folder cannot be opened like a file, and renaming is durable by itself.
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+fn render(left: Left, epochs: &Epochs) -> String {
+    let left = match left {
+        Left::New => "new".to_owned(),
+        Left::Flushed => "open-flushed".to_owned(),
+        Left::Unflushed => "open-unflushed".to_owned(),
+        Left::Closed(batches) => format!("closed {batches}"),
+    };
+    let text = format!(
+        "{TITLE}\nformat {FORMAT}\nleft {left}\nepochs {} {}\n",
+        epochs.first,
+        epochs.names.join(" ")
+    );
+    let check = check(text.as_bytes());
+    format!("{text}check {check:08x}\n")
+}
+
+/// What a marker says; `Err(Some(format))` for one of another format, `Err(None)` for one that makes no sense.
+fn parse(bytes: &[u8]) -> Result<(Left, Epochs), Option<u32>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| None)?;
+    let mut lines = text.lines();
+    if lines.next() != Some(TITLE) {
+        return Err(None);
+    }
+    let format: u32 = lines
+        .next()
+        .and_then(|line| line.strip_prefix("format "))
+        .and_then(|n| n.parse().ok())
+        .ok_or(None)?;
+    if format > FORMAT {
+        return Err(Some(format));
+    }
+    let left = lines.next().and_then(|line| line.strip_prefix("left ")).ok_or(None)?;
+    let left = match left.split_once(' ') {
+        Some(("closed", batches)) => Left::Closed(batches.parse().map_err(|_| None)?),
+        None if left == "new" => Left::New,
+        None if left == "open-flushed" => Left::Flushed,
+        None if left == "open-unflushed" => Left::Unflushed,
+        _ => return Err(None),
+    };
+    let epochs = lines.next().and_then(|line| line.strip_prefix("epochs ")).ok_or(None)?;
+    let (first, names) = epochs.split_once(' ').ok_or(None)?;
+    let epochs =
+        Epochs { first: first.parse().map_err(|_| None)?, names: names.split(' ').map(Arc::from).collect() };
+    // Bounded, so that counting on from it cannot overflow.
+    if epochs.first > u64::from(u32::MAX) || text != render(left, &epochs) {
+        return Err(None);
+    }
+    Ok((left, epochs))
+}
+
+/// A checksum against flipped and lost bytes (FNV-1a).
+fn check(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

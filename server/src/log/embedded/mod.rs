@@ -1,0 +1,294 @@
+//! The store of a single hub, on its own disk: the engine is fjall, a log-structured merge tree with a journal. One
+//! batch of writes is one atomic batch of the engine and one flush. It serves one process.
+//!
+//! **What holds after a failed write.** When a batch cannot be written or flushed, its caller gets an error, no reader
+//! of this process ever sees any of it, and every later write fails. Part of it may have reached the journal. After a
+//! restart it is there wholly or not at all: if wholly, the messages nobody was told are stored become visible, and
+//! sending them again is answered with "duplicate".
+
+mod append;
+mod engine;
+mod inspect;
+mod layout;
+mod marker;
+mod people;
+mod read;
+mod readers;
+mod recent;
+mod record;
+mod retain;
+#[cfg(test)]
+mod tests;
+mod work;
+mod writer;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use tokio::sync::oneshot;
+
+pub use marker::{FORMAT, OpenError};
+
+use self::engine::{Engine, View, system_cause};
+use self::marker::{Directory, Left};
+use self::read::Reading;
+use self::readers::Readers;
+use self::work::Memory;
+use self::writer::{Command, Writer};
+use super::key::{GroupKey, StreamKey, UserKey};
+use super::store::{
+    Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page, Retention,
+    Store, StoreError, StoreFuture, Write, Written,
+};
+
+/// How the store works.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// How long things are kept.
+    pub retention: Retention,
+    /// What "stored" means.
+    pub durability: Durability,
+    /// Bytes of the engine's block cache.
+    pub cache: u64,
+    /// How many streams the writer remembers.
+    pub streams: usize,
+    /// How many threads read.
+    pub readers: usize,
+    /// The directory was restored from a copy: what was given since may be missing, so a new epoch begins.
+    pub restored: bool,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        Self {
+            retention: Retention::default(),
+            durability: Durability::default(),
+            cache: 64 * 1024 * 1024,
+            streams: 100_000,
+            readers: 2,
+            restored: false,
+        }
+    }
+}
+
+/// A store in a directory.
+///
+/// A write is under way as soon as [`Store::write`] is called, whether or not its future is waited for. No method blocks
+/// the calling thread, except [`EmbeddedStore::open`] and dropping.
+pub struct EmbeddedStore {
+    epoch: Arc<str>,
+    readers: Arc<Readers>,
+    /// `None` after closing.
+    commands: Mutex<Option<Sender<Command>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in a directory, which is made when it does not exist. Blocks while the journal is read.
+    ///
+    /// # Errors
+    /// One kind for each thing that can be wrong, with what to do about it.
+    #[expect(clippy::needless_pass_by_value, reason = "options are made for one opening")]
+    pub fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, OpenError> {
+        let (directory, left, mut epochs) = Directory::open(path.as_ref())?;
+        let damaged = |cause: String| OpenError::Damaged { path: path.as_ref().to_path_buf(), cause };
+        if left != Left::New {
+            let found = inspect::damaged_file(&directory.data());
+            if let Some(file) = found.map_err(|cause| OpenError::system(path.as_ref(), cause))? {
+                return Err(damaged(format!("the file {} is not what was written", file.display())));
+            }
+        }
+        // Damaged files may make the engine panic.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            Engine::open(&directory.data(), options.cache, epochs.clone(), options.retention)
+        }));
+        let mut engine = opened
+            .map_err(|_| damaged("the storage engine panicked; see the log".to_owned()))?
+            .map_err(|error| match (error, path.as_ref()) {
+                (fjall::Error::Locked, path) => OpenError::InUse(path.to_path_buf()),
+                (fjall::Error::Io(cause), path) if cause.kind() != std::io::ErrorKind::InvalidData => {
+                    OpenError::system(path, cause)
+                }
+                (error, _) => {
+                    damaged(system_cause(&error).map_or_else(|| error.to_string(), ToString::to_string))
+                }
+            })?;
+        let memory = catch_unwind(AssertUnwindSafe(|| Memory::load(&engine, options.streams)));
+        let memory = memory
+            .map_err(|_| damaged("the storage engine panicked; see the log".to_owned()))?
+            .map_err(|error| damaged(error.to_string()))?;
+        let complete = match left {
+            Left::New | Left::Flushed => true,
+            Left::Unflushed => false,
+            // The count shows a journal that was cut.
+            Left::Closed(batches) => batches == memory.batches,
+        };
+        if !complete || options.restored {
+            epochs.begin();
+            engine.epochs = epochs.clone();
+        }
+        let left = if options.durability == Durability::Fsync { Left::Flushed } else { Left::Unflushed };
+        let system = |cause| OpenError::system(path.as_ref(), cause);
+        directory.write(left, &epochs).map_err(system)?;
+
+        let engine = Arc::new(engine);
+        let epoch = engine::epoch(&engine);
+        let readers = Arc::new(Readers::start(&engine, options.readers).map_err(system)?);
+        let (commands, queue) = channel();
+        let (durability, in_writer) = (options.durability, readers.clone());
+        let writer = Writer { engine, directory, memory, readers: in_writer, durability, failed: None };
+        let writer = Builder::new()
+            .name("store-write".to_owned())
+            .spawn(move || writer.run(&queue))
+            .map_err(system)?;
+        Ok(Self { epoch, readers, commands: Mutex::new(Some(commands)), writer: Mutex::new(Some(writer)) })
+    }
+
+    fn command<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> StoreFuture<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(commands) = commands.as_ref() {
+            // When the writer has gone, the answer's end was dropped with the command.
+            let _ = commands.send(command(answer));
+        }
+        Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let taken = self.readers.submit(Box::new(move |engine| {
+            let _ = answer.send(question(&engine.view()));
+        }));
+        Box::pin(async move {
+            if !taken {
+                return Err(StoreError::Closed);
+            }
+            answered.await.unwrap_or_else(|_| {
+                Err(StoreError::Damaged("the storage engine panicked; see the log".into()))
+            })
+        })
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        let batch = batch.to_vec();
+        self.command(|answer| Command::Write(batch, answer))
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        let (stream, reading) =
+            (stream.clone(), Reading { from, limit, max_bytes, back: false, bodies: true });
+        self.ask(move |view| view.page(&stream, reading))
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        let (stream, reading) =
+            (stream.clone(), Reading { from, limit, max_bytes, back: true, bodies: true });
+        self.ask(move |view| view.page(&stream, reading))
+    }
+
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
+        let reading = Reading { from, limit, max_bytes: usize::MAX, back: false, bodies: false };
+        let stream = stream.clone();
+        self.ask(move |view| view.page(&stream, reading))
+    }
+
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        let (user, device) = (user.clone(), device.map(str::to_owned));
+        self.ask(move |view| view.open(&user, device.as_deref()))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
+        let user = user.clone();
+        self.ask(move |view| view.devices(&user))
+    }
+
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
+        let user = user.clone();
+        self.ask(move |view| view.marks(&user))
+    }
+
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>> {
+        let (sender, message_ids) = (sender.clone(), message_ids.to_vec());
+        self.ask(move |view| message_ids.iter().map(|id| view.find(&sender, id)).collect())
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members> {
+        let (group, after) = (group.clone(), after.map(str::to_owned));
+        self.ask(move |view| view.members(&group, after.as_deref(), limit))
+    }
+
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
+        let (group, user) = (group.clone(), user.to_owned());
+        self.ask(move |view| view.membership(&group, &user))
+    }
+
+    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
+        self.command(|answer| Command::Maintain(now, answer))
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        self.epoch.clone()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.readers.close();
+        let (answer, answered) = oneshot::channel();
+        if let Some(commands) = commands {
+            let _ = commands.send(Command::Close(answer));
+        }
+        Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Without [`Store::close`] this is an unclean end; it only waits for the threads, so that the directory is free.
+    fn drop(&mut self) {
+        self.readers.close();
+        self.readers.join();
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Panics in the writer are caught and answered; there is nothing to pass on.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedStore").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

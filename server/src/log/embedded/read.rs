@@ -1,0 +1,243 @@
+//! Reads of the embedded store, each in one consistent view: it shows whole batches, and only durable ones.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fjall::Readable;
+
+use super::super::key::{GroupKey, StreamKey, UserKey};
+use super::super::store::{
+    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
+    Page, StoreError, Target,
+};
+use super::engine::{Source, Stream, View, damaged, unreadable};
+use super::layout;
+use super::record::{
+    DeviceRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number, PlaceRecord, Record, UserRecord,
+};
+
+/// How a page is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) from: u64,
+    pub(super) limit: usize,
+    pub(super) max_bytes: usize,
+    pub(super) back: bool,
+    pub(super) bodies: bool,
+}
+
+impl View<'_> {
+    pub(super) fn page(&self, name: &StreamKey, reading: Reading) -> Result<Page, StoreError> {
+        let Some(stream) = self.stream(name)? else {
+            let next = if reading.back { 0 } else { reading.from.max(1) };
+            return Ok(Page { floor: 1, head: 0, entries: Vec::new(), next });
+        };
+        let (floor, head) = (stream.record.floor, stream.head);
+        let from = if reading.back { reading.from.min(head) } else { reading.from.max(floor) };
+        let mut page = Page { floor, head, entries: Vec::new(), next: from };
+        let (first, last) = if reading.back { (floor, from) } else { (from, head) };
+        if first > last {
+            return Ok(page);
+        }
+        let range = layout::entry(stream.number, first)..=layout::entry(stream.number, last);
+        let mut range = self.snapshot.range(&self.engine.log, range);
+        let mut bytes = 0_usize;
+        loop {
+            let guard = if reading.back { range.next_back() } else { range.next() };
+            let Some(guard) = guard else {
+                // What is missing at the end was looked at too.
+                page.next = if reading.back { first - 1 } else { last + 1 };
+                break;
+            };
+            if page.entries.len() >= reading.limit {
+                break;
+            }
+            let (key, value) = guard.into_inner().map_err(unreadable)?;
+            let seq = layout::entry_seq(&key).map_err(|invalid| damaged(invalid, &key))?;
+            let record = LogRecord::decode(&value).map_err(|invalid| damaged(invalid, &key))?;
+            let entry = match record {
+                LogRecord::Message(message) => Some(entry(seq, target(name), &message, reading.bodies)),
+                LogRecord::Copy(copy) => match self.entry(copy.stream, copy.seq)? {
+                    Some(value) => match LogRecord::decode(&value) {
+                        Ok(LogRecord::Message(message)) => {
+                            let receiver = UserKey::new(name.scope(), copy.receiver);
+                            Some(entry(seq, Target::User(receiver), &message, reading.bodies))
+                        }
+                        _ => return Err(damaged(super::record::Invalid, &key)),
+                    },
+                    // Lost by a damage: the position is left out.
+                    None => None,
+                },
+            };
+            if let Some(entry) = entry {
+                bytes = bytes.saturating_add(entry.body.len());
+                if !page.entries.is_empty() && bytes > reading.max_bytes {
+                    break;
+                }
+                page.entries.push(entry);
+            }
+            page.next = if reading.back { seq - 1 } else { seq + 1 };
+        }
+        Ok(page)
+    }
+
+    pub(super) fn open(&self, user: &UserKey, device: Option<&str>) -> Result<Opened, StoreError> {
+        let inbox = StreamKey::Inbox(user.clone());
+        let broadcast_name = StreamKey::Broadcast(user.scope.clone());
+        let broadcast = self.stream(&broadcast_name)?;
+        let mut opened = Opened::default();
+        let known = self.stream(&inbox)?;
+        let number = known.as_ref().map(|stream| stream.number);
+        opened.streams.push(self.opened(inbox, known.as_ref(), 0));
+
+        let mut start = broadcast.as_ref().map_or(0, |stream| stream.head);
+        if let Some(number) = number
+            && let Some(record) = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?
+        {
+            opened.last_seen = record.last_seen;
+            start = record.broadcast.checked_sub(1).unwrap_or(start);
+        }
+        opened.streams.push(self.opened(broadcast_name, broadcast.as_ref(), start));
+
+        let Some(number) = number else { return Ok(opened) };
+        let mut groups = Vec::new();
+        for (key, value) in self.scan(&layout::numbered(layout::GROUP, number), None, usize::MAX)? {
+            let group = layout::last_number(&key).map_err(|invalid| damaged(invalid, &key))?;
+            let start = Number::decode(&value).map_err(|invalid| damaged(invalid, &key))?.value;
+            if let Some(stream) = self.stream_by_number(group)? {
+                groups.push(self.opened(stream.record.name.clone(), Some(&stream), start));
+            }
+        }
+        groups.sort_by(|a, b| a.stream.cmp(&b.stream));
+        opened.streams.append(&mut groups);
+        if let Some(device) = device
+            && let Some(record) =
+                self.record::<DeviceRecord>(&layout::with_id(layout::DEVICE, number, device))?
+        {
+            opened.device = Some(self.device(number, device, record)?);
+        }
+        Ok(opened)
+    }
+
+    fn opened(&self, name: StreamKey, stream: Option<&Stream>, start: u64) -> OpenedStream {
+        let (floor, head) = stream.map_or((1, 0), |stream| (stream.record.floor, stream.head));
+        OpenedStream { stream: name, start, floor, head, lineage: self.lineage(stream) }
+    }
+
+    fn device(&self, user: u64, device: &str, record: DeviceRecord) -> Result<Device, StoreError> {
+        let mut streams = Vec::new();
+        for (key, value) in self.scan(&layout::places(user, device), None, usize::MAX)? {
+            let invalid = |invalid| damaged(invalid, &key);
+            let number = layout::last_number(&key).map_err(invalid)?;
+            let place = PlaceRecord::decode(&value).map_err(invalid)?;
+            if let Some(stream) = self.stream_name(number)? {
+                let cursor = Cursor { epoch: self.engine.epochs.name(place.generation), seq: place.seq };
+                streams.push(DeviceStream { stream, cursor, start: place.start });
+            }
+        }
+        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
+        let attempts = u32::try_from(record.attempts).unwrap_or(u32::MAX);
+        Ok(Device { device: device.into(), streams, attempts, last_seen: record.last_seen })
+    }
+
+    pub(super) fn devices(&self, user: &UserKey) -> Result<Vec<Device>, StoreError> {
+        let Some(user) = self.number(&StreamKey::Inbox(user.clone()))? else { return Ok(Vec::new()) };
+        let mut devices = Vec::new();
+        for (key, value) in self.scan(&layout::numbered(layout::DEVICE, user), None, usize::MAX)? {
+            let device = layout::id_of(&key).map_err(|invalid| damaged(invalid, &key))?;
+            let record = DeviceRecord::decode(&value).map_err(|invalid| damaged(invalid, &key))?;
+            devices.push(self.device(user, device, record)?);
+        }
+        Ok(devices)
+    }
+
+    pub(super) fn marks(&self, user: &UserKey) -> Result<Vec<(Conversation, u64)>, StoreError> {
+        let Some(user) = self.number(&StreamKey::Inbox(user.clone()))? else { return Ok(Vec::new()) };
+        let marks = self.scan(&layout::numbered(layout::MARK, user), None, usize::MAX)?;
+        let marks = marks.iter().map(|(key, value)| {
+            let conversation = layout::mark_conversation(key).map_err(|invalid| damaged(invalid, key))?;
+            let seq = Number::decode(value).map_err(|invalid| damaged(invalid, key))?.value;
+            Ok((conversation, seq))
+        });
+        marks.collect()
+    }
+
+    pub(super) fn find(&self, sender: &UserKey, message_id: &str) -> Result<Option<Found>, StoreError> {
+        let Some(sender) = self.number(&StreamKey::Inbox(sender.clone()))? else { return Ok(None) };
+        let prefix = layout::id_prefix(sender, message_id);
+        let mut newest: Option<(u64, IdRecord)> = None;
+        for guard in self.snapshot.prefix(&self.engine.ids, &prefix) {
+            let (key, value) = guard.into_inner().map_err(unreadable)?;
+            let stream = layout::id_target(&key).map_err(|invalid| damaged(invalid, &key))?;
+            let record = IdRecord::decode(&value).map_err(|invalid| damaged(invalid, &key))?;
+            if newest.is_none_or(|(_, newest)| newest.create_at <= record.create_at) {
+                newest = Some((stream, record));
+            }
+        }
+        let Some((stream, record)) = newest else { return Ok(None) };
+        let Some(name) = self.stream_name(stream)? else { return Ok(None) };
+        let own_seq = (record.own_seq > 0).then_some(record.own_seq);
+        Ok(Some(Found { target: target(&name), seq: record.seq, own_seq }))
+    }
+
+    pub(super) fn members(
+        &self,
+        group: &GroupKey,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Members, StoreError> {
+        let Some(group) = self.number(&StreamKey::Group(group.clone()))? else {
+            return Ok(Members::default());
+        };
+        let total = self.record::<Number>(&layout::numbered(layout::COUNT, group))?.unwrap_or_default().value;
+        let mut members = Members { users: Vec::new(), total, more: false };
+        let prefix = layout::numbered(layout::MEMBER, group);
+        let mut after = after.map(|user| layout::with_id(layout::MEMBER, group, user));
+        loop {
+            let page = self.scan(&prefix, after.as_deref(), 1_000)?;
+            let Some((last, _)) = page.last() else { return Ok(members) };
+            after = Some(last.to_vec());
+            for (key, value) in &page {
+                let record = MemberRecord::decode(value).map_err(|invalid| damaged(invalid, key))?;
+                if record.start == 0 {
+                    continue;
+                }
+                if members.users.len() >= limit {
+                    members.more = true;
+                    return Ok(members);
+                }
+                members.users.push(layout::id_of(key).map_err(|invalid| damaged(invalid, key))?.into());
+            }
+        }
+    }
+
+    pub(super) fn membership(&self, group: &GroupKey, user: &str) -> Result<Option<Membership>, StoreError> {
+        let Some(group) = self.number(&StreamKey::Group(group.clone()))? else { return Ok(None) };
+        let record = self.record::<MemberRecord>(&layout::with_id(layout::MEMBER, group, user))?;
+        let member = record.filter(|record| record.start > 0);
+        Ok(member.map(|record| Membership { start: record.start - 1, since: record.since }))
+    }
+}
+
+fn target(name: &StreamKey) -> Target {
+    match name {
+        StreamKey::Inbox(user) => Target::User(user.clone()),
+        StreamKey::Group(group) => Target::Group(group.clone()),
+        StreamKey::Broadcast(scope) => Target::Broadcast(scope.clone()),
+    }
+}
+
+fn entry(seq: u64, target: Target, message: &MessageRecord<'_>, body: bool) -> Entry {
+    Entry {
+        seq,
+        target,
+        sender: message.sender.into(),
+        device: message.device.into(),
+        message_id: Arc::from(message.message_id),
+        flags: message.flags,
+        only_device: message.only_device.into(),
+        expires_at: message.expires_at,
+        create_at: message.create_at,
+        body: if body { Bytes::copy_from_slice(message.body) } else { Bytes::new() },
+    }
+}

@@ -1,0 +1,233 @@
+//! The embedded store against the memory store: any sequence of writes, trims, clean and unclean starts gives equal
+//! answers and equal reads.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseResult};
+use tempfile::TempDir;
+
+use super::super::super::conformance::{self as make, START, retention, run};
+use super::super::super::key::{Scope, StreamKey};
+use super::super::super::memory::State;
+use super::super::super::store::{
+    Append, Conversation, DeviceWrite, Join, JoinBy, Opened, Page, Store, Target, Write,
+};
+use super::super::{EmbeddedStore, Left};
+use super::options;
+
+const USERS: [&str; 4] = ["ann", "bob", "cid", "a\0"];
+const GROUPS: [&str; 2] = ["team", "a"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Writes, and how much time passes before each batch.
+    Batch(Vec<Write>, u64),
+    Maintain(u64),
+    Reopen,
+    Crash,
+}
+
+fn user() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&USERS[..])
+}
+
+fn group() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&GROUPS[..])
+}
+
+fn stream() -> impl Strategy<Value = StreamKey> {
+    prop_oneof![
+        user().prop_map(make::inbox),
+        group().prop_map(|id| StreamKey::Group(make::group(id))),
+        Just(StreamKey::Broadcast(Scope::default())),
+    ]
+}
+
+fn by() -> impl Strategy<Value = JoinBy> {
+    prop_oneof![
+        (0..90_u64).prop_map(|at| JoinBy::Claim { issued_at: START / 1000 + at }),
+        (0..90_u64).prop_map(|at| JoinBy::Request { issued_at: START / 1000 + at }),
+        Just(JoinBy::Application),
+    ]
+}
+
+fn append() -> impl Strategy<Value = Write> {
+    let target = prop_oneof![
+        3 => user().prop_map(|id| Target::User(make::user(id))),
+        2 => group().prop_map(|id| Target::Group(make::group(id))),
+        1 => Just(Target::Broadcast(Scope::default())),
+    ];
+    (user(), target, 0..12_u8, any::<[bool; 4]>(), 0..20_u8).prop_map(
+        |(sender, target, id, [copy, member, _, _], odd)| {
+            Write::Append(Append {
+                copy_to_sender: copy || odd > 2,
+                require_member: member,
+                dedupe: odd != 0,
+                digest: [u8::from(odd == 1); 16],
+                ..make::message(
+                    sender,
+                    target,
+                    &"i".repeat(1 + usize::from(id) % 3).replace('i', &id.to_string()),
+                    0,
+                )
+            })
+        },
+    )
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let places = || prop::collection::vec((stream(), 0..9_u64), 0..3);
+    prop_oneof![
+        8 => append(),
+        1 => user().prop_map(|id| Write::See { user: make::user(id), now: 0 }),
+        3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
+            Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
+        }),
+        2 => (group(), user(), any::<bool>()).prop_map(|(id, user, removed)| {
+            Write::Leave { group: make::group(id), user: user.into(), removed, now: 0 }
+        }),
+        1 => group().prop_map(|id| Write::Disband { group: make::group(id), now: 0 }),
+        1 => (user(), user(), any::<bool>(), 0..9_u64).prop_map(|(user, other, peer, seq)| {
+            let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
+            Write::Mark { user: make::user(user), conversation, seq }
+        }),
+        3 => (user(), 0..4_u8, places(), places(), prop::collection::vec(stream(), 0..2), 0..3_u32).prop_map(
+            |(user, device, cursors, starts, forget, attempts)| {
+                Write::Device(DeviceWrite {
+                    cursors, starts, forget, attempts, max_devices: 3,
+                    ..make::seen(user, &device.to_string(), 0)
+                })
+            }
+        ),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (prop::collection::vec(write(), 0..12), 0..3_000_u64).prop_map(|(batch, time)| Step::Batch(batch, time)),
+        3 => (0..9_000_u64).prop_map(Step::Maintain),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Crash),
+    ]
+}
+
+fn at(write: &mut Write, time: u64) {
+    match write {
+        Write::Append(Append { now, .. })
+        | Write::See { now, .. }
+        | Write::Join(Join { now, .. })
+        | Write::Leave { now, .. }
+        | Write::Disband { now, .. }
+        | Write::Device(DeviceWrite { now, .. }) => *now = time,
+        Write::Mark { .. } => {}
+    }
+}
+
+async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
+    let mut streams: Vec<StreamKey> = USERS.iter().map(|id| make::inbox(id)).collect();
+    streams.extend(GROUPS.iter().map(|id| StreamKey::Group(make::group(id))));
+    streams.push(StreamKey::Broadcast(Scope::default()));
+    for stream in &streams {
+        for (from, limit, bytes) in [(0, 100, usize::MAX), (3, 2, usize::MAX), (2, 9, 25), (9, 9, 9)] {
+            let page = store.read(stream, from, limit, bytes).await.unwrap();
+            prop_assert_eq!(page, model.read(stream, from, limit, bytes));
+            let page: Page = store.read_back(stream, from, limit, bytes).await.unwrap();
+            prop_assert_eq!(page, model.read_back(stream, from, limit, bytes));
+            let page = store.headers(stream, from, limit).await.unwrap();
+            prop_assert_eq!(page, model.headers(stream, from, limit));
+        }
+    }
+    for id in USERS {
+        let user = make::user(id);
+        let opened: Opened = store.open(&user, Some("1")).await.unwrap();
+        prop_assert_eq!(opened, model.open(&user, Some("1")));
+        let by_name = |mut list: Vec<super::super::super::store::Device>| {
+            list.sort_by(|a, b| a.device.cmp(&b.device));
+            list
+        };
+        prop_assert_eq!(by_name(store.devices(&user).await.unwrap()), by_name(model.devices(&user)));
+        let mut marks = store.marks(&user).await.unwrap();
+        marks.sort();
+        prop_assert_eq!(marks, model.marks(&user));
+        for group in GROUPS {
+            let group = make::group(group);
+            prop_assert_eq!(store.membership(&group, id).await.unwrap(), model.membership(&group, id));
+        }
+    }
+    for group in GROUPS {
+        let group = make::group(group);
+        for (after, limit) in [(None, 2), (Some("bob"), 9), (None, 0)] {
+            prop_assert_eq!(
+                store.members(&group, after, limit).await.unwrap(),
+                model.members(&group, after, limit)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn same_life(steps: Vec<Step>) -> TestCaseResult {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store");
+    let mut store = EmbeddedStore::open(&path, options()).unwrap();
+    let mut model = State::new(retention());
+    model.rename_epoch(&store.epoch());
+    let mut now = START;
+    run(async {
+        for step in steps {
+            match step {
+                Step::Batch(mut batch, time) => {
+                    now += time;
+                    batch.iter_mut().for_each(|write| at(write, now));
+                    let written = store.write(&batch).await.unwrap();
+                    let expected: Vec<_> = batch.iter().map(|write| model.apply(write)).collect();
+                    prop_assert_eq!(written, expected);
+                }
+                Step::Maintain(time) => {
+                    now += time;
+                    make::maintain(&store, now).await;
+                    while model.maintain(now) {}
+                    // What is in memory only is lost at a start; the count is made up by the next append.
+                }
+                Step::Reopen => {
+                    make::maintain(&store, now).await;
+                    while model.maintain(now) {}
+                    let epoch: Arc<str> = store.epoch();
+                    store.close().await.unwrap();
+                    store = EmbeddedStore::open(&path, options()).unwrap();
+                    prop_assert_eq!(&store.epoch(), &epoch);
+                }
+                Step::Crash => {
+                    make::maintain(&store, now).await;
+                    while model.maintain(now) {}
+                    drop(store);
+                    store = EmbeddedStore::open(&path, options()).unwrap();
+                    model.begin_epoch(&store.epoch());
+                }
+            }
+            compare(&store, &model).await?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn any_life_of_the_embedded_store_is_one_of_the_memory_store() {
+    // `PROPTEST_CASES` runs more; a failure prints the shortest life and its seed.
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+    proptest!(config, |(steps in prop::collection::vec(step(), 1..25))| same_life(steps)?);
+}
+
+#[test]
+fn a_marker_tells_how_the_store_was_left() {
+    let directory = TempDir::new().unwrap();
+    let left = || super::super::marker::Directory::open(directory.path()).unwrap().1;
+    let store = EmbeddedStore::open(directory.path(), options()).unwrap();
+    drop(store);
+    assert_eq!(left(), Left::Unflushed);
+    let store = EmbeddedStore::open(directory.path(), options()).unwrap();
+    run(store.close()).unwrap();
+    assert_eq!(left(), Left::Closed(0));
+}

@@ -1,0 +1,131 @@
+//! A store in plain memory, for `--store memory`, for tests and for simulations. Never writes to a disk: every creation
+//! is a new epoch.
+
+mod apply;
+mod read;
+mod retain;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use state::State;
+
+use super::key::{GroupKey, StreamKey, UserKey};
+use super::store::{
+    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Retention, Store,
+    StoreError, StoreFuture, Write, Written,
+};
+
+/// A [`State`] behind one lock.
+#[derive(Debug)]
+pub struct MemoryStore {
+    /// `None` after closing.
+    state: Mutex<Option<State>>,
+    epoch: Arc<str>,
+}
+
+impl MemoryStore {
+    /// An empty store in an epoch of its own.
+    pub fn new(retention: Retention) -> Self {
+        Self::with_state(State::new(retention))
+    }
+
+    /// A store that goes on from a state.
+    pub fn with_state(state: State) -> Self {
+        Self { epoch: state.epoch(), state: Mutex::new(Some(state)) }
+    }
+
+    /// A copy of the present state; `None` after closing.
+    pub fn state(&self) -> Option<State> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
+        // `State` is changed by code that does not panic halfway; a poisoned lock says only that a caller died.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask<T: Send + 'static>(&self, question: impl FnOnce(&mut State) -> T) -> StoreFuture<'_, T> {
+        let answer = self.lock().as_mut().map(question).ok_or(StoreError::Closed);
+        Box::pin(ready(answer))
+    }
+}
+
+impl Store for MemoryStore {
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        self.ask(|state| batch.iter().map(|write| state.apply(write)).collect())
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.ask(|state| state.read(stream, from, limit, max_bytes))
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.ask(|state| state.read_back(stream, from, limit, max_bytes))
+    }
+
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
+        self.ask(|state| state.headers(stream, from, limit))
+    }
+
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        self.ask(|state| state.open(user, device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
+        self.ask(|state| state.devices(user))
+    }
+
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
+        self.ask(|state| state.marks(user))
+    }
+
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>> {
+        self.ask(|state| message_ids.iter().map(|id| state.find(sender, id)).collect())
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members> {
+        self.ask(|state| state.members(group, after, limit))
+    }
+
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
+        self.ask(|state| state.membership(group, user))
+    }
+
+    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
+        self.ask(|state| state.maintain(now))
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        self.epoch.clone()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        let closed = self.lock().take().map(drop).ok_or(StoreError::Closed);
+        Box::pin(ready(closed))
+    }
+}

@@ -1,0 +1,157 @@
+//! Reads of the memory store's state. Nothing here changes anything.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::key::{GroupKey, StreamKey, UserKey};
+use super::super::store::{
+    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream, Page,
+};
+use super::state::{KnownDevice, State, Stream};
+
+impl State {
+    /// See [`Store::read`](crate::log::store::Store::read).
+    pub fn read(&self, stream: &StreamKey, from: u64, limit: usize, max_bytes: usize) -> Page {
+        let Some(stream) = self.streams.get(stream) else { return empty(from.max(1)) };
+        let from = from.max(stream.floor());
+        let mut page = Page { floor: stream.floor(), head: stream.head(), entries: Vec::new(), next: from };
+        let mut bytes = 0;
+        for entry in stream.entries.iter().skip(usize::try_from(from - stream.floor()).unwrap_or(usize::MAX))
+        {
+            if !take(&mut page, &mut bytes, entry, limit, max_bytes) {
+                break;
+            }
+            page.next = entry.seq + 1;
+        }
+        page
+    }
+
+    /// See [`Store::read_back`](crate::log::store::Store::read_back).
+    pub fn read_back(&self, stream: &StreamKey, from: u64, limit: usize, max_bytes: usize) -> Page {
+        let Some(stream) = self.streams.get(stream) else { return empty(0) };
+        let from = from.min(stream.head());
+        let mut page = Page { floor: stream.floor(), head: stream.head(), entries: Vec::new(), next: from };
+        let mut bytes = 0;
+        for entry in
+            stream.entries.iter().rev().skip(usize::try_from(stream.head() - from).unwrap_or(usize::MAX))
+        {
+            if !take(&mut page, &mut bytes, entry, limit, max_bytes) {
+                break;
+            }
+            page.next = entry.seq - 1;
+        }
+        page
+    }
+
+    /// See [`Store::headers`](crate::log::store::Store::headers).
+    pub fn headers(&self, stream: &StreamKey, from: u64, limit: usize) -> Page {
+        let mut page = self.read(stream, from, limit, usize::MAX);
+        for entry in &mut page.entries {
+            entry.body = Bytes::new();
+        }
+        page
+    }
+
+    /// See [`Store::open`](crate::log::store::Store::open).
+    pub fn open(&self, key: &UserKey, device: Option<&str>) -> Opened {
+        let user = self.users.get(key);
+        let broadcast = StreamKey::Broadcast(key.scope.clone());
+        let broadcast_start =
+            user.and_then(|user| user.broadcast_start).unwrap_or_else(|| self.head(&broadcast));
+        let mut streams =
+            vec![self.opened(StreamKey::Inbox(key.clone()), 0), self.opened(broadcast, broadcast_start)];
+        for group in user.iter().flat_map(|user| &user.groups) {
+            let group = GroupKey { scope: key.scope.clone(), group: group.clone() };
+            let start = self.membership(&group, &key.user).map_or(0, |membership| membership.start);
+            streams.push(self.opened(StreamKey::Group(group), start));
+        }
+        Opened {
+            streams,
+            device: user.zip(device).and_then(|(user, device)| {
+                user.devices.get_key_value(device).map(|(id, device)| told(id, device))
+            }),
+            last_seen: user.map_or(0, |user| user.last_seen),
+        }
+    }
+
+    fn opened(&self, stream: StreamKey, start: u64) -> OpenedStream {
+        let (floor, head, lineage) = match self.streams.get(&stream) {
+            Some(kept) => (kept.floor(), kept.head(), kept.lineage.clone()),
+            None => (1, 0, self.blank_lineage()),
+        };
+        OpenedStream { stream, start, floor, head, lineage }
+    }
+
+    /// See [`Store::devices`](crate::log::store::Store::devices).
+    pub fn devices(&self, user: &UserKey) -> Vec<Device> {
+        let devices = self.users.get(user).into_iter().flat_map(|user| &user.devices);
+        devices.map(|(id, device)| told(id, device)).collect()
+    }
+
+    /// See [`Store::marks`](crate::log::store::Store::marks).
+    pub fn marks(&self, user: &UserKey) -> Vec<(Conversation, u64)> {
+        let marks = self.users.get(user).into_iter().flat_map(|user| &user.marks);
+        marks.map(|(conversation, seq)| (conversation.clone(), *seq)).collect()
+    }
+
+    /// See [`Store::find`](crate::log::store::Store::find).
+    pub fn find(&self, sender: &UserKey, message_id: &Arc<str>) -> Option<Found> {
+        let (target, known) = self.ids.get(&(sender.clone(), message_id.clone()))?.last()?;
+        Some(Found { target: target.clone(), seq: known.seq, own_seq: known.own_seq })
+    }
+
+    /// See [`Store::members`](crate::log::store::Store::members).
+    pub fn members(&self, group: &GroupKey, after: Option<&str>, limit: usize) -> Members {
+        let Some(group) = self.groups.get(group) else { return Members::default() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = group
+            .users
+            .range::<str, _>((from, Bound::Unbounded))
+            .filter(|(_, (membership, _))| membership.is_some())
+            .map(|(user, _)| user.clone());
+        let users = rest.by_ref().take(limit).collect();
+        Members { users, total: group.members, more: rest.next().is_some() }
+    }
+
+    /// See [`Store::membership`](crate::log::store::Store::membership).
+    pub fn membership(&self, group: &GroupKey, user: &str) -> Option<Membership> {
+        self.groups.get(group)?.users.get(user)?.0
+    }
+}
+
+fn empty(next: u64) -> Page {
+    Page { floor: 1, head: 0, entries: Vec::new(), next }
+}
+
+fn take(page: &mut Page, bytes: &mut usize, entry: &Entry, limit: usize, max_bytes: usize) -> bool {
+    let size = bytes.saturating_add(entry.body.len());
+    if page.entries.len() >= limit || (!page.entries.is_empty() && size > max_bytes) {
+        return false;
+    }
+    *bytes = size;
+    page.entries.push(entry.clone());
+    true
+}
+
+fn told(id: &Arc<str>, device: &KnownDevice) -> Device {
+    let streams = device.places.iter().map(|(stream, (epoch, place))| DeviceStream {
+        stream: stream.clone(),
+        cursor: Cursor { epoch: epoch.clone(), seq: place.seq },
+        start: place.start,
+    });
+    Device {
+        device: id.clone(),
+        streams: streams.collect(),
+        attempts: device.attempts,
+        last_seen: device.last_seen,
+    }
+}
+
+impl Stream {
+    /// Whether the oldest entry has to go.
+    pub(super) fn oldest(&self) -> Option<&Entry> {
+        self.entries.front()
+    }
+}

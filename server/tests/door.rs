@@ -1,0 +1,390 @@
+//! The door: tokens, origins, limits, bad input, closing, draining.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::json;
+use support::{Client, Server};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use wsc_server::token::{Claims, Keys};
+use wsc_server::{Hub, MemoryStore, Settings};
+
+const SECRET: &[u8] = b"secret";
+
+async fn guarded() -> Server {
+    let mut settings = Settings::default();
+    settings.shards = 2;
+    settings.origins = vec!["https://app.example".to_owned()];
+    let store = MemoryStore::new(settings.retention);
+    Server::over(Hub::builder(store).settings(settings).keys(Keys::new(SECRET, []))).await
+}
+
+fn claims(user: &str) -> Claims {
+    Claims { uid: user.to_owned(), exp: 4_000_000_000, iat: 1_700_000_000, ..Claims::default() }
+}
+
+fn token(claims: &Claims) -> String {
+    claims.sign(SECRET).unwrap()
+}
+
+async fn connect(server: &Server, claims: &Claims, device: &str) -> Client {
+    let more = json!({"token": token(claims), "user_id": "ignored"});
+    server.connect_with("ignored", device, more).await
+}
+
+fn refused(result: Result<Client, Error>) -> (u16, serde_json::Value) {
+    match result.err() {
+        Some(Error::Http(response)) => {
+            let body = response.body().clone().unwrap_or_default();
+            (response.status().as_u16(), serde_json::from_slice(&body).unwrap_or_default())
+        }
+        other => panic!("expected an HTTP refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_token_says_who_it_is_wherever_it_stands() {
+    let server = guarded().await;
+    let alice = connect(&server, &claims("alice"), "a1").await;
+    assert_eq!(alice.connected["user_id"], "alice");
+    let bearer = format!("Bearer {}", token(&claims("bob")));
+    let in_query = format!("/ws?token={}", token(&claims("bob")));
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    for (path, headers) in
+        [("/ws", vec![protocol, ("authorization", bearer.as_str())]), (in_query.as_str(), vec![protocol])]
+    {
+        let mut bob = server.request(path, &headers).await.unwrap();
+        bob.say(&json!({"message_type": "connect", "protocol": 1, "device_id": "b1"})).await;
+        assert_eq!(bob.hear().await["user_id"], "bob");
+    }
+}
+
+#[tokio::test]
+async fn refusals_before_the_upgrade_are_json_with_the_right_status() {
+    let server = guarded().await;
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    let (status, body) = refused(server.request("/ws?token=nonsense", &[protocol]).await);
+    assert_eq!((status, &body["code"]), (401, &json!(80304)));
+    let (status, body) =
+        refused(server.request("/ws", &[protocol, ("origin", "https://evil.example")]).await);
+    assert_eq!((status, &body["code"]), (403, &json!(80303)));
+    server.request("/ws", &[protocol, ("origin", "https://app.example")]).await.unwrap();
+    let (status, body) = refused(server.request("/ws", &[("sec-websocket-protocol", "other.v1")]).await);
+    assert_eq!((status, &body["code"]), (400, &json!(80401)));
+    let (status, _) = refused(server.request("/ws", &[]).await);
+    assert_eq!(status, 401, "a bare client needs a token too");
+    let one = token(&claims("alice"));
+    let two = format!("/ws?token={}", token(&claims("bob")));
+    let (status, _) =
+        refused(server.request(&two, &[protocol, ("authorization", &format!("Bearer {one}"))]).await);
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn a_bad_first_frame_closes_with_its_own_code() {
+    let server = guarded().await;
+    let expired = token(&Claims { exp: 1000, ..claims("alice") });
+    let other_device = token(&Claims { did: "d1".to_owned(), ..claims("alice") });
+    let other_app = token(&Claims { aid: "other".to_owned(), ..claims("alice") });
+    let good = token(&claims("alice"));
+    let connect = |token: &str| {
+        format!(r#"{{"message_type":"connect","protocol":1,"device_id":"d2","token":"{token}"}}"#)
+    };
+    for (frame, code) in [
+        (connect(""), 4001),
+        (connect("nonsense"), 4001),
+        (connect(&other_app), 4001),
+        (connect(&expired), 4002),
+        (connect(&other_device), 4003),
+        (connect(&good).replace(":1,", ":2,"), 4011),
+        ("null".to_owned(), 4011),
+        (r#"{"message_type":"ping"}"#.to_owned(), 4011),
+    ] {
+        let mut client = server.socket().await;
+        client.raw(&frame).await;
+        assert_eq!(client.closed().await.unwrap().0, code, "{frame}");
+    }
+    let mut client = server.socket().await;
+    client.socket_send(Message::binary(vec![0_u8; 8])).await;
+    assert_eq!(client.closed().await.unwrap().0, 4011);
+}
+
+#[tokio::test]
+async fn a_connection_without_connect_frame_is_closed_with_4012() {
+    let server = Server::with(|settings| settings.peer.connect_ms = 200, |builder| builder).await;
+    let mut client = server.socket().await;
+    assert_eq!(client.closed().await.unwrap().0, 4012);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_with_4012() {
+    let server = Server::with(|settings| settings.peer.heartbeat_ms = 200, |builder| builder).await;
+    let mut client = server.connect("alice", "a1").await;
+    assert_eq!(client.closed().await.unwrap().0, 4012);
+}
+
+#[tokio::test]
+async fn capabilities_are_the_token_s() {
+    let server = guarded().await;
+    let cap = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let mut plain = connect(&server, &claims("alice"), "a1").await;
+    let broadcast = json!({"message_type": "text", "message_id": "1", "broadcast_type": "global"});
+    assert_eq!(plain.send(broadcast.clone()).await["code"], 80303);
+    for request in ["observe", "kick", "group_disband", "get_online_users"] {
+        let data = json!({"user_id": "bob", "group_id": if request == "observe" || request == "get_online_users" { "" } else { "g" }});
+        let answer = plain.ask(json!({"message_type": request, "message_id": "r", "data": data})).await;
+        assert_eq!(answer["code"], 80303, "{request}");
+    }
+    let join = json!({"message_type": "group_join", "message_id": "j", "group_ids": ["team-7"]});
+    assert_eq!(plain.ask(join.clone()).await["code"], 80303);
+    let able = Claims { cap: cap(&["broadcast", "group:team-*"]), ..claims("bob") };
+    let mut able = connect(&server, &able, "b1").await;
+    assert_eq!(able.send(broadcast).await["status"], "accepted");
+    assert_eq!(able.ask(join).await["data"]["action"], "joined");
+    assert_eq!(able.send_to("alice", "2", "no").await["code"], 80303);
+}
+
+#[tokio::test]
+async fn a_token_s_groups_are_joined_unless_the_user_was_removed_since() {
+    let server = guarded().await;
+    let member = Claims { gid: "team".to_owned(), ..claims("alice") };
+    let mut alice = connect(&server, &member, "a1").await;
+    assert!(alice.connected["streams"]["group:team"].is_object());
+    let group = wsc_server::GroupKey::new(&wsc_server::Scope::default(), "team");
+    assert!(server.hub.remove(&group, "alice").await.unwrap());
+    assert_eq!(alice.hear_type("group_changed").await["data"]["action"], "removed");
+    let mut alice = connect(&server, &member, "a1").await;
+    assert!(alice.connected["streams"]["group:team"].is_null());
+    let join = json!({"message_type": "group_join", "message_id": "j", "group_ids": ["team"]});
+    assert_eq!(alice.ask(join).await["code"], 80303);
+    let newer = Claims { iat: 3_999_999_999, ..member };
+    let alice = connect(&server, &newer, "a1").await;
+    assert!(alice.connected["streams"]["group:team"].is_object());
+}
+
+#[tokio::test]
+async fn a_token_that_ends_ends_the_connection_unless_it_is_refreshed() {
+    let server = guarded().await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let short = Claims { exp: now + 2, ..claims("alice") };
+    let mut first = connect(&server, &short, "a1").await;
+    let mut second = connect(&server, &short, "a2").await;
+    let refresh = json!({"message_type": "refresh", "message_id": "r", "token": token(&claims("alice"))});
+    assert_eq!(second.ask(refresh).await["message_type"], "ack");
+    assert_eq!(first.closed().await.unwrap().0, 4002);
+    second.silence().await;
+    let other = json!({"message_type": "refresh", "message_id": "r", "token": token(&claims("bob"))});
+    second.say(&other).await;
+    assert_eq!(second.closed().await.unwrap().0, 4001);
+}
+
+#[tokio::test]
+async fn nothing_crosses_from_one_application_to_another() {
+    let server = Server::start().await;
+    let mut alice = server.connect_with("alice", "a1", json!({"app_id": "one"})).await;
+    let mut other = server.connect_with("bob", "b1", json!({"app_id": "two"})).await;
+    let mut bob = server.connect_with("bob", "b1", json!({"app_id": "one"})).await;
+    let mut space = server.connect_with("bob", "b1", json!({"app_id": "one", "namespace": "n"})).await;
+    alice.send_to("bob", "1", "hello").await;
+    alice.send(json!({"message_type": "text", "message_id": "2", "broadcast_type": "global"})).await;
+    assert_eq!(bob.message().await["message_id"], "1");
+    assert_eq!(bob.message().await["message_id"], "2");
+    other.silence().await;
+    space.silence().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_answered_and_harms_nobody() {
+    let server = Server::start().await;
+    let mut bob = server.connect("bob", "b1").await;
+    let mut alice = server.connect("alice", "a1").await;
+    for (frame, code) in [
+        (json!({"message_type": "text", "message_id": "m", "receiver": "bob", "content": 5}), 80401),
+        (json!({"message_type": "text", "message_id": "m", "receiver": ""}), 80403),
+        (
+            json!({"message_type": "text", "message_id": "m", "receiver": "a", "broadcast_type": "global"}),
+            80403,
+        ),
+        (json!({"message_type": "text", "message_id": "m", "group_ids": ["a", "b"]}), 80403),
+        (json!({"message_type": "text", "message_id": "m", "receiver": "a\u{7}b"}), 80403),
+        (json!({"message_type": "text", "message_id": "m", "receiver": "x".repeat(129)}), 80403),
+        (json!({"message_type": "x".repeat(65), "message_id": "m", "receiver": "bob"}), 80401),
+        (json!({"message_type": "text", "message_id": "m", "receiver": "bob", "expires_in_ms": 0}), 80401),
+        (json!({"message_type": "connected", "message_id": "m", "receiver": "bob"}), 80401),
+        (json!({"message_type": "kick_out", "message_id": "m", "receiver": "bob"}), 80401),
+        (json!({"message_type": "error", "message_id": "m", "receiver": "bob"}), 80401),
+    ] {
+        assert_eq!(alice.send(frame.clone()).await["code"], code, "{frame}");
+    }
+    bob.silence().await;
+    let spoofed = json!({"message_type": "text", "message_id": "s", "receiver": "bob", "sender": "carol", "seq_no": 7,
+        "sender_type": "admin", "sender_client": "x", "stream": "broadcast", "source": "history", "observed": true,
+        "request_id": "r", "create_at": "1999"});
+    alice.send(spoofed).await;
+    let entry = bob.message().await;
+    assert_eq!(
+        (&entry["sender"], &entry["sender_client"], &entry["stream"]),
+        (&json!("alice"), &json!("a1"), &json!("inbox"))
+    );
+    assert_eq!(
+        (&entry["sender_type"], &entry["source"], &entry["seq_no"]),
+        (&json!("visitor"), &json!(null), &json!(1))
+    );
+    assert!(entry["observed"].is_null() && entry["request_id"].is_null() && entry["create_at"] != "1999");
+    for nonsense in ["", "null", "[]", "{", "\"ping\"", "{\"a\":1e999}", "{}", "7"] {
+        alice.raw(nonsense).await;
+        assert_eq!(alice.hear().await["code"], 80401, "{nonsense}");
+    }
+    alice.raw(&"[".repeat(60_000)).await;
+    alice.raw("{\"message_type\":\"text\",\"message_type\":\"text\"}").await;
+    assert_eq!(alice.closed().await.unwrap().0, 4011, "the tenth in a minute");
+    bob.silence().await;
+}
+
+#[tokio::test]
+async fn a_frame_above_the_limit_closes_with_1009_and_bad_text_with_1007() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    alice.raw(&"x".repeat(10 * 1024 * 1024)).await;
+    if let Some((code, _)) = alice.closed().await {
+        assert_eq!(code, 1009);
+    }
+    let mut alice = server.connect("alice", "a1").await;
+    use tokio::io::AsyncWriteExt as _;
+    alice.socket.get_mut().write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]).await.unwrap();
+    assert_eq!(alice.closed().await.unwrap().0, 1007);
+    let mut alice = server.connect("alice", "a1").await;
+    alice.socket.get_mut().write_all(&[0x81, 0x02, b'h', b'i']).await.unwrap();
+    assert_eq!(alice.closed().await.unwrap().0, 1002);
+}
+
+#[tokio::test]
+async fn over_the_rate_a_sender_waits_in_order_and_then_is_closed_with_4029() {
+    let server = Server::with(|settings| settings.sends = 50, |builder| builder).await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    for id in 1..=75 {
+        alice.say(&json!({"message_type": "text", "message_id": id.to_string(), "receiver": "bob"})).await;
+    }
+    for id in 1..=75 {
+        assert_eq!(bob.message().await["message_id"], id.to_string());
+    }
+    let server = Server::with(
+        |settings| {
+            settings.first_contacts = 1;
+            settings.stall_ms = 500;
+        },
+        |builder| builder,
+    )
+    .await;
+    let mut alice = server.connect("alice", "a1").await;
+    alice.send_to("bob", "1", "").await;
+    alice.say(&json!({"message_type": "text", "message_id": "2", "receiver": "carol"})).await;
+    let (code, reason) = alice.closed().await.unwrap();
+    assert!(code == 4029 && reason.contains("retry_after_ms="), "{code} {reason}");
+}
+
+#[tokio::test]
+async fn a_draining_hub_tells_flushes_closes_and_lets_nobody_in() {
+    let server = Server::with(|settings| settings.drain = Duration::from_secs(4), |builder| builder).await;
+    let mut alice = server.connect("alice", "a1").await;
+    for id in 0..200 {
+        alice.say(&json!({"message_type": "text", "message_id": id.to_string(), "receiver": "bob"})).await;
+    }
+    let hub = server.hub.clone();
+    let drain = tokio::spawn(async move { hub.drain().await });
+    let mut acks = 0;
+    let code = loop {
+        match alice.packet().await {
+            Some(Ok(Message::Text(text))) if text.contains("\"status\":\"accepted\"") => acks += 1,
+            Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code),
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((code, acks > 0), (1001, true));
+    drain.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_application_may_refuse_rewrite_take_and_hear() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use wsc_server::{ErrorCode, FailureKind, Verdict};
+    let (gone, offline) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count_gone, count_offline) = (Arc::clone(&gone), Arc::clone(&offline));
+    let server = Server::with(
+        |_| {},
+        move |builder| {
+            builder
+                .on_connect(
+                    |identity| if &*identity.user.user == "mallory" { Err("no".into()) } else { Ok(()) },
+                )
+                .on_message(|_, mut message| {
+                    Box::pin(async move {
+                        tokio::task::yield_now().await;
+                        match message.content.as_ref() {
+                            "panic" => panic!("on purpose"),
+                            "bad" => Verdict::Refuse(ErrorCode::Filtered, "not so".into()),
+                            "mine" => Verdict::Handled,
+                            _ => {
+                                message.content = message.content.to_uppercase().into();
+                                Verdict::Route(Box::new(message))
+                            }
+                        }
+                    })
+                })
+                .on_disconnect(move |_, _, _| {
+                    count_gone.fetch_add(1, Ordering::Relaxed);
+                })
+                .on_failure(FailureKind::UserOffline, move |_| {
+                    drop(count_offline.fetch_add(1, Ordering::Relaxed))
+                })
+        },
+    )
+    .await;
+    let mut mallory = server.socket().await;
+    mallory.say(&json!({"message_type": "connect", "protocol": 1, "user_id": "mallory"})).await;
+    assert_eq!(mallory.closed().await.unwrap().0, 4003);
+    let mut alice = server.connect("alice", "a1").await;
+    assert_eq!(alice.send_to("bob", "1", "bad").await["code"], 80404);
+    assert_eq!(alice.send_to("bob", "2", "panic").await["code"], 80404);
+    assert_eq!(alice.send_to("bob", "3", "mine").await["seq_no"], json!(null));
+    assert_eq!(
+        alice.send(json!({"message_type": "text", "message_id": "4", "content": "mine"})).await["status"],
+        "accepted"
+    );
+    alice.send_to("bob", "5", "hello").await;
+    let mut bob = server.connect("bob", "b1").await;
+    assert_eq!(bob.message().await["content"], "HELLO");
+    drop(alice);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((gone.load(Ordering::Relaxed), offline.load(Ordering::Relaxed)), (1, 1));
+}
+
+#[tokio::test]
+async fn the_application_sends_and_hears_how_far_it_got() {
+    use wsc_server::{Recipient, Scope, UserKey};
+    let server = Server::start().await;
+    let mut bob = server.connect("bob", "b1").await;
+    let user = UserKey::new(&Scope::default(), "bob");
+    let message = wsc_server::Message::to_user("", "hello");
+    let mut sent = server.hub.send(&Recipient::User(user.clone()), message.clone()).await.unwrap();
+    let entry = bob.message().await;
+    assert_eq!((&entry["sender"], &entry["content"]), (&json!("system"), &json!("hello")));
+    bob.acknowledge("inbox", 1).await;
+    tokio::time::timeout(support::PATIENCE, sent.delivered()).await.unwrap();
+    let read =
+        json!({"message_type": "read", "message_id": "m", "stream": "inbox", "peer": "system", "seq_no": 1});
+    bob.ask(read).await;
+    tokio::time::timeout(support::PATIENCE, sent.read()).await.unwrap();
+    let found = server.hub.find_connections(|connection| &*connection.user.user == "bob").await;
+    assert_eq!((found.len(), &*found[0].device), (1, "b1"));
+    assert_eq!(server.hub.send_where(message, |connection| &*connection.user_type == "visitor").await, 1);
+    assert_eq!(bob.message().await["content"], "hello");
+    server.hub.kick(&user, None, "enough");
+    assert_eq!(bob.closed().await.unwrap().0, 4010);
+}

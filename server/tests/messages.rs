@@ -1,0 +1,92 @@
+//! Messages between users, groups and everybody.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use serde_json::json;
+use support::Server;
+
+#[tokio::test]
+async fn a_message_to_a_user_is_accepted_and_handed_over() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    let ack = alice.send_to("bob", "m1", "hello").await;
+    assert_eq!(
+        (&ack["message_type"], &ack["status"], &ack["seq_no"]),
+        (&json!("ack"), &json!("accepted"), &json!(1))
+    );
+    let entry = bob.message().await;
+    assert_eq!(entry["content"], "hello");
+    assert_eq!(
+        (&entry["sender"], &entry["stream"], &entry["seq_no"]),
+        (&json!("alice"), &json!("inbox"), &json!(1))
+    );
+    assert_eq!((&entry["sender_client"], &entry["source"]), (&json!("a1"), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_message_waits_for_every_device_and_the_sender_s_other_devices_get_it_too() {
+    let server = Server::start().await;
+    drop(server.connect("bob", "b1").await);
+    drop(server.connect("bob", "b2").await);
+    let mut alice = server.connect("alice", "a1").await;
+    let mut other = server.connect("alice", "a2").await;
+    alice.send_to("bob", "m1", "hello").await;
+    let skip = alice.hear_type("skip").await;
+    assert_eq!((&skip["from"], &skip["to"]), (&json!(1), &json!(1)));
+    assert_eq!(other.message().await["content"], "hello");
+    for device in ["b1", "b2"] {
+        let mut bob = server.connect("bob", device).await;
+        assert_eq!(bob.connected["streams"]["inbox"]["head"], 1);
+        let entry = bob.message().await;
+        assert_eq!((&entry["content"], &entry["source"]), (&json!("hello"), &json!("offline")));
+        bob.acknowledge("inbox", 1).await;
+        bob.say(&json!({"message_type": "ping"})).await;
+        assert_eq!(bob.hear().await["message_type"], "pong");
+        drop(bob);
+        let mut again = server.connect("bob", device).await;
+        assert_eq!(again.connected["streams"]["inbox"]["from"], 2);
+        again.silence().await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_again_is_the_same_message_and_other_content_is_an_error() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let first = alice.send_to("bob", "m1", "hello").await;
+    let again = alice.send_to("bob", "m1", "hello").await;
+    assert_eq!((&again["seq_no"], &again["duplicate"]), (&first["seq_no"], &json!(true)));
+    assert_eq!(again["create_at"], first["create_at"]);
+    assert_eq!(alice.send_to("bob", "m1", "other").await["code"], 80406);
+}
+
+#[tokio::test]
+async fn a_group_s_message_reaches_its_members_and_nobody_else() {
+    let server = Server::start().await;
+    let group = json!({"group_id": "team"});
+    let mut alice = server.connect_with("alice", "a1", group.clone()).await;
+    let mut bob = server.connect_with("bob", "b1", group).await;
+    let mut carol = server.connect("carol", "c1").await;
+    let message =
+        json!({"message_type": "text", "message_id": "g1", "group_ids": ["team"], "content": "all"});
+    let ack = alice.send(message.clone()).await;
+    assert_eq!((&ack["stream"], &ack["seq_no"]), (&json!("group:team"), &json!(1)));
+    let entry = bob.message().await;
+    assert_eq!((&entry["stream"], &entry["content"]), (&json!("group:team"), &json!("all")));
+    assert_eq!(carol.send(message).await["code"], 81401);
+    carol.silence().await;
+}
+
+#[tokio::test]
+async fn everybody_gets_a_broadcast() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    let ack =
+        alice.send(json!({"message_type": "text", "message_id": "1", "broadcast_type": "global"})).await;
+    assert_eq!(ack["stream"], "broadcast");
+    assert_eq!(bob.message().await["stream"], "broadcast");
+}
