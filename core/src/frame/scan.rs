@@ -356,12 +356,20 @@ impl<'a> Scanner<'a> {
 
 /// A list of texts.
 pub(super) fn list<'a>(scanner: &mut Scanner<'a>, field: &'static str) -> Result<Vec<Text<'a>>, Fault> {
-    let mut items = Vec::new();
-    scanner.array(field, |scanner| {
-        items.push(scanner.text(field)?);
-        Ok(())
+    let (mut items, mut wrong) = (Vec::new(), None);
+    scanner.array(field, |scanner| match scanner.text(field) {
+        Ok(item) => {
+            items.push(item);
+            Ok(())
+        }
+        // The rest of the list is read all the same, so that whoever reads on stands behind it.
+        Err(fault @ Fault::Field(_)) => {
+            wrong.get_or_insert(fault);
+            Ok(())
+        }
+        Err(fault) => Err(fault),
     })?;
-    Ok(items)
+    wrong.map_or(Ok(items), Err)
 }
 
 /// How many bytes from the beginning stand for themselves in a string: no quote, backslash or control character.
