@@ -69,11 +69,6 @@ enum What {
     ServeRaw { shape: bench::Shape, input: usize, output: usize },
 }
 
-/// The allocator of the command `wsc`.
-#[cfg(not(debug_assertions))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.what {
