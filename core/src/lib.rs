@@ -5,7 +5,9 @@
 //! device's connection to a hub, and [`peer::Peer`], the hub's half of one connection. Both obey one rule:
 //! **after every mutation drain the outputs before the next mutation.**
 
+pub mod backoff;
 pub mod budget;
+pub mod client;
 pub mod codes;
 pub mod coverage;
 pub mod frame;
@@ -13,7 +15,6 @@ pub mod kind;
 pub mod limits;
 pub mod message;
 pub mod names;
-
 pub mod peer;
 pub mod time;
 

@@ -1,1 +1,6 @@
-//! Placeholder replaced by the next commits.
+//! Tests that need more than one crate: a simulated network and what must be true in it, and scripts for the client
+//! machine that every SDK runs. Never part of what is shipped.
+
+pub mod network;
+pub mod simulation;
+pub mod vectors;

@@ -1,1 +1,52 @@
-//! Placeholder replaced by the next commits.
+//! The wsc client for Rust: reliable real-time messaging over one connection that heals itself.
+//!
+//! A message that was accepted is delivered to every device it is meant for, in order, handed over once, or the device
+//! is told exactly what it missed. [`Client::send`] returns when the outbox has the message; with a file outbox it then
+//! survives the process. [`Client::messages`] gives a stream's messages in order, gaps included as values.
+//!
+//! "Once" holds as long as the device keeps its cursor: with [`Builder::outbox`] across restarts, in memory within one
+//! process. This crate never holds protocol state of its own: that is [`wsc_core::client::Client`]; here are sockets,
+//! clocks, files and streams.
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//! use wsc_client::{Client, Delivery, Message};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder("ws://127.0.0.1:8080/ws").user("alice").outbox("alice.outbox").connect().await?;
+//! let receipt = client.send(Message { require_ack: true, ..Message::to_user("bob", "hello") }).await?;
+//! println!("stored at {:?}", receipt.accepted().await?.seq);
+//!
+//! let mut inbox = client.inbox().messages();
+//! while let Some(delivery) = inbox.next().await {
+//!     match delivery {
+//!         Delivery::Message(message) => println!("{}: {}", message.sender, message.content),
+//!         Delivery::Gap(gap) => println!("missed {} to {}", gap.from, gap.to),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod client;
+mod clock;
+mod driver;
+mod error;
+mod mailroom;
+mod presence;
+mod receipt;
+mod requests;
+mod storage;
+mod stream;
+mod transport;
+
+pub use builder::Builder;
+pub use client::{Channel, Client, Group, Page};
+pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
+pub use presence::Presence;
+pub use receipt::{Accepted, Receipt};
+pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
+pub use wsc_core::client::{Closed, Event, Gap, RequestError as AnswerError, Stage, State, Sync, TokenError};
+pub use wsc_core::frame::{ConversationState, Conversations, MemberPage, PresenceOf, ReceiptOf};
+pub use wsc_core::{CloseCode, ErrorCode, Message, MessageType, StreamName};

@@ -1,0 +1,225 @@
+//! The settings of a client.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_tungstenite::Connector;
+use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
+
+use crate::client::Client;
+use crate::driver::{self, Parts};
+use crate::error::BuildError;
+use crate::storage::Storage;
+use crate::transport::Transport;
+
+pub(crate) type TokenFuture = Pin<Box<dyn Future<Output = Result<String, TokenError>> + Send>>;
+pub(crate) type Provider = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
+
+/// The settings of a client, see [`Client::builder`].
+#[must_use = "a builder does nothing before connect or build"]
+pub struct Builder {
+    address: String,
+    config: Config,
+    outbox: Option<PathBuf>,
+    provider: Option<Provider>,
+    connector: Option<Connector>,
+}
+
+impl Builder {
+    pub(crate) fn new(address: String) -> Self {
+        let client = concat!("wsc-rust/", env!("CARGO_PKG_VERSION")).to_owned();
+        let config = Config { client, ..Config::default() };
+        Self { address, config, outbox: None, provider: None, connector: None }
+    }
+
+    /// A token that does not change.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wsc_client::BuildError> {
+    /// let client = wsc_client::Client::builder("wss://hub.example").token("eyJ…").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.config.token = Some(token.into());
+        self
+    }
+
+    /// Where tokens come from: asked at connect, before one ends, and when the hub refuses one.
+    ///
+    /// ```no_run
+    /// # async fn fetch() -> std::io::Result<String> { Ok(String::new()) }
+    /// # async fn example() -> Result<(), wsc_client::BuildError> {
+    /// use wsc_client::{Client, TokenError};
+    /// let client = Client::builder("wss://hub.example")
+    ///     .token_provider(|| async { fetch().await.map_err(|_| TokenError::Temporary) })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token_provider<F, R>(mut self, provider: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<String, TokenError>> + Send + 'static,
+    {
+        self.provider = Some(Arc::new(move || Box::pin(provider())));
+        self.config.token_provider = true;
+        self
+    }
+
+    /// Who to be where the hub runs without authentication (development).
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.config.identity.user_id = user.into();
+        self
+    }
+
+    /// The user's type, without authentication.
+    pub fn user_type(mut self, user_type: impl Into<String>) -> Self {
+        self.config.identity.user_type = user_type.into();
+        self
+    }
+
+    /// The application, without authentication.
+    pub fn app(mut self, app: impl Into<String>) -> Self {
+        self.config.identity.app_id = app.into();
+        self
+    }
+
+    /// The namespace, without authentication.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.config.identity.namespace = namespace.into();
+        self
+    }
+
+    /// Groups to join at connect, without authentication.
+    pub fn groups_to_join<I: IntoIterator<Item: Into<String>>>(mut self, groups: I) -> Self {
+        self.config.identity.groups = groups.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// This installation's id: the same at every start. With a token that names a device: that one. Left out, an outbox
+    /// makes and keeps one; in memory the client is a passing device, which begins at the heads and leaves nothing.
+    pub fn device(mut self, device: impl Into<String>) -> Self {
+        self.config.device_id = device.into();
+        self
+    }
+
+    /// Keeps unsettled sends, cursors and the device's id in a file. A send returns once it is on the disk. The file is
+    /// locked: one client at a time.
+    pub fn outbox(mut self, path: impl Into<PathBuf>) -> Self {
+        self.outbox = Some(path.into());
+        self
+    }
+
+    /// Keeps everything in memory only; this is the default.
+    pub fn memory(mut self) -> Self {
+        self.outbox = None;
+        self
+    }
+
+    /// Unsettled sends kept at most, by count and by bytes; 10,000 and 16 MiB unless told otherwise.
+    pub fn outbox_limits(mut self, count: usize, bytes: usize) -> Self {
+        self.config.outbox_count = count;
+        self.config.outbox_bytes = bytes;
+        self
+    }
+
+    /// Which of the user's groups to read; all unless told otherwise.
+    pub fn groups<I: IntoIterator<Item: Into<String>>>(mut self, groups: I) -> Self {
+        self.config.groups = Some(groups.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A new device begins at the head of each stream, not at the user's start.
+    pub fn start_at_head(mut self) -> Self {
+        self.config.start_at_head = true;
+        self
+    }
+
+    /// Whether an entry counts as handed over when the stream gave it out. Otherwise the application says so with
+    /// [`Delivery::acknowledge`](crate::Delivery::acknowledge), and gets again after a crash what it did not.
+    pub fn auto_acknowledge(mut self, automatic: bool) -> Self {
+        self.config.auto_acknowledge = automatic;
+        self
+    }
+
+    /// The client's name and version, told to the hub.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.client = name.into();
+        self
+    }
+
+    /// TLS settings of one's own: a private authority, a client certificate.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.connector = Some(Connector::Rustls(config));
+        self
+    }
+
+    /// Starts the client and connects, now and whenever the connection is lost. Returns without waiting for the hub: the
+    /// client works without one, and [`Client::connected`] waits.
+    pub async fn connect(self) -> Result<Client, BuildError> {
+        let client = self.build().await?;
+        client.connect().await;
+        Ok(client)
+    }
+
+    /// Starts the client without connecting, so that streams can be read from the first message on.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wsc_client::BuildError> {
+    /// let client = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").build().await?;
+    /// let inbox = client.inbox().messages();
+    /// client.connect().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn build(mut self) -> Result<Client, BuildError> {
+        let transport = Transport::new(&self.address, self.connector)?;
+        let mut random = [0; 24];
+        getrandom::fill(&mut random).map_err(|_| BuildError::Entropy)?;
+        let seed = random.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        let automatic = std::mem::replace(&mut self.config.auto_acknowledge, false);
+        let mut opened = None;
+        if let Some(path) = self.outbox {
+            let asked = self.config.device_id.clone();
+            let made = random[8..].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let task = move || open(&path, &asked, made);
+            let (storage, saved) =
+                tokio::task::spawn_blocking(task).await.map_err(std::io::Error::other)??;
+            self.config.device_id.clone_from(&saved.device_id);
+            self.config.storage = Stored::Durable;
+            opened = Some((storage, saved));
+        }
+        let mut machine = core::Client::new(self.config, seed);
+        let storage = opened.map(|(storage, saved)| {
+            machine.restore(saved);
+            storage
+        });
+        Ok(driver::start(Parts { machine, storage, transport, provider: self.provider, automatic }))
+    }
+}
+
+/// Opens an outbox; it has a device from its first day on.
+fn open(path: &std::path::Path, asked: &str, made: String) -> Result<(Storage, core::Saved), BuildError> {
+    let (mut storage, saved) = Storage::open(path)?;
+    if let Some(saved) = saved {
+        if !asked.is_empty() && saved.device_id != asked {
+            return Err(BuildError::OtherDevice(saved.device_id));
+        }
+        return Ok((storage, saved));
+    }
+    let device_id = if asked.is_empty() { made } else { asked.to_owned() };
+    let saved = core::Saved { device_id, ..core::Saved::default() };
+    storage.rewrite(&saved)?;
+    Ok((storage, saved))
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! Sends on their way to the disk: written at once, synced many at a time on a thread of their own, then answered.
+
+use std::collections::VecDeque;
+use std::io;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use wsc_core::client::{Change, SendId};
+use wsc_core::{Message, Timestamp};
+
+use super::{Driver, Followed};
+use crate::error::SendError;
+use crate::receipt::{Progress, Receipt};
+use crate::storage::Storage;
+use crate::stream::Notice;
+
+type Reply = oneshot::Sender<Result<Receipt, SendError>>;
+
+pub(super) struct Saving {
+    storage: Option<Storage>,
+    /// Why nothing can be saved any more.
+    failed: Option<String>,
+    /// The last send written and not yet being synced.
+    written: Option<SendId>,
+    syncing: Option<(SendId, JoinHandle<io::Result<()>>)>,
+    replies: VecDeque<(Receipt, Reply)>,
+}
+
+impl Saving {
+    pub(super) fn new(storage: Option<Storage>) -> Self {
+        Self { storage, failed: None, written: None, syncing: None, replies: VecDeque::new() }
+    }
+
+    /// Whether sends outlive the process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.storage.is_some()
+    }
+
+    pub(super) fn add(&mut self, change: &Change) {
+        if let Some(storage) = self.storage.as_mut() {
+            storage.add(change);
+            if let Change::Put(send) = change {
+                self.written = Some(send.id);
+            }
+        }
+    }
+
+    /// Begins to sync what was written, unless that is under way.
+    pub(super) fn begin(&mut self) {
+        if self.syncing.is_some() {
+            return;
+        }
+        if let (Some(up_to), Some(storage)) = (self.written.take(), self.storage.as_ref()) {
+            let handle = storage.handle();
+            let task = tokio::task::spawn_blocking(move || handle?.sync_data());
+            self.syncing = Some((up_to, task));
+        }
+    }
+
+    pub(super) fn syncing(&mut self) -> Option<&mut JoinHandle<io::Result<()>>> {
+        self.syncing.as_mut().map(|(_, task)| task)
+    }
+
+    /// Brings everything to the disk before the end.
+    pub(super) async fn finish(&mut self) {
+        if let Some((_, task)) = self.syncing.take() {
+            let _ = task.await;
+        }
+        if let Some(mut storage) = self.storage.take() {
+            let last = move || storage.write().and_then(|()| storage.handle()?.sync_data());
+            let _ = tokio::task::spawn_blocking(last).await;
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn send(&mut self, now: Timestamp, message: Message<'static>, reply: Reply) {
+        if let Some(why) = &self.saving.failed {
+            let _ = reply.send(Err(SendError::Storage(why.clone())));
+            return;
+        }
+        let receipts = message.require_ack && !message.receiver.is_empty() && !message.is_volatile();
+        let volatile = message.is_volatile();
+        let (send, message_id) = match self.machine.send_named(now, message) {
+            Ok(taken) => taken,
+            Err(error) => {
+                let _ = reply.send(Err(error.into()));
+                return;
+            }
+        };
+        let (sender, progress) = watch::channel(Progress::default());
+        self.followed.insert(send, Followed { progress: sender, receipts });
+        let receipt = Receipt { send, message_id, progress };
+        if self.saving.storage.is_some() && !volatile {
+            self.saving.replies.push_back((receipt, reply));
+        } else {
+            let _ = reply.send(Ok(receipt));
+        }
+    }
+
+    /// Hands changes to the operating system.
+    pub(super) fn save(&mut self) {
+        let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
+        if let Err(error) = written {
+            self.storage_failed(&error);
+        }
+    }
+
+    /// A sync ended.
+    pub(super) fn saved(&mut self, now: Timestamp, outcome: io::Result<()>) {
+        let Some((up_to, _)) = self.saving.syncing.take() else { return };
+        if let Err(error) = outcome {
+            return self.storage_failed(&error);
+        }
+        while let Some((receipt, reply)) =
+            self.saving.replies.pop_front_if(|(receipt, _)| receipt.send <= up_to)
+        {
+            let _ = reply.send(Ok(receipt));
+        }
+        self.machine.handle_stored(now, up_to);
+        if self.saving.storage.as_ref().is_some_and(Storage::is_bloated) {
+            let saved = self.machine.snapshot();
+            let rewritten = self.saving.storage.as_mut().map_or(Ok(()), |storage| storage.rewrite(&saved));
+            if let Err(error) = rewritten {
+                self.storage_failed(&error);
+            }
+        }
+    }
+
+    /// Nothing can be saved any more: what is not saved is not sent.
+    fn storage_failed(&mut self, error: &io::Error) {
+        let why = error.to_string();
+        self.saving.storage = None;
+        self.saving.written = None;
+        self.saving.failed = Some(why.clone());
+        let now = self.clock.now();
+        for (receipt, reply) in std::mem::take(&mut self.saving.replies) {
+            self.machine.cancel(now, receipt.send);
+            let _ = reply.send(Err(SendError::Storage(why.clone())));
+        }
+        let _ = self.notices.send(Notice::StorageFailed(why));
+    }
+}

@@ -1,0 +1,212 @@
+//! Where entries wait for the application, one slot per stream, and where it says how far it is. Never talks to the hub.
+//!
+//! The driver puts in, readers take out. When too much waits the driver stops reading the socket, so that a slow
+//! application holds back the hub and not the memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use wsc_core::StreamName;
+use wsc_core::client::{Gap, Generation};
+
+use crate::stream::{Delivery, Entry, Missed};
+
+/// Entries that may wait.
+const ENTRIES: usize = 8192;
+/// Bytes that may wait.
+const BYTES: usize = 16 * 1024 * 1024;
+/// How long entries of a stream that nobody reads are held.
+pub(crate) const UNREAD: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub(crate) struct Mailroom {
+    rooms: Mutex<Rooms>,
+    /// The driver has something to do: acknowledgements, or room again.
+    pub(crate) wake: Notify,
+    /// Whether taking an entry acknowledges it.
+    automatic: bool,
+}
+
+#[derive(Debug, Default)]
+struct Rooms {
+    slots: HashMap<StreamName<'static>, Slot>,
+    handed: HashMap<StreamName<'static>, (Generation, u64)>,
+    entries: usize,
+    bytes: usize,
+    readers: u64,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    queue: VecDeque<Delivery>,
+    waker: Option<Waker>,
+    /// Who reads; 0: nobody.
+    reader: u64,
+    /// Since when something waits and nobody reads.
+    unread: Option<Instant>,
+}
+
+/// Entries that nobody read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unread {
+    pub(crate) stream: StreamName<'static>,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+impl Mailroom {
+    pub(crate) fn new(automatic: bool) -> Self {
+        Self { rooms: Mutex::default(), wake: Notify::new(), automatic }
+    }
+
+    /// A reader that panicked while it held the lock left whole values behind: every change here is one step.
+    fn lock(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn put_message(
+        self: &Arc<Self>,
+        message: Box<wsc_core::Message<'static>>,
+        generation: Generation,
+    ) {
+        let Some(stream) = message.stream.clone() else { return };
+        let entry = Entry { message, generation, room: Arc::clone(self) };
+        self.put(stream, Delivery::Message(entry));
+    }
+
+    pub(crate) fn put_gap(self: &Arc<Self>, gap: Gap) {
+        let stream = gap.stream.clone();
+        self.put(stream, Delivery::Gap(Missed { gap, room: Arc::clone(self) }));
+    }
+
+    fn put(&self, stream: StreamName<'static>, delivery: Delivery) {
+        let mut rooms = self.lock();
+        rooms.entries += 1;
+        rooms.bytes += delivery.size();
+        let slot = rooms.slots.entry(stream).or_default();
+        slot.queue.push_back(delivery);
+        if slot.reader == 0 {
+            slot.unread.get_or_insert_with(Instant::now);
+        }
+        if let Some(waker) = slot.waker.take() {
+            drop(rooms);
+            waker.wake();
+        }
+    }
+
+    /// Whether the socket should not be read just now.
+    pub(crate) fn is_full(&self) -> bool {
+        let rooms = self.lock();
+        rooms.entries >= ENTRIES || rooms.bytes >= BYTES
+    }
+
+    /// A new reader of a stream; the one before it ends.
+    pub(crate) fn read(&self, stream: &StreamName<'static>) -> u64 {
+        let mut rooms = self.lock();
+        rooms.readers += 1;
+        let reader = rooms.readers;
+        let slot = rooms.slots.entry(stream.clone()).or_default();
+        slot.reader = reader;
+        slot.unread = None;
+        if let Some(waker) = slot.waker.take() {
+            drop(rooms);
+            waker.wake();
+        }
+        reader
+    }
+
+    pub(crate) fn stop(&self, stream: &StreamName<'static>, reader: u64) {
+        let mut rooms = self.lock();
+        if let Some(slot) = rooms.slots.get_mut(stream).filter(|slot| slot.reader == reader) {
+            slot.reader = 0;
+            slot.waker = None;
+            slot.unread = (!slot.queue.is_empty()).then(Instant::now);
+        }
+    }
+
+    pub(crate) fn poll(
+        &self,
+        stream: &StreamName<'static>,
+        reader: u64,
+        context: &Context<'_>,
+    ) -> Poll<Option<Delivery>> {
+        let mut rooms = self.lock();
+        let closed = rooms.closed;
+        let Some(slot) = rooms.slots.get_mut(stream).filter(|slot| slot.reader == reader) else {
+            return Poll::Ready(None);
+        };
+        let Some(delivery) = slot.queue.pop_front() else {
+            if closed {
+                return Poll::Ready(None);
+            }
+            slot.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        let was_full = rooms.entries >= ENTRIES || rooms.bytes >= BYTES;
+        rooms.entries -= 1;
+        rooms.bytes -= delivery.size();
+        drop(rooms);
+        if self.automatic {
+            let (generation, seq) = delivery.place();
+            self.acknowledge(stream, generation, seq);
+        } else if was_full {
+            self.wake.notify_one();
+        }
+        Poll::Ready(Some(delivery))
+    }
+
+    pub(crate) fn acknowledge(&self, stream: &StreamName<'static>, generation: Generation, seq: u64) {
+        let mut rooms = self.lock();
+        match rooms.handed.get_mut(stream) {
+            Some(place) if place.0 == generation => place.1 = place.1.max(seq),
+            Some(place) if place.0 > generation => return,
+            Some(place) => *place = (generation, seq),
+            None => {
+                rooms.handed.insert(stream.clone(), (generation, seq));
+            }
+        }
+        drop(rooms);
+        self.wake.notify_one();
+    }
+
+    /// What the application acknowledged since the last call.
+    pub(crate) fn take_handed(&self) -> Vec<(StreamName<'static>, Generation, u64)> {
+        let mut rooms = self.lock();
+        rooms.handed.drain().map(|(stream, (generation, seq))| (stream, generation, seq)).collect()
+    }
+
+    /// Lets go of what nobody read for [`UNREAD`], acknowledges it, and says what it was.
+    pub(crate) fn sweep(&self) -> Vec<Unread> {
+        let mut swept = Vec::new();
+        let mut rooms = self.lock();
+        let rooms = &mut *rooms;
+        for (stream, slot) in &mut rooms.slots {
+            if slot.reader != 0 || slot.unread.is_none_or(|since| since.elapsed() < UNREAD) {
+                continue;
+            }
+            slot.unread = None;
+            let queue = std::mem::take(&mut slot.queue);
+            rooms.entries -= queue.len();
+            rooms.bytes -= queue.iter().map(Delivery::size).sum::<usize>();
+            if let (Some(first), Some(last)) = (queue.front(), queue.back()) {
+                let (generation, to) = last.place();
+                rooms.handed.insert(stream.clone(), (generation, to));
+                swept.push(Unread { stream: stream.clone(), from: first.first(), to });
+            }
+        }
+        swept
+    }
+
+    /// A stream is not read any more: what waits is still handed over, then nothing.
+    pub(crate) fn close(&self) {
+        let mut rooms = self.lock();
+        rooms.closed = true;
+        let wakers: Vec<_> = rooms.slots.values_mut().filter_map(|slot| slot.waker.take()).collect();
+        drop(rooms);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,138 @@
+//! Presence: what a watched user's status is now, then how it changes. Watched again after each connect.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use tokio::sync::mpsc;
+use wsc_core::frame::{PresenceOf, Query};
+
+use crate::client::{Client, Group};
+use crate::driver::Command;
+use crate::stream::Feed;
+
+/// What is watched: users, or a group's members.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    User(String),
+    Group(String),
+}
+
+/// What is watched, and how many times.
+#[derive(Debug, Default)]
+pub(crate) struct Watches {
+    counts: HashMap<Target, usize>,
+}
+
+impl Watches {
+    /// Adds targets. All are asked for, also those watched already: their status now is wanted.
+    pub(crate) fn add(&mut self, targets: &[Target]) {
+        for target in targets {
+            *self.counts.entry(target.clone()).or_default() += 1;
+        }
+    }
+
+    /// Takes targets away; those that nobody watches any more.
+    pub(crate) fn remove(&mut self, targets: &[Target]) -> Vec<Target> {
+        let mut gone = Vec::new();
+        for target in targets {
+            if let Some(count) = self.counts.get_mut(target) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(target);
+                    gone.push(target.clone());
+                }
+            }
+        }
+        gone
+    }
+
+    pub(crate) fn all(&self) -> Vec<Target> {
+        self.counts.keys().cloned().collect()
+    }
+}
+
+/// The queries for targets: users in lots, a group each.
+pub(crate) fn queries(targets: &[Target], watch: bool) -> Vec<Query<'static>> {
+    let query = |users: Vec<String>, group: String| {
+        let (users, group) = (users.into_iter().map(Into::into).collect(), group.into());
+        if watch { Query::Watch { users, group } } else { Query::Unwatch { users, group } }
+    };
+    let mut users = Vec::new();
+    let mut queries = Vec::new();
+    for target in targets {
+        match target {
+            Target::User(user) => users.push(user.clone()),
+            Target::Group(group) => queries.push(query(Vec::new(), group.clone())),
+        }
+    }
+    // A hundred ids of the greatest length fit into a frame.
+    queries.extend(users.chunks(wsc_core::limits::QUERY_IDS).map(|lot| query(lot.to_vec(), String::new())));
+    queries
+}
+
+/// The presence of the watched users: as it is at every connect, then each change. The last word about a user counts.
+/// Ends the watch when dropped.
+#[derive(Debug)]
+pub struct Presence {
+    feed: Feed<PresenceOf>,
+    targets: Vec<Target>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Stream for Presence {
+    type Item = PresenceOf;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PresenceOf>> {
+        loop {
+            let next = Pin::new(&mut self.feed).poll_next(context);
+            let Poll::Ready(Some(user)) = &next else { return next };
+            // Of a group the client does not know the members: all that is told passes.
+            let wanted = self.targets.iter().any(|target| match target {
+                Target::User(id) => *id == user.user,
+                Target::Group(_) => true,
+            });
+            if wanted {
+                return next;
+            }
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let _ = self.commands.try_send(Command::Unwatch { targets: std::mem::take(&mut self.targets) });
+    }
+}
+
+impl Client {
+    /// The presence of users, now and as it changes; at most 1,000.
+    ///
+    /// ```no_run
+    /// # async fn example(client: wsc_client::Client) {
+    /// use futures_util::StreamExt;
+    /// let mut presence = client.presence(["bob"]).await;
+    /// while let Some(user) = presence.next().await {
+    ///     println!("{} is {}", user.user, user.status);
+    /// }
+    /// # }
+    /// ```
+    pub async fn presence<I: IntoIterator<Item: Into<String>>>(&self, users: I) -> Presence {
+        self.watch(users.into_iter().map(|user| Target::User(user.into())).collect()).await
+    }
+
+    async fn watch(&self, targets: Vec<Target>) -> Presence {
+        // Listens before it asks, so that the answer is not missed.
+        let feed = Feed::new(self.presence.subscribe());
+        let _ = self.commands.send(Command::Watch { targets: targets.clone() }).await;
+        Presence { feed, targets, commands: self.commands.clone() }
+    }
+}
+
+impl Group {
+    /// The presence of its members, now and as it changes.
+    pub async fn presence(&self) -> Presence {
+        self.client.watch(vec![Target::Group(self.id.clone())]).await
+    }
+}

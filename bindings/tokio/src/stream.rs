@@ -1,0 +1,203 @@
+//! Streams of the application: a stream's messages, and feeds of what has no position.
+
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::broadcast;
+use wsc_core::client::{Event, Gap, Generation};
+use wsc_core::{Message, StreamName};
+
+use crate::mailroom::Mailroom;
+
+/// One thing a stream hands over, in order.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A message.
+    Message(Entry),
+    /// Positions that were for this device and are gone.
+    Gap(Missed),
+}
+
+/// A message of a stream.
+#[derive(Debug)]
+pub struct Entry {
+    pub(crate) message: Box<Message<'static>>,
+    pub(crate) generation: Generation,
+    pub(crate) room: Arc<Mailroom>,
+}
+
+/// A gap of a stream.
+#[derive(Debug)]
+pub struct Missed {
+    pub(crate) gap: Gap,
+    pub(crate) room: Arc<Mailroom>,
+}
+
+impl Delivery {
+    /// Everything of the stream up to here is dealt with: after a crash it does not come again. Needed when the client
+    /// was built with [`auto_acknowledge(false)`](crate::Builder::auto_acknowledge); else taking it was enough.
+    pub fn acknowledge(&self) {
+        match self {
+            Self::Message(entry) => entry.acknowledge(),
+            Self::Gap(missed) => missed.acknowledge(),
+        }
+    }
+
+    /// The message, if it is one.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message<'static>> {
+        match self {
+            Self::Message(entry) => Some(entry),
+            Self::Gap(_) => None,
+        }
+    }
+
+    pub(crate) fn place(&self) -> (Generation, u64) {
+        match self {
+            Self::Message(entry) => (entry.generation, entry.seq_no),
+            Self::Gap(missed) => (missed.generation, missed.to),
+        }
+    }
+
+    pub(crate) fn first(&self) -> u64 {
+        match self {
+            Self::Message(entry) => entry.seq_no,
+            Self::Gap(missed) => missed.from,
+        }
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Message(entry) => entry.size_hint() + size_of::<Message<'_>>(),
+            Self::Gap(_) => size_of::<Gap>(),
+        }
+    }
+}
+
+impl Entry {
+    /// See [`Delivery::acknowledge`].
+    pub fn acknowledge(&self) {
+        if let Some(stream) = &self.message.stream {
+            self.room.acknowledge(stream, self.generation, self.message.seq_no);
+        }
+    }
+
+    /// The message alone.
+    #[must_use]
+    pub fn into_message(self) -> Message<'static> {
+        *self.message
+    }
+}
+
+impl Deref for Entry {
+    type Target = Message<'static>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.message
+    }
+}
+
+impl Missed {
+    /// See [`Delivery::acknowledge`].
+    pub fn acknowledge(&self) {
+        self.room.acknowledge(&self.gap.stream, self.gap.generation, self.gap.to);
+    }
+}
+
+impl Deref for Missed {
+    type Target = Gap;
+
+    fn deref(&self) -> &Self::Target {
+        &self.gap
+    }
+}
+
+/// The messages of one stream, in order, once. Ends when the client closes, or when the same stream is read anew.
+///
+/// Reading slowly holds back the hub. A stream that nobody reads is held for 20 s; then its entries count as handed
+/// over, and [`Notice::Unread`] says which they were.
+#[derive(Debug)]
+pub struct Messages {
+    stream: StreamName<'static>,
+    reader: u64,
+    room: Arc<Mailroom>,
+}
+
+impl Messages {
+    pub(crate) fn new(stream: StreamName<'static>, room: Arc<Mailroom>) -> Self {
+        let reader = room.read(&stream);
+        Self { stream, reader, room }
+    }
+}
+
+impl Stream for Messages {
+    type Item = Delivery;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.room.poll(&self.stream, self.reader, context)
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.room.stop(&self.stream, self.reader);
+    }
+}
+
+/// Something that happened beside the streams.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A stream opened or closed, a membership changed, the hub has a notice, a read mark was refused, all streams are
+    /// caught up, or something was wrong.
+    Event(Event),
+    /// Nobody read these positions for 20 s: they count as handed over. `history` still has them.
+    Unread {
+        /// The stream.
+        stream: StreamName<'static>,
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// The outbox could not be written; sends are refused from now on.
+    StorageFailed(String),
+}
+
+/// A feed of things without a position: who is slow misses the oldest.
+pub struct Feed<T> {
+    inner: Pin<Box<dyn Stream<Item = T> + Send>>,
+}
+
+impl<T: Clone + Send + 'static> Feed<T> {
+    pub(crate) fn new(receiver: broadcast::Receiver<T>) -> Self {
+        let inner = unfold(receiver, |mut receiver| async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(item) => return Some((item, receiver)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        });
+        Self { inner: Box::pin(inner) }
+    }
+}
+
+impl<T> Stream for Feed<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        self.inner.as_mut().poll_next(context)
+    }
+}
+
+impl<T> std::fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Feed")
+    }
+}

@@ -1,0 +1,350 @@
+//! The driver against a hub that a test plays over a real socket on the loopback address.
+#![allow(missing_docs, reason = "tests")]
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use wsc_client::{
+    BuildError, Builder, Client, Closed, Delivery, Message, Notice, ReceiptError, State, TokenError,
+};
+
+struct Hub {
+    listener: TcpListener,
+}
+
+struct Link {
+    socket: WebSocketStream<TcpStream>,
+}
+
+impl Hub {
+    async fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a port") }
+    }
+
+    fn client(&self) -> Builder {
+        Client::builder(format!("ws://{}", self.listener.local_addr().expect("an address"))).user("alice")
+    }
+
+    async fn accept(&self) -> Link {
+        let (stream, _) = soon(self.listener.accept()).await.expect("a connection");
+        #[allow(clippy::result_large_err, reason = "the type of the library")]
+        let choose = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            assert_eq!(request.uri().path(), "/ws");
+            let protocol = request.headers().get("sec-websocket-protocol").cloned().expect("a protocol");
+            assert_eq!(protocol, "wsc.v1");
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok(response)
+        };
+        let socket = soon(tokio_tungstenite::accept_hdr_async(stream, choose)).await.expect("a handshake");
+        Link { socket }
+    }
+
+    /// Accepts, and greets; the `connect` frame.
+    async fn greet(&self, from: u64, head: u64) -> (Link, String) {
+        let mut link = self.accept().await;
+        let connect = link.next().await;
+        link.say(&format!(
+            r#"{{"message_type":"connected","protocol":1,"user_id":"alice","heartbeat_ms":25000,"window":64,"ack_ms":20,
+            "dedupe_ms":86400000,"limits":{{"frame":65536}},
+            "streams":{{"inbox":{{"epoch":"e1","from":{from},"head":{head}}}}}}}"#
+        ))
+        .await;
+        (link, connect)
+    }
+}
+
+impl Link {
+    async fn next(&mut self) -> String {
+        match soon(self.socket.next()).await {
+            Some(Ok(Frame::Text(text))) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.socket.send(Frame::text(text)).await.expect("sent");
+    }
+
+    async fn entry(&mut self, seq: u64) {
+        self.say(&format!(
+            r#"{{"message_type":"text","message_id":"i{seq}","sender":"bob","receiver":"alice","stream":"inbox","seq_no":{seq},"content":"c{seq}"}}"#
+        ))
+        .await;
+    }
+
+    async fn accept(&mut self, frame: &str, seq: u64) {
+        let id = message_id(frame);
+        self.say(&format!(
+            r#"{{"message_type":"ack","message_id":"{id}","status":"accepted","stream":"inbox","seq_no":{seq}}}"#
+        ))
+        .await;
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), future).await.expect("in time")
+}
+
+fn message_id(frame: &str) -> &str {
+    let (_, rest) = frame.split_once(r#""message_id":""#).expect("an id");
+    rest.split('"').next().expect("an id")
+}
+
+fn text(id: &'static str) -> Message<'static> {
+    Message { message_id: id.into(), ..Message::to_user("bob", "x") }
+}
+
+fn content(delivery: Option<Delivery>) -> String {
+    match delivery {
+        Some(Delivery::Message(message)) => message.content.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_sent_accepted_delivered_and_read() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, connect) = hub.greet(1, 0).await;
+    assert!(connect.contains(r#""user_id":"alice""#));
+    soon(client.connected()).await.expect("connected");
+    let receipt = client.send(Message { require_ack: true, ..text("a") }).await.expect("taken");
+    let frame = link.next().await;
+    link.accept(&frame, 7).await;
+    assert_eq!(soon(receipt.accepted()).await.expect("accepted").seq, 7);
+    link.say(r#"{"message_type":"delivered","receiver":"bob","message_ids":["a"]}"#).await;
+    soon(receipt.delivered()).await.expect("delivered");
+    link.say(r#"{"message_type":"read","receiver":"bob","message_ids":["a"]}"#).await;
+    soon(receipt.read()).await.expect("read");
+    let refused = client.send(text("b")).await.expect("taken");
+    assert_eq!(message_id(&link.next().await), "b");
+    link.say(r#"{"message_type":"error","message_id":"b","code":80404,"reason":"no"}"#).await;
+    assert!(matches!(soon(refused.accepted()).await, Err(ReceiptError::Refused { .. })));
+    assert_eq!(soon(receipt.delivered()).await, Ok(()));
+    let unfollowed = client.send(text("c")).await.expect("taken");
+    let frame = link.next().await;
+    link.accept(&frame, 8).await;
+    assert_eq!(soon(unfollowed.read()).await, Err(ReceiptError::Unfollowed));
+}
+
+#[tokio::test]
+async fn after_a_cut_the_client_resumes_and_sends_again() {
+    let hub = Hub::new().await;
+    let client = hub.client().build().await.expect("built");
+    let mut inbox = client.inbox().messages();
+    client.connect().await;
+    let (mut link, _) = hub.greet(1, 2).await;
+    link.entry(1).await;
+    link.entry(2).await;
+    assert_eq!(content(soon(inbox.next()).await), "c1");
+    assert_eq!(content(soon(inbox.next()).await), "c2");
+    while !link.next().await.contains(r#""message_type":"ack","stream":"inbox","seq_no":2"#) {}
+    let receipt = client.send(text("a")).await.expect("taken");
+    assert_eq!(message_id(&link.next().await), "a");
+    drop(link);
+    let (mut link, connect) = hub.greet(3, 3).await;
+    assert!(connect.contains(r#""inbox":{"epoch":"e1","seq":2}"#), "{connect}");
+    let again = link.next().await;
+    assert_eq!(message_id(&again), "a");
+    link.accept(&again, 3).await;
+    soon(receipt.accepted()).await.expect("accepted");
+}
+
+#[tokio::test]
+async fn without_acknowledgement_by_the_application_nothing_is_acknowledged() {
+    let hub = Hub::new().await;
+    let client = hub.client().auto_acknowledge(false).connect().await.expect("built");
+    let mut inbox = client.inbox().messages();
+    let (mut link, _) = hub.greet(1, 0).await;
+    link.entry(1).await;
+    link.entry(2).await;
+    link.say(r#"{"message_type":"gap","stream":"inbox","from":3,"to":5,"reason":"trimmed"}"#).await;
+    let first = soon(inbox.next()).await.expect("an entry");
+    soon(inbox.next()).await.expect("an entry");
+    let gap = soon(inbox.next()).await.expect("a gap");
+    assert!(matches!(&gap, Delivery::Gap(gap) if gap.to == 5));
+    assert!(timeout(Duration::from_millis(100), link.socket.next()).await.is_err());
+    first.acknowledge();
+    assert!(link.next().await.contains(r#""seq_no":1"#));
+    gap.acknowledge();
+    assert!(link.next().await.contains(r#""seq_no":5"#));
+}
+
+#[tokio::test]
+async fn a_file_outbox_survives_the_client() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    let device = client.device().to_owned();
+    assert_eq!(device.len(), 32);
+    let mut inbox = client.inbox().messages();
+    let (mut link, connect) = hub.greet(1, 1).await;
+    assert!(connect.contains(&device));
+    link.entry(1).await;
+    soon(inbox.next()).await.expect("an entry");
+    assert!(link.next().await.contains(r#""seq_no":1"#));
+    client.send(text("a")).await.expect("saved");
+    client.send(text("b")).await.expect("saved");
+    let frame = link.next().await;
+    assert_eq!(message_id(&frame), "a");
+    link.accept(&frame, 2).await;
+    assert_eq!(message_id(&link.next().await), "b");
+    let locked = hub.client().outbox(&path).build().await;
+    assert!(matches!(locked, Err(BuildError::Locked)));
+    let mut syncs = client.syncs();
+    soon(syncs.wait_for(|sync| sync.saved == 1)).await.expect("one settled");
+    drop(link);
+    soon(client.close()).await;
+    assert_eq!(client.state(), State::Closed(Closed::Application));
+    assert!(soon(inbox.next()).await.is_none());
+
+    let other = hub.client().outbox(&path).device("another").build().await;
+    assert!(matches!(other, Err(BuildError::OtherDevice(known)) if known == device));
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    assert_eq!(client.device(), device);
+    let (mut link, connect) = hub.greet(2, 3).await;
+    assert!(connect.contains(r#""inbox":{"epoch":"e1","seq":1}"#), "{connect}");
+    let again = link.next().await;
+    assert_eq!(message_id(&again), "b");
+    link.accept(&again, 3).await;
+    let mut syncs = client.syncs();
+    soon(syncs.wait_for(|sync| sync.saved == 0)).await.expect("settled");
+}
+
+#[tokio::test]
+async fn close_waits_for_answers_and_says_goodbye() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    let receipt = client.send(text("a")).await.expect("taken");
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    let frame = link.next().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    link.accept(&frame, 1).await;
+    let Some(Ok(Frame::Close(Some(close)))) = soon(link.socket.next()).await else { panic!("no close") };
+    assert_eq!(u16::from(close.code), 1000);
+    assert!(matches!(soon(link.socket.next()).await, None | Some(Err(_))));
+    drop(link);
+    soon(closing).await.expect("closed");
+    soon(receipt.accepted()).await.expect("accepted");
+    assert!(client.send(text("b")).await.is_err());
+}
+
+#[tokio::test]
+async fn the_client_closes_when_its_last_handle_is_dropped() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    drop(client);
+    assert!(matches!(soon(link.socket.next()).await, Some(Ok(Frame::Close(_)))));
+}
+
+#[tokio::test]
+async fn questions_are_answered_with_their_entries() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { client.inbox().history(None, 2, true).await }
+    });
+    let id = message_id(&link.next().await).to_owned();
+    for seq in [9, 8] {
+        link.say(&format!(
+            r#"{{"message_type":"text","request_id":"{id}","sender":"bob","stream":"inbox","seq_no":{seq}}}"#
+        ))
+        .await;
+    }
+    link.say(&format!(
+        r#"{{"message_type":"fetched","request_id":"{id}","data":{{"from":8,"to":9,"floor":1,"head":9,"more":true}}}}"#
+    ))
+    .await;
+    let page = soon(asking).await.expect("ended").expect("a page");
+    let positions: Vec<_> = page.messages.iter().map(|message| message.seq_no).collect();
+    assert_eq!((positions, page.head, page.more), (vec![9, 8], 9, true));
+}
+
+#[tokio::test]
+async fn presence_is_told_as_it_is_and_as_it_changes_and_asked_for_again_after_a_cut() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    let mut presence = client.presence(["bob"]).await;
+    let asked = link.next().await;
+    assert!(asked.contains(r#""message_type":"watch""#));
+    link.say(&format!(
+        r#"{{"message_type":"user_status_response","request_id":"{}","data":{{"users":[{{"user_id":"bob","status":"online"}}]}}}}"#,
+        message_id(&asked)
+    ))
+    .await;
+    assert!(soon(presence.next()).await.expect("bob").is_online());
+    link.say(r#"{"message_type":"user_left","data":{"user_id":"carol"}}"#).await;
+    link.say(r#"{"message_type":"user_left","data":{"user_id":"bob"}}"#).await;
+    let bob = soon(presence.next()).await.expect("bob");
+    assert_eq!((bob.user.as_str(), bob.is_online()), ("bob", false));
+    drop(link);
+    let (mut link, _) = hub.greet(1, 0).await;
+    assert!(link.next().await.contains(r#""message_type":"watch""#));
+    drop(presence);
+    assert!(link.next().await.contains(r#""message_type":"unwatch""#));
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_and_a_denial_closes() {
+    let hub = Hub::new().await;
+    let given = || async { Ok("secret".to_owned()) };
+    let client = hub.client().token_provider(given).connect().await.expect("built");
+    let (link, connect) = hub.greet(1, 0).await;
+    assert!(connect.contains(r#""token":"secret""#));
+    drop((client, link));
+    let denied = || async { Err(TokenError::Denied) };
+    let client = hub.client().token_provider(denied).connect().await.expect("built");
+    let closed = soon(client.connected()).await.expect_err("closed");
+    assert_eq!(closed.0, Closed::NoToken);
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_upgrade_counts_as_the_close_that_means_the_same() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut stream, _) = soon(hub.listener.accept()).await.expect("a connection");
+    let mut request = [0; 4096];
+    assert!(stream.read(&mut request).await.expect("a request") > 0);
+    let body = r#"{"code":80303,"reason":"origin"}"#;
+    let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).await.expect("answered");
+    let closed = soon(client.connected()).await.expect_err("closed");
+    assert!(matches!(closed.0, Closed::Hub { code: wsc_client::CloseCode::Forbidden, .. }));
+}
+
+#[tokio::test]
+async fn volatile_messages_and_notices_come_on_their_feeds() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut volatile, mut notices) = (client.volatile(), client.notices());
+    let (mut link, _) = hub.greet(1, 0).await;
+    link.say(r#"{"message_type":"typing","message_id":"t","sender":"bob","receiver":"alice"}"#).await;
+    link.say(r#"{"message_type":"config_update","data":{"a":1}}"#).await;
+    assert_eq!(soon(volatile.next()).await.expect("typing").message_type, "typing");
+    loop {
+        let notice = soon(notices.next()).await.expect("a notice");
+        if let Notice::Event(wsc_client::Event::Notice { message_type, data, .. }) = notice {
+            assert_eq!((message_type.as_str(), data.as_str()), ("config_update", r#"{"a":1}"#));
+            break;
+        }
+    }
+}

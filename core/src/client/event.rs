@@ -1,0 +1,348 @@
+//! What a client tells the application.
+
+use super::state::State;
+use crate::codes::ErrorCode;
+use crate::frame::{
+    Conversations, DecodeError, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage, parse_conversations,
+    parse_fetched, parse_members, parse_receipts, parse_statuses,
+};
+use crate::message::Message;
+use crate::names::StreamName;
+
+/// One accepted send: its place in the order of sends, kept over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SendId(pub u64);
+
+/// One request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// One numbering of a stream in this process. A new epoch, or leaving and joining again, makes a new one, so that a
+/// late acknowledgement of the old one does no harm.
+pub type Generation = u32;
+
+/// One thing that happened, in the order it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The connection's state is another.
+    StateChanged(State),
+    /// Every stream was read up to the head it had at connect. Once per connection.
+    CaughtUp,
+    /// An entry of a stream: once, in order.
+    Message {
+        /// The message, with `stream` and `seq_no`.
+        message: Box<Message<'static>>,
+        /// For [`super::Client::acknowledge`].
+        generation: Generation,
+    },
+    /// A message without position: volatile, or an observer's copy.
+    Volatile(Box<Message<'static>>),
+    /// Positions that were for this device and are gone.
+    Gap(Gap),
+    /// A stream is read from now on.
+    StreamOpened {
+        /// Which.
+        stream: StreamName<'static>,
+        /// Its numbering.
+        generation: Generation,
+        /// The first position that will come.
+        from: u64,
+        /// The newest position.
+        head: u64,
+    },
+    /// A stream is not read any more and its cursor is forgotten.
+    StreamClosed {
+        /// Which.
+        stream: StreamName<'static>,
+        /// `left`, `removed`, `disbanded`, or `unreadable` when the hub did not open it at connect.
+        reason: String,
+    },
+    /// A send ended. Once per send.
+    Settled {
+        /// Which.
+        send: SendId,
+        /// Its message's id.
+        message_id: String,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A message got further.
+    Receipt {
+        /// The send, when it was made by this client and is still followed.
+        send: Option<SendId>,
+        /// The message.
+        message_id: String,
+        /// How far.
+        stage: Stage,
+        /// The user who got it; empty when it was asked for.
+        receiver: String,
+        /// The device that got it; may be empty.
+        device: String,
+    },
+    /// The receipts of a message are not followed any more: the hub does not know it, or too many are waited for.
+    ReceiptEnded {
+        /// The send.
+        send: SendId,
+        /// The message.
+        message_id: String,
+    },
+    /// One entry of the answer to `fetch`.
+    Fetched {
+        /// The request.
+        request: RequestId,
+        /// The entry.
+        message: Box<Message<'static>>,
+    },
+    /// A request was answered.
+    Answer {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A request was not answered.
+    RequestFailed {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        error: RequestError,
+    },
+    /// A read mark was refused.
+    MarkRefused {
+        /// The stream.
+        stream: StreamName<'static>,
+        /// Whose messages; empty for a group.
+        peer: String,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// A group's membership changed.
+    GroupChanged {
+        /// The group.
+        group: String,
+        /// `joined`, `left`, `removed` or `disbanded`.
+        action: String,
+        /// Who.
+        user: String,
+    },
+    /// Presence of watched users changed.
+    Presence(Presence),
+    /// A notice of the hub: `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome` or a new one.
+    Notice {
+        /// The type.
+        message_type: String,
+        /// A JSON object; empty: none.
+        data: String,
+        /// Text for people; empty: none.
+        content: String,
+    },
+    /// Something that should not be; nothing has to be done.
+    Fault(Fault),
+}
+
+/// Positions that are gone. To be acknowledged like an entry, at `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The stream.
+    pub stream: StreamName<'static>,
+    /// Its numbering.
+    pub generation: Generation,
+    /// The first position.
+    pub from: u64,
+    /// The last; `from` − 1 when it is not known which, if any.
+    pub to: u64,
+    /// `expired`, `trimmed`, `left`, `epoch`, or `unexplained` when the hub went on beyond the cursor without a word.
+    pub reason: String,
+}
+
+/// How a send ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The hub stored it.
+    Accepted {
+        /// Where, as the sender names it; `None` for a volatile one, which was handed on.
+        stream: Option<StreamName<'static>>,
+        /// Its position; 0 for a volatile one.
+        seq: u64,
+        /// Whether it had been accepted before.
+        duplicate: bool,
+        /// When, RFC 3339.
+        create_at: String,
+    },
+    /// The hub refused it for good.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// Why, for people.
+        reason: String,
+        /// When to try again, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// It was sent, no answer came, and it is too late to send it again: it was stored or not.
+    Unknown,
+    /// Its life ended before it could be sent.
+    Expired,
+    /// Taken back before it was sent.
+    Cancelled,
+    /// Volatile, and there was no connection: never sent.
+    Dropped,
+    /// Volatile without `require_ack`: given to the socket, nothing more will be known.
+    Sent,
+}
+
+/// How far a message got; a later one includes the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Stored.
+    Accepted,
+    /// A device of the receiver acknowledged it.
+    Delivered,
+    /// The receiver's read mark passed it.
+    Read,
+}
+
+impl Stage {
+    /// The stage of its name on the wire; `None` for `unknown` and names to come.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "accepted" => Some(Self::Accepted),
+            "delivered" => Some(Self::Delivered),
+            "read" => Some(Self::Read),
+            _ => None,
+        }
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// The last frame of an answer. Read by [`Answer::body`] only when wanted, so that a program that hands the JSON on
+/// does not carry the readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its type on the wire.
+    pub message_type: String,
+    /// Its JSON object; empty: none.
+    pub data: String,
+    /// `server_time_ms` of a `pong`.
+    pub server_time_ms: u64,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `ack`, or `group_changed`: done.
+    Done,
+    /// `pong`.
+    Pong {
+        /// The hub's clock.
+        server_time_ms: u64,
+    },
+    /// `group_members`.
+    Members(MemberPage),
+    /// `fetched`; its entries came before it.
+    Fetched(Fetched),
+    /// `receipts`.
+    Receipts(Vec<ReceiptOf>),
+    /// `conversations`.
+    Conversations(Conversations),
+    /// `user_status_response`.
+    Statuses(Vec<PresenceOf>),
+    /// `online_users_list`.
+    Users(UserPage),
+    /// Another: read it from [`Answer::data`].
+    Other,
+}
+
+impl Answer {
+    /// Reads it.
+    pub fn body(&self) -> Result<Body, DecodeError> {
+        Ok(match self.message_type.as_str() {
+            "ack" | "group_changed" => Body::Done,
+            "pong" => Body::Pong { server_time_ms: self.server_time_ms },
+            "group_members" => Body::Members(parse_members(&self.data)?),
+            "fetched" => Body::Fetched(parse_fetched(&self.data)?),
+            "receipts" => Body::Receipts(parse_receipts(&self.data)?),
+            "conversations" => Body::Conversations(parse_conversations(&self.data)?),
+            "user_status_response" => Body::Statuses(parse_statuses(&self.data)?),
+            "online_users_list" => Body::Users(parse_members(&self.data)?),
+            _ => Body::Other,
+        })
+    }
+}
+
+/// A change of presence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// `user_joined`, `user_left`, `user_status_changed` or `user_status_response`.
+    pub message_type: String,
+    /// Its JSON object.
+    pub data: String,
+}
+
+impl Presence {
+    /// Reads it; a status that was left out follows from the type.
+    pub fn users(&self) -> Result<Vec<PresenceOf>, DecodeError> {
+        let mut users = parse_statuses(&self.data)?;
+        for user in users.iter_mut().filter(|user| user.status.is_empty()) {
+            user.status = if self.message_type == "user_left" { "offline" } else { "online" }.to_owned();
+        }
+        Ok(users)
+    }
+}
+
+/// Why a request was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The hub refused it.
+    #[error("refused: {reason} ({})", code.number())]
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// Why, for people.
+        reason: String,
+        /// When to try again, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// There is no connection, or it ended before the answer.
+    #[error("not connected, or disconnected before the answer")]
+    Disconnected,
+    /// No answer came in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// Too many requests are under way.
+    #[error("too many requests under way")]
+    TooMany,
+}
+
+/// Something that should not be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A frame of the hub was not understood.
+    #[error("frame not understood: {0}")]
+    Frame(DecodeError),
+    /// A frame of the hub came where it does not belong.
+    #[error("unexpected frame: {0}")]
+    Unexpected(&'static str),
+    /// The hub reported an error that belongs to no waiting send and no request.
+    #[error("the hub reported: {reason} ({})", code.number())]
+    Hub {
+        /// Why.
+        code: ErrorCode,
+        /// Why, for people.
+        reason: String,
+        /// The message meant; empty: none.
+        message_id: String,
+    },
+    /// Saved state could not be read.
+    #[error("saved state: {0}")]
+    Saved(&'static str),
+}

@@ -1,0 +1,359 @@
+//! The streams a client reads: what was handed out, what the application acknowledged, what the hub knows of it.
+//! Never talks to the hub.
+//!
+//! Three positions per stream, each at most the next:
+//! `acknowledged` (the hub was told on this connection) ≤ `handed` (the cursor: the application has all up to here;
+//! a new connection goes on after it) ≤ `given` (events were made for all up to here in this process). After a
+//! reconnect the hub sends again what lies between `handed` and `given`: it is covered, but not given out twice.
+
+use std::collections::VecDeque;
+
+use super::event::Generation;
+use super::saved::SavedCursor;
+use crate::coverage::{Coverage, Fit};
+use crate::names::StreamName;
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) name: StreamName<'static>,
+    pub(super) epoch: String,
+    pub(super) generation: Generation,
+    /// The cursor.
+    pub(super) handed: u64,
+    /// Events were made up to here.
+    given: u64,
+    /// Skips beyond the cursor: passed as soon as the application is there.
+    skips: VecDeque<(u64, u64)>,
+    /// Its place on the live connection; `None`: not read now.
+    coverage: Option<Coverage>,
+    /// The newest position when it was opened on this connection.
+    pub(super) head: u64,
+    /// What the hub knows on this connection.
+    acknowledged: u64,
+    /// The lowest entry with `require_ack` that is not acknowledged.
+    urgent: Option<u64>,
+    /// Entries taken on this connection since the last acknowledgement.
+    taken: u32,
+    /// The cursor as it was stored last.
+    stored: Option<u64>,
+    /// The application was told of a new epoch on this connection.
+    pub(super) told: bool,
+}
+
+/// What became of a stream at `connected`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// It goes on after the cursor.
+    Continues,
+    /// It goes on in the same numbering, but these positions are passed over without a word.
+    Passed(u64, u64),
+    /// Another numbering begins.
+    Renewed,
+}
+
+/// What a range of positions brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// New positions from here on.
+    New(u64),
+    /// Covered again after a reconnect; given out before.
+    Again,
+    /// Covered before on this connection.
+    Old,
+    /// Positions are missing.
+    Hole,
+}
+
+impl Inbox {
+    /// A stream with a known cursor, not read yet.
+    pub(super) fn new(name: StreamName<'static>, epoch: String, cursor: u64, generation: Generation) -> Self {
+        Self {
+            name,
+            epoch,
+            generation,
+            handed: cursor,
+            given: cursor,
+            skips: VecDeque::new(),
+            coverage: None,
+            head: 0,
+            acknowledged: cursor,
+            urgent: None,
+            taken: 0,
+            stored: None,
+            told: false,
+        }
+    }
+
+    /// As [`Inbox::new`], with a cursor that came out of the storage.
+    pub(super) fn restored(mut self) -> Self {
+        self.stored = Some(self.handed);
+        self
+    }
+
+    pub(super) fn saved(&self) -> SavedCursor {
+        SavedCursor { stream: self.name.clone(), epoch: self.epoch.clone(), seq: self.handed }
+    }
+
+    /// The hub reads it to us from `from` on.
+    pub(super) fn open(&mut self, epoch: &str, from: u64, head: u64, generation: Generation) -> Adoption {
+        self.coverage = Some(Coverage::new(from));
+        self.head = head;
+        let before = from.saturating_sub(1);
+        let adoption = if self.epoch != epoch || before < self.handed {
+            let name = self.name.clone();
+            let coverage = self.coverage;
+            *self = Self { coverage, head, ..Self::new(name, epoch.to_owned(), before, generation) };
+            Adoption::Renewed
+        } else {
+            // What was given out beyond the head was never in this log: it must be able to come again.
+            self.given = self.given.min(head.max(before));
+            let passed = (self.given + 1, before);
+            if before > self.handed {
+                self.given = self.given.max(before);
+                self.pass(self.handed + 1, before);
+            }
+            if passed.0 <= passed.1 { Adoption::Passed(passed.0, passed.1) } else { Adoption::Continues }
+        };
+        self.acknowledged = before;
+        self.taken = 0;
+        self.urgent = None;
+        self.told = false;
+        adoption
+    }
+
+    /// The connection is gone.
+    pub(super) fn disconnect(&mut self) {
+        self.coverage = None;
+        self.taken = 0;
+        self.urgent = None;
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.coverage.is_some()
+    }
+
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.coverage.is_some_and(|coverage| coverage.cursor() >= self.head)
+    }
+
+    /// Takes `first..=last` if it fits.
+    pub(super) fn take(&mut self, first: u64, last: u64) -> Taken {
+        let Some(coverage) = self.coverage.as_mut() else { return Taken::Old };
+        match coverage.take(first, last) {
+            Fit::Hole => Taken::Hole,
+            Fit::Old => Taken::Old,
+            Fit::Taken if last < first => Taken::New(first),
+            Fit::Taken if last <= self.given => Taken::Again,
+            Fit::Taken => {
+                let new = first.max(self.given + 1);
+                self.given = last;
+                Taken::New(new)
+            }
+        }
+    }
+
+    /// An entry was taken.
+    pub(super) fn count(&mut self, seq: u64, urgent: bool) {
+        self.taken = self.taken.saturating_add(1);
+        if urgent {
+            self.urgent.get_or_insert(seq);
+        }
+    }
+
+    /// Entries taken on this connection and not acknowledged.
+    pub(super) fn taken(&self) -> u32 {
+        self.taken
+    }
+
+    /// Positions that need no hand-over.
+    pub(super) fn pass(&mut self, first: u64, last: u64) {
+        match self.skips.back_mut() {
+            _ if first <= self.handed + 1 => self.handed = self.handed.max(last),
+            Some(skip) if skip.1 + 1 == first => skip.1 = last,
+            _ => self.skips.push_back((first, last)),
+        }
+        self.absorb();
+    }
+
+    /// The application has all up to here; true when that moved the cursor.
+    pub(super) fn hand_over(&mut self, seq: u64) -> bool {
+        let seq = seq.min(self.given);
+        if seq <= self.handed {
+            return false;
+        }
+        self.handed = seq;
+        self.absorb();
+        true
+    }
+
+    fn absorb(&mut self) {
+        while let Some(&(first, last)) = self.skips.front() {
+            if first > self.handed + 1 {
+                break;
+            }
+            self.handed = self.handed.max(last);
+            self.skips.pop_front();
+        }
+    }
+
+    /// Whether an entry that wants it at once can be acknowledged.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent.is_some_and(|seq| seq <= self.target())
+    }
+
+    /// What can be acknowledged: handed over, and covered on this connection.
+    fn target(&self) -> u64 {
+        self.coverage.map_or(0, |coverage| coverage.cursor().min(self.handed))
+    }
+
+    /// The position to acknowledge now, if it is news to the hub.
+    pub(super) fn acknowledge(&mut self) -> Option<u64> {
+        let target = self.target();
+        if target <= self.acknowledged {
+            return None;
+        }
+        self.acknowledged = target;
+        self.urgent = self.urgent.filter(|seq| *seq > target);
+        let open = self.coverage.map_or(0, |coverage| coverage.cursor() - target);
+        self.taken = self.taken.min(u32::try_from(open).unwrap_or(u32::MAX));
+        Some(target)
+    }
+
+    /// The cursor, if the storage does not have it.
+    pub(super) fn unstored(&mut self) -> Option<u64> {
+        if self.stored == Some(self.handed) {
+            return None;
+        }
+        self.stored = Some(self.handed);
+        self.stored
+    }
+}
+
+/// Every stream, sorted by name.
+#[derive(Debug, Default)]
+pub(super) struct Inboxes {
+    all: Vec<Inbox>,
+    generations: Generation,
+    /// Entries taken and not acknowledged, over all streams.
+    taken: u64,
+}
+
+impl Inboxes {
+    pub(super) fn next_generation(&mut self) -> Generation {
+        self.generations = self.generations.wrapping_add(1);
+        self.generations
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// An entry was taken.
+    pub(super) fn add_taken(&mut self) {
+        self.taken += 1;
+    }
+
+    /// Entries were acknowledged, or their connection is gone.
+    pub(super) fn sub_taken(&mut self, count: u32) {
+        self.taken = self.taken.saturating_sub(u64::from(count));
+    }
+
+    pub(super) fn find(&self, name: &StreamName<'_>) -> Result<usize, usize> {
+        self.all.binary_search_by(|inbox| inbox.name.cmp(name))
+    }
+
+    pub(super) fn index(&mut self, index: usize) -> Option<&mut Inbox> {
+        self.all.get_mut(index)
+    }
+
+    pub(super) fn insert(&mut self, inbox: Inbox) -> usize {
+        match self.find(&inbox.name) {
+            Ok(index) => {
+                self.all[index] = inbox;
+                index
+            }
+            Err(index) => {
+                self.all.insert(index, inbox);
+                index
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Inbox {
+        self.all.remove(index)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Inbox> {
+        self.all.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(cursor: u64) -> Inbox {
+        let mut inbox = Inbox::new(StreamName::Inbox, "e1".to_owned(), cursor, 1);
+        assert_eq!(inbox.open("e1", cursor + 1, cursor, 2), Adoption::Continues);
+        inbox
+    }
+
+    #[test]
+    fn a_skip_behind_an_entry_waits_for_the_application() {
+        let mut inbox = inbox(4);
+        assert_eq!(inbox.take(5, 5), Taken::New(5));
+        assert_eq!(inbox.take(6, 7), Taken::New(6));
+        inbox.pass(6, 7);
+        assert_eq!((inbox.handed, inbox.acknowledge()), (4, None));
+        assert!(inbox.hand_over(5));
+        assert_eq!((inbox.handed, inbox.acknowledge(), inbox.acknowledge()), (7, Some(7), None));
+    }
+
+    #[test]
+    fn what_the_application_holds_is_covered_again_but_not_given_out_twice() {
+        let mut inbox = inbox(0);
+        assert_eq!(inbox.take(1, 1), Taken::New(1));
+        assert_eq!(inbox.take(2, 2), Taken::New(2));
+        inbox.disconnect();
+        assert!(inbox.hand_over(1));
+        assert_eq!(inbox.open("e1", 2, 3, 9), Adoption::Continues);
+        assert_eq!(inbox.take(2, 2), Taken::Again);
+        assert_eq!(inbox.take(3, 3), Taken::New(3));
+        assert_eq!(inbox.take(3, 3), Taken::Old);
+        assert_eq!(inbox.take(5, 5), Taken::Hole);
+    }
+
+    #[test]
+    fn an_acknowledgement_never_goes_beyond_what_this_connection_covered() {
+        let mut inbox = inbox(0);
+        for seq in 1..=3 {
+            assert_eq!(inbox.take(seq, seq), Taken::New(seq));
+        }
+        inbox.disconnect();
+        assert_eq!(inbox.open("e1", 1, 3, 9), Adoption::Continues);
+        assert!(inbox.hand_over(3));
+        assert_eq!(inbox.acknowledge(), None);
+        assert_eq!(inbox.take(1, 1), Taken::Again);
+        assert_eq!(inbox.acknowledge(), Some(1));
+    }
+
+    #[test]
+    fn a_new_epoch_or_a_step_back_renews_the_stream() {
+        let mut inbox = inbox(9);
+        assert_eq!(inbox.open("e2", 5, 6, 7), Adoption::Renewed);
+        assert_eq!((inbox.handed, inbox.generation), (4, 7));
+        assert_eq!(inbox.open("e2", 1, 2, 8), Adoption::Renewed);
+        assert_eq!(inbox.take(1, 1), Taken::New(1));
+    }
+
+    #[test]
+    fn positions_passed_over_without_a_word_are_told() {
+        let mut inbox = inbox(4);
+        assert_eq!(inbox.open("e1", 9, 12, 7), Adoption::Passed(5, 8));
+        assert_eq!(inbox.handed, 8);
+    }
+}

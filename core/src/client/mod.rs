@@ -1,0 +1,316 @@
+//! The client machine: one device's connection to a hub. No sockets, no clock, no entropy, no async.
+//!
+//! Three families of methods:
+//! - *commands* of the application: [`Client::connect`], [`Client::send`], [`Client::acknowledge`],
+//!   [`Client::request`], [`Client::mark_read`], [`Client::supply_token`], [`Client::cancel`], [`Client::close`];
+//! - *inputs* of the driver: [`Client::handle_open`], [`Client::handle_text`], [`Client::handle_binary`],
+//!   [`Client::handle_close`], [`Client::handle_life`], [`Client::handle_stored`], [`Client::handle_network`],
+//!   [`Client::handle_timeout`];
+//! - *outputs*: [`Client::poll_event`], [`Client::poll_action`], [`Client::poll_timeout`].
+//!
+//! The one rule: **after every command or input drain the outputs, events before actions, before the next.** No
+//! method fails on what the hub sends: that becomes an [`Event`]; commands fail only for what the caller can mend.
+//!
+//! # Handing over
+//!
+//! Every entry comes once as [`Event::Message`], in order. The *cursor* of a stream moves when the application has the
+//! entry: at once with [`Config::auto_acknowledge`], else with [`Client::acknowledge`]. A new connection goes on after
+//! the cursor, so that what the application did not acknowledge is never lost, whatever happens to the process. What
+//! the hub therefore sends a second time to the same process is covered but not given out again: the application
+//! holds it already. A process that starts again gets it again.
+//!
+//! # Requests
+//!
+//! A request goes out only on a live connection. Without one, or when it ends before the answer, it ends with
+//! [`Event::RequestFailed`] and [`RequestError::Disconnected`]. Only read marks wait for the next connection.
+//!
+//! ```
+//! use wsc_core::Message;
+//! use wsc_core::client::{Action, Client, Config};
+//!
+//! let mut client = Client::new(Config::default(), 42);
+//! client.connect(1_000);
+//! let send = client.send(1_000, Message::to_user("bob", "hello"))?;
+//! while let Some(event) = client.poll_event() { println!("{event:?}") }
+//! let Some(Action::Open { link }) = client.poll_action() else { unreachable!() };
+//! client.handle_open(1_050, link);
+//! assert!(matches!(client.poll_action(), Some(Action::Send { text, .. }) if text.contains("connect")));
+//! # let _ = send;
+//! # Ok::<(), wsc_core::client::SendError>(())
+//! ```
+
+mod action;
+mod config;
+mod connection;
+mod event;
+mod inbox;
+mod outbox;
+mod receipts;
+mod receive;
+mod requests;
+mod saved;
+mod send;
+mod state;
+mod streams;
+mod timers;
+mod token;
+
+use std::collections::VecDeque;
+
+pub use action::Action;
+pub use config::{Config, Identity, Storage};
+pub use event::{
+    Answer, Body, Event, Fault, Gap, Generation, Outcome, Presence, RequestError, RequestId, SendId, Stage,
+};
+pub use saved::{Change, Saved, SavedCursor, SavedFrame, SavedSend};
+pub use send::SendError;
+pub use state::{Closed, Link, State, Sync};
+pub use token::TokenError;
+
+use crate::backoff::{Backoff, Random};
+use crate::limits;
+use crate::time::Timestamp;
+use inbox::{Inbox, Inboxes};
+use outbox::Outbox;
+use receipts::Receipts;
+use requests::Requests;
+use timers::{Timer, Timers};
+
+/// Where the connection stands; more exact than [`State`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// A token is fetched.
+    Token,
+    /// The socket opens.
+    Opening,
+    /// `connect` is out.
+    Greeting,
+    Live,
+    /// `hinted`: the hub named the time, so that a network that comes back does not shorten it.
+    Waiting {
+        until: Timestamp,
+        hinted: bool,
+    },
+    Closed(Closed),
+}
+
+/// What the hub announced, and when things were last heard of.
+#[derive(Debug)]
+struct Session {
+    user_id: String,
+    heartbeat_ms: u64,
+    window: u64,
+    ack_ms: u64,
+    /// Known after the first `connected`.
+    dedupe_ms: Option<u64>,
+    frame_limit: usize,
+    connected_at: Option<Timestamp>,
+    last_in: Timestamp,
+    last_out: Timestamp,
+    caught_up: bool,
+}
+
+/// One device's connection to a hub.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    random: Random,
+    backoff: Backoff,
+    phase: Phase,
+    link: Link,
+    session: Session,
+    timers: Timers,
+    outbox: Outbox,
+    volatile: VecDeque<send::Volatile>,
+    inboxes: Inboxes,
+    receipts: Receipts,
+    requests: Requests,
+    token: token::Token,
+    /// When the closes 1002, 1007, 1009 of the last minute came.
+    malformed: VecDeque<Timestamp>,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+}
+
+impl Client {
+    /// A client that is idle. The seed must differ between devices and processes: message ids and jitter come from it.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        let session = Session {
+            user_id: String::new(),
+            heartbeat_ms: limits::HEARTBEAT_MS,
+            window: u64::from(limits::WINDOW),
+            ack_ms: limits::ACK_MS,
+            dedupe_ms: None,
+            frame_limit: limits::FRAME,
+            connected_at: None,
+            last_in: 0,
+            last_out: 0,
+            caught_up: false,
+        };
+        Self {
+            random: Random::new(seed),
+            backoff: Backoff::new(config.growth),
+            phase: Phase::Idle,
+            link: Link(0),
+            session,
+            timers: Timers::default(),
+            outbox: Outbox::default(),
+            volatile: VecDeque::new(),
+            inboxes: Inboxes::default(),
+            receipts: Receipts::new(config.receipts),
+            requests: Requests::default(),
+            token: token::Token::new(config.token.clone()),
+            malformed: VecDeque::new(),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes up what an earlier process saved; before the first [`Client::connect`]. The device id of the settings
+    /// counts, not the saved one.
+    pub fn restore(&mut self, saved: Saved) {
+        self.outbox.begin_after(saved.last_send);
+        for send in saved.sends {
+            let id = send.id;
+            self.outbox.push(send);
+            self.outbox.stored(id);
+        }
+        for cursor in saved.cursors {
+            let generation = self.inboxes.next_generation();
+            self.inboxes.insert(Inbox::new(cursor.stream, cursor.epoch, cursor.seq, generation).restored());
+        }
+        self.watch_expiry();
+    }
+
+    /// Everything an other process needs to go on from here.
+    #[must_use]
+    pub fn snapshot(&self) -> Saved {
+        Saved {
+            device_id: self.config.device_id.clone(),
+            last_send: self.outbox.last(),
+            sends: self.outbox.iter().cloned().collect(),
+            cursors: self.inboxes.iter().map(Inbox::saved).collect(),
+        }
+    }
+
+    /// The next thing to do. Drain the events first.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next thing that happened.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Client::handle_timeout`] is to be called; earlier does no harm.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The connection's state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Idle => State::Idle,
+            Phase::Token | Phase::Opening | Phase::Greeting => State::Connecting,
+            Phase::Live => State::Connected,
+            Phase::Waiting { until, .. } => State::Waiting { until: *until },
+            Phase::Closed(why) => State::Closed(why.clone()),
+        }
+    }
+
+    /// How far sends and streams are.
+    #[must_use]
+    pub fn sync(&self) -> Sync {
+        let unsaved = self.outbox.unsaved();
+        Sync {
+            unsaved,
+            saved: self.outbox.len() - unsaved,
+            under_way: self.outbox.flying(),
+            caught_up: self.session.caught_up,
+        }
+    }
+
+    /// The user, once the hub named it.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.session.user_id
+    }
+
+    /// The device of the settings; empty for a passing one.
+    #[must_use]
+    pub fn device_id(&self) -> &str {
+        &self.config.device_id
+    }
+
+    /// The present link.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.link
+    }
+
+    /// How many attempts to connect failed in a row.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.backoff.attempts()
+    }
+
+    /// The time has come that [`Client::poll_timeout`] named.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for timer in Timer::ALL {
+            if self.timers.take(timer, now) {
+                self.fire(now, timer);
+            }
+        }
+    }
+
+    fn fire(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            Timer::Token => self.token_failed(now, TokenError::Temporary),
+            Timer::Open => self.fail(now, crate::CloseCode::Silent, "no answer to connect"),
+            Timer::Retry => self.begin(now),
+            Timer::Heartbeat => self.ping(now),
+            Timer::Pong => self.fail(now, crate::CloseCode::Silent, "nothing came"),
+            Timer::Acknowledge => self.acknowledge_all(now),
+            Timer::Sends => self.fail(now, crate::CloseCode::Silent, "sends were not answered"),
+            Timer::Requests => self.request_timed_out(now),
+            Timer::Volatile => self.volatile_timed_out(now),
+            Timer::Expiry => self.expire(now),
+            Timer::Unknown => self.give_up_old(now),
+            Timer::Drain => self.leave_draining_hub(now),
+            Timer::Refresh => self.fetch_token(now),
+            Timer::Marks => self.send_marks(now),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Changes the phase, and tells when that is another state.
+    fn enter(&mut self, phase: Phase) {
+        let before = self.state();
+        self.phase = phase;
+        let after = self.state();
+        if before != after {
+            self.event(Event::StateChanged(after));
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+
+    fn persist(&mut self, change: Change) {
+        if self.config.storage != Storage::None {
+            self.actions.push_back(Action::Persist(change));
+        }
+    }
+}

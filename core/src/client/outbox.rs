@@ -1,0 +1,173 @@
+//! Unsettled sends in order. The first `flying` of them are under way on the present connection; nothing overtakes.
+//! Never decides when to send and never talks to the hub.
+
+use std::collections::VecDeque;
+
+use super::event::SendId;
+use super::saved::{SavedFrame, SavedSend};
+use crate::time::Timestamp;
+
+/// One unsettled send.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) id: SendId,
+    hash: u64,
+    pub(super) send: Box<SavedSend>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<Waiting>,
+    flying: usize,
+    flying_bytes: usize,
+    bytes: usize,
+    /// All sends up to this one are stored.
+    stored: u64,
+    last: u64,
+}
+
+impl Outbox {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn flying(&self) -> usize {
+        self.flying
+    }
+
+    pub(super) fn unsaved(&self) -> usize {
+        let first = self.waiting.partition_point(|waiting| waiting.id.0 <= self.stored);
+        self.waiting.len() - first
+    }
+
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Ids up to this one were given before.
+    pub(super) fn begin_after(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    /// The id the next send gets.
+    pub(super) fn next_id(&mut self) -> SendId {
+        self.last += 1;
+        SendId(self.last)
+    }
+
+    pub(super) fn contains(&self, message_id: &str) -> bool {
+        let hash = hash(message_id);
+        self.waiting.iter().any(|waiting| waiting.hash == hash && waiting.send.message_id == message_id)
+    }
+
+    pub(super) fn push(&mut self, send: SavedSend) {
+        self.last = self.last.max(send.id.0);
+        self.bytes += send.cost();
+        self.waiting.push_back(Waiting { id: send.id, hash: hash(&send.message_id), send: Box::new(send) });
+    }
+
+    /// Everything up to this send is stored.
+    pub(super) fn stored(&mut self, up_to: SendId) {
+        self.stored = self.stored.max(up_to.0);
+    }
+
+    /// The first send that is not under way, if it is stored.
+    pub(super) fn candidate(&self) -> Option<&SavedSend> {
+        self.waiting.get(self.flying).filter(|next| next.id.0 <= self.stored).map(|next| &*next.send)
+    }
+
+    /// Whether one more of this size may be under way.
+    pub(super) fn has_room(&self, size: usize, count: usize, bytes: usize) -> bool {
+        self.flying == 0 || (self.flying < count && self.flying_bytes.saturating_add(size) <= bytes)
+    }
+
+    /// The candidate goes out; true when it is the first time.
+    pub(super) fn launch(&mut self, now: Timestamp) -> bool {
+        let Some(next) = self.waiting.get_mut(self.flying) else { return false };
+        self.flying += 1;
+        self.flying_bytes += next.send.cost();
+        let first = next.send.first_sent.is_none();
+        next.send.first_sent.get_or_insert(now);
+        first
+    }
+
+    /// Nothing is under way any more.
+    pub(super) fn ground(&mut self) {
+        self.flying = 0;
+        self.flying_bytes = 0;
+    }
+
+    /// The place of a send under way; answers come nearly in order, so that the search is short.
+    pub(super) fn find_flying(&self, message_id: &str) -> Option<usize> {
+        let hash = hash(message_id);
+        let mut flying = self.waiting.iter().take(self.flying);
+        flying.position(|waiting| waiting.hash == hash && waiting.send.message_id == message_id)
+    }
+
+    /// The place of a send.
+    pub(super) fn find(&self, id: SendId) -> Option<usize> {
+        self.waiting.binary_search_by_key(&id, |waiting| waiting.id).ok()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&SavedSend> {
+        self.waiting.get(index).map(|waiting| &*waiting.send)
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Option<SavedSend> {
+        let gone = self.waiting.remove(index)?.send;
+        self.bytes = self.bytes.saturating_sub(gone.cost());
+        if index < self.flying {
+            self.flying -= 1;
+            self.flying_bytes = self.flying_bytes.saturating_sub(gone.cost());
+        }
+        Some(*gone)
+    }
+
+    /// The first place not under way whose life ended.
+    pub(super) fn expired(&self, now: Timestamp) -> Option<usize> {
+        let mut grounded = self.waiting.iter().skip(self.flying);
+        grounded
+            .position(|waiting| waiting.send.deadline.is_some_and(|at| at <= now))
+            .map(|at| at + self.flying)
+    }
+
+    /// When the first life of those not under way ends.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.waiting.iter().skip(self.flying).filter_map(|waiting| waiting.send.deadline).min()
+    }
+
+    /// When the oldest went out first; sends go out in order, so that it is the first's.
+    pub(super) fn oldest_sent(&self) -> Option<Timestamp> {
+        self.waiting.front().and_then(|waiting| waiting.send.first_sent)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &SavedSend> {
+        self.waiting.iter().map(|waiting| &*waiting.send)
+    }
+}
+
+impl SavedSend {
+    /// What it counts against the limits: the frame, and what surrounds it.
+    pub(super) fn cost(&self) -> usize {
+        self.frame.len() + self.message_id.len() + 96
+    }
+
+    /// The frame as it goes out now: with what is left of its life.
+    pub(super) fn frame_at(&self, now: Timestamp) -> SavedFrame {
+        let mut frame = self.frame.clone();
+        if let Some(deadline) = self.deadline {
+            frame.add_life(deadline.saturating_sub(now).max(1));
+        }
+        frame
+    }
+}
+
+/// FNV-1a: only to compare ids quickly.
+fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

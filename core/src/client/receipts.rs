@@ -1,0 +1,131 @@
+//! Messages whose receipts are waited for: a bounded list, asked for again after each connect. A stage never goes back.
+
+use std::collections::VecDeque;
+
+use super::Client;
+use super::event::{Event, SendId, Stage};
+use super::requests::Purpose;
+use crate::frame::{Query, Receipt, parse_receipts};
+use crate::limits;
+use crate::time::Timestamp;
+
+#[derive(Debug)]
+struct Followed {
+    send: SendId,
+    message_id: String,
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    followed: VecDeque<Followed>,
+    limit: usize,
+    /// Ids to be asked for on this connection.
+    doubtful: VecDeque<String>,
+    asking: bool,
+}
+
+impl Receipts {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    pub(super) fn detach(&mut self) {
+        self.asking = false;
+        self.doubtful.clear();
+    }
+
+    pub(super) fn doubt_all(&mut self) {
+        self.doubtful = self.followed.iter().map(|followed| followed.message_id.clone()).collect();
+    }
+}
+
+impl Client {
+    /// An accepted message wants receipts. Was it accepted on an earlier connection, hints may have been missed.
+    pub(super) fn follow(&mut self, now: Timestamp, send: SendId, message_id: String, doubtful: bool) {
+        if self.receipts.followed.len() >= self.receipts.limit
+            && let Some(Followed { send, message_id, .. }) = self.receipts.followed.pop_front()
+        {
+            self.event(Event::ReceiptEnded { send, message_id });
+        }
+        if self.receipts.limit == 0 {
+            return self.event(Event::ReceiptEnded { send, message_id });
+        }
+        if doubtful {
+            self.receipts.doubtful.push_back(message_id.clone());
+        }
+        self.receipts.followed.push_back(Followed { send, message_id, stage: Stage::Accepted });
+        if doubtful {
+            self.ask_receipts(now);
+        }
+    }
+
+    /// Asks for the next hundred at most; the answer asks for the rest.
+    pub(super) fn ask_receipts(&mut self, now: Timestamp) {
+        if self.receipts.asking || self.receipts.doubtful.is_empty() || !self.is_live() {
+            return;
+        }
+        let count = self.receipts.doubtful.len().min(limits::QUERY_IDS);
+        let message_ids = self.receipts.doubtful.drain(..count).map(Into::into).collect();
+        self.receipts.asking = true;
+        self.ask(now, Purpose::Receipts, Query::Receipts { message_ids });
+    }
+
+    pub(super) fn receipts_answered(&mut self, now: Timestamp, data: &str) {
+        self.receipts.asking = false;
+        for receipt in parse_receipts(data).unwrap_or_default() {
+            match Stage::from_name(&receipt.stage) {
+                Some(stage) => self.reached(&receipt.message_id, stage, "", ""),
+                None => self.unfollow(&receipt.message_id),
+            }
+        }
+        self.ask_receipts(now);
+    }
+
+    pub(super) fn receipts_refused(&mut self) {
+        // The next connection asks again.
+        self.receipts.detach();
+    }
+
+    pub(super) fn on_receipt(&mut self, receipt: &Receipt<'_>) {
+        let stage = if receipt.read { Stage::Read } else { Stage::Delivered };
+        for message_id in &receipt.message_ids {
+            self.reached(message_id, stage, &receipt.receiver, &receipt.receiver_client);
+        }
+    }
+
+    fn reached(&mut self, message_id: &str, stage: Stage, receiver: &str, device: &str) {
+        let index = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
+        let mut send = None;
+        if let Some((index, followed)) =
+            index.and_then(|index| Some((index, self.receipts.followed.get_mut(index)?)))
+        {
+            if stage <= followed.stage {
+                return;
+            }
+            followed.stage = stage;
+            send = Some(followed.send);
+            if stage == Stage::Read {
+                self.receipts.followed.remove(index);
+            }
+        } else if stage == Stage::Accepted {
+            return;
+        }
+        self.event(Event::Receipt {
+            send,
+            message_id: message_id.to_owned(),
+            stage,
+            receiver: receiver.to_owned(),
+            device: device.to_owned(),
+        });
+    }
+
+    fn unfollow(&mut self, message_id: &str) {
+        let found = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
+        if let Some(Followed { send, message_id, .. }) =
+            found.and_then(|index| self.receipts.followed.remove(index))
+        {
+            self.event(Event::ReceiptEnded { send, message_id });
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
+
+use std::collections::VecDeque;
+
+use super::event::{Answer, Event, RequestError, RequestId};
+use super::{Client, Timer};
+use crate::codes::ErrorCode;
+use crate::frame::{self, Query, Request, encode_query};
+use crate::message::Message;
+use crate::names::StreamName;
+use crate::time::Timestamp;
+
+/// The oldest request fails when nothing of any answer came for so long, in milliseconds.
+const ANSWER_MS: u64 = 20_000;
+/// A read mark that could not be stored is tried again after this, in milliseconds, when the hub does not say.
+const MARK_MS: u64 = 5_000;
+/// Read marks kept at most.
+const MARKS: usize = 256;
+
+/// What a request was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Application,
+    Receipts,
+    Refresh,
+    Mark(StreamName<'static>, String, u64),
+}
+
+#[derive(Debug)]
+struct Pending {
+    id: RequestId,
+    purpose: Purpose,
+}
+
+#[derive(Debug)]
+struct Mark {
+    stream: StreamName<'static>,
+    peer: String,
+    seq: u64,
+    asked: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pending: VecDeque<Pending>,
+    last: u64,
+    marks: Vec<Mark>,
+}
+
+impl Client {
+    /// Asks the hub. The answer, or why there is none, comes as an event with this id.
+    #[must_use = "the answer comes with this id"]
+    pub fn request(&mut self, now: Timestamp, query: Query<'static>) -> RequestId {
+        self.ask(now, Purpose::Application, query)
+    }
+
+    /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
+    /// messages in the inbox and is empty for a group's stream.
+    pub fn mark_read(&mut self, now: Timestamp, stream: &StreamName<'_>, peer: &str, seq: u64) {
+        let marks = &mut self.requests.marks;
+        match marks.iter_mut().find(|mark| mark.stream == *stream && mark.peer == peer) {
+            Some(mark) if mark.seq >= seq => return,
+            Some(mark) => mark.seq = seq,
+            None => {
+                if marks.len() >= MARKS {
+                    marks.remove(0);
+                }
+                let (stream, peer) = (stream.clone().into_owned(), peer.to_owned());
+                marks.push(Mark { stream, peer, seq, asked: false });
+            }
+        }
+        if self.timers.get(Timer::Marks).is_none() {
+            self.send_marks(now);
+        }
+    }
+
+    /// Sends the marks that no request is under way for.
+    pub(super) fn send_marks(&mut self, now: Timestamp) {
+        if !self.is_live() {
+            return;
+        }
+        for index in 0..self.requests.marks.len() {
+            let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
+            mark.asked = true;
+            let (stream, peer, seq) = (mark.stream.clone(), mark.peer.clone(), mark.seq);
+            let query = Query::Read { stream: stream.clone(), peer: peer.clone().into(), seq };
+            self.ask(now, Purpose::Mark(stream, peer, seq), query);
+        }
+    }
+
+    pub(super) fn ask(&mut self, now: Timestamp, purpose: Purpose, query: Query<'static>) -> RequestId {
+        self.requests.last += 1;
+        let id = RequestId(self.requests.last);
+        let error = if !self.is_live() {
+            RequestError::Disconnected
+        } else if purpose == Purpose::Application && self.requests.pending.len() >= self.config.requests {
+            RequestError::TooMany
+        } else {
+            let mut text = String::new();
+            encode_query(&Request { id: id.0.to_string().into(), query }, &mut text);
+            if text.len() <= self.session.frame_limit {
+                self.requests.pending.push_back(Pending { id, purpose });
+                self.timers.start(Timer::Requests, now + ANSWER_MS);
+                self.transmit(now, text);
+                return id;
+            }
+            let reason = ErrorCode::MessageTooLarge.text().to_owned();
+            RequestError::Refused { code: ErrorCode::MessageTooLarge, reason, retry_after_ms: None }
+        };
+        if purpose == Purpose::Application {
+            self.event(Event::RequestFailed { request: id, error });
+        }
+        id
+    }
+
+    fn pending(&self, request_id: &str) -> Option<usize> {
+        let id = RequestId(request_id.parse().ok()?);
+        self.requests.pending.iter().position(|pending| pending.id == id)
+    }
+
+    fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Pending> {
+        let done = self.pending(request_id).and_then(|index| self.requests.pending.remove(index))?;
+        self.timers.stop(Timer::Requests);
+        if !self.requests.pending.is_empty() {
+            self.timers.set(Timer::Requests, now + ANSWER_MS);
+        }
+        Some(done)
+    }
+
+    pub(super) fn on_answer(&mut self, now: Timestamp, answer: frame::Answer<'_>) {
+        let Some(done) = self.conclude(now, &answer.request_id) else { return };
+        match done.purpose {
+            Purpose::Application => {
+                let answer = Answer {
+                    message_type: answer.message_type.into_owned(),
+                    data: answer.data.into_owned(),
+                    server_time_ms: answer.server_time_ms,
+                };
+                self.event(Event::Answer { request: done.id, answer });
+            }
+            Purpose::Receipts => self.receipts_answered(now, &answer.data),
+            Purpose::Refresh => self.token.accepted(),
+            Purpose::Mark(stream, peer, seq) => {
+                self.requests
+                    .marks
+                    .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
+                self.free_mark(&stream, &peer);
+                self.send_marks(now);
+            }
+        }
+    }
+
+    /// One entry of an answer; the answer is alive.
+    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Message<'_>) {
+        let Some(pending) =
+            self.pending(&message.request_id).and_then(|index| self.requests.pending.get(index))
+        else {
+            return;
+        };
+        let request = pending.id;
+        self.timers.set(Timer::Requests, now + ANSWER_MS);
+        self.event(Event::Fetched { request, message: Box::new(message.into_owned()) });
+    }
+
+    pub(super) fn on_request_refused(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        code: ErrorCode,
+        reason: String,
+        retry_after_ms: Option<u64>,
+    ) {
+        let Some(done) = self.conclude(now, request_id) else { return };
+        match done.purpose {
+            Purpose::Application => {
+                let error = RequestError::Refused { code, reason, retry_after_ms };
+                self.event(Event::RequestFailed { request: done.id, error });
+            }
+            Purpose::Receipts => self.receipts_refused(),
+            // The hub closes with 4001 when it means it; else the provider is asked again.
+            Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
+            Purpose::Mark(stream, peer, seq) => {
+                self.free_mark(&stream, &peer);
+                if code.is_retryable() {
+                    self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
+                } else {
+                    self.requests
+                        .marks
+                        .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
+                    self.event(Event::MarkRefused { stream, peer, code });
+                    self.send_marks(now);
+                }
+            }
+        }
+    }
+
+    fn free_mark(&mut self, stream: &StreamName<'_>, peer: &str) {
+        let mut marks = self.requests.marks.iter_mut();
+        if let Some(mark) = marks.find(|mark| mark.stream == *stream && mark.peer == peer) {
+            mark.asked = false;
+        }
+    }
+
+    pub(super) fn request_timed_out(&mut self, now: Timestamp) {
+        if let Some(oldest) = self.requests.pending.pop_front() {
+            self.end_request(oldest, RequestError::Timeout);
+        }
+        if !self.requests.pending.is_empty() {
+            self.timers.set(Timer::Requests, now + ANSWER_MS);
+        }
+    }
+
+    fn end_request(&mut self, pending: Pending, error: RequestError) {
+        match pending.purpose {
+            Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
+            Purpose::Receipts => self.receipts_refused(),
+            Purpose::Refresh => {}
+            Purpose::Mark(stream, peer, _) => self.free_mark(&stream, &peer),
+        }
+    }
+
+    pub(super) fn detach_requests(&mut self) {
+        self.timers.stop(Timer::Requests);
+        self.timers.stop(Timer::Marks);
+        while let Some(pending) = self.requests.pending.pop_front() {
+            self.end_request(pending, RequestError::Disconnected);
+        }
+        self.receipts.detach();
+    }
+}

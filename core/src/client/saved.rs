@@ -1,0 +1,378 @@
+//! What outlives the process: device, cursors, unsettled sends; as a list of changes in a compact encoding of its own.
+//! Never touches a disk. A driver either keeps [`Saved::encode`] whole, or appends each [`Change`] and applies them
+//! again when it starts.
+
+use super::event::SendId;
+use crate::names::StreamName;
+use crate::time::Timestamp;
+
+/// An encoded message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SavedFrame {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary(Vec<u8>),
+}
+
+/// One unsettled send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedSend {
+    /// Its place in the order.
+    pub id: SendId,
+    /// Its message's id.
+    pub message_id: String,
+    /// When it went out first; `None`: not yet.
+    pub first_sent: Option<Timestamp>,
+    /// When its life ends.
+    pub deadline: Option<Timestamp>,
+    /// Whether its receipts are waited for.
+    pub receipts: bool,
+    /// The frame, without `expires_in_ms`.
+    pub frame: SavedFrame,
+}
+
+/// A device's place in a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedCursor {
+    /// The stream.
+    pub stream: StreamName<'static>,
+    /// The numbering.
+    pub epoch: String,
+    /// Everything up to here was handed over.
+    pub seq: u64,
+}
+
+/// One change of what is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A send was added.
+    Put(SavedSend),
+    /// All sends up to this one that had not gone out went out now. Stored before they do.
+    Sent {
+        /// The last of them.
+        up_to: SendId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A send ended.
+    Settled {
+        /// Which.
+        send: SendId,
+    },
+    /// A cursor moved.
+    Cursor(SavedCursor),
+    /// A stream is not read any more.
+    Forget {
+        /// Which.
+        stream: StreamName<'static>,
+    },
+}
+
+/// Everything that is saved.
+///
+/// ```
+/// use wsc_core::client::Saved;
+/// let saved = Saved { device_id: "phone-1".into(), ..Saved::default() };
+/// assert_eq!(Saved::decode(&saved.encode()), Some(saved));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The device.
+    pub device_id: String,
+    /// The last send's id, so that none is given twice.
+    pub last_send: u64,
+    /// Unsettled sends in order.
+    pub sends: Vec<SavedSend>,
+    /// Cursors, sorted by stream.
+    pub cursors: Vec<SavedCursor>,
+}
+
+/// The first bytes of an encoding, and its version.
+const MAGIC: &[u8] = b"wsc\x01";
+
+impl SavedFrame {
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds what is left of the message's life: the last field of its JSON object.
+    pub(super) fn add_life(&mut self, ms: u64) {
+        let mut field = String::from(",\"expires_in_ms\":");
+        field.push_str(&ms.to_string());
+        match self {
+            Self::Text(text) if text.ends_with('}') => text.insert_str(text.len() - 1, &field),
+            Self::Binary(bytes) => {
+                let Some(&[a, b, c, d]) = bytes.get(..4) else { return };
+                let header = u32::from_be_bytes([a, b, c, d]);
+                let end = header as usize + 3;
+                let (Some(b'}'), Ok(more)) = (bytes.get(end), u32::try_from(field.len())) else { return };
+                bytes.splice(end..end, field.bytes());
+                bytes[..4].copy_from_slice(&header.saturating_add(more).to_be_bytes());
+            }
+            Self::Text(_) => {}
+        }
+    }
+}
+
+impl Saved {
+    /// Applies one change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(send) => {
+                self.last_send = self.last_send.max(send.id.0);
+                match self.sends.binary_search_by_key(&send.id, |kept| kept.id) {
+                    Ok(index) => self.sends[index] = send,
+                    Err(index) => self.sends.insert(index, send),
+                }
+            }
+            Change::Sent { up_to, at } => {
+                for send in self.sends.iter_mut().filter(|send| send.id <= up_to) {
+                    send.first_sent.get_or_insert(at);
+                }
+            }
+            Change::Settled { send } => {
+                self.last_send = self.last_send.max(send.0);
+                if let Ok(index) = self.sends.binary_search_by_key(&send, |kept| kept.id) {
+                    self.sends.remove(index);
+                }
+            }
+            Change::Cursor(cursor) => match self.cursors.binary_search_by(|c| c.stream.cmp(&cursor.stream)) {
+                Ok(index) => self.cursors[index] = cursor,
+                Err(index) => self.cursors.insert(index, cursor),
+            },
+            Change::Forget { stream } => self.cursors.retain(|cursor| cursor.stream != stream),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        put_bytes(&mut out, self.device_id.as_bytes());
+        put_number(&mut out, self.last_send);
+        for send in &self.sends {
+            Change::Put(send.clone()).encode(&mut out);
+        }
+        for cursor in &self.cursors {
+            Change::Cursor(cursor.clone()).encode(&mut out);
+        }
+        out
+    }
+
+    /// Reads the bytes; `None` when they are not what [`Saved::encode`] wrote.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes.strip_prefix(MAGIC)?;
+        let mut saved = Self { device_id: text(&mut rest)?, ..Self::default() };
+        saved.last_send = number(&mut rest)?;
+        while !rest.is_empty() {
+            saved.apply(Change::read(&mut rest)?);
+        }
+        Some(saved)
+    }
+}
+
+impl Change {
+    /// Appends its bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Put(send) => {
+                let binary = matches!(send.frame, SavedFrame::Binary(_));
+                let flags = u8::from(binary)
+                    | u8::from(send.receipts) << 1
+                    | u8::from(send.first_sent.is_some()) << 2
+                    | u8::from(send.deadline.is_some()) << 3;
+                out.extend_from_slice(&[b'P', flags]);
+                put_number(out, send.id.0);
+                for at in [send.first_sent, send.deadline].into_iter().flatten() {
+                    put_number(out, at);
+                }
+                put_bytes(out, send.message_id.as_bytes());
+                match &send.frame {
+                    SavedFrame::Text(text) => put_bytes(out, text.as_bytes()),
+                    SavedFrame::Binary(bytes) => put_bytes(out, bytes),
+                }
+            }
+            Self::Sent { up_to, at } => {
+                out.push(b'S');
+                put_number(out, up_to.0);
+                put_number(out, *at);
+            }
+            Self::Settled { send } => {
+                out.push(b'E');
+                put_number(out, send.0);
+            }
+            Self::Cursor(cursor) => {
+                out.push(b'C');
+                put_stream(out, &cursor.stream);
+                put_bytes(out, cursor.epoch.as_bytes());
+                put_number(out, cursor.seq);
+            }
+            Self::Forget { stream } => {
+                out.push(b'F');
+                put_stream(out, stream);
+            }
+        }
+    }
+
+    /// Reads the bytes of exactly one change.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        Self::read(&mut rest).filter(|_| rest.is_empty())
+    }
+
+    fn read(rest: &mut &[u8]) -> Option<Self> {
+        Some(match byte(rest)? {
+            b'P' => {
+                let flags = byte(rest)?;
+                let id = SendId(number(rest)?);
+                let first_sent = if flags & 4 == 0 { None } else { Some(number(rest)?) };
+                let deadline = if flags & 8 == 0 { None } else { Some(number(rest)?) };
+                let message_id = text(rest)?;
+                let frame = if flags & 1 == 0 {
+                    SavedFrame::Text(text(rest)?)
+                } else {
+                    SavedFrame::Binary(slice(rest)?.to_vec())
+                };
+                Self::Put(SavedSend { id, message_id, first_sent, deadline, receipts: flags & 2 != 0, frame })
+            }
+            b'S' => Self::Sent { up_to: SendId(number(rest)?), at: number(rest)? },
+            b'E' => Self::Settled { send: SendId(number(rest)?) },
+            b'C' => {
+                Self::Cursor(SavedCursor { stream: stream(rest)?, epoch: text(rest)?, seq: number(rest)? })
+            }
+            b'F' => Self::Forget { stream: stream(rest)? },
+            _ => return None,
+        })
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push((number & 0x7f) as u8);
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
+    let mut name = String::new();
+    stream.write(&mut name);
+    put_bytes(out, name.as_bytes());
+}
+
+fn byte(rest: &mut &[u8]) -> Option<u8> {
+    let (first, others) = rest.split_first()?;
+    *rest = others;
+    Some(*first)
+}
+
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let next = byte(rest)?;
+        value |= u64::from(next & 0x7f).checked_shl(shift)?;
+        if next & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn slice<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(number(rest)?).ok()?;
+    let (taken, others) = rest.split_at_checked(length)?;
+    *rest = others;
+    Some(taken)
+}
+
+fn text(rest: &mut &[u8]) -> Option<String> {
+    std::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
+}
+
+fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
+    StreamName::parse(&text(rest)?).map(StreamName::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(id: u64, frame: SavedFrame) -> SavedSend {
+        SavedSend {
+            id: SendId(id),
+            message_id: format!("m{id}"),
+            first_sent: (id == 2).then_some(1_795_528_800_123),
+            deadline: (id == 3).then_some(u64::MAX),
+            receipts: id == 1,
+            frame,
+        }
+    }
+
+    fn saved() -> Saved {
+        let cursor = |stream, seq| SavedCursor { stream, epoch: "e".to_owned(), seq };
+        Saved {
+            device_id: "d1".to_owned(),
+            last_send: 9,
+            sends: vec![
+                send(1, SavedFrame::Text("{}".to_owned())),
+                send(2, SavedFrame::Binary(vec![0, 0, 0, 2, b'{', b'}', 255])),
+                send(3, SavedFrame::Text("{\"a\":1}".to_owned())),
+            ],
+            cursors: vec![cursor(StreamName::Inbox, 300), cursor(StreamName::group("t"), 0)],
+        }
+    }
+
+    #[test]
+    fn what_is_saved_reads_back_and_no_part_of_it_panics() {
+        let bytes = saved().encode();
+        assert_eq!(Saved::decode(&bytes), Some(saved()));
+        for end in 0..bytes.len() {
+            let _ = Saved::decode(&bytes[..end]);
+        }
+        for at in 0..bytes.len() {
+            let mut bent = bytes.clone();
+            bent[at] ^= 0x55;
+            let _ = Saved::decode(&bent);
+        }
+    }
+
+    #[test]
+    fn changes_applied_in_order_give_the_state() {
+        let mut state = saved();
+        state.apply(Change::Sent { up_to: SendId(2), at: 5 });
+        state.apply(Change::Settled { send: SendId(2) });
+        state.apply(Change::Forget { stream: StreamName::Inbox });
+        assert_eq!(state.sends.iter().map(|send| send.id.0).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!((state.sends[0].first_sent, state.sends[1].first_sent), (Some(5), None));
+        assert_eq!(state.cursors.len(), 1);
+    }
+
+    #[test]
+    fn the_rest_of_a_life_is_written_into_either_kind_of_frame() {
+        let mut text = SavedFrame::Text("{\"a\":1}".to_owned());
+        text.add_life(70);
+        assert_eq!(text, SavedFrame::Text("{\"a\":1,\"expires_in_ms\":70}".to_owned()));
+        let mut binary = SavedFrame::Binary(b"\0\0\0\x07{\"a\":1}raw".to_vec());
+        binary.add_life(7);
+        assert_eq!(binary, SavedFrame::Binary(b"\0\0\0\x19{\"a\":1,\"expires_in_ms\":7}raw".to_vec()));
+    }
+}

@@ -1,0 +1,261 @@
+//! Streams opened, read, acknowledged and closed.
+
+use super::event::{Event, Gap};
+use super::inbox::{Adoption, Inbox, Taken};
+use super::saved::{Change, SavedCursor};
+use super::{Client, Fault, Storage, Timer};
+use crate::codes::CloseCode;
+use crate::frame::{ClientFrame, OpenStream, Range};
+use crate::message::Message;
+use crate::names::StreamName;
+use crate::time::Timestamp;
+
+impl Client {
+    /// The application has everything of a stream up to here; needed without
+    /// [`auto_acknowledge`](super::Config::auto_acknowledge). `generation` is that of the event, so that an entry of
+    /// a numbering that is gone acknowledges nothing.
+    pub fn acknowledge(
+        &mut self,
+        now: Timestamp,
+        stream: &StreamName<'_>,
+        generation: super::Generation,
+        seq: u64,
+    ) {
+        let Ok(index) = self.inboxes.find(stream) else { return };
+        if self
+            .inboxes
+            .index(index)
+            .is_some_and(|inbox| inbox.generation == generation && inbox.hand_over(seq))
+        {
+            self.moved(now, index);
+        }
+    }
+
+    /// The application's place moved: acknowledges at once where that is wanted, else soon.
+    fn moved(&mut self, now: Timestamp, index: usize) {
+        let half = self.session.window / 2;
+        let taken: u64 = self.inboxes.taken();
+        if self.inboxes.index(index).is_some_and(|inbox| inbox.is_urgent()) || taken >= half.max(1) {
+            self.acknowledge_one(now, index);
+        }
+        self.timers.start(Timer::Acknowledge, now + self.session.ack_ms);
+    }
+
+    fn acknowledge_one(&mut self, now: Timestamp, index: usize) {
+        let Some(inbox) = self.inboxes.index(index) else { return };
+        let before = inbox.taken();
+        let position = inbox.acknowledge();
+        let (stream, answered) = (inbox.name.clone(), before - inbox.taken());
+        self.inboxes.sub_taken(answered);
+        if let (Some(seq), true) = (position, self.is_live()) {
+            self.transmit_frame(now, &ClientFrame::Acknowledge { stream, seq });
+        }
+        if self.config.storage != Storage::None {
+            self.store_cursor(index);
+        }
+    }
+
+    fn store_cursor(&mut self, index: usize) {
+        let Some(inbox) = self.inboxes.index(index) else { return };
+        if let Some(seq) = inbox.unstored() {
+            let cursor = SavedCursor { stream: inbox.name.clone(), epoch: inbox.epoch.clone(), seq };
+            self.persist(Change::Cursor(cursor));
+        }
+    }
+
+    /// Writes every acknowledgement and cursor that waited.
+    pub(super) fn acknowledge_all(&mut self, now: Timestamp) {
+        self.timers.stop(Timer::Acknowledge);
+        for index in 0..self.inboxes.len() {
+            self.acknowledge_one(now, index);
+        }
+    }
+
+    /// Adopts the streams of `connected`.
+    pub(super) fn adopt(&mut self, now: Timestamp, streams: &[OpenStream<'_>]) {
+        for open in streams {
+            self.open_stream(now, open);
+        }
+        for index in (0..self.inboxes.len()).rev() {
+            let gone = self
+                .inboxes
+                .index(index)
+                .filter(|inbox| !inbox.is_open())
+                .is_some_and(|inbox| self.config.reads(&inbox.name));
+            if gone {
+                self.close_stream(index, "unreadable");
+            }
+        }
+        self.check_caught_up();
+    }
+
+    fn open_stream(&mut self, now: Timestamp, open: &OpenStream<'_>) {
+        let generation = self.inboxes.next_generation();
+        let (from, head, before) = (open.from, open.head, open.from.saturating_sub(1));
+        let (index, known) = match self.inboxes.find(&open.stream) {
+            Ok(index) => (index, true),
+            Err(_) => {
+                let name = open.stream.clone().into_owned();
+                let inbox = Inbox::new(name, open.epoch.clone().into_owned(), before, generation);
+                (self.inboxes.insert(inbox), false)
+            }
+        };
+        let Some(inbox) = self.inboxes.index(index) else { return };
+        let adoption = inbox.open(&open.epoch, from, head, generation);
+        let generation = inbox.generation;
+        let stream = inbox.name.clone();
+        match adoption {
+            Adoption::Continues if known => {}
+            Adoption::Continues => {
+                self.event(Event::StreamOpened { stream, generation, from, head });
+                self.store_cursor(index);
+            }
+            Adoption::Passed(from, to) => {
+                let reason = "unexplained".to_owned();
+                self.event(Event::Gap(Gap { stream, generation, from, to, reason }));
+            }
+            Adoption::Renewed => {
+                inbox.told = true;
+                self.event(Event::StreamOpened { stream: stream.clone(), generation, from, head });
+                // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it. The
+                // new cursor is stored with the first acknowledgement, so that the old one stands until then.
+                let reason = "epoch".to_owned();
+                self.event(Event::Gap(Gap { stream, generation, from, to: before, reason }));
+                self.timers.start(Timer::Acknowledge, now + self.session.ack_ms);
+            }
+        }
+    }
+
+    pub(super) fn detach_streams(&mut self) {
+        for index in 0..self.inboxes.len() {
+            if self.config.storage != Storage::None {
+                self.store_cursor(index);
+            }
+            if let Some(inbox) = self.inboxes.index(index) {
+                let taken = inbox.taken();
+                inbox.disconnect();
+                self.inboxes.sub_taken(taken);
+            }
+        }
+    }
+
+    fn close_stream(&mut self, index: usize, reason: &str) {
+        let closed = self.inboxes.remove(index);
+        self.inboxes.sub_taken(closed.taken());
+        let stream = closed.name;
+        self.persist(Change::Forget { stream: stream.clone() });
+        self.event(Event::StreamClosed { stream, reason: reason.to_owned() });
+    }
+
+    /// A join opened a group's stream on this connection.
+    pub(super) fn join_stream(&mut self, now: Timestamp, open: &OpenStream<'_>) {
+        if let (Some(groups), Some(id)) = (self.config.groups.as_mut(), open.stream.group_id())
+            && !groups.iter().any(|group| group == id)
+        {
+            groups.push(id.to_owned());
+        }
+        // A membership that begins anew has nothing to do with the cursor of an earlier one.
+        if let Ok(index) = self.inboxes.find(&open.stream) {
+            let closed = self.inboxes.remove(index);
+            self.inboxes.sub_taken(closed.taken());
+        }
+        self.open_stream(now, open);
+        self.session.caught_up = false;
+        self.check_caught_up();
+    }
+
+    /// A membership of this user ended.
+    pub(super) fn leave_stream(&mut self, group: &str, action: &str) {
+        if let Some(groups) = self.config.groups.as_mut() {
+            groups.retain(|id| id != group);
+        }
+        if let Ok(index) = self.inboxes.find(&StreamName::group(group)) {
+            self.close_stream(index, action);
+        }
+        self.check_caught_up();
+    }
+
+    /// Covers positions; the first new one, if any. A hole ends the connection.
+    fn cover(
+        &mut self,
+        now: Timestamp,
+        stream: &StreamName<'_>,
+        first: u64,
+        last: u64,
+    ) -> Option<(usize, Taken)> {
+        let Ok(index) = self.inboxes.find(stream) else {
+            self.event(Event::Fault(Fault::Unexpected("a position of a stream that is not open")));
+            return None;
+        };
+        match self.inboxes.index(index)?.take(first, last) {
+            Taken::Hole => {
+                self.fail(now, CloseCode::Hole, "positions are missing");
+                None
+            }
+            Taken::Old => None,
+            taken => Some((index, taken)),
+        }
+    }
+
+    pub(super) fn on_entry(&mut self, now: Timestamp, message: Message<'_>) {
+        let (Some(stream), seq) = (message.stream.clone(), message.seq_no) else { return };
+        let Some((index, taken)) = self.cover(now, &stream, seq, seq) else { return };
+        let Some(inbox) = self.inboxes.index(index) else { return };
+        let generation = inbox.generation;
+        inbox.count(seq, message.require_ack);
+        self.inboxes.add_taken();
+        if matches!(taken, Taken::New(_)) {
+            self.event(Event::Message { message: Box::new(message.into_owned()), generation });
+        }
+        let auto = self.config.auto_acknowledge;
+        let moved = self.inboxes.index(index).is_some_and(|inbox| {
+            // Covered again, and acknowledged by the application meanwhile: the hub does not know yet.
+            (auto && inbox.hand_over(seq)) || inbox.handed >= seq
+        });
+        if moved {
+            self.moved(now, index);
+        }
+        self.check_caught_up();
+    }
+
+    pub(super) fn on_skip(&mut self, now: Timestamp, range: &Range<'_>) {
+        if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, range.from, range.to)
+            && first <= range.to
+            && let Some(inbox) = self.inboxes.index(index)
+        {
+            // Acknowledged lazily: with the next entry, the next ping, or at the end.
+            inbox.pass(first, range.to);
+        }
+        self.check_caught_up();
+    }
+
+    pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: &str) {
+        let (from, to) = (range.from, range.to);
+        if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, from, to)
+            && let Some(inbox) = self.inboxes.index(index)
+        {
+            let empty = to < from;
+            if empty && std::mem::take(&mut inbox.told) {
+                return;
+            }
+            let (stream, generation) = (inbox.name.clone(), inbox.generation);
+            let handed = self.config.auto_acknowledge && inbox.hand_over(to);
+            let gap = Gap { stream, generation, from: first, to, reason: reason.to_owned() };
+            self.event(Event::Gap(gap));
+            if handed {
+                self.moved(now, index);
+            }
+        }
+        self.check_caught_up();
+    }
+
+    fn check_caught_up(&mut self) {
+        if !self.session.caught_up
+            && self.is_live()
+            && self.inboxes.iter().all(|inbox| !inbox.is_open() || inbox.is_caught_up())
+        {
+            self.session.caught_up = true;
+            self.event(Event::CaughtUp);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The client machine's behaviour, one sentence a test, on a virtual clock. Opens no socket.
+#![allow(missing_docs, reason = "tests")]
+
+mod connection;
+mod desk;
+mod reading;
+mod requests;
+mod saving;
+mod sending;
+mod tokens;

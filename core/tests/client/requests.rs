@@ -1,0 +1,141 @@
+//! Requests and read marks.
+
+use wsc_core::client::{Body, Client, Config, Event, RequestError, RequestId};
+use wsc_core::frame::Query;
+use wsc_core::{ErrorCode, StreamName};
+
+use crate::desk::{Desk, entry, ids, inbox};
+
+fn ask(desk: &mut Desk) -> RequestId {
+    desk.handle(|client, now| client.request(now, Query::HealthCheck))
+}
+
+fn failed(desk: &mut Desk) -> Vec<(RequestId, RequestError)> {
+    let failed = desk.events.drain(..).filter_map(|event| match event {
+        Event::RequestFailed { request, error } => Some((request, error)),
+        _ => None,
+    });
+    failed.collect()
+}
+
+#[test]
+fn a_request_without_a_connection_fails() {
+    let mut desk = Desk::new(Config::default());
+    let request = ask(&mut desk);
+    assert_eq!(failed(&mut desk), [(request, RequestError::Disconnected)]);
+}
+
+#[test]
+fn a_request_ends_with_its_connection() {
+    let mut desk = Desk::live(Config::default());
+    let request = ask(&mut desk);
+    desk.close(None, "");
+    assert_eq!(failed(&mut desk), [(request, RequestError::Disconnected)]);
+    desk.pass(500);
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+fn a_page_of_history_moves_no_cursor() {
+    let mut desk = Desk::live(Config::default());
+    let query = Query::Fetch { stream: StreamName::Inbox, from: None, limit: 2, reverse: true };
+    let request = desk.handle(|client, now| client.request(now, query));
+    let id = ids(&desk.sent()).remove(0);
+    for seq in [9, 8] {
+        desk.text(&entry("inbox", seq).replacen(
+            '{',
+            &format!(r#"{{"request_id":"{id}","source":"history","#),
+            1,
+        ));
+    }
+    desk.text(&format!(
+        r#"{{"message_type":"fetched","request_id":"{id}","data":{{"from":8,"to":9,"floor":1,"head":9,"more":true}}}}"#
+    ));
+    let fetched: Vec<_> = desk
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Fetched { request: of, message } if *of == request => Some(message.seq_no),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(fetched, [9, 8]);
+    let Some(Event::Answer { answer, .. }) = desk.events.back() else { panic!("no answer") };
+    assert!(matches!(answer.body(), Ok(Body::Fetched(page)) if page.more && page.head == 9));
+    desk.text(&entry("inbox", 1));
+    assert_eq!(desk.positions().last(), Some(&1));
+}
+
+#[test]
+fn a_refusal_names_its_request() {
+    let mut desk = Desk::live(Config::default());
+    let (first, second) = (ask(&mut desk), ask(&mut desk));
+    let sent = ids(&desk.sent());
+    desk.text(&format!(
+        r#"{{"message_type":"error","request_id":"{}","code":80801,"reason":"slow","retry_after_ms":70}}"#,
+        sent[0]
+    ));
+    let error = RequestError::Refused {
+        code: ErrorCode::RateLimited,
+        reason: "slow".into(),
+        retry_after_ms: Some(70),
+    };
+    assert_eq!(failed(&mut desk), [(first, error)]);
+    desk.text(&format!(r#"{{"message_type":"health_response","request_id":"{}"}}"#, sent[1]));
+    assert!(matches!(desk.events.pop_back(), Some(Event::Answer { request, .. }) if request == second));
+}
+
+#[test]
+fn an_answer_that_does_not_come_fails_the_oldest() {
+    let mut desk = Desk::live(Config::default());
+    let first = ask(&mut desk);
+    desk.pass(5_000);
+    ask(&mut desk);
+    desk.pass(15_000);
+    assert_eq!(failed(&mut desk), [(first, RequestError::Timeout)]);
+}
+
+#[test]
+fn requests_under_way_are_bounded() {
+    let mut desk = Desk::live(Config { requests: 1, ..Config::default() });
+    ask(&mut desk);
+    let second = ask(&mut desk);
+    assert_eq!(failed(&mut desk), [(second, RequestError::TooMany)]);
+}
+
+#[test]
+fn read_marks_only_go_forward_wait_for_a_connection_and_are_collected() {
+    let mut desk = Desk::new(Config::default());
+    let mark = |seq| move |client: &mut Client, now| client.mark_read(now, &StreamName::Inbox, "bob", seq);
+    desk.handle(mark(5));
+    desk.handle(mark(3));
+    desk.handle(mark(7));
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    let sent = desk.sent();
+    assert!(sent.len() == 1 && sent[0].contains(r#""peer":"bob","seq_no":7"#), "{sent:?}");
+    desk.handle(mark(8));
+    desk.handle(mark(9));
+    assert!(desk.sent().is_empty(), "one at a time");
+    desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
+    let sent = desk.sent();
+    assert!(sent.len() == 1 && sent[0].contains(r#""seq_no":9"#));
+    desk.text(&format!(r#"{{"message_type":"error","request_id":"{}","code":80902}}"#, ids(&sent)[0]));
+    assert!(desk.sent().is_empty());
+    desk.pass(5_000);
+    let sent = desk.sent();
+    assert!(sent.len() == 1 && sent[0].contains(r#""seq_no":9"#));
+    desk.text(&format!(r#"{{"message_type":"error","request_id":"{}","code":80401}}"#, ids(&sent)[0]));
+    assert!(matches!(desk.events.pop_back(), Some(Event::MarkRefused { peer, .. }) if peer == "bob"));
+}
+
+#[test]
+fn presence_is_told_with_the_status_its_type_means() {
+    let mut desk = Desk::live(Config::default());
+    desk.text(r#"{"message_type":"user_left","data":{"user_id":"bob"}}"#);
+    let Some(Event::Presence(presence)) = desk.events.pop_back() else { panic!("no presence") };
+    let users = presence.users().expect("users");
+    assert_eq!((users[0].user.as_str(), users[0].is_online()), ("bob", false));
+}

@@ -1,0 +1,145 @@
+//! What outlives the process.
+
+use wsc_core::client::{Action, Change, Client, Config, Outcome, Saved, SendId, Storage};
+use wsc_core::{Message, StreamName};
+
+use crate::desk::{Desk, START, entry, ids, inbox};
+
+fn durable() -> Config {
+    Config { device_id: "d1".into(), storage: Storage::Durable, ..Config::default() }
+}
+
+/// Applies the changes asked for to what is saved, and leaves the other actions.
+fn save(desk: &mut Desk, saved: &mut Saved) {
+    desk.actions.retain(|action| match action {
+        Action::Persist(change) => {
+            saved.apply(change.clone());
+            false
+        }
+        _ => true,
+    });
+}
+
+#[test]
+fn a_send_waits_until_it_is_stored_and_nothing_overtakes_it() {
+    let mut desk = Desk::live(durable());
+    let (a, b) = (desk.say("a"), desk.say("b"));
+    assert!(desk.sent().is_empty());
+    assert_eq!((desk.client.sync().unsaved, desk.client.sync().saved), (2, 0));
+    desk.handle(|client, now| client.handle_stored(now, a));
+    assert_eq!(ids(&desk.sent()), ["a"]);
+    desk.handle(|client, now| client.handle_stored(now, b));
+    assert_eq!(ids(&desk.sent()), ["b"]);
+}
+
+#[test]
+fn the_time_of_the_first_send_is_stored_before_the_frame() {
+    let mut desk = Desk::live(durable());
+    let a = desk.say("a");
+    desk.clear();
+    desk.handle(|client, now| client.handle_stored(now, a));
+    assert_eq!(desk.actions[0], Action::Persist(Change::Sent { up_to: a, at: START }));
+    assert!(matches!(desk.actions[1], Action::Send { .. }));
+}
+
+#[test]
+fn changes_give_the_same_as_a_snapshot() {
+    let mut desk = Desk::new(durable());
+    let mut saved = Saved { device_id: "d1".into(), ..Saved::default() };
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 3)));
+    for (index, id) in ["a", "b", "c"].into_iter().enumerate() {
+        let send = desk.say(id);
+        desk.handle(|client, now| client.handle_stored(now, send));
+        desk.text(&entry("inbox", index as u64 + 1));
+    }
+    desk.accept("b", 7);
+    desk.pass(200);
+    save(&mut desk, &mut saved);
+    assert_eq!(saved, desk.client.snapshot());
+    assert_eq!(saved.cursors[0].seq, 3);
+}
+
+#[test]
+fn another_process_goes_on_where_the_first_stopped() {
+    let mut desk = Desk::live(durable());
+    for id in ["a", "b", "c"] {
+        let send = desk.say(id);
+        desk.handle(|client, now| client.handle_stored(now, send));
+    }
+    desk.accept("a", 1);
+    desk.text(&entry("inbox", 1));
+    let saved = Saved::decode(&desk.client.snapshot().encode()).expect("readable");
+    let mut next = Desk::new(durable());
+    next.client.restore(saved);
+    assert!(next.open().contains(r#""cursors":{"inbox":{"epoch":"e1","seq":1}}"#));
+    next.text(&crate::desk::connected(&inbox("e1", 2, 1)));
+    assert_eq!(ids(&next.sent()), ["b", "c"]);
+    let fresh = next.say("d");
+    assert_eq!(fresh, SendId(4));
+    next.accept("b", 2);
+    assert!(matches!(next.outcomes()[..], [(2, Outcome::Accepted { .. })]));
+}
+
+#[test]
+fn another_process_does_not_send_again_what_is_too_old() {
+    let mut desk = Desk::live(durable());
+    let a = desk.say("a");
+    desk.handle(|client, now| client.handle_stored(now, a));
+    let mut next = Desk::new(durable());
+    next.client.restore(desk.client.snapshot());
+    next.now += 90_000;
+    next.open();
+    next.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert!(next.sent().is_empty());
+    assert_eq!(next.outcomes(), [(a.0, Outcome::Unknown)]);
+}
+
+#[test]
+fn a_stream_left_is_forgotten_in_the_storage_too() {
+    let mut desk = Desk::new(durable());
+    let mut saved = Saved::default();
+    desk.open();
+    desk.text(&crate::desk::connected(r#""group:a":{"epoch":"e1","from":5,"head":4}"#));
+    save(&mut desk, &mut saved);
+    assert_eq!((saved.cursors[0].stream.clone(), saved.cursors[0].seq), (StreamName::group("a"), 4));
+    desk.text(r#"{"message_type":"group_changed","data":{"group_id":"a","action":"disbanded"}}"#);
+    save(&mut desk, &mut saved);
+    assert!(saved.cursors.is_empty());
+}
+
+#[test]
+fn cursors_moved_without_a_connection_are_stored() {
+    let mut desk = Desk::live(Config { auto_acknowledge: false, ..durable() });
+    desk.text(&entry("inbox", 1));
+    desk.close(4029, "retry_after_ms=60000");
+    desk.clear();
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 1));
+    desk.pass(200);
+    assert!(matches!(&desk.actions[0], Action::Persist(Change::Cursor(cursor)) if cursor.seq == 1));
+}
+
+#[test]
+fn without_storage_nothing_is_asked_to_be_stored() {
+    let mut desk = Desk::live(Config::default());
+    desk.say("a");
+    desk.accept("a", 1);
+    desk.text(&entry("inbox", 1));
+    desk.pass(1000);
+    assert!(!desk.actions.iter().any(|action| matches!(action, Action::Persist(_))));
+}
+
+#[test]
+fn ids_differ_between_seeds_and_calls() {
+    let mut ids = Vec::new();
+    for seed in 0..4 {
+        let mut client = Client::new(Config::default(), seed);
+        for _ in 0..4 {
+            let send = client.send(START, Message::to_user("bob", "x")).expect("taken");
+            ids.push(client.message_id(send).expect("unsettled").to_owned());
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 16);
+}

@@ -1,0 +1,288 @@
+//! Sends: in order, again after each connect, settled once.
+
+use wsc_core::client::{Action, Config, Event, Outcome, RequestError, SendError, Stage, State};
+use wsc_core::{ErrorCode, Message};
+
+use crate::desk::{Desk, ids, inbox};
+
+fn to_bob(id: &str) -> Message<'static> {
+    Message { message_id: id.to_owned().into(), ..Message::to_user("bob", "x") }
+}
+
+#[test]
+fn a_message_is_sent_at_once_and_settled_by_its_ack() {
+    let mut desk = Desk::live(Config::default());
+    let send = desk.send(Message::to_user("bob", "hello"));
+    let frame = desk.sent().remove(0);
+    let id = ids(&[frame]).remove(0);
+    assert_eq!((id.len(), &id[14..15]), (36, "7"));
+    desk.accept(&id, 58);
+    let accepted = Outcome::Accepted {
+        stream: Some(wsc_core::StreamName::Inbox),
+        seq: 58,
+        duplicate: false,
+        create_at: "t".into(),
+    };
+    assert_eq!(desk.outcomes(), [(send.0, accepted)]);
+    assert_eq!(desk.client.sync().saved, 0);
+}
+
+#[test]
+fn unsettled_messages_go_out_again_in_order_before_new_ones() {
+    let mut desk = Desk::live(Config::default());
+    for id in ["a", "b", "c"] {
+        desk.say(id);
+    }
+    assert_eq!(ids(&desk.sent()), ["a", "b", "c"]);
+    desk.accept("b", 1);
+    desk.close(None, "");
+    desk.say("d");
+    assert!(desk.sent().is_empty());
+    desk.pass(500);
+    desk.open();
+    desk.say("e");
+    assert!(desk.sent().is_empty());
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert_eq!(ids(&desk.sent()), ["a", "c", "d", "e"]);
+}
+
+#[test]
+fn an_error_is_final_and_holds_nothing_up() {
+    let mut desk = Desk::live(Config::default());
+    let (a, b) = (desk.say("a"), desk.say("b"));
+    desk.text(r#"{"message_type":"error","message_id":"a","code":81401,"reason":"no such group"}"#);
+    desk.accept("b", 1);
+    let outcomes = desk.outcomes();
+    assert!(
+        matches!(&outcomes[0], (id, Outcome::Refused { code: ErrorCode::GroupNotFound, .. }) if *id == a.0)
+    );
+    assert!(matches!(&outcomes[1], (id, Outcome::Accepted { .. }) if *id == b.0));
+}
+
+#[test]
+fn a_late_or_second_answer_settles_nothing() {
+    let mut desk = Desk::live(Config::default());
+    desk.say("a");
+    desk.accept("a", 1);
+    desk.accept("a", 1);
+    desk.accept("never", 2);
+    assert_eq!(desk.outcomes().len(), 1);
+}
+
+#[test]
+fn sends_without_any_answer_for_20_s_make_another_link() {
+    let mut desk = Desk::live(Config::default());
+    desk.say("a");
+    desk.say("b");
+    desk.pass(19_000);
+    desk.accept("a", 1);
+    desk.pass(10_000);
+    desk.text(r#"{"message_type":"pong"}"#);
+    desk.pass(9_999);
+    assert_eq!(desk.client.state(), State::Connected);
+    desk.pass(1);
+    assert_eq!(desk.closed_with(), Some(4012));
+}
+
+#[test]
+fn too_old_to_be_sent_again_is_unknown() {
+    // dedupe_ms is 100 000: 90 s.
+    let mut desk = Desk::live(Config::default());
+    let a = desk.say("a");
+    desk.pass(1000);
+    desk.close(4029, "retry_after_ms=80000");
+    let b = desk.say("b");
+    desk.pass(80_000);
+    desk.come_live(&inbox("e1", 1, 0));
+    assert_eq!(desk.client.sync().under_way, 2);
+    desk.close(4029, "retry_after_ms=600000");
+    desk.clear();
+    desk.pass(9_000);
+    assert_eq!(desk.outcomes(), [(a.0, Outcome::Unknown)]);
+    desk.pass(81_000);
+    assert_eq!(desk.outcomes(), [(b.0, Outcome::Unknown)]);
+}
+
+#[test]
+fn a_life_is_counted_from_the_send_and_ends_a_message_that_waits() {
+    let mut desk = Desk::live(Config::default());
+    desk.send(Message { expires_in_ms: Some(60_000), ..to_bob("a") });
+    assert!(desk.sent()[0].ends_with(r#","expires_in_ms":60000}"#));
+    desk.close(4029, "retry_after_ms=10000");
+    let b = desk.send(Message { expires_in_ms: Some(5_000), ..to_bob("b") });
+    desk.pass(10_000);
+    assert_eq!(desk.outcomes(), [(b.0, Outcome::Expired)]);
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert!(desk.sent()[0].ends_with(r#","expires_in_ms":50000}"#));
+}
+
+#[test]
+fn a_message_that_may_have_arrived_does_not_expire_but_is_unknown() {
+    let mut desk = Desk::live(Config::default());
+    let a = desk.send(Message { expires_in_ms: Some(5_000), ..to_bob("a") });
+    desk.close(4029, "retry_after_ms=10000");
+    desk.pass(10_000);
+    assert_eq!(desk.outcomes(), [(a.0, Outcome::Unknown)]);
+}
+
+#[test]
+fn only_so_many_are_under_way_at_once() {
+    let mut desk = Desk::new(Config { flight_count: 2, ..Config::default() });
+    for id in ["a", "b", "c"] {
+        desk.say(id);
+    }
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert_eq!(ids(&desk.sent()), ["a", "b"]);
+    desk.accept("a", 1);
+    assert_eq!(ids(&desk.sent()), ["c"]);
+    let mut small = Desk::live(Config { flight_bytes: 1, ..Config::default() });
+    small.say("a");
+    small.say("b");
+    assert_eq!(ids(&small.sent()), ["a"]);
+}
+
+#[test]
+fn the_outbox_is_bounded_by_count_and_by_bytes() {
+    let mut desk = Desk::new(Config { outbox_count: 1, ..Config::default() });
+    desk.say("a");
+    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("b"))), Err(SendError::OutboxFull));
+    let mut desk = Desk::new(Config { outbox_bytes: 1000, ..Config::default() });
+    let long = Message::to_user("bob", "x".repeat(1000));
+    assert_eq!(desk.handle(|client, now| client.send(now, long)), Err(SendError::OutboxFull));
+}
+
+#[test]
+fn what_the_caller_can_mend_is_said_at_once() {
+    let mut desk = Desk::live(Config::default());
+    let mut refused = |message| desk.handle(|client, now| client.send(now, message)).expect_err("refused");
+    let long = Message::to_user("bob", "x".repeat(65_536));
+    assert!(matches!(refused(long), SendError::TooLarge { limit: 65_536, .. }));
+    let two = Message { broadcast_type: "global".into(), ..to_bob("a") };
+    assert!(matches!(refused(two), SendError::Invalid(_)));
+    let reserved = Message { message_type: "ack".into(), ..to_bob("a") };
+    assert!(matches!(refused(reserved), SendError::Invalid(_)));
+    let gone = Message { expires_in_ms: Some(0), ..to_bob("a") };
+    assert!(matches!(refused(gone), SendError::Invalid(_)));
+    desk.say("a");
+    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("a"))), Err(SendError::Repeated));
+    desk.handle(|client, now| client.close(now));
+    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("b"))), Err(SendError::Closed));
+}
+
+#[test]
+fn only_what_never_went_out_can_be_taken_back() {
+    let mut desk = Desk::live(Config::default());
+    let a = desk.say("a");
+    assert!(!desk.handle(|client, now| client.cancel(now, a)));
+    desk.close(None, "");
+    let b = desk.say("b");
+    assert!(desk.handle(|client, now| client.cancel(now, b)));
+    assert_eq!(desk.outcomes(), [(b.0, Outcome::Cancelled)]);
+}
+
+#[test]
+fn volatile_messages_are_sent_now_or_never() {
+    let mut desk = Desk::new(Config::default());
+    let typing = || Message { message_type: "typing".into(), ..Message::to_user("bob", "") };
+    let a = desk.send(typing());
+    assert_eq!(desk.outcomes(), [(a.0, Outcome::Dropped)]);
+    desk.come_live(&inbox("e1", 1, 0));
+    assert!(desk.sent().is_empty());
+    let b = desk.send(typing());
+    assert_eq!((desk.outcomes(), desk.sent().len()), (vec![(b.0, Outcome::Sent)], 1));
+    let c = desk.send(Message { require_ack: true, message_id: "c".into(), ..typing() });
+    let d = desk.send(Message { require_ack: true, message_id: "d".into(), ..typing() });
+    assert!(desk.outcomes().is_empty());
+    desk.text(r#"{"message_type":"ack","message_id":"c","status":"accepted"}"#);
+    assert!(
+        matches!(desk.outcomes()[..], [(id, Outcome::Accepted { stream: None, seq: 0, .. })] if id == c.0)
+    );
+    desk.clear();
+    desk.close(None, "");
+    assert_eq!(desk.outcomes(), [(d.0, Outcome::Unknown)]);
+    desk.pass(500);
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+fn binary_messages_go_out_as_binary_frames() {
+    let mut desk = Desk::live(Config::default());
+    let payload = Some(vec![1, 2, 3].into());
+    desk.send(Message { payload, message_type: "binary".into(), expires_in_ms: Some(9), ..to_bob("a") });
+    let Some(Action::SendBinary { bytes, .. }) = desk.actions.pop_front() else { panic!("no binary frame") };
+    let frame = wsc_core::frame::decode_client_binary(&bytes).expect("a frame");
+    let wsc_core::frame::ClientFrame::Message(message) = frame else { panic!("no message") };
+    assert_eq!((message.payload.as_deref(), message.expires_in_ms), (Some(&[1, 2, 3][..]), Some(9)));
+}
+
+#[test]
+fn receipts_come_as_hints_and_a_stage_never_goes_back() {
+    let mut desk = Desk::live(Config::default());
+    let send = desk.send(Message { require_ack: true, ..to_bob("a") });
+    desk.accept("a", 1);
+    desk.clear();
+    let delivered =
+        r#"{"message_type":"delivered","receiver":"bob","receiver_client":"d7","message_ids":["a"]}"#;
+    let read = r#"{"message_type":"read","receiver":"bob","message_ids":["a"]}"#;
+    for frame in [delivered, delivered, read] {
+        desk.text(frame);
+    }
+    let stages: Vec<_> = desk
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Receipt { send: Some(of), stage, .. } => Some((*of, *stage)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(stages, [(send, Stage::Delivered), (send, Stage::Read)]);
+}
+
+#[test]
+fn receipts_still_waited_for_are_asked_for_after_each_connect() {
+    let mut desk = Desk::live(Config::default());
+    for (id, seq) in [("a", 1), ("b", 2), ("c", 3)] {
+        desk.send(Message { require_ack: true, ..to_bob(id) });
+        desk.accept(id, seq);
+    }
+    desk.text(r#"{"message_type":"read","receiver":"bob","message_ids":["b"]}"#);
+    desk.close(None, "");
+    desk.pass(500);
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    let asked = desk.sent().remove(0);
+    assert!(
+        asked.contains(r#""message_type":"receipts""#) && asked.contains(r#"{"message_ids":["a","c"]}"#),
+        "{asked}"
+    );
+    desk.clear();
+    let id = ids(&[asked]).remove(0);
+    desk.text(&format!(
+        r#"{{"message_type":"receipts","request_id":"{id}","data":{{"receipts":[{{"message_id":"a","stage":"read"}},{{"message_id":"c","stage":"unknown"}}]}}}}"#
+    ));
+    assert!(
+        matches!(&desk.events[0], Event::Receipt { message_id, stage: Stage::Read, .. } if message_id == "a")
+    );
+    assert!(matches!(&desk.events[1], Event::ReceiptEnded { message_id, .. } if message_id == "c"));
+}
+
+#[test]
+fn followed_receipts_are_bounded() {
+    let mut desk = Desk::live(Config { receipts: 1, ..Config::default() });
+    for (id, seq) in [("a", 1), ("b", 2)] {
+        desk.send(Message { require_ack: true, ..to_bob(id) });
+        desk.accept(id, seq);
+    }
+    assert!(
+        desk.events
+            .iter()
+            .any(|event| matches!(event, Event::ReceiptEnded { message_id, .. } if message_id == "a"))
+    );
+    let failed =
+        |event: &Event| matches!(event, Event::RequestFailed { error: RequestError::Disconnected, .. });
+    assert!(!desk.events.iter().any(failed));
+}
