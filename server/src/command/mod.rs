@@ -1,7 +1,11 @@
 //! The words of the command line. Each lives in its own file; here is what they share: arguments, exit codes, signals.
 
 mod config;
+mod link;
+mod listen;
+mod send;
 mod serve;
+mod token;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -30,6 +34,12 @@ Examples:
 enum Word {
     /// Run the hub.
     Serve(serve::Serve),
+    /// Send a message and print what became of it.
+    Send(send::Send),
+    /// Print a user's messages as they come.
+    Listen(listen::Listen),
+    /// Print a token for trying out a hub with authentication.
+    Token(token::Token),
     /// Print the effective configuration, each key with what it does; or check it.
     Config(config::Print),
 }
@@ -46,12 +56,25 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match arguments.word {
         None => arguments.serve.run(),
         Some(Word::Serve(serve)) => serve.run(),
+        Some(Word::Send(send)) => block_on(send.run()),
+        Some(Word::Listen(listen)) => block_on(listen.run()),
+        Some(Word::Token(token)) => token.run(),
         Some(Word::Config(print)) => print.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::from(1)
     })
+}
+
+/// Runs a command that talks to a hub.
+fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let outcome = runtime.block_on(command);
+    // Reading stdin is a thread of its own that nothing ends.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Writes a line to stdout; `false` when nobody reads it any more.

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -14,6 +15,9 @@ use wsc_server::{EmbeddedStore, Hub, MemoryStore, listen};
 
 use super::Outcome;
 use crate::config::{Config, Given, LogForm, StoreKind};
+
+/// Signals this close together are one.
+const SAME_WISH: Duration = Duration::from_millis(500);
 
 /// The arguments.
 #[derive(Args)]
@@ -102,11 +106,20 @@ async fn serve(config: Config) -> Outcome {
             tracing::info!("ended");
             Ok(ExitCode::SUCCESS)
         }
-        _ = super::asked_to_end() => {
+        () = asked_again() => {
             tracing::warn!("ended at once");
             // Not by returning: the runtime would wait for what is being closed.
             std::process::exit(1);
         }
+    }
+}
+
+/// A second signal. One that comes with the first is the same wish: `timeout`, `npm` and terminals with `cargo run`
+/// hand a signal on that the process has got already.
+async fn asked_again() {
+    tokio::time::sleep(SAME_WISH).await;
+    if super::asked_to_end().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

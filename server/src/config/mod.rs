@@ -134,7 +134,7 @@ impl Config {
         for (name, value) in table {
             let name = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
             match value {
-                toml::Value::Table(inner) if keys::find(&name).is_none() => {
+                toml::Value::Table(inner) => {
                     self.read_table(origin, &name, inner)?;
                 }
                 toml::Value::String(text) => self.set(origin, &name, text)?,
