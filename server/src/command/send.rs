@@ -15,8 +15,10 @@ use wsc_client::{Client, ErrorCode, Message, Receipt, ReceiptError};
 use super::Outcome;
 use super::link::{Link, plain};
 
-/// Messages on their way at once.
-const UNDER_WAY: usize = 1000;
+/// Messages on their way at once, in each of two queues. The client follows the receipts of 256.
+const UNDER_WAY: usize = 100;
+/// How long a stage is waited for before the hub is asked.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often progress is told.
 const TOLD: Duration = Duration::from_secs(2);
 
@@ -135,7 +137,7 @@ impl Send {
         }
         let receipt = client.send(self.message(&self.text)).await.map_err(|error| error.to_string())?;
         self.accepted(&receipt).await?;
-        self.reached(&receipt, Instant::now(), "").await?;
+        self.reached(client, &receipt, Instant::now(), "").await?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -172,7 +174,7 @@ impl Send {
         let follow = async {
             let mut told = Instant::now();
             while let Some((number, receipt, since)) = accepted.recv().await {
-                match self.reached(&receipt, since, &format!(" of line {number}")).await {
+                match self.reached(client, &receipt, since, &format!(" of line {number}")).await {
                     Ok(()) => count.reached.set(count.reached.get() + 1),
                     Err(error) => count.failed(&format!("line {number}: {error}")),
                 }
@@ -203,7 +205,13 @@ impl Send {
     }
 
     /// Prints each later stage that is waited for, as it is reached.
-    async fn reached(&self, receipt: &Receipt, since: Instant, of: &str) -> Result<(), String> {
+    async fn reached(
+        &self,
+        client: &Client,
+        receipt: &Receipt,
+        since: Instant,
+        of: &str,
+    ) -> Result<(), String> {
         let late = |stage: Wait| {
             format!(
                 "accepted, but not {} within {:?}; it stays in the receiver's inbox (more time: --timeout)",
@@ -213,14 +221,29 @@ impl Send {
         };
         for stage in [Wait::Delivered, Wait::Read].into_iter().filter(|stage| *stage <= self.wait) {
             let until = since + self.patience();
-            let reached = match stage {
-                Wait::Read => timeout_at(until, receipt.read()).await,
-                _ => timeout_at(until, receipt.delivered()).await,
-            };
-            reached.map_err(|_| late(stage))?.map_err(|error| failed(&error))?;
+            // Hints may be lost: from time to time the hub is asked for the truth.
+            loop {
+                let look = until.min(Instant::now() + LOOK);
+                let reached = match stage {
+                    Wait::Read => timeout_at(look, receipt.read()).await,
+                    _ => timeout_at(look, receipt.delivered()).await,
+                };
+                match reached {
+                    Ok(reached) => break reached.map_err(|error| failed(&error))?,
+                    Err(_) if self.is_reached(client, receipt, stage).await => break,
+                    Err(_) if Instant::now() >= until => return Err(late(stage)),
+                    Err(_) => {}
+                }
+            }
             super::say(&format!("{}{of}", stage.name()));
         }
         Ok(())
+    }
+
+    async fn is_reached(&self, client: &Client, receipt: &Receipt, stage: Wait) -> bool {
+        let asked = client.receipts(vec![receipt.message_id().to_owned()]).await;
+        let found = asked.unwrap_or_default().pop().map(|receipt| receipt.stage);
+        found.is_some_and(|found| found == "read" || found == stage.name())
     }
 
     fn message(&self, text: &str) -> Message<'static> {
