@@ -90,3 +90,23 @@ async fn everybody_gets_a_broadcast() {
     assert_eq!(ack["stream"], "broadcast");
     assert_eq!(bob.message().await["stream"], "broadcast");
 }
+
+#[tokio::test]
+async fn a_group_of_many_gets_every_message_once() {
+    let server = Server::start().await;
+    let mut members = Vec::new();
+    for number in 0..60 {
+        members.push(server.connect_with(&format!("m{number}"), "d", json!({"group_id": "team"})).await);
+    }
+    let mut alice = server.connect_with("alice", "a1", json!({"group_id": "team"})).await;
+    for id in 0..20 {
+        alice
+            .say(&json!({"message_type": "text", "message_id": id.to_string(), "group_ids": ["team"]}))
+            .await;
+    }
+    for (number, member) in members.iter_mut().enumerate() {
+        for seq in 1..=20 {
+            assert_eq!(member.message().await["seq_no"], seq, "member {number}");
+        }
+    }
+}

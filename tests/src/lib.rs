@@ -1,6 +1,7 @@
 //! Tests that need more than one crate: a simulated network and what must be true in it, and scripts for the client
 //! machine that every SDK runs. Never part of what is shipped.
 
+pub mod bench;
 pub mod network;
 pub mod simulation;
 pub mod vectors;

@@ -66,6 +66,8 @@ impl Client {
     /// Takes a message; with an outbox file it is on the disk when this returns. It is sent as soon as there is a
     /// connection, again until it is settled, and takes effect once.
     ///
+    /// With a file each call waits for the disk; calls that wait at the same time share one sync.
+    ///
     /// ```no_run
     /// # async fn example(client: wsc_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// use wsc_client::Message;

@@ -6,9 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use wsc_core::StreamName;
 use wsc_core::client::{Gap, Generation};
 
@@ -208,5 +209,88 @@ impl Mailroom {
         let wakers: Vec<_> = rooms.slots.values_mut().filter_map(|slot| slot.waker.take()).collect();
         drop(rooms);
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+    use crate::stream::Messages;
+
+    fn put(room: &Arc<Mailroom>, seq: u64) {
+        let stream = Some(StreamName::Inbox);
+        room.put_message(
+            Box::new(wsc_core::Message { stream, seq_no: seq, ..wsc_core::Message::default() }),
+            1,
+        );
+    }
+
+    fn messages(room: &Arc<Mailroom>) -> Messages {
+        Messages::new(StreamName::Inbox, Arc::clone(room))
+    }
+
+    async fn next(messages: &mut Messages) -> Option<u64> {
+        messages.next().await.map(|delivery| delivery.place().1)
+    }
+
+    #[tokio::test]
+    async fn taking_an_entry_acknowledges_it_when_that_is_wanted() {
+        for (automatic, handed) in [(true, vec![(StreamName::Inbox, 1, 2)]), (false, vec![])] {
+            let room = Arc::new(Mailroom::new(automatic));
+            let mut reader = messages(&room);
+            put(&room, 1);
+            put(&room, 2);
+            assert_eq!((next(&mut reader).await, next(&mut reader).await), (Some(1), Some(2)));
+            assert_eq!(room.take_handed(), handed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_reader_takes_over_what_waits_and_the_one_before_ends() {
+        let room = Arc::new(Mailroom::new(true));
+        let mut first = messages(&room);
+        put(&room, 1);
+        let mut second = messages(&room);
+        assert_eq!((next(&mut first).await, next(&mut second).await), (None, Some(1)));
+        drop(first);
+        put(&room, 2);
+        assert_eq!(next(&mut second).await, Some(2));
+        room.close();
+        assert_eq!(next(&mut second).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_reads_is_held_for_a_while_and_then_named() {
+        let room = Arc::new(Mailroom::new(true));
+        for seq in 4..=6 {
+            put(&room, seq);
+        }
+        tokio::time::advance(UNREAD - Duration::from_millis(1)).await;
+        assert!(room.sweep().is_empty());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let swept = room.sweep();
+        assert_eq!((swept.len(), swept[0].from, swept[0].to), (1, 4, 6));
+        assert_eq!(room.take_handed(), [(StreamName::Inbox, 1, 6)]);
+        put(&room, 7);
+        let mut reader = messages(&room);
+        tokio::time::advance(UNREAD * 2).await;
+        assert!(room.sweep().is_empty());
+        assert_eq!(next(&mut reader).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn too_much_makes_it_full_until_some_is_taken() {
+        let room = Arc::new(Mailroom::new(false));
+        let mut reader = messages(&room);
+        for seq in 1..=ENTRIES as u64 {
+            assert!(!room.is_full());
+            put(&room, seq);
+        }
+        assert!(room.is_full());
+        assert_eq!(next(&mut reader).await, Some(1));
+        assert!(!room.is_full());
+        room.wake.notified().await;
     }
 }

@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header::SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, handshake::client::Request};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use wsc_core::CloseCode;
 
 use crate::error::BuildError;
@@ -19,6 +19,7 @@ const FRAME: usize = 256 * 1024;
 #[derive(Clone)]
 pub(crate) struct Transport {
     uri: Uri,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is only one"))]
     connector: Connector,
 }
 
@@ -68,7 +69,16 @@ impl Transport {
             .max_message_size(Some(FRAME))
             .max_frame_size(Some(FRAME));
         let request = self.request().map_err(refusal)?;
-        let opened = connect_async_tls_with_config(request, Some(config), true, Some(self.connector)).await;
+        #[cfg(feature = "tls")]
+        let opened = tokio_tungstenite::connect_async_tls_with_config(
+            request,
+            Some(config),
+            true,
+            Some(self.connector),
+        )
+        .await;
+        #[cfg(not(feature = "tls"))]
+        let opened = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
         opened.map(|(socket, _)| socket).map_err(refusal)
     }
 }
@@ -117,6 +127,11 @@ fn refusal(error: Error) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secure_address_needs_tls() {
+        assert_eq!(Transport::new("wss://h", None).is_ok(), cfg!(feature = "tls"));
+    }
 
     #[test]
     fn an_address_without_a_path_gets_one_and_others_keep_theirs() {

@@ -348,3 +348,43 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_holds_back_the_hub_and_misses_nothing() {
+    const COUNT: u64 = 20_000;
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let mut inbox = client.inbox().messages();
+    let (mut link, _) = hub.greet(1, 0).await;
+    let written = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let writing = tokio::spawn({
+        let written = written.clone();
+        async move {
+            let content = "x".repeat(3000);
+            for seq in 1..=COUNT {
+                link.say(&format!(
+                    r#"{{"message_type":"text","message_id":"i","sender":"bob","stream":"inbox","seq_no":{seq},"content":"{content}"}}"#
+                ))
+                .await;
+                written.store(seq, std::sync::atomic::Ordering::Relaxed);
+            }
+            link
+        }
+    });
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = written.load(std::sync::atomic::Ordering::Relaxed);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!((1..COUNT - 1000).contains(&before), "{before} written while nobody reads");
+    for seq in 1..=COUNT {
+        let delivery = soon(inbox.next()).await.expect("an entry");
+        assert_eq!(delivery.message().expect("a message").seq_no, seq);
+    }
+    assert_eq!(client.state(), State::Connected);
+    drop(soon(writing).await.expect("written"));
+}

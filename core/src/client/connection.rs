@@ -222,8 +222,8 @@ impl Client {
 
     /// Reads the notice of a hub that drains.
     pub(super) fn plan_leaving(&mut self, now: Timestamp, data: &str) {
-        if let Some(after) = number_after(data, "\"reconnect_after_ms\"") {
-            let jitter = number_after(data, "\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
+        if let Some(after) = number_after(data, b"\"reconnect_after_ms\"") {
+            let jitter = number_after(data, b"\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
             let delay = after.min(HINT_MS) + self.random.up_to(jitter);
             self.timers.set(Timer::Drain, now + delay);
         }

@@ -185,7 +185,7 @@ impl Client {
         self.watch_expiry();
     }
 
-    /// Everything an other process needs to go on from here.
+    /// Everything another process needs to go on from here.
     #[must_use]
     pub fn snapshot(&self) -> Saved {
         Saved {

@@ -65,8 +65,12 @@ impl Client {
         if self.receipts.asking || self.receipts.doubtful.is_empty() || !self.is_live() {
             return;
         }
-        let count = self.receipts.doubtful.len().min(limits::QUERY_IDS);
-        let message_ids = self.receipts.doubtful.drain(..count).map(Into::into).collect();
+        let mut message_ids = Vec::new();
+        while message_ids.len() < limits::QUERY_IDS
+            && let Some(id) = self.receipts.doubtful.pop_front()
+        {
+            message_ids.push(id.into());
+        }
         self.receipts.asking = true;
         self.ask(now, Purpose::Receipts, Query::Receipts { message_ids });
     }

@@ -137,7 +137,7 @@ impl Client {
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
     let claims = decode_base64url(token.split('.').nth(1)?)?;
-    number_after(std::str::from_utf8(&claims).ok()?, "\"exp\"").map(|seconds| seconds.saturating_mul(1000))
+    number_after(std::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
 }
 
 fn decode_base64url(text: &str) -> Option<Vec<u8>> {
@@ -164,11 +164,8 @@ fn decode_base64url(text: &str) -> Option<Vec<u8>> {
 
 /// The whole number behind a quoted name. A quoted name cannot stand inside a JSON text unescaped, so that this finds
 /// the field without reading the rest; which level it stands on does not matter to those who ask.
-pub(super) fn number_after(json: &str, name: &str) -> Option<u64> {
-    let (_, rest) = json.split_once(name)?;
-    let digits = rest.trim_start().strip_prefix(':')?.trim_start();
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().ok()
+pub(super) fn number_after(json: &str, name: &[u8]) -> Option<u64> {
+    crate::codes::number_after(json, name, b": \t\r\n")
 }
 
 #[cfg(test)]

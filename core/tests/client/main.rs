@@ -3,6 +3,7 @@
 
 mod connection;
 mod desk;
+mod monkey;
 mod reading;
 mod requests;
 mod saving;

@@ -1,13 +1,10 @@
 //! Appended messages per second with a flush per batch: the bare engine (body of 250 bytes, second position, dedupe key)
 //! and the embedded store, in one run on one disk. Prints the ratio and the worst batch; checks nothing.
-//!
-//! `cargo bench -p wsc-server --bench store [-- SECONDS [DIRECTORY]]`
-
-#![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use bytes::Bytes;
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use wsc_server::log::embedded::{EmbeddedOptions, EmbeddedStore};
@@ -63,7 +60,7 @@ fn repeat<B>(
     run
 }
 
-fn bare(path: &Path, time: Duration, size: usize) -> Run {
+fn bare(path: &Path, time: Duration, size: usize) -> Result<Run> {
     let database = Database::builder(path).open().expect("the engine");
     let part = |name| database.keyspace(name, KeyspaceCreateOptions::default).expect("a part");
     let (bodies, positions, ids) = (part("bodies"), part("positions"), part("ids"));
@@ -79,10 +76,10 @@ fn bare(path: &Path, time: Duration, size: usize) -> Run {
         }
         batch.commit().expect("a batch");
     };
-    repeat(time, size, |first, count| (first, count), write)
+    Ok(repeat(time, size, |first, count| (first, count), write))
 }
 
-fn embedded(path: &Path, time: Duration, size: usize) -> Run {
+fn embedded(path: &Path, time: Duration, size: usize) -> Result<Run> {
     let store = EmbeddedStore::open(path, EmbeddedOptions::default()).expect("the store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let scope = Scope::default();
@@ -114,20 +111,24 @@ fn embedded(path: &Path, time: Duration, size: usize) -> Run {
         runtime.block_on(store.write(&batch)).expect("a batch");
     });
     runtime.block_on(store.close()).expect("closing");
-    run
+    Ok(run)
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let seconds = arguments.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(10);
-    let place = arguments.next().map_or_else(std::env::temp_dir, Into::into);
-    let time = Duration::from_secs(seconds);
+/// Measures both in batches of 64 and 1,024 and prints them with their ratio.
+pub fn compare(time: Duration, place: &Path) -> Result<()> {
     for size in [64, 1_024] {
-        let directory = tempfile::tempdir_in(&place).expect("a directory");
-        let mut bare = bare(&directory.path().join("bare"), time, size);
+        let directory = tempfile::tempdir_in(place)?;
+        let mut bare = bare(&directory.path().join("bare"), time, size)?;
         bare.print("bare engine", size);
-        let mut store = embedded(&directory.path().join("store"), time, size);
+        let mut store = embedded(&directory.path().join("store"), time, size)?;
         store.print("embedded store", size);
         println!("{:<14} batches of {size:>5}: {:>8.2}", "ratio", store.rate() / bare.rate());
     }
+    Ok(())
+}
+
+/// Messages per second of the bare engine in batches of 1,024.
+pub(super) fn bare_rate(time: Duration, place: &Path) -> Result<f64> {
+    let directory = tempfile::tempdir_in(place)?;
+    Ok(bare(directory.path(), time, 1_024)?.rate())
 }
