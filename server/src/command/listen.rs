@@ -74,9 +74,11 @@ impl Listen {
     async fn print(&self, mut deliveries: mpsc::Receiver<Delivery>) {
         while let Some(delivery) = deliveries.recv().await {
             let line = match &delivery {
-                Delivery::Message(entry) if self.json => json(HubFrame::Message(Box::new((**entry).clone()))),
+                Delivery::Message(entry) if self.json => {
+                    json(&HubFrame::Message(Box::new((**entry).clone())))
+                }
                 Delivery::Message(entry) => line(entry),
-                Delivery::Gap(gap) if self.json => json(HubFrame::Gap {
+                Delivery::Gap(gap) if self.json => json(&HubFrame::Gap {
                     range: Range { stream: gap.stream.clone(), from: gap.from, to: gap.to },
                     reason: gap.reason.as_str().into(),
                 }),
@@ -141,8 +143,8 @@ fn line(message: &Message<'_>) -> String {
     plain(&format!("[{stream} {}] {}{kind}: {content}", message.seq_no, message.sender))
 }
 
-fn json(frame: HubFrame<'_>) -> String {
+fn json(frame: &HubFrame<'_>) -> String {
     let mut text = String::new();
-    encode_hub(&frame, &mut text);
+    encode_hub(frame, &mut text);
     text
 }

@@ -58,8 +58,9 @@ impl Token {
             }
         }
         for name in &self.cap {
-            let known = ["send", "broadcast", "observe", "presence", "admin"].contains(&name.as_str());
-            if !known && !name.strip_prefix("group:").is_some_and(|group| !group.is_empty()) {
+            let plain = ["send", "broadcast", "observe", "presence", "admin"].contains(&name.as_str());
+            let group = name.strip_prefix("group:").is_some_and(|group| !group.is_empty());
+            if !(plain || group) {
                 return Err(format!(
                     "{name:?} is no capability; expected send, broadcast, observe, presence, group:NAME, group:PREFIX* or admin"
                 ));
