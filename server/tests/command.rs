@@ -209,6 +209,46 @@ fn a_signal_ends_the_hub_soon_with_a_client_connected() {
     }
 }
 
+/// A connected device that does nothing.
+#[cfg(unix)]
+fn device(hub: &Hub, user: &str) -> std::net::TcpStream {
+    let mut socket = std::net::TcpStream::connect(&hub.address).unwrap();
+    let request = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                   Sec-WebSocket-Protocol: wsc.v1\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let frame = format!(r#"{{"message_type":"connect","protocol":1,"user_id":"{user}"}}"#);
+    // A text frame below 126 bytes, with a mask that changes nothing.
+    socket.write_all(&[0x81, 0x80 | u8::try_from(frame.len()).unwrap(), 0, 0, 0, 0]).unwrap();
+    socket.write_all(frame.as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("connection_id") {
+        let mut buffer = [0; 1024];
+        let count = socket.read(&mut buffer).unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&buffer[..count]);
+    }
+    socket
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_hub_at_once_and_the_echo_of_the_first_does_not() {
+    // Closes are spread over half the time of the drain.
+    let hub = Hub::in_memory(&["--set", "drain=20s", "--set", "shards=1"]);
+    let devices: Vec<_> = ["a", "b", "c", "d"].iter().map(|user| device(&hub, user)).collect();
+    hub.running.signal("-TERM");
+    hub.running.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(900));
+    let mut hub = hub;
+    assert!(hub.running.child.try_wait().unwrap().is_none(), "still closing connections");
+    hub.running.signal("-INT");
+    let since = Instant::now();
+    assert_eq!(hub.running.ended().0, Some(1));
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    drop(devices);
+}
+
 #[test]
 fn a_token_opens_the_hub_of_its_secret_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
