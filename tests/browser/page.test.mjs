@@ -147,6 +147,18 @@ test("what is sent while the connection is cut arrives once and in order, and so
   assert.deepEqual(complaints, []);
 });
 
+test("a message that the hub would not take is refused here, and the connection stays", async (context) => {
+  const { url } = await hub(context, ...MEMORY);
+  const { alice, bob, complaints } = await open(context, url);
+  await Promise.all([alice.is("connected"), bob.is("connected")]);
+  await alice.send("x".repeat(70000));
+  await alice.reaches("xxx", "refused: too large");
+  await alice.send("<b>short</b>");
+  await bob.shows("other", ["<b>short</b>"]);
+  await alice.is("connected");
+  assert.deepEqual(complaints, []);
+});
+
 test("a hub that is killed and started again loses nothing", async (context) => {
   const data = mkdtempSync(join(tmpdir(), "wsc-page-"));
   context.after(() => rmSync(data, { recursive: true, force: true }));

@@ -21,7 +21,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn builder(&self) -> Builder {
-        let builder = Client::builder(&self.url).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
+        let builder =
+            Client::builder(websocket(&self.url)).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
         match (&self.token, &self.user) {
             (Some(token), None) => builder.token(token),
             (_, user) => builder.user(user.as_deref().unwrap_or_default()),
@@ -90,6 +91,16 @@ impl Link {
     }
 }
 
+/// The address of the socket, also when it is written as `wsc serve` prints it and browsers want it.
+fn websocket(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(_) => url.to_owned(),
+        None => format!("ws://{url}"),
+    }
+}
+
 /// What is left until a moment.
 fn left(until: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -114,6 +125,14 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_be_written_as_browsers_have_it() {
+        assert_eq!(websocket("http://127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(websocket("https://hub.example/ws"), "wss://hub.example/ws");
+        assert_eq!(websocket("127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(websocket("wss://hub.example"), "wss://hub.example");
+    }
 
     #[test]
     fn text_of_others_cannot_command_the_terminal() {

@@ -200,6 +200,9 @@ export class Device {
   }
 
   transmit(message) {
+    const size = new TextEncoder().encode(JSON.stringify(message.frame)).length;
+    // The hub would close the connection, and again after each resend.
+    if (size > this.hub.limits.frame) return this.settle(message.frame.message_id, "refused", "too large");
     message.out = Date.now();
     this.say(message.frame);
   }
