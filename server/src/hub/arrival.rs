@@ -107,7 +107,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         peer.attach(now);
         let generation = state.generation();
         let bit = device_bit(&user.user, &device);
-        let place = state.connections.insert(Connection {
+        let place = state.connections.insert(Box::new(Connection {
             generation,
             id: Arc::clone(&arrival.connection_id),
             identity: Rc::new(arrival.identity),
@@ -141,17 +141,19 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             watching: HashSet::new(),
             attached: true,
             _permit: arrival.permit,
-        });
+        }));
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         let settings = &node.settings;
-        let known = state.users.entry(user.clone()).or_insert_with(|| User {
-            connections: Vec::with_capacity(1),
-            groups: HashSet::new(),
-            sends: Budget::new(settings.sends, now),
-            bytes: Budget::new(settings.send_bytes, now),
-            contacts: HashSet::new(),
-            contacts_since: now,
-            receipted: HashSet::new(),
+        let known = state.users.entry(user.clone()).or_insert_with(|| {
+            Box::new(User {
+                connections: Vec::with_capacity(1),
+                groups: HashSet::new(),
+                sends: Budget::new(settings.sends, now),
+                bytes: Budget::new(settings.send_bytes, now),
+                contacts: HashSet::new(),
+                contacts_since: now,
+                receipted: HashSet::new(),
+            })
         });
         known.connections.push(place);
         known.groups = groups;

@@ -22,8 +22,9 @@ use crate::log::store::Conversation;
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) wheel: Wheel,
-    pub(crate) connections: Slab<Connection>,
-    pub(crate) users: HashMap<UserKey, User>,
+    /// Boxed, as the users are: what grows by doubling holds pointers only.
+    pub(crate) connections: Slab<Box<Connection>>,
+    pub(crate) users: HashMap<UserKey, Box<User>>,
     pub(crate) streams: Streams,
     /// Counts entries told of, so that an attach knows whether it may have missed one.
     pub(crate) told: u64,
@@ -88,7 +89,8 @@ impl State {
 
     /// A connection, if it is still the one meant.
     pub(crate) fn connection(&mut self, place: u32, generation: u32) -> Option<&mut Connection> {
-        self.connections.get_mut(place as usize).filter(|connection| connection.generation == generation)
+        let found = self.connections.get_mut(place as usize)?;
+        (found.generation == generation).then_some(found)
     }
 
     /// The places of a user's connections.

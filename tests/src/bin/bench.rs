@@ -69,6 +69,11 @@ enum What {
     ServeRaw { shape: bench::Shape, input: usize, output: usize },
 }
 
+/// The allocator of the command `wsc`.
+#[cfg(not(debug_assertions))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match &arguments.what {
@@ -99,7 +104,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
             What::FanOut { subscribers, window } => bench::fan_out(*subscribers, window, time)?,
             What::P2p { clients, flight } => bench::round_trips(*clients, *flight, time)?,
             What::Accepted { senders, flight } => bench::accepted(*senders, *flight, time, &place)?,
-            What::Idle { connections } => bench::idle(*connections)?,
+            What::Idle { connections } => bench::idle(*connections, &place)?,
             What::Store => bench::store::compare(time, &place)?,
             What::ServeHub { .. } | What::ServeRaw { .. } => {}
         }
