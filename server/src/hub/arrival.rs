@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use wsc_core::budget::Budget;
+use wsc_core::codes::AfterClose;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
 use wsc_core::peer::{Peer, TrackId};
 use wsc_core::{CloseCode, limits};
@@ -45,6 +46,13 @@ pub(crate) struct Arrival {
     pub(crate) permit: crate::admission::Permit,
 }
 
+impl Arrival {
+    /// Whether its device has one connection only: passing ones are many, and so are those of bare clients' shared one.
+    fn is_exclusive(&self) -> bool {
+        !self.device.is_empty() && !self.bare.as_ref().is_some_and(|bare| bare.shared)
+    }
+}
+
 /// A stream a connection will read.
 struct Planned {
     opened: OpenedStream,
@@ -59,8 +67,7 @@ impl Shard {
 
     /// The same device's earlier connections give way to the newer one.
     fn replace(self: &Rc<Self>, arrival: &Arrival) {
-        let shared = arrival.bare.as_ref().is_some_and(|bare| bare.shared);
-        if arrival.device.is_empty() || shared {
+        if !arrival.is_exclusive() {
             return;
         }
         let earlier: Vec<(u32, u32)> = {
@@ -81,19 +88,25 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let user = arrival.identity.user.clone();
     shard.replace(&arrival);
     let Some(departed) = arrival.wire.take() else { return };
-    let turn = shard.state.borrow_mut().attach_turn(&user, &arrival.device);
+    let exclusive = arrival.is_exclusive();
+    let turn = if exclusive { shard.state.borrow_mut().attach_turn(&user, &arrival.device) } else { 0 };
+    let is_bare = arrival.bare.is_some();
     let planned = plan_streams(&shard, &arrival).await;
     let (streams, groups, attempts, told) = match planned {
         Ok(planned) => planned,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be attached");
             shard.state.borrow_mut().is_turn(&user, &arrival.device, turn);
-            return refuse(departed, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
+            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
         }
     };
     // Another connection of the device that came meanwhile is the newer one.
-    if !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
-        return refuse(departed, CloseCode::Replaced, "a newer connection of this device").await;
+    if exclusive && !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
+        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device").await;
+    }
+    // Whoever is let in now was not among those that are told and closed.
+    if shard.state.borrow().draining {
+        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500").await;
     }
     shard.replace(&arrival);
     let Ok(wire) = Wire::arrive(departed) else { return };
@@ -183,11 +196,16 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     if !welcome.is_empty() {
         let mut state = shard.state.borrow_mut();
         if let Some(connection) = state.connection(place, generation) {
-            connection.say(&HubFrame::Notice {
+            let notice = HubFrame::Notice {
                 message_type: "welcome".into(),
                 data: "".into(),
                 content: welcome.as_str().into(),
-            });
+            };
+            match &connection.bare {
+                Some(bare) => bare.notice(&connection.wire, &notice),
+                None => connection.say(&notice),
+            }
+            shard.touch(connection, place);
         }
     }
     node.presence.connected(&user, &node);
@@ -201,6 +219,8 @@ type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
 async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
     let (node, identity) = (&shard.node, &arrival.identity);
     let now = clock::wall();
+    // What an earlier connection of the device left goes first, or its positions would be read before they are written.
+    shard.submit();
     let mut writes = Vec::with_capacity(identity.groups.len());
     let mut joins = Vec::with_capacity(identity.groups.len());
     for group in &identity.groups {
@@ -333,11 +353,18 @@ fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned])
 }
 
 /// Ends a connection that has not been let in.
-async fn refuse(wire: Departed, code: CloseCode, reason: &str) {
+async fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
     if let Ok(mut wire) = Wire::arrive(wire) {
-        wire.push(frame::close(code.number(), reason));
+        if !(bare && is_cut(code)) {
+            wire.push(frame::close(code.number(), reason));
+        }
         connection::linger_on(wire).await;
     }
+}
+
+/// Whether a bare connection ends without a Close frame: only then does go-wsc's client connect again.
+pub(crate) fn is_cut(code: CloseCode) -> bool {
+    matches!(code.after(), AfterClose::Reconnect | AfterClose::ReconnectFewTimes)
 }
 
 impl State {

@@ -69,6 +69,8 @@ impl Shard {
             let State { connections, wheel, .. } = &mut *state;
             let connection = &mut connections[place as usize];
             connection.cursor_changed.get_or_insert(now);
+            // Nothing else might wake it: a bare connection is not told.
+            self.feed(connection, place);
             self.plan(wheel, connection, place, now);
             self.touch(connection, place);
         }
@@ -98,6 +100,8 @@ impl Shard {
                 let State { connections, streams, .. } = &mut *state;
                 let connection = &mut connections[place as usize];
                 self.write_cursors(streams, connection, vec![stream.clone()]);
+                // What was under way there is no more: others have room now.
+                self.feed(connection, place);
                 self.touch(connection, place);
             }
         }

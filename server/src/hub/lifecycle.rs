@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use wsc_core::CloseCode;
-use wsc_core::codes::AfterClose;
 use wsc_core::peer::TrackId;
 
 use super::clock;
@@ -286,8 +285,7 @@ impl Shard {
         tracing::debug!(code = code.number(), reason, connection = &*connection.id, "closing");
         {
             let mut wire = connection.wire.0.borrow_mut();
-            // go-wsc's client reconnects only when there is no Close frame.
-            let silent = connection.bare.is_some() && matches!(code.after(), AfterClose::Reconnect);
+            let silent = connection.bare.is_some() && super::arrival::is_cut(code);
             if !silent {
                 wire.push(frame::close(code.number(), reason));
             }

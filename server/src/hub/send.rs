@@ -167,7 +167,7 @@ impl Shard {
         if message.is_volatile() {
             let from = self.address(place, connection.generation);
             super::volatile::send(&self.node, target, &message, Some(from));
-            if message.require_ack {
+            if message.require_ack && connection.bare.is_none() {
                 connection.say(&HubFrame::Accepted(Accepted {
                     message_id: message.message_id,
                     stream: None,
