@@ -41,7 +41,12 @@ impl Shard {
         match connection.paused {
             Some(_) if connection.closing => Readiness::Read,
             _ if connection.ending && !connection.closing => Readiness::Paused,
-            None if connection.asking && !connection.closing => Readiness::Paused,
+            None if connection.asking > 0 && !connection.closing => Readiness::Paused,
+            // Every frame may be answered: who takes no answers asks nothing more.
+            None if self.is_full(connection) && !connection.closing => {
+                connection.choked = true;
+                Readiness::Paused
+            }
             Some(pause) if now < pause.until => Readiness::Paused,
             Some(pause) => {
                 connection.paused = None;
@@ -56,6 +61,21 @@ impl Shard {
             }
             None => Readiness::Read,
         }
+    }
+
+    /// Whether more waits for a connection's socket than should.
+    pub(crate) fn is_full(&self, connection: &Connection) -> bool {
+        connection.wire.0.borrow().queued() > self.node.settings.socket_limit
+    }
+
+    /// All that was written for a connection is gone: it may be given more, and read again.
+    fn emptied(self: &Rc<Self>, connection: &mut Connection, place: u32) {
+        connection.stuck = None;
+        if std::mem::take(&mut connection.choked) || connection.closing {
+            connection.wake();
+        }
+        self.feed(connection, place);
+        self.answer(connection, place);
     }
 
     /// Puts a connection's next deadline in the wheel, if it comes before the one it is in for.
@@ -156,7 +176,7 @@ impl Shard {
             return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
         }
         // A connection that is not read cannot show that it lives.
-        let paused = connection.paused.is_some();
+        let paused = connection.paused.is_some() || connection.choked;
         match connection.peer.handle_timeout(now, &settings.peer) {
             Some(CloseCode::Silent) if paused => None,
             Some(code) => {
@@ -210,11 +230,7 @@ impl Shard {
         let flushed = connection.wire.0.borrow_mut().flush();
         match flushed {
             Ok(true) if connection.wire.0.borrow().is_direct() => {
-                connection.stuck = None;
-                if connection.closing {
-                    connection.wake();
-                }
-                self.feed(connection, place);
+                self.emptied(connection, place);
             }
             Ok(_) => {
                 // Its task waits for the socket.
@@ -233,8 +249,8 @@ impl Shard {
     pub(crate) fn drained(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let Some(connection) = state.connection(place, generation) else { return };
-        if connection.stuck.take().is_some() {
-            self.feed(connection, place);
+        if connection.stuck.is_some() || connection.choked {
+            self.emptied(connection, place);
         }
     }
 
@@ -394,10 +410,10 @@ impl Connection {
 
     /// Bytes wait for the socket: since when, without any progress.
     fn note_stuck(&mut self, now: u64) {
-        let queued = self.wire.0.borrow().queued();
+        let written = self.wire.0.borrow().written();
         match self.stuck {
-            Some((_, before)) if queued >= before => {}
-            _ => self.stuck = Some((now, queued)),
+            Some((_, before)) if written == before => {}
+            _ => self.stuck = Some((now, written)),
         }
     }
 }

@@ -317,7 +317,7 @@ impl Shard {
             for (place, generation) in some {
                 if let Some(connection) = self.state.borrow_mut().connection(*place, *generation) {
                     connection.ending = true;
-                    waits |= connection.writing > 0 || connection.answering;
+                    waits |= connection.writing > 0 || connection.answering || connection.asking > 0;
                 }
             }
             if !waits {

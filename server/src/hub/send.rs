@@ -214,7 +214,7 @@ impl Shard {
             connection_id: state.connections[place as usize].id.clone(),
         };
         let Some(connection) = state.connection(place, generation) else { return Ok(()) };
-        connection.asking = true;
+        connection.asking += 1;
         drop(state);
         let shard = Rc::clone(self);
         tokio::task::spawn_local(async move {
@@ -222,7 +222,7 @@ impl Shard {
             let verdict = shard.node.hooks.message(&sender, message).await;
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            connection.asking = false;
+            connection.asking -= 1;
             connection.wake();
             match verdict {
                 Verdict::Route(message) => drop(shard.route(connection, place, *message)),

@@ -163,14 +163,16 @@ pub(crate) struct Connection {
     pub(crate) feeding: bool,
     /// Not read until then, and since when in all.
     pub(crate) paused: Option<Pause>,
-    /// The application is deciding about its last message.
-    pub(crate) asking: bool,
+    /// Messages the application is deciding about.
+    pub(crate) asking: u32,
+    /// It is not read until it has taken what is written for it.
+    pub(crate) choked: bool,
     /// The frame that waits while it is not read.
     pub(crate) held: Option<Box<tokio_tungstenite::tungstenite::Message>>,
     /// While that frame is tried again: since when it waits.
     pub(crate) waiting_since: Option<u64>,
     /// Since when the socket takes nothing though bytes wait, and how many waited.
-    pub(crate) stuck: Option<(u64, usize)>,
+    pub(crate) stuck: Option<(u64, u64)>,
     /// The second at which the wheel gives it out.
     pub(crate) wheel: u64,
     /// Messages handed to the log and not answered.

@@ -69,13 +69,25 @@ pub(crate) struct Asker {
     device: Arc<str>,
 }
 
+impl Shard {
+    /// Begins to answer a connection's requests, unless that is under way or it has not taken the last answers yet.
+    pub(crate) fn answer(self: &Rc<Self>, connection: &mut Connection, place: u32) {
+        let waits = connection.rare.as_ref().is_some_and(|rare| !rare.requests.is_empty());
+        if waits && !connection.answering && !self.is_full(connection) {
+            connection.answering = true;
+            tokio::task::spawn_local(answer(Rc::clone(self), place, connection.generation));
+        }
+    }
+}
+
 /// Answers the waiting requests of a connection, in order.
-pub(crate) async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
+async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
     loop {
         let (request, asker) = {
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            let waiting = connection.rare.as_mut().filter(|_| !connection.closing);
+            let stop = connection.closing || shard.is_full(connection);
+            let waiting = connection.rare.as_mut().filter(|_| !stop);
             let request = waiting.and_then(|rare| rare.requests.pop_front());
             let Some(request) = request else {
                 connection.answering = false;
