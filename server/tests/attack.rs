@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::{Client, Server};
@@ -74,6 +74,20 @@ async fn answers_are_not_made_before_the_last_ones_are_taken() {
     }
 }
 
+#[tokio::test]
+async fn a_frame_full_of_groups_does_not_hold_up_the_others() {
+    let server = Server::with(|settings| settings.shards = 1, |builder| builder).await;
+    let mut bob = server.connect("bob", "b1").await;
+    let mut alice = server.request("/ws?user_id=alice", &[]).await.unwrap();
+    let groups: Vec<String> = (0..9000).map(|number| format!("{number:x}")).collect();
+    let begin = Instant::now();
+    alice.say(&json!({"message_type": "text", "message_id": "g", "group_ids": groups})).await;
+    assert_eq!(alice.hear().await["message_type"], "error");
+    bob.say(&json!({"message_type": "ping"})).await;
+    bob.hear_type("pong").await;
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
 /// Bytes of memory this process has.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -105,21 +119,4 @@ async fn a_slow_reader_that_goes_on_reading_is_not_closed() {
         bob.socket.get_mut().read_exact(&mut buffer).await.unwrap();
     }
     assert!(!slow.load(Ordering::Relaxed), "it was called too slow");
-}
-
-#[tokio::test]
-async fn a_connect_does_not_wait_for_the_memberships_of_others_to_rest() {
-    let server = Server::start().await;
-    for worker in 0..4 {
-        let hub = server.hub.clone();
-        tokio::spawn(async move {
-            let group = wsc_server::GroupKey::new(&wsc_server::Scope::default(), "busy");
-            for number in 0.. {
-                hub.join(&group, &format!("u{worker}-{number}")).await.unwrap();
-            }
-        });
-    }
-    for number in 0..20 {
-        server.connect("bob", &format!("b{number}")).await;
-    }
 }

@@ -1,10 +1,12 @@
 //! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt as _;
 use wsc_core::budget::Budget;
 use wsc_core::codes::AfterClose;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
@@ -16,7 +18,7 @@ use super::deliver::{device_bit, say_gap};
 use super::groups::announce;
 use super::resume::{Resume, resume};
 use super::shard::Shard;
-use super::state::{Connection, Rare, Reading, State, User};
+use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
 use crate::connection::bare::Bare;
@@ -91,7 +93,10 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let exclusive = arrival.is_exclusive();
     let turn = if exclusive { shard.state.borrow_mut().attach_turn(&user, &arrival.device) } else { 0 };
     let is_bare = arrival.bare.is_some();
-    let planned = plan_streams(&shard, &arrival).await;
+    shard.state.borrow_mut().arrives(&user);
+    let planned = AssertUnwindSafe(plan_streams(&shard, &arrival)).catch_unwind().await;
+    shard.state.borrow_mut().arrived(&user);
+    let planned = planned.unwrap_or(Err(StoreError::Closed));
     let (streams, groups, attempts, told) = match planned {
         Ok(planned) => planned,
         Err(error) => {
@@ -254,7 +259,7 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
     loop {
         let (told, changes) = {
             let state = shard.state.borrow();
-            (state.told, state.memberships)
+            (state.told, state.membership_changes(&identity.user))
         };
         let opened = node.log.store.open(&identity.user, device).await?;
         let epoch = node.log.store.epoch();
@@ -304,13 +309,13 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             }
         }
         // A membership that changed meanwhile is looked at again.
-        if shard.state.borrow().memberships == changes {
+        if shard.state.borrow().membership_changes(&identity.user) == changes {
             return Ok((planned, groups, attempts, told));
         }
     }
 }
 
-fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
+pub(crate) fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
     match stream {
         StreamKey::Group(group) => Some(Arc::clone(&group.group)),
         StreamKey::Inbox(_) | StreamKey::Broadcast(_) => None,
@@ -366,41 +371,4 @@ async fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
 /// Whether a bare connection ends without a Close frame: only then does go-wsc's client connect again.
 pub(crate) fn is_cut(code: CloseCode) -> bool {
     matches!(code.after(), AfterClose::Reconnect | AfterClose::ReconnectFewTimes)
-}
-
-impl State {
-    /// Opens a stream on a connection. `live`: nothing after `head` can have been missed.
-    pub(crate) fn open(&mut self, place: u32, key: &StreamKey, from: u64, head: u64, live: bool) {
-        let connection = &mut self.connections[place as usize];
-        let track = connection.peer.open(from);
-        let (number, at) = self.streams.subscribe(key, head, place, track);
-        let live = live && from > self.streams.get(number).head;
-        connection.readings.push(Reading {
-            group: group_of(key),
-            stream: number,
-            place: at,
-            live,
-            closed: false,
-            offline_to: head,
-            skip_to: 0,
-            start: 0,
-            receipts: None,
-        });
-    }
-
-    /// Ends a stream on a connection.
-    pub(crate) fn shut(&mut self, place: u32, track: TrackId) {
-        let connection = &mut self.connections[place as usize];
-        let reading = &mut connection.readings[track as usize];
-        if std::mem::replace(&mut reading.closed, true) {
-            return;
-        }
-        (reading.live, reading.skip_to) = (false, 0);
-        reading.receipts = None;
-        let (number, at) = (reading.stream, reading.place);
-        connection.peer.close(track);
-        if let Some((moved, moved_track)) = self.streams.unsubscribe(number, at) {
-            self.connections[moved as usize].readings[moved_track as usize].place = at;
-        }
-    }
 }

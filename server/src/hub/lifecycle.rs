@@ -16,12 +16,9 @@ use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, Pause, State, Streams};
+use super::state::{Connection, Pause, State};
 use super::wheel::Wheel;
 use crate::connection::{Readiness, frame};
-use crate::log::ReplyTo;
-use crate::log::key::StreamKey;
-use crate::log::store::{DeviceWrite, Write};
 
 /// How long a client has to answer the hub's Close frame.
 const CLOSE_MS: u64 = 2_000;
@@ -359,39 +356,6 @@ impl Shard {
         self.node.observers.remove(&identity.user.scope, address, &rare.observing);
         self.node.presence.disconnected(&identity.user);
         self.node.hooks.disconnected(&identity, &id, &device);
-    }
-
-    /// Hands a device's positions to the log, if they changed.
-    pub(crate) fn write_cursors(
-        &self,
-        streams: &Streams,
-        connection: &mut Connection,
-        forget: Vec<StreamKey>,
-    ) {
-        let changed = connection.cursor_changed.take().is_some();
-        if connection.passing || (!changed && forget.is_empty()) {
-            return;
-        }
-        let (mut cursors, mut starts) = (Vec::new(), Vec::new());
-        for (track, reading) in connection.readings.iter().enumerate() {
-            let track = connection.peer.track(TrackId::try_from(track).unwrap_or(TrackId::MAX));
-            if let Some(track) = track.filter(|_| !reading.closed) {
-                let key = &streams.get(reading.stream).key;
-                cursors.push((key.clone(), track.acknowledged()));
-                starts.push((key.clone(), reading.start));
-            }
-        }
-        let write = DeviceWrite {
-            user: connection.identity.user.clone(),
-            device: Arc::clone(&connection.device),
-            cursors,
-            forget,
-            starts,
-            attempts: connection.attempts,
-            now: clock::wall(),
-            max_devices: self.node.settings.devices,
-        };
-        self.write(Write::Device(write), ReplyTo::Nobody);
     }
 }
 

@@ -217,7 +217,7 @@ impl Shard {
         connection.asking += 1;
         drop(state);
         let shard = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        self.spawn(place, generation, async move {
             let id = message.message_id.clone();
             let verdict = shard.node.hooks.message(&sender, message).await;
             let mut state = shard.state.borrow_mut();

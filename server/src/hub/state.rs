@@ -28,8 +28,8 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     /// Counts entries told of, so that an attach knows whether it may have missed one.
     pub(crate) told: u64,
-    /// Counts changes of memberships told of, for the same reason.
-    pub(crate) memberships: u64,
+    /// Users who attach.
+    arriving: HashMap<UserKey, Arriving>,
     /// Read marks that were passed on, or wait to be.
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
     next_generation: u32,
@@ -50,7 +50,7 @@ impl State {
             users: HashMap::new(),
             streams: Streams::default(),
             told: 0,
-            memberships: 0,
+            arriving: HashMap::new(),
             marks: HashMap::new(),
             next_generation: 0,
             attaching: HashMap::new(),
@@ -87,6 +87,39 @@ impl State {
         newest
     }
 
+    /// A connection of a user begins to attach.
+    pub(crate) fn arrives(&mut self, user: &UserKey) {
+        self.arriving.entry(user.clone()).or_default().count += 1;
+    }
+
+    /// It has ended to attach.
+    pub(crate) fn arrived(&mut self, user: &UserKey) {
+        if let Some(arriving) = self.arriving.get_mut(user) {
+            arriving.count -= 1;
+            if arriving.count == 0 {
+                self.arriving.remove(user);
+            }
+        }
+    }
+
+    /// Whether somebody attaches.
+    pub(crate) fn is_anybody_arriving(&self) -> bool {
+        !self.arriving.is_empty()
+    }
+
+    /// A membership of a user changed.
+    pub(crate) fn membership_changed(&mut self, user: &UserKey) {
+        if let Some(arriving) = self.arriving.get_mut(user) {
+            arriving.changes += 1;
+        }
+    }
+
+    /// Counts changes of the memberships of a user who attaches. Those of others are no reason to look again: there
+    /// may always be some.
+    pub(crate) fn membership_changes(&self, user: &UserKey) -> u64 {
+        self.arriving.get(user).map_or(0, |arriving| arriving.changes)
+    }
+
     /// A connection, if it is still the one meant.
     pub(crate) fn connection(&mut self, place: u32, generation: u32) -> Option<&mut Connection> {
         let found = self.connections.get_mut(place as usize)?;
@@ -97,6 +130,13 @@ impl State {
     pub(crate) fn connections_of(&self, user: &UserKey) -> Vec<u32> {
         self.users.get(user).map(|user| user.connections.clone()).unwrap_or_default()
     }
+}
+
+/// A user with connections that attach.
+#[derive(Default)]
+struct Arriving {
+    count: u32,
+    changes: u64,
 }
 
 /// A user with connections on this shard.

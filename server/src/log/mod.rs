@@ -88,6 +88,12 @@ impl Log {
         self.queue.close();
     }
 
+    /// The log has broken off: what waits is dropped, and whoever waits for it sees that.
+    pub(crate) fn abandon(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+        self.queue.abandon();
+    }
+
     /// Makes the writes, until the log is closed and all are made.
     pub(crate) async fn run(&self, node: &Node, broker: &dyn Broker) {
         let shards = &node.shards;

@@ -75,7 +75,8 @@ impl Shard {
         let waits = connection.rare.as_ref().is_some_and(|rare| !rare.requests.is_empty());
         if waits && !connection.answering && !self.is_full(connection) {
             connection.answering = true;
-            tokio::task::spawn_local(answer(Rc::clone(self), place, connection.generation));
+            let generation = connection.generation;
+            self.spawn(place, generation, answer(Rc::clone(self), place, generation));
         }
     }
 }
