@@ -6,6 +6,7 @@ mod people;
 mod progress;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -219,7 +220,19 @@ impl Asker {
             self.shard.close(place, generation, CloseCode::Unauthorized, "the token was not accepted");
             return Ok(Reply::Written);
         };
-        self.with(|connection| connection.identity = Rc::new(fresh));
+        let (observe, presence) = (fresh.capabilities.observe, fresh.capabilities.presence);
+        // What a right had begun ends with the right.
+        let ended = self.with(|connection| {
+            connection.identity = Rc::new(fresh);
+            let rare = connection.rare();
+            let observing = if observe { Vec::new() } else { std::mem::take(&mut rare.observing) };
+            let watching = if presence { HashSet::new() } else { std::mem::take(&mut rare.watching) };
+            (observing, watching)
+        });
+        let (observing, watching) = ended.unwrap_or_default();
+        let node = &self.shard.node;
+        node.observers.remove(self.scope(), self.address(), &observing);
+        node.presence.unwatch_all(self.scope(), self.address(), &watching);
         Ok(Reply::Done)
     }
 
