@@ -386,8 +386,13 @@ async fn what_should_connect_again_is_cut_without_a_close_frame() {
 #[tokio::test]
 async fn a_request_without_user_or_with_only_other_subprotocols_is_refused_before_the_upgrade() {
     let server = Server::start().await;
-    for (path, headers) in [("/ws", &[][..]), ("/ws?user_id=bob", &[("sec-websocket-protocol", "chat")][..])]
-    {
+    let long = format!("/ws?user_id=bob&namespace={}", "x".repeat(200));
+    for (path, headers) in [
+        ("/ws", &[][..]),
+        ("/ws?user_id=bob", &[("sec-websocket-protocol", "chat")][..]),
+        (&long, &[][..]),
+        ("/ws?user_id=bob&app_id=a%0Ab", &[][..]),
+    ] {
         match server.request(path, headers).await.err().unwrap() {
             tokio_tungstenite::tungstenite::Error::Http(response) => assert_eq!(response.status(), 400),
             other => panic!("{other:?}"),
