@@ -84,10 +84,8 @@ pub(super) fn crowds(address: &str, folder: &std::path::Path, seed: u64) -> Vec<
                 if sends {
                     groups.push(CHURN.to_owned());
                 }
-                let mut audits = Vec::new();
-                if device == "d1" {
-                    audits.push("inbox".to_owned());
-                }
+                // Of entries narrowed to a device only that one sees the history.
+                let mut audits = vec!["inbox".to_owned()];
                 if (user, device) == ("s1", "d1") {
                     audits.extend(["broadcast".to_owned()]);
                     audits.extend(groups.iter().map(|group| format!("group:{group}")));

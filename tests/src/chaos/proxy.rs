@@ -89,7 +89,8 @@ impl Proxy {
             while let Ok((near, _)) = listener.accept().await {
                 let number = shared.connections.fetch_add(1, Ordering::Relaxed);
                 let mut random = Random::new(random.next());
-                let is_calm = *calms.borrow();
+                let mut calm = calms.clone();
+                let is_calm = *calm.borrow_and_update();
                 let fate = FATES[usize::try_from(random.up_to(FATES.len() as u64 - 1)).unwrap_or(0)];
                 let line = Line {
                     tap: Arc::new(Mutex::new(Tap::new(number, Arc::clone(&writer)))),
@@ -98,7 +99,7 @@ impl Proxy {
                     delay: if is_calm { 0 } else { [0, 0, 30, 300][usize::from(random.next() as u8 % 4)] },
                     random,
                     counts: Arc::clone(&shared),
-                    calm: calms.clone(),
+                    calm,
                 };
                 tokio::spawn(line.carry(near, hub));
             }

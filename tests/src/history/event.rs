@@ -329,9 +329,9 @@ pub struct Event {
 }
 
 impl Fact {
-    /// The device and the message the fact is about, as far as it is about one.
+    /// The device the fact is of.
     #[must_use]
-    pub fn subject(&self) -> (Option<&Device>, Option<&str>) {
+    pub fn device(&self) -> Option<&Device> {
         match self {
             Self::Started { device, .. }
             | Self::Stopped { device }
@@ -345,17 +345,32 @@ impl Fact {
             | Self::Left { device, .. }
             | Self::Looked { device, .. }
             | Self::Quiet { device }
-            | Self::Hello { device, .. } => (Some(device), None),
-            Self::Sending(sending) => (Some(&sending.device), Some(&sending.message_id)),
+            | Self::Taken { device, .. }
+            | Self::Declined { device, .. }
+            | Self::Settled { device, .. }
+            | Self::Hello { device, .. } => Some(device),
+            Self::Sending(sending) => Some(&sending.device),
+            Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) => Some(&entry.device),
+            _ => None,
+        }
+    }
+
+    /// Whether the fact is about this message of this user.
+    #[must_use]
+    pub fn is_about(&self, tenant: &str, user: &str, id: &str) -> bool {
+        let (from, message) = match self {
+            Self::Sending(sending) => (&sending.device.user, &sending.message_id),
             Self::Taken { device, message_id }
             | Self::Declined { device, message_id, .. }
-            | Self::Settled { device, message_id, .. } => (Some(device), Some(message_id)),
+            | Self::Settled { device, message_id, .. } => (&device.user, message_id),
             Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) => {
-                (Some(&entry.device), Some(&entry.message_id))
+                (&entry.sender, &entry.message_id)
             }
-            Self::Covered { message_id, .. } if !message_id.is_empty() => (None, Some(message_id)),
-            _ => (None, None),
-        }
+            // Of a connection only the number is known, not the tenant.
+            Self::Covered { message_id, sender, .. } => (sender, message_id),
+            _ => return false,
+        };
+        from == user && message == id && self.device().is_none_or(|device| device.tenant == tenant)
     }
 }
 

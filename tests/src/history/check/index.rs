@@ -127,8 +127,8 @@ pub(super) struct Index<'h> {
     /// When a user was first surely known to the hub.
     pub(super) seen: HashMap<(&'h str, &'h str), u64>,
     pub(super) memberships: Memberships<'h>,
-    /// Ranges that were looked at in full.
-    pub(super) looked: HashMap<Log<'h>, (u64, u64)>,
+    /// Ranges that were looked at in full, by the device that looked.
+    pub(super) looked: HashMap<Log<'h>, BTreeMap<&'h Device, (u64, u64)>>,
 }
 
 impl<'h> Index<'h> {
@@ -188,7 +188,7 @@ impl<'h> Index<'h> {
                 faults.report.gaps += 1;
             }
             Fact::Looked { device, stream, from, to } => {
-                self.looked.insert(Log::of(device, stream), (*from, *to));
+                self.looked.entry(Log::of(device, stream)).or_default().insert(device, (*from, *to));
             }
             fact => self.memberships.sort_in(fact, at),
         }

@@ -135,20 +135,19 @@ impl Faults<'_> {
     }
 
     fn timeline(&self, device: Option<&Device>, key: Option<Key<'_>>) -> Vec<String> {
-        let about = |event: &&Event| {
-            let (subject, message) = event.fact.subject();
-            match key {
-                Some(key) => {
-                    message == Some(key.id) && subject.is_none_or(|subject| subject.tenant == key.tenant)
-                }
-                None => device.is_some() && subject == device,
-            }
+        let about = |event: &&Event| match key {
+            Some(key) => event.fact.is_about(key.tenant, key.user, key.id),
+            None => device.is_some() && event.fact.device() == device,
         };
         let mut found: Vec<_> = self.events.iter().filter(about).collect();
-        if key.is_none() && found.len() > TIMELINE {
-            found.drain(..found.len() - TIMELINE);
+        // Of a device what came last, of a message what concerns the device first.
+        if key.is_none() {
+            found.drain(..found.len().saturating_sub(TIMELINE));
+        } else if let Some(device) = device {
+            found.sort_by_key(|event| event.fact.device() != Some(device) || event.fact.device().is_none());
         }
         found.truncate(TIMELINE);
+        found.sort_by_key(|event| event.at);
         let begin = self.events.first().map_or(0, |event| event.at);
         let seconds = |at: u64| (at - begin) as f64 / 1e6;
         found.iter().map(|event| format!("{:10.4} s  {:?}", seconds(event.at), event.fact)).collect()

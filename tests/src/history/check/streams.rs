@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::index::{How, Index, Key, Log};
+use super::index::{How, Index, Key, Log, Sent};
 use super::{Faults, Rule};
 use crate::history::event::{Device, Target};
 
@@ -78,17 +78,22 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
             continue;
         }
         find.add((log, "", seq), (*key, ""), device, faults);
-        let range = index.looked.get(&log);
-        let looked = range.is_some_and(|(from, to)| (*from..=*to).contains(&seq));
-        if looked && !kept.contains(&(log, *key)) && !sent.sending.expires {
+        let beyond = index.looked.get(&log).and_then(|looked| looked.values().map(|(_, to)| *to).max());
+        if beyond.is_some_and(|head| head < seq) {
+            let what = format!("{} of {device} was accepted at {seq} of {log}, beyond its head", key.id);
+            faults.add(Rule::Kept, Some(device), Some(*key), what);
+        } else if must_be_seen(index, sent, log, Some(seq)) && !kept.contains(&(log, *key)) {
             let what = format!("{} of {device} was accepted at {seq} of {log} and is not there", key.id);
             faults.add(Rule::Kept, Some(device), Some(*key), what);
         }
-        if range.is_some_and(|(_, to)| *to < seq) {
-            let what = format!("{} of {device} was accepted at {seq} of {log}, beyond its head", key.id);
-            faults.add(Rule::Kept, Some(device), Some(*key), what);
+        // The position in a receiver's inbox is not told to the sender; that it is there can be seen all the same.
+        if let Target::User(user) | Target::Device(user, _) = &sent.sending.target {
+            let log = Log::inbox(&device.tenant, user);
+            if must_be_seen(index, sent, log, None) && !kept.contains(&(log, *key)) {
+                let what = format!("{} of {device} was accepted and is not in the {log}", key.id);
+                faults.add(Rule::Kept, Some(device), Some(*key), what);
+            }
         }
-        receiver_has_it(index, &kept, *key, faults);
     }
     let by_message = find
         .by_message
@@ -99,19 +104,14 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
     Places { by_message, renumbered }
 }
 
-/// The position in a receiver's inbox is not told to the sender; that the message is there can be seen all the same.
-fn receiver_has_it<'h>(
-    index: &Index<'h>,
-    kept: &HashSet<(Log<'h>, Key<'h>)>,
-    key: Key<'h>,
-    faults: &mut Faults<'_>,
-) {
-    let sending = index.messages[&key].sending;
-    let (Target::User(user) | Target::Device(user, _)) = &sending.target else { return };
-    let log = Log::inbox(&sending.device.tenant, user);
-    let whole = index.looked.get(&log).is_some_and(|(from, _)| *from == 1);
-    if whole && !sending.expires && !kept.contains(&(log, key)) {
-        let what = format!("{} of {} was accepted and is not in the {log}", key.id, sending.device);
-        faults.add(Rule::Kept, Some(&sending.device), Some(key), what);
-    }
+/// Whether somebody looked at all of the stream who must have seen the message.
+fn must_be_seen(index: &Index<'_>, sent: &Sent<'_>, log: Log<'_>, seq: Option<u64>) -> bool {
+    let sending = sent.sending;
+    let hidden = |viewer: &Device| match &sending.target {
+        Target::Device(user, name) => *user == log.user && *name != viewer.device && sending.device != *viewer,
+        _ => false,
+    };
+    let covers = |from: u64, to: u64| seq.map_or(from == 1, |seq| (from..=to).contains(&seq));
+    let mut looked = index.looked.get(&log).into_iter().flatten();
+    !sending.expires && looked.any(|(viewer, (from, to))| !hidden(viewer) && covers(*from, *to))
 }
