@@ -122,6 +122,7 @@ impl Run {
         // Everybody has been there once before the first fault.
         sleep(Duration::from_millis(1500).min(time)).await;
         let mut next_crowd = begin + Duration::from_millis(5000);
+        let mut turn = 0_u64;
         while begin.elapsed() < time || self.faults.kills < options.kills {
             let due = time * u32::try_from(self.faults.kills).unwrap_or(0)
                 / u32::try_from(options.kills.max(1)).unwrap_or(1);
@@ -134,11 +135,11 @@ impl Run {
             if begin.elapsed() >= time && self.faults.kills >= options.kills {
                 break;
             }
-            match self.random.up_to(9) {
-                0 => self.pause().await?,
-                1 => self.drain().await?,
-                _ if options.kills > self.faults.kills || !late => self.kill().await?,
-                _ => {}
+            turn += 1;
+            match turn % 14 {
+                3 | 10 => self.pause().await?,
+                7 => self.drain().await?,
+                _ => self.kill().await?,
             }
             if Instant::now() > next_crowd {
                 next_crowd = Instant::now() + Duration::from_millis(3000 + self.random.up_to(6000));
