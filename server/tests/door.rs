@@ -341,7 +341,7 @@ async fn an_application_may_refuse_rewrite_take_and_hear() {
                     count_gone.fetch_add(1, Ordering::Relaxed);
                 })
                 .on_failure(FailureKind::UserOffline, move |_| {
-                    drop(count_offline.fetch_add(1, Ordering::Relaxed))
+                    count_offline.fetch_add(1, Ordering::Relaxed);
                 })
         },
     )

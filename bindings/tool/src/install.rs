@@ -36,6 +36,15 @@ pub(crate) fn ensure(needed: &Needed) -> Result<String> {
     }
 }
 
+/// The standard library for WebAssembly, which rustup installs where it manages the toolchain.
+pub(crate) fn wasm_target() -> Result<()> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    if !exists("rustup") {
+        return Ok(());
+    }
+    run(program("rustup").args(["target", "add", TARGET]), minutes(5))
+}
+
 /// Fails with a hint when a program that no package manager should choose for you is missing.
 pub(crate) fn require(name: &str, hint: &str) -> Result<()> {
     if exists(name) { Ok(()) } else { bail!("{name} is missing: {hint}") }

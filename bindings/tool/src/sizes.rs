@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::install;
 use crate::steps::{cargo, minutes, program, root, run};
 use crate::test::npm_packages;
 
@@ -13,6 +14,7 @@ use crate::test::npm_packages;
 const BUDGET: usize = 20 * 1024;
 
 pub(crate) fn check() -> Result<()> {
+    install::wasm_target()?;
     let build = [
         "build",
         "--locked",

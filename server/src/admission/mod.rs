@@ -6,7 +6,8 @@ pub mod token;
 
 pub(crate) use address::Permit;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
@@ -43,11 +44,21 @@ pub(crate) struct Admission {
     keys: Option<Keys>,
     origins: Vec<String>,
     pub(crate) addresses: Arc<Addresses>,
+    /// Names that many connections have in common, kept once.
+    names: Mutex<HashSet<Arc<str>>>,
 }
+
+/// Names kept once at most; beyond, each connection has its own.
+const KEPT_NAMES: usize = 10_000;
 
 impl Admission {
     pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Self {
-        Self { keys, origins: settings.origins.clone(), addresses: Arc::new(Addresses::new(settings)) }
+        Self {
+            keys,
+            origins: settings.origins.clone(),
+            addresses: Arc::new(Addresses::new(settings)),
+            names: Mutex::default(),
+        }
     }
 
     /// Whether tokens are asked for.
@@ -57,13 +68,30 @@ impl Admission {
 
     /// Checks a token. Without authentication there are no tokens to be accepted.
     pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        self.keys.as_ref().ok_or(TokenError::Invalid)?.verify(token)
+        self.keys.as_ref().ok_or(TokenError::Invalid)?.verify(token).map(|identity| self.share(identity))
+    }
+
+    /// The same identity, with the names that others have too kept once.
+    fn share(&self, mut identity: Identity) -> Identity {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut share = |name: &mut Arc<str>| match names.get(name) {
+            Some(kept) => *name = Arc::clone(kept),
+            None if names.len() < KEPT_NAMES => {
+                names.insert(Arc::clone(name));
+            }
+            None => {}
+        };
+        share(&mut identity.user.scope.app);
+        share(&mut identity.user.scope.namespace);
+        share(&mut identity.user_type);
+        identity.capabilities.groups.iter_mut().for_each(share);
+        identity
     }
 
     /// Whom a connection is for: the token's user, or in development whoever it says.
     pub(crate) fn identify(&self, token: Option<&str>, claimed: &Claimed) -> Result<Identity, TokenError> {
         if let Some(keys) = &self.keys {
-            return keys.verify(token.ok_or(TokenError::Missing)?);
+            return keys.verify(token.ok_or(TokenError::Missing)?).map(|identity| self.share(identity));
         }
         if !wsc_core::names::is_id(&claimed.user) {
             return Err(TokenError::Missing);
@@ -73,7 +101,7 @@ impl Admission {
             app: or(&claimed.app, Scope::DEFAULT_APP),
             namespace: or(&claimed.namespace, Scope::DEFAULT_NAMESPACE),
         };
-        Ok(Identity {
+        Ok(self.share(Identity {
             user: UserKey { scope, user: claimed.user.as_str().into() },
             user_type: or(&claimed.user_type, "visitor"),
             device: "".into(),
@@ -81,7 +109,7 @@ impl Admission {
             groups: groups_of(&claimed.groups),
             issued_at: u64::MAX,
             expires_at: 0,
-        })
+        }))
     }
 
     /// Whether a browser page of this origin may connect to this host.

@@ -33,15 +33,12 @@ pub(crate) fn config(frame_limit: usize) -> WebSocketConfig {
         .max_frame_size(Some(frame_limit))
 }
 
-/// Serves a connection of this shard until it ends.
-pub(crate) async fn run(shard: Rc<Shard>, wire: SharedWire, place: u32, generation: u32) {
+/// Serves a connection of this shard, in a task of its own, until it ends.
+pub(crate) async fn serve(shard: Rc<Shard>, wire: SharedWire, place: u32, generation: u32) {
     let config = config(shard.node.settings.frame_limit);
     let socket = WebSocketStream::from_raw_socket(wire.clone(), Role::Server, Some(config)).await;
-    let linger = Serve { shard: &shard, wire: &wire, socket, place, generation }.await;
-    shard.gone(place, generation);
-    if linger && let Some(wire) = Rc::into_inner(wire.0) {
-        linger_on(wire.into_inner()).await;
-    }
+    // The future itself is the task, and what follows it another: an idle connection holds neither's buffers.
+    tokio::task::spawn_local(Serve { shard, wire: Some(wire), socket: Some(socket), place, generation });
 }
 
 /// Writes what is left, says that nothing more comes, and waits shortly for the other side to hang up.
@@ -56,21 +53,44 @@ pub(crate) async fn linger_on(mut wire: Wire) {
     let _ = tokio::time::timeout(LINGER, hang_up).await;
 }
 
-struct Serve<'s> {
-    shard: &'s Rc<Shard>,
-    wire: &'s SharedWire,
-    socket: WebSocketStream<SharedWire>,
+struct Serve {
+    shard: Rc<Shard>,
+    wire: Option<SharedWire>,
+    socket: Option<WebSocketStream<SharedWire>>,
     place: u32,
     generation: u32,
 }
 
-impl Future for Serve<'_> {
-    /// Whether what is left should still be written.
-    type Output = bool;
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// What is left should still be written.
+    Orderly,
+    /// The socket is of no use any more.
+    Broken,
+}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        let serve = &mut *self;
-        let (shard, place, generation) = (serve.shard, serve.place, serve.generation);
+impl Future for Serve {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Poll::Ready(end) = self.poll_end(context) else { return Poll::Pending };
+        self.shard.gone(self.place, self.generation);
+        self.socket = None;
+        let wire = self.wire.take().and_then(|wire| Rc::into_inner(wire.0));
+        if let Some(wire) = wire.filter(|_| end == End::Orderly) {
+            tokio::task::spawn_local(linger_on(wire.into_inner()));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Serve {
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        let (shard, place, generation) = (&self.shard, self.place, self.generation);
+        let (Some(wire), Some(socket)) = (&self.wire, &mut self.socket) else {
+            return Poll::Ready(End::Broken);
+        };
         let mut waits = false;
         for _ in 0..FRAMES_A_TURN {
             match shard.ready(place, generation, context.waker()) {
@@ -79,15 +99,15 @@ impl Future for Serve<'_> {
                     waits = true;
                     break;
                 }
-                Readiness::Cut => return Poll::Ready(false),
+                Readiness::Cut => return Poll::Ready(End::Broken),
             }
-            match Pin::new(&mut serve.socket).poll_next(context) {
+            match Pin::new(&mut *socket).poll_next(context) {
                 Poll::Ready(Some(Ok(message))) => shard.inbound(place, generation, message),
                 Poll::Ready(Some(Err(error))) => {
                     shard.failed(place, generation, &error);
-                    return Poll::Ready(true);
+                    return Poll::Ready(End::Orderly);
                 }
-                Poll::Ready(None) => return Poll::Ready(true),
+                Poll::Ready(None) => return Poll::Ready(End::Orderly),
                 Poll::Pending => {
                     waits = true;
                     break;
@@ -97,10 +117,10 @@ impl Future for Serve<'_> {
         if !waits {
             context.waker().wake_by_ref();
         }
-        let drained = serve.wire.0.borrow_mut().poll_drain(context);
+        let drained = wire.0.borrow_mut().poll_drain(context);
         match drained {
             Poll::Ready(Ok(())) => shard.drained(place, generation),
-            Poll::Ready(Err(_)) => return Poll::Ready(false),
+            Poll::Ready(Err(_)) => return Poll::Ready(End::Broken),
             Poll::Pending => shard.stuck(place, generation),
         }
         Poll::Pending

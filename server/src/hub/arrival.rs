@@ -1,6 +1,6 @@
 //! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use super::deliver::{device_bit, say_gap};
 use super::groups::announce;
 use super::resume::{Resume, resume};
 use super::shard::Shard;
-use super::state::{Connection, Reading, State, User};
+use super::state::{Connection, Rare, Reading, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
 use crate::connection::bare::Bare;
@@ -107,7 +107,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         peer.attach(now);
         let generation = state.generation();
         let bit = device_bit(&user.user, &device);
-        let place = state.connections.insert(Connection {
+        let place = state.connections.insert(Box::new(Connection {
             generation,
             id: Arc::clone(&arrival.connection_id),
             identity: Rc::new(arrival.identity),
@@ -116,7 +116,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             wire: wire.clone(),
             peer,
             readings: Vec::with_capacity(streams.len()),
-            wanted: arrival.groups,
+            rare: arrival.groups.map(|wanted| Box::new(Rare { wanted: Some(wanted), ..Rare::default() })),
             bare: arrival.bare.take(),
             waker: None,
             ending: false,
@@ -131,27 +131,24 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             stuck: None,
             wheel: 0,
             writing: 0,
-            requests: VecDeque::new(),
             answering: false,
             awaited: None,
             cursor_changed: None,
             attempts,
             bit,
-            observing: Vec::new(),
-            watching: HashSet::new(),
             attached: true,
             _permit: arrival.permit,
-        });
+        }));
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         let settings = &node.settings;
-        let known = state.users.entry(user.clone()).or_insert_with(|| User {
-            connections: Vec::with_capacity(1),
-            groups: HashSet::new(),
-            sends: Budget::new(settings.sends, now),
-            bytes: Budget::new(settings.send_bytes, now),
-            contacts: HashSet::new(),
-            contacts_since: now,
-            receipted: HashSet::new(),
+        let known = state.users.entry(user.clone()).or_insert_with(|| {
+            Box::new(User {
+                connections: Vec::with_capacity(1),
+                groups: HashSet::new(),
+                sends: Budget::new(settings.sends, now),
+                bytes: Budget::new(settings.send_bytes, now),
+                activity: None,
+            })
         });
         known.connections.push(place);
         known.groups = groups;
@@ -195,7 +192,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     }
     node.presence.connected(&user, &node);
     node.connections.fetch_add(1, Ordering::Relaxed);
-    tokio::task::spawn_local(connection::run(shard, wire, place, generation));
+    connection::serve(shard, wire, place, generation).await;
 }
 
 type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
@@ -351,7 +348,7 @@ impl State {
         let (number, at) = self.streams.subscribe(key, head, place, track);
         let live = live && from > self.streams.get(number).head;
         connection.readings.push(Reading {
-            key: key.clone(),
+            group: group_of(key),
             stream: number,
             place: at,
             live,
@@ -359,7 +356,7 @@ impl State {
             offline_to: head,
             skip_to: 0,
             start: 0,
-            receipts: VecDeque::new(),
+            receipts: None,
         });
     }
 
@@ -371,7 +368,7 @@ impl State {
             return;
         }
         (reading.live, reading.skip_to) = (false, 0);
-        reading.receipts = VecDeque::new();
+        reading.receipts = None;
         let (number, at) = (reading.stream, reading.place);
         connection.peer.close(track);
         if let Some((moved, moved_track)) = self.streams.unsubscribe(number, at) {

@@ -14,7 +14,7 @@ use super::failure::{Failure, FailureKind};
 use super::shard::Shard;
 use super::state::{Connection, OwedReceipt, Reading, State};
 use crate::Settings;
-use crate::broker::{Commit, Published, stream_name};
+use crate::broker::{Commit, Published};
 use crate::log::key::StreamKey;
 use crate::log::store::{Entry, Flags, Target};
 
@@ -289,7 +289,7 @@ pub(crate) fn give(
     let owes = entry.wants_receipt_of(connection);
     let reading = &mut connection.readings[track as usize];
     if owes {
-        reading.receipts.push_back(OwedReceipt {
+        reading.receipts.get_or_insert_default().push_back(OwedReceipt {
             seq: entry.seq,
             sender: Arc::clone(entry.sender),
             message_id: Arc::clone(entry.message_id),
@@ -347,9 +347,9 @@ impl Connection {
         match track {
             0 => wsc_core::StreamName::Inbox,
             1 => wsc_core::StreamName::Broadcast,
-            _ => match &self.readings[track as usize].key {
-                StreamKey::Group(group) => wsc_core::StreamName::group(group.group.to_string()),
-                other => stream_name(other).into_owned(),
+            _ => match &self.readings[track as usize].group {
+                Some(group) => wsc_core::StreamName::group(group.to_string()),
+                None => wsc_core::StreamName::Inbox,
             },
         }
     }

@@ -7,7 +7,7 @@ use wsc_core::peer::TrackId;
 use super::clock;
 use super::deliver::{Facts, covered, give, say_gap};
 use super::shard::Shard;
-use super::state::{Connection, State};
+use super::state::{Connection, State, Streams};
 use crate::broker::entry_frame;
 use crate::log::key::StreamKey;
 use crate::log::store::{Flags, Page};
@@ -18,25 +18,41 @@ const PAGE_BYTES: usize = 128 * 1024;
 impl Shard {
     /// Begins to read the log for a connection, unless that is under way or there is no room.
     pub(crate) fn feed(self: &Rc<Self>, connection: &mut Connection, place: u32) {
-        if connection.feeding || self.next_page(connection).is_none() {
+        if connection.feeding || !self.wants_page(connection) {
             return;
         }
         connection.feeding = true;
         tokio::task::spawn_local(feed(Rc::clone(self), place, connection.generation));
     }
 
-    /// Which stream to read next, from where and how much.
-    fn next_page(&self, connection: &Connection) -> Option<(TrackId, StreamKey, u64, usize)> {
+    /// Whether a stream lags and there is room for more of it.
+    fn wants_page(&self, connection: &Connection) -> bool {
         let settings = &self.node.settings;
-        let room = connection.peer.room(&settings.peer);
-        let full = connection.wire.0.borrow().queued() > settings.socket_limit;
-        if connection.closing || full || room == 0 {
+        !connection.closing
+            && connection.readings.iter().any(|reading| !reading.live && !reading.closed)
+            && connection.peer.room(&settings.peer) > 0
+            && connection.wire.0.borrow().queued() <= settings.socket_limit
+    }
+
+    /// Which stream to read next, from where and how much.
+    fn next_page(
+        &self,
+        streams: &Streams,
+        connection: &Connection,
+    ) -> Option<(TrackId, StreamKey, u64, usize)> {
+        if !self.wants_page(connection) {
             return None;
         }
+        let room = connection.peer.room(&self.node.settings.peer);
         let at = connection.readings.iter().position(|reading| !reading.live && !reading.closed)?;
         let track = TrackId::try_from(at).ok()?;
         let from = covered(connection, track)? + 1;
-        Some((track, connection.readings[at].key.clone(), from, PAGE_ENTRIES.min(room as usize)))
+        Some((
+            track,
+            streams.get(connection.readings[at].stream).key.clone(),
+            from,
+            PAGE_ENTRIES.min(room as usize),
+        ))
     }
 }
 
@@ -44,8 +60,10 @@ async fn feed(shard: Rc<Shard>, place: u32, generation: u32) {
     loop {
         let next = {
             let mut state = shard.state.borrow_mut();
-            let Some(connection) = state.connection(place, generation) else { return };
-            let next = shard.next_page(connection);
+            let State { connections, streams, .. } = &mut *state;
+            let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+            let Some(connection) = found else { return };
+            let next = shard.next_page(streams, connection);
             connection.feeding = next.is_some();
             next
         };
@@ -84,8 +102,8 @@ impl Shard {
         let Some(reading) = connection.readings.get(track as usize).filter(|reading| !reading.closed) else {
             return true;
         };
-        let key = reading.key.clone();
         let stream = streams.get_mut(reading.stream);
+        let key = stream.key.clone();
         stream.head = stream.head.max(page.head);
         let mut waits = false;
         for entry in &page.entries {

@@ -33,12 +33,17 @@ impl Shard {
         for place in state.connections_of(&key) {
             let connection = &mut state.connections[place as usize];
             let awaited = connection.take_awaited(&group.group);
-            if let (Some(wanted), Some(_)) = (&mut connection.wanted, &awaited) {
+            if awaited.is_some()
+                && let Some(wanted) = connection.rare.as_mut().and_then(|rare| rare.wanted.as_mut())
+            {
                 wanted.insert(Arc::clone(&group.group));
             }
-            let wanted = connection.wanted.as_ref().is_none_or(|wanted| wanted.contains(&group.group));
+            let wanted = connection.wants(&group.group);
             let open = connection.readings.iter().filter(|reading| !reading.closed).count();
-            let already = connection.readings.iter().any(|reading| reading.key == stream && !reading.closed);
+            let already = connection
+                .readings
+                .iter()
+                .any(|reading| reading.group.as_ref() == Some(&group.group) && !reading.closed);
             if !wanted || already || open >= limits::GROUPS + 2 {
                 // Read since the connection began, which was after the join; or not to be read here.
                 if awaited.is_some() {
@@ -90,8 +95,9 @@ impl Shard {
                 if let Some(track) = track {
                     state.shut(place, track);
                 }
-                let connection = &mut state.connections[place as usize];
-                self.write_cursors(connection, vec![stream.clone()]);
+                let State { connections, streams, .. } = &mut *state;
+                let connection = &mut connections[place as usize];
+                self.write_cursors(streams, connection, vec![stream.clone()]);
                 self.touch(connection, place);
             }
         }

@@ -11,11 +11,13 @@ use wsc_core::{CloseCode, ErrorCode, StreamName};
 
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, State};
+use super::state::{Connection, OwedReceipt, Reading, State};
 use crate::log::key::{GroupKey, StreamKey};
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
 const WAITING_REQUESTS: usize = 64;
+/// Positions of an inbox remembered as told to their senders; telling one twice does no harm.
+const REMEMBERED_RECEIPTS: usize = 4096;
 
 impl Shard {
     /// Takes one packet of a connection.
@@ -104,11 +106,11 @@ impl Shard {
                     super::requests::pong(connection, &request.id);
                     return Ok(());
                 }
-                if connection.requests.len() >= WAITING_REQUESTS {
+                if connection.rare.as_ref().is_some_and(|rare| rare.requests.len() >= WAITING_REQUESTS) {
                     return Err(Refusal::Wait(Wait { ms: 50, store: false }));
                 }
                 connection.peer.request(now).map_err(Refusal::slow)?;
-                connection.requests.push_back(super::requests::own(request));
+                connection.rare().requests.push_back(super::requests::own(request));
                 if !std::mem::replace(&mut connection.answering, true) {
                     tokio::task::spawn_local(super::requests::answer(Rc::clone(self), place, generation));
                 }
@@ -179,17 +181,13 @@ impl Shard {
         }
         let fresh = connection.cursor_changed.is_none();
         connection.cursor_changed.get_or_insert(now);
-        let owed = &mut connection.readings[track as usize].receipts;
-        let count = owed.iter().take_while(|owed| owed.seq <= to).count();
-        let mut receipts: Vec<_> = owed.drain(..count).collect();
-        if owed.is_empty() {
-            *owed = std::collections::VecDeque::new();
-        }
-        if let Some(user) = users.get_mut(&connection.identity.user) {
-            if user.receipted.len() > 4096 {
-                user.receipted.clear();
+        let mut receipts = take_owed(&mut connection.readings[track as usize], to);
+        if let Some(user) = users.get_mut(&connection.identity.user).filter(|_| !receipts.is_empty()) {
+            let told = &mut user.activity.get_or_insert_default().receipted;
+            if told.len() > REMEMBERED_RECEIPTS {
+                told.clear();
             }
-            receipts.retain(|owed| user.receipted.insert(owed.seq));
+            receipts.retain(|owed| told.insert(owed.seq));
         }
         if fresh {
             self.plan(wheel, connection, place, now);
@@ -201,6 +199,17 @@ impl Shard {
         super::receipts::delivered(&self.node, &identity.user, &device, receipts);
         Ok(())
     }
+}
+
+/// Takes out the receipts that are owed up to a position.
+fn take_owed(reading: &mut Reading, to: u64) -> Vec<OwedReceipt> {
+    let Some(owed) = &mut reading.receipts else { return Vec::new() };
+    let count = owed.iter().take_while(|owed| owed.seq <= to).count();
+    let receipts = owed.drain(..count).collect();
+    if owed.is_empty() {
+        reading.receipts = None;
+    }
+    receipts
 }
 
 /// Why a frame was not done.

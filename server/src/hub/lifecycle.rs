@@ -17,10 +17,11 @@ use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, Pause, State};
+use super::state::{Connection, Pause, State, Streams};
 use super::wheel::Wheel;
 use crate::connection::{Readiness, frame};
 use crate::log::ReplyTo;
+use crate::log::key::StreamKey;
 use crate::log::store::{DeviceWrite, Write};
 
 /// How long a client has to answer the hub's Close frame.
@@ -124,9 +125,9 @@ impl Shard {
             None if cursor_due => {
                 let mut state = self.state.borrow_mut();
                 let now = state.clock.tick();
-                let State { connections, wheel, .. } = &mut *state;
+                let State { connections, wheel, streams, .. } = &mut *state;
                 let connection = &mut connections[place as usize];
-                self.write_cursors(connection, Vec::new());
+                self.write_cursors(streams, connection, Vec::new());
                 self.plan(wheel, connection, place, now);
             }
             None => {}
@@ -316,14 +317,13 @@ impl Shard {
     /// A connection counts no more: it reads nothing, its positions are kept, its user may be offline.
     fn detach(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
-        let Some(connection) = state.connection(place, generation).filter(|found| found.attached) else {
-            return;
-        };
+        let State { connections, streams, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let Some(connection) = found.filter(|found| found.attached) else { return };
         connection.attached = false;
-        self.write_cursors(connection, Vec::new());
+        self.write_cursors(streams, connection, Vec::new());
         let identity = Rc::clone(&connection.identity);
-        let watching = std::mem::take(&mut connection.watching);
-        let observing = std::mem::take(&mut connection.observing);
+        let rare = connection.rare.take().unwrap_or_default();
         let (id, device, readings) =
             (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
         for track in 0..readings {
@@ -337,29 +337,38 @@ impl Shard {
         }
         drop(state);
         let address = self.address(place, generation);
-        self.node.presence.unwatch_all(&identity.user.scope, address, &watching);
-        self.node.observers.remove(&identity.user.scope, address, &observing);
+        self.node.presence.unwatch_all(&identity.user.scope, address, &rare.watching);
+        self.node.observers.remove(&identity.user.scope, address, &rare.observing);
         self.node.presence.disconnected(&identity.user);
         self.node.hooks.disconnected(&identity, &id, &device);
     }
 
     /// Hands a device's positions to the log, if they changed.
-    pub(crate) fn write_cursors(&self, connection: &mut Connection, forget: Vec<crate::log::key::StreamKey>) {
+    pub(crate) fn write_cursors(
+        &self,
+        streams: &Streams,
+        connection: &mut Connection,
+        forget: Vec<StreamKey>,
+    ) {
         let changed = connection.cursor_changed.take().is_some();
         if connection.passing || (!changed && forget.is_empty()) {
             return;
         }
-        let tracks = connection.readings.iter().enumerate().filter(|(_, reading)| !reading.closed);
-        let cursors = tracks.filter_map(|(track, reading)| {
-            let track = connection.peer.track(TrackId::try_from(track).ok()?)?;
-            Some((reading.key.clone(), track.acknowledged()))
-        });
+        let (mut cursors, mut starts) = (Vec::new(), Vec::new());
+        for (track, reading) in connection.readings.iter().enumerate() {
+            let track = connection.peer.track(TrackId::try_from(track).unwrap_or(TrackId::MAX));
+            if let Some(track) = track.filter(|_| !reading.closed) {
+                let key = &streams.get(reading.stream).key;
+                cursors.push((key.clone(), track.acknowledged()));
+                starts.push((key.clone(), reading.start));
+            }
+        }
         let write = DeviceWrite {
             user: connection.identity.user.clone(),
             device: Arc::clone(&connection.device),
-            cursors: cursors.collect(),
+            cursors,
             forget,
-            starts: Vec::new(),
+            starts,
             attempts: connection.attempts,
             now: clock::wall(),
             max_devices: self.node.settings.devices,

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::node::Node;
 use super::shard::Letter;
+use super::state::State;
 use crate::log::key::UserKey;
 use crate::log::store::{StoreError, Write};
 
@@ -17,7 +18,8 @@ pub(crate) async fn keep(node: &Node, user: &UserKey) -> Result<(), StoreError> 
     let call = Letter::Call(Box::new(move |shard| {
         let mut state = shard.state.borrow_mut();
         for place in state.connections_of(&whose) {
-            shard.write_cursors(&mut state.connections[place as usize], Vec::new());
+            let State { connections, streams, .. } = &mut *state;
+            shard.write_cursors(streams, &mut connections[place as usize], Vec::new());
         }
         shard.submit();
         let _ = done.send(());

@@ -133,18 +133,22 @@ impl Shard {
     /// Counts whom a user writes to for the first time within an hour.
     fn first_contact(&self, user: &mut User, receiver: &str, now: u64) -> Result<(), u64> {
         let most = self.node.settings.first_contacts as usize;
-        if now >= user.contacts_since + HOUR_MS {
-            user.contacts.clear();
-            user.contacts_since = now;
-        }
-        let contact = xxhash_rust::xxh3::xxh3_64(receiver.as_bytes());
-        if most == 0 || user.contacts.contains(&contact) {
+        if most == 0 {
             return Ok(());
         }
-        if user.contacts.len() >= most {
-            return Err(user.contacts_since + HOUR_MS - now);
+        let known = user.activity.get_or_insert_default();
+        if now >= known.contacts_since + HOUR_MS || known.contacts_since == 0 {
+            known.contacts.clear();
+            known.contacts_since = now;
         }
-        user.contacts.insert(contact);
+        let contact = xxhash_rust::xxh3::xxh3_64(receiver.as_bytes());
+        if known.contacts.contains(&contact) {
+            return Ok(());
+        }
+        if known.contacts.len() >= most {
+            return Err(known.contacts_since + HOUR_MS - now);
+        }
+        known.contacts.insert(contact);
         Ok(())
     }
 

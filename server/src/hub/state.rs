@@ -22,8 +22,9 @@ use crate::log::store::Conversation;
 pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) wheel: Wheel,
-    pub(crate) connections: Slab<Connection>,
-    pub(crate) users: HashMap<UserKey, User>,
+    /// Boxed, as the users are: what grows by doubling holds pointers only.
+    pub(crate) connections: Slab<Box<Connection>>,
+    pub(crate) users: HashMap<UserKey, Box<User>>,
     pub(crate) streams: Streams,
     /// Counts entries told of, so that an attach knows whether it may have missed one.
     pub(crate) told: u64,
@@ -88,7 +89,8 @@ impl State {
 
     /// A connection, if it is still the one meant.
     pub(crate) fn connection(&mut self, place: u32, generation: u32) -> Option<&mut Connection> {
-        self.connections.get_mut(place as usize).filter(|connection| connection.generation == generation)
+        let found = self.connections.get_mut(place as usize)?;
+        (found.generation == generation).then_some(found)
     }
 
     /// The places of a user's connections.
@@ -104,11 +106,31 @@ pub(crate) struct User {
     pub(crate) groups: HashSet<Arc<str>>,
     pub(crate) sends: Budget,
     pub(crate) bytes: Budget,
+    /// What only users who send or receive have.
+    pub(crate) activity: Option<Box<Activity>>,
+}
+
+/// What is remembered of a user who sends or receives.
+#[derive(Default)]
+pub(crate) struct Activity {
     /// Receivers written to, as hashes, since the hour began.
     pub(crate) contacts: HashSet<u64>,
     pub(crate) contacts_since: u64,
     /// Inbox positions whose `delivered` was told already.
     pub(crate) receipted: HashSet<u64>,
+}
+
+/// What most connections never have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Which groups are read; `None`: all of the user's.
+    pub(crate) wanted: Option<HashSet<Arc<str>>>,
+    /// Requests waiting for the one being answered.
+    pub(crate) requests: VecDeque<Request<'static>>,
+    /// Groups observed; the empty name: everything.
+    pub(crate) observing: Vec<Arc<str>>,
+    /// Users watched.
+    pub(crate) watching: HashSet<Arc<str>>,
 }
 
 /// One connection.
@@ -124,8 +146,8 @@ pub(crate) struct Connection {
     pub(crate) peer: Peer,
     /// By [`TrackId`]: `inbox` first, then `broadcast`, then groups.
     pub(crate) readings: Vec<Reading>,
-    /// Which groups are read; `None`: all of the user's.
-    pub(crate) wanted: Option<HashSet<Arc<str>>>,
+    /// What most connections never have.
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) bare: Option<Box<crate::connection::bare::Bare>>,
     /// Wakes the connection's task.
     pub(crate) waker: Option<Waker>,
@@ -153,8 +175,6 @@ pub(crate) struct Connection {
     pub(crate) wheel: u64,
     /// Messages handed to the log and not answered.
     pub(crate) writing: u32,
-    /// Requests waiting for the one being answered.
-    pub(crate) requests: VecDeque<Request<'static>>,
     pub(crate) answering: bool,
     /// The request that the next change of a membership answers.
     pub(crate) awaited: Option<Box<super::groups::Awaited>>,
@@ -164,9 +184,6 @@ pub(crate) struct Connection {
     pub(crate) attempts: u32,
     /// One bit of 64 that stands for (user, device), to rule out quickly that an entry is its own.
     pub(crate) bit: u64,
-    /// Groups observed; the empty name: everything.
-    pub(crate) observing: Vec<Arc<str>>,
-    pub(crate) watching: HashSet<Arc<str>>,
     /// It counts: it is among its user's connections and reads streams.
     pub(crate) attached: bool,
     /// Its place among the hub's connections, given back when it ends.
@@ -205,6 +222,16 @@ impl Connection {
         next
     }
 
+    /// Whether a group is read on this connection while the user is in it.
+    pub(crate) fn wants(&self, group: &str) -> bool {
+        self.rare.as_ref().and_then(|rare| rare.wanted.as_ref()).is_none_or(|wanted| wanted.contains(group))
+    }
+
+    /// What most connections never have; made at the first use.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// The reading of a stream.
     pub(crate) fn reading_of(&self, stream: u32) -> Option<TrackId> {
         let at = self.readings.iter().position(|reading| reading.stream == stream && !reading.closed)?;
@@ -214,8 +241,8 @@ impl Connection {
 
 /// One stream as one connection reads it. Its positions are the [`Peer`]'s.
 pub(crate) struct Reading {
-    /// Its stream.
-    pub(crate) key: StreamKey,
+    /// Its group; `None`: the inbox or the broadcast.
+    pub(crate) group: Option<Arc<str>>,
     /// Its number in [`Streams`].
     pub(crate) stream: u32,
     /// Where it stands in the stream's list of readers.
@@ -230,7 +257,7 @@ pub(crate) struct Reading {
     /// The first position is kept when the device is: nothing up to here was an entry.
     pub(crate) start: u64,
     /// Entries under way whose senders want to hear `delivered`.
-    pub(crate) receipts: VecDeque<OwedReceipt>,
+    pub(crate) receipts: Option<Box<VecDeque<OwedReceipt>>>,
 }
 
 impl Reading {

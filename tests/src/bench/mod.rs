@@ -112,8 +112,9 @@ pub fn accepted(senders: u32, flight: usize, time: Duration, place: &Path) -> Re
 }
 
 /// Idle connections: what each costs the hub in memory and time.
-pub fn idle(connections: u32) -> Result<()> {
-    let server = Server::hub(None)?;
+pub fn idle(connections: u32, place: &Path) -> Result<()> {
+    let directory = tempfile::tempdir_in(place)?;
+    let server = Server::hub(Some(directory.path()))?;
     load::run(async {
         // What the first connections warm up does not count.
         let mut sockets = vec![socket::Socket::device(&server.address, "first", "").await?];

@@ -61,6 +61,8 @@ async fn connection(
         outs.resize_with(length, || None);
         outs[number] = Some(Out { stream: Rc::clone(&stream), waiting: VecDeque::new() });
     }
+    stream.writable().await?;
+    stream.try_write(b"1")?;
     let (mut buffer, mut part) = (vec![0; 64 * 1024], 0);
     let frames = vec![b'x'; output * 1024];
     loop {

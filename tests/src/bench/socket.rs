@@ -32,6 +32,8 @@ impl Socket {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         stream.write_all(&number.to_be_bytes()).await?;
+        // One byte says that it is among those written to.
+        stream.read_u8().await?;
         Ok(Self::over(stream, Framing::Fixed(frame)))
     }
 

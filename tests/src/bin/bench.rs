@@ -99,7 +99,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
             What::FanOut { subscribers, window } => bench::fan_out(*subscribers, window, time)?,
             What::P2p { clients, flight } => bench::round_trips(*clients, *flight, time)?,
             What::Accepted { senders, flight } => bench::accepted(*senders, *flight, time, &place)?,
-            What::Idle { connections } => bench::idle(*connections)?,
+            What::Idle { connections } => bench::idle(*connections, &place)?,
             What::Store => bench::store::compare(time, &place)?,
             What::ServeHub { .. } | What::ServeRaw { .. } => {}
         }

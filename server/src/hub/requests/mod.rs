@@ -75,7 +75,8 @@ pub(crate) async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
         let (request, asker) = {
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            let request = if connection.closing { None } else { connection.requests.pop_front() };
+            let waiting = connection.rare.as_mut().filter(|_| !connection.closing);
+            let request = waiting.and_then(|rare| rare.requests.pop_front());
             let Some(request) = request else {
                 connection.answering = false;
                 return;

@@ -103,11 +103,11 @@ impl Asker {
     pub(super) async fn watch(&self, users: &[Cow<'_, str>], group: &str) -> Outcome {
         let users = self.watched(users, group).await?;
         let allowed = self.with(|connection| {
-            let mut watching = connection.watching.clone();
+            let mut watching = connection.rare().watching.clone();
             watching.extend(users.iter().cloned());
             let allowed = watching.len() <= limits::WATCH && connection.attached;
             if allowed {
-                connection.watching = watching;
+                connection.rare().watching = watching;
             }
             allowed
         });
@@ -126,9 +126,9 @@ impl Asker {
         let mut users = self.watched(users, group).await?;
         self.with(|connection| {
             if users.is_empty() {
-                users = connection.watching.iter().cloned().collect();
+                users = connection.rare().watching.iter().cloned().collect();
             }
-            connection.watching.retain(|user| !users.contains(user));
+            connection.rare().watching.retain(|user| !users.contains(user));
         });
         self.shard.node.presence.unwatch_all(self.scope(), self.address(), &users);
         Ok(Reply::Done)
@@ -147,9 +147,9 @@ impl Asker {
     pub(super) fn observe(&self, group: &str) -> Reply {
         let group: Arc<str> = group.into();
         let added = self.with(|connection| {
-            let fresh = connection.attached && !connection.observing.contains(&group);
-            if fresh && connection.observing.len() < limits::GROUPS {
-                connection.observing.push(Arc::clone(&group));
+            let fresh = connection.attached && !connection.rare().observing.contains(&group);
+            if fresh && connection.rare().observing.len() < limits::GROUPS {
+                connection.rare().observing.push(Arc::clone(&group));
             }
             fresh
         });
@@ -161,7 +161,7 @@ impl Asker {
 
     pub(super) fn unobserve(&self, group: &str) -> Reply {
         let group: Arc<str> = group.into();
-        self.with(|connection| connection.observing.retain(|other| *other != group));
+        self.with(|connection| connection.rare().observing.retain(|other| *other != group));
         self.shard.node.observers.remove(self.scope(), self.address(), &[group]);
         Reply::Done
     }
