@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use wsc_tests::history::{
-    Cover, Device, Entry, Event, Fact, Outcome, Report, Rule, Sending, Target, Writer, check, digest, read_all,
+    Cover, Device, Entry, Event, Fact, Outcome, Report, Rule, Sending, Target, Writer, check, digest,
+    read_all,
 };
 
 /// A history by hand: alice (a1, a2), bob (b1, b2) and carol (c1) in one tenant, a namesake of bob in another.
@@ -284,7 +285,13 @@ fn a_broadcast_that_misses_somebody_is_found() {
 fn a_group_message_that_misses_a_member_is_found() {
     let mut story = Story::new();
     story.tell(membership("a1", JOINED)).tell(membership("c1", JOINED));
-    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1).hand("a2", "a1", "group:team", 1, "m1");
+    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1).hand(
+        "a2",
+        "a1",
+        "group:team",
+        1,
+        "m1",
+    );
     story.breaks(Rule::Delivered);
 }
 
@@ -380,7 +387,13 @@ fn a_group_message_after_leaving_is_found() {
     let mut story = Story::new();
     story.tell(membership("a1", JOINED)).tell(membership("c1", JOINED));
     story.tell(membership("c1", LEAVING)).tell(membership("c1", LEFT));
-    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1).hand("a2", "a1", "group:team", 1, "m1");
+    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1).hand(
+        "a2",
+        "a1",
+        "group:team",
+        1,
+        "m1",
+    );
     story.hand("c1", "a1", "group:team", 1, "m1").breaks(Rule::Mine);
 }
 

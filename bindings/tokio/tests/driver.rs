@@ -10,7 +10,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use wsc_client::{
-    BuildError, Builder, Client, Closed, Delivery, Message, Notice, ReceiptError, State, TokenError,
+    BuildError, Builder, Client, Closed, Delivery, Event, Message, Notice, Outcome, ReceiptError, State,
+    TokenError,
 };
 
 struct Hub {
@@ -215,6 +216,31 @@ async fn a_file_outbox_survives_the_client() {
     link.accept(&again, 3).await;
     let mut syncs = client.syncs();
     soon(syncs.wait_for(|sync| sync.saved == 0)).await.expect("settled");
+}
+
+#[tokio::test]
+async fn how_a_send_of_an_earlier_process_ended_is_a_notice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    soon(client.send(text("m1"))).await.expect("taken");
+    soon(client.close()).await;
+    drop(client);
+
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    let mut notices = client.notices();
+    client.connect().await;
+    let (mut link, _) = hub.greet(1, 0).await;
+    let frame = link.next().await;
+    link.accept(&frame, 7).await;
+    loop {
+        let notice = soon(notices.next()).await.expect("a notice");
+        if let Notice::Event(Event::Settled { message_id, outcome, .. }) = notice {
+            assert!(message_id == "m1" && matches!(outcome, Outcome::Accepted { seq: 7, .. }), "{outcome:?}");
+            break;
+        }
+    }
 }
 
 #[tokio::test]

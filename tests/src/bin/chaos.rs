@@ -55,7 +55,8 @@ fn main() -> Result<ExitCode> {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let random = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::from(time.subsec_nanos()));
+    let random =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::from(time.subsec_nanos()));
     let options = Options {
         seconds: arguments.seconds,
         seed: arguments.seed.unwrap_or(random),

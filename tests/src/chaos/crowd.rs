@@ -101,7 +101,8 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(spec: Crowd) -> Result<Self> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(spec.folder.join("crowd.log"))?;
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(spec.folder.join("crowd.log"))?;
         let mut child = Command::new(std::env::current_exe()?)
             .arg("crowd")
             .arg(serde_json::to_string(&spec)?)

@@ -318,9 +318,7 @@ impl Actor {
 
 fn outcome_of(outcome: Settled) -> Option<Outcome> {
     match outcome {
-        Settled::Accepted { stream, seq, .. } => {
-            Some(Outcome::Accepted { stream: stream?.to_string(), seq })
-        }
+        Settled::Accepted { stream, seq, .. } => Some(Outcome::Accepted { stream: stream?.to_string(), seq }),
         Settled::Refused { code, reason, .. } => {
             Some(Outcome::Refused(format!("{reason} ({})", code.number())))
         }

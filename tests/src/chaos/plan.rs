@@ -56,7 +56,8 @@ impl Part {
     /// Streams it reads.
     pub(super) fn streams(&self) -> Vec<String> {
         let groups = self.groups.iter().map(|group| format!("group:{group}"));
-        let churn = Some(format!("group:{CHURN}")).filter(|_| !self.groups.iter().any(|group| group == CHURN));
+        let churn =
+            Some(format!("group:{CHURN}")).filter(|_| !self.groups.iter().any(|group| group == CHURN));
         ["inbox", "broadcast"].map(str::to_owned).into_iter().chain(groups).chain(churn).collect()
     }
 }

@@ -132,7 +132,12 @@ impl Line {
         let (silence_down, silent_down) = watch::channel(false);
         let (tear, torn) = watch::channel(false);
         let pause = |random: &mut Random| Random::new(random.next());
-        let up = Pump { silent: silent_up, torn: torn.clone(), delay: self.delay, random: pause(&mut self.random) };
+        let up = Pump {
+            silent: silent_up,
+            torn: torn.clone(),
+            delay: self.delay,
+            random: pause(&mut self.random),
+        };
         let down = Pump { silent: silent_down, torn, delay: self.delay, random: pause(&mut self.random) };
         let (tap_up, tap_down) = (Arc::clone(&self.tap), Arc::clone(&self.tap));
         let up = up.run(&mut near_in, &mut far_out, move |bytes| lock(&tap_up).up(bytes), false);

@@ -185,8 +185,7 @@ fn said(connection: u64, user: &str, frame: Frame) -> Option<Fact> {
     }
     match frame.message_type.as_str() {
         "connected" => {
-            let stream =
-                |(stream, place): (String, Place)| (stream, (place.epoch, place.from, place.head));
+            let stream = |(stream, place): (String, Place)| (stream, (place.epoch, place.from, place.head));
             let streams = frame.streams.into_iter().map(stream).collect();
             Some(Fact::Greeted { connection, window: frame.window, streams })
         }
@@ -217,7 +216,8 @@ mod tests {
         let mask = [1, 2, 3, 4];
         bytes.extend([0x02, 0x80 | 6]);
         bytes.extend(mask);
-        bytes.extend([0, 0, 0, 3, b'{', b'}'].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+            .extend([0, 0, 0, 3, b'{', b'}'].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         bytes.extend([0x80, 2, b' ', 9]);
         bytes.extend([0x81, 126, 0, 200]);
         bytes.extend([b'x'; 200]);

@@ -52,12 +52,11 @@ fn is_meant(index: &Index<'_>, sent: &Sent<'_>, device: &Device) -> bool {
         Target::User(user) | Target::Device(user, _) => {
             device.user == *user || device.user == sending.device.user
         }
-        Target::Group(group) => {
-            index.memberships.is_in_since(&device.tenant, &device.user, group, sent.at)
-        }
-        Target::Everybody => {
-            index.seen.get(&(device.tenant.as_str(), device.user.as_str())).is_some_and(|seen| *seen < sent.at)
-        }
+        Target::Group(group) => index.memberships.is_in_since(&device.tenant, &device.user, group, sent.at),
+        Target::Everybody => index
+            .seen
+            .get(&(device.tenant.as_str(), device.user.as_str()))
+            .is_some_and(|seen| *seen < sent.at),
     }
 }
 

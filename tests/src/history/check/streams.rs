@@ -108,7 +108,9 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
 fn must_be_seen(index: &Index<'_>, sent: &Sent<'_>, log: Log<'_>, seq: Option<u64>) -> bool {
     let sending = sent.sending;
     let hidden = |viewer: &Device| match &sending.target {
-        Target::Device(user, name) => *user == log.user && *name != viewer.device && sending.device != *viewer,
+        Target::Device(user, name) => {
+            *user == log.user && *name != viewer.device && sending.device != *viewer
+        }
         _ => false,
     };
     let covers = |from: u64, to: u64| seq.map_or(from == 1, |seq| (from..=to).contains(&seq));

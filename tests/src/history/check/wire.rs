@@ -146,7 +146,8 @@ impl<'h> Wire<'_, 'h> {
                 && seq > head
                 && cursor.is_none_or(|(known, _)| known == epoch)
             {
-                let what = format!("{seq} of {log} was acknowledged, later {device} is told the head is {head}");
+                let what =
+                    format!("{seq} of {log} was acknowledged, later {device} is told the head is {head}");
                 faults.add(Rule::Head, Some(device), None, what);
             }
             let track = Track { epoch, next: *from, out: VecDeque::new(), open: true };
@@ -184,8 +185,10 @@ impl<'h> Wire<'_, 'h> {
         let key = Key { tenant: &device.tenant, user: sender, id: message_id };
         let known = *self.entries.entry((log, track.epoch, from)).or_insert(key);
         if known != key {
-            let what =
-                format!("position {from} of {log} is {} of {} and {} of {}", known.id, known.user, key.id, key.user);
+            let what = format!(
+                "position {from} of {log} is {} of {} and {} of {}",
+                known.id, known.user, key.id, key.user
+            );
             faults.add(Rule::One, Some(device), Some(key), what);
         }
         let out: usize = line.streams.values().map(|track| track.out.len()).sum();
