@@ -219,6 +219,34 @@ async fn a_file_outbox_survives_the_client() {
 }
 
 #[tokio::test]
+async fn what_was_not_taken_before_the_end_comes_after_it_and_only_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    let mut inbox = client.inbox().messages();
+    let (mut link, _) = hub.greet(1, 3).await;
+    for seq in 1..=3 {
+        link.entry(seq).await;
+    }
+    assert_eq!(content(soon(inbox.next()).await), "c1");
+    let mut syncs = client.syncs();
+    soon(syncs.wait_for(|sync| sync.caught_up)).await.expect("read");
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    while !matches!(soon(link.socket.next()).await, None | Some(Ok(Frame::Close(_)))) {}
+    assert!(soon(inbox.next()).await.is_none());
+    soon(closing).await.expect("closed");
+
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    let (_link, connect) = hub.greet(2, 3).await;
+    assert!(connect.contains(r#""inbox":{"epoch":"e1","seq":1}"#), "{connect}");
+    drop(client);
+}
+
+#[tokio::test]
 async fn how_a_send_of_an_earlier_process_ended_is_a_notice() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox");

@@ -144,7 +144,11 @@ impl Faults<'_> {
         if key.is_none() {
             found.drain(..found.len().saturating_sub(TIMELINE));
         } else if let Some(device) = device {
-            found.sort_by_key(|event| event.fact.device() != Some(device) || event.fact.device().is_none());
+            found.sort_by_key(|event| match event.fact.device() {
+                Some(of) if of == device => 0,
+                Some(_) => 1,
+                None => 2,
+            });
         }
         found.truncate(TIMELINE);
         found.sort_by_key(|event| event.at);
