@@ -396,7 +396,7 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
     assert_eq!(soon(volatile.next()).await.expect("typing").message_type, "typing");
     loop {
         let notice = soon(notices.next()).await.expect("a notice");
-        if let Notice::Event(wsc_client::Event::Notice { message_type, data, .. }) = notice {
+        if let Notice::Event(Event::Notice { message_type, data, .. }) = notice {
             assert_eq!((message_type.as_str(), data.as_str()), ("config_update", r#"{"a":1}"#));
             break;
         }

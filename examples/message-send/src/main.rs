@@ -131,7 +131,7 @@ async fn print(client: Client, stream: StreamName<'static>) {
                 println!("             → bob, {stream}: {kind} of {sender} \"{content}\" {bytes} bytes");
             }
             Delivery::Gap(gap) => {
-                println!("             → bob, {stream}: {} to {} are gone", gap.from, gap.to)
+                println!("             → bob, {stream}: {} to {} are gone", gap.from, gap.to);
             }
         }
     }

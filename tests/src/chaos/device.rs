@@ -291,7 +291,7 @@ impl Actor {
                 for message in &page.messages {
                     self.write(Fact::Kept(self.entry(message, name)))?;
                 }
-                let begin = *first.get_or_insert(page.floor.max(1));
+                let begin = *first.get_or_insert_with(|| page.floor.max(1));
                 if !page.more {
                     let (device, stream) = (device.clone(), name.clone());
                     self.write(Fact::Looked { device, stream, from: begin, to: page.head })?;

@@ -18,6 +18,13 @@ pub use run::{Options, run};
 
 use std::io::{BufRead as _, Write as _};
 
+use wsc_core::backoff::Random;
+
+/// One of some.
+fn any<T: Copy>(of: &[T], random: &mut Random) -> T {
+    of[usize::try_from(random.up_to(of.len() as u64 - 1)).unwrap_or(0)]
+}
+
 /// Says a line to whoever started this process.
 fn say(line: &str) -> std::io::Result<()> {
     println!("{line}");

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use wsc_core::backoff::Random;
 
+use super::any;
 use super::tap::Tap;
 use crate::history::Writer;
 
@@ -91,12 +92,12 @@ impl Proxy {
                 let mut random = Random::new(random.next());
                 let mut calm = calms.clone();
                 let is_calm = *calm.borrow_and_update();
-                let fate = FATES[usize::try_from(random.up_to(FATES.len() as u64 - 1)).unwrap_or(0)];
+                let fate = any(&FATES, &mut random);
                 let line = Line {
                     tap: Arc::new(Mutex::new(Tap::new(number, Arc::clone(&writer)))),
                     fate: if is_calm { Fate::None } else { fate },
                     after: Duration::from_millis(50 + random.up_to(12_000)),
-                    delay: if is_calm { 0 } else { [0, 0, 30, 300][usize::from(random.next() as u8 % 4)] },
+                    delay: if is_calm { 0 } else { any(&[0, 0, 30, 300], &mut random) },
                     random,
                     counts: Arc::clone(&shared),
                     calm,

@@ -3,6 +3,7 @@
 use wsc_client::Message;
 use wsc_core::backoff::Random;
 
+use super::any;
 use super::plan::{CHURN, Part};
 use crate::history::{Sending, Target, digest};
 
@@ -65,19 +66,13 @@ fn size(random: u64) -> u64 {
 
 fn target(part: &Part, random: &mut Random) -> Target {
     let users = Part::users();
-    let any = |random: &mut Random| {
-        users[usize::try_from(random.up_to(users.len() as u64 - 1)).unwrap_or(0)].to_owned()
-    };
     let groups: Vec<_> = part.groups.iter().filter(|group| *group != CHURN).collect();
     match random.up_to(199) {
         0 => Target::Everybody,
         1..=8 => Target::User(part.device.user.clone()),
-        9..=20 => Target::Device(any(random), ["d1", "d2"][usize::from(random.next() as u8 % 2)].to_owned()),
+        9..=20 => Target::Device(any(&users, random).to_owned(), any(&["d1", "d2"], random).to_owned()),
         21..=27 if part.groups.iter().any(|group| group == CHURN) => Target::Group(CHURN.to_owned()),
-        28..=59 if !groups.is_empty() => {
-            let which = usize::try_from(random.up_to(groups.len() as u64 - 1)).unwrap_or(0);
-            Target::Group(groups[which].clone())
-        }
-        _ => Target::User(any(random)),
+        28..=59 if !groups.is_empty() => Target::Group(any(&groups, random).clone()),
+        _ => Target::User(any(&users, random).to_owned()),
     }
 }

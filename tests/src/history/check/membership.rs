@@ -12,10 +12,12 @@ enum Step {
     Left,
 }
 
+type Place<'h> = (&'h str, &'h str, &'h str);
+
 /// Steps in the order of time, by tenant, user and group.
 #[derive(Debug, Default)]
 pub(super) struct Memberships<'h> {
-    steps: HashMap<(&'h str, &'h str, &'h str), Vec<(u64, Step)>>,
+    steps: HashMap<Place<'h>, Vec<(u64, Step)>>,
 }
 
 impl<'h> Memberships<'h> {
