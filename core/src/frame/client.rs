@@ -40,7 +40,8 @@ pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     }
     if let Some(query) = query(&message_type, &mut fields)? {
         let id = fields.text(Texts::MessageId);
-        if !is_message_id(&id) && !(id.is_empty() && query == Query::Ping) {
+        let anonymous = id.is_empty() && query == Query::Ping;
+        if !anonymous && !is_message_id(&id) {
             return fields.wrong("message_id", "must be 1 to 64 printable ASCII characters");
         }
         return Ok(ClientFrame::Request(Request { id, query }));

@@ -99,7 +99,7 @@ impl Shard {
 
     fn bare_problem(&self, place: u32, generation: u32, id: &str, reason: &str) -> Result<(), Refusal> {
         self.with_bare(place, generation, |bare, wire| {
-            bare.problem(wire, id, ErrorCode::InvalidFormat, reason)
+            bare.problem(wire, id, ErrorCode::InvalidFormat, reason);
         });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The log: streams, and what is kept about who has read them.
 //!
-//! [`Log`] is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
+//! `Log` is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
 //! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
 
 #[doc(hidden)]
