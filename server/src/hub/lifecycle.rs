@@ -200,12 +200,14 @@ impl Shard {
         let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
         let Some(connection) = found else { return };
         let since = connection.waiting_since.unwrap_or(now);
-        connection.paused = Some(Pause { since, until: now + wait.ms, store: wait.store });
+        // It is closed after this time anyway; a task that sleeps for an hour would outlive it.
+        let wait_ms = wait.ms.min(self.node.settings.stall_ms);
+        connection.paused = Some(Pause { since, until: now + wait_ms, store: wait.store });
         connection.held = Some(Box::new(held));
         self.plan(wheel, connection, place, now);
         let shard = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(Duration::from_millis(wait.ms)).await;
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
             if let Some(connection) = shard.state.borrow_mut().connection(place, generation) {
                 // Over, whatever the shard's clock says: nobody wakes it a second time.
                 if let Some(pause) = &mut connection.paused {
