@@ -58,13 +58,13 @@ impl Client {
         self.timers.set(Timer::Open, now + limits::CONNECT_MS);
         self.phase = Phase::Greeting;
         let mut text = String::new();
-        encode_connect(&self.greeting(), &mut text);
+        encode_connect(&self.greeting(now), &mut text);
         self.transmit(now, text);
         // The hub's silence before `connected` has its own clock.
         self.timers.stop(Timer::Heartbeat);
     }
 
-    fn greeting(&self) -> Connect<'_> {
+    fn greeting(&self, now: Timestamp) -> Connect<'_> {
         let identity = &self.config.identity;
         let cursors = self.inboxes.iter().filter(|inbox| self.config.reads(&inbox.name));
         Connect {
@@ -85,6 +85,7 @@ impl Client {
                 .as_ref()
                 .map(|groups| groups.iter().map(|id| Text::from(id.as_str())).collect()),
             start: if self.config.start_at_head { "head" } else { "" }.into(),
+            sent_ms: now,
             user_id: identity.user_id.as_str().into(),
             user_type: identity.user_type.as_str().into(),
             app_id: identity.app_id.as_str().into(),

@@ -93,6 +93,7 @@ fn connect<'a>(fields: &mut Fields<'a>) -> Result<Connect<'a>, DecodeError> {
         cursors,
         groups,
         start: fields.text(Texts::Start),
+        sent_ms: fields.number(Numbers::SentMs),
         user_id: fields.text(Texts::UserId),
         user_type: fields.text(Texts::UserType),
         app_id: fields.text(Texts::AppId),
@@ -285,6 +286,7 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
         .text("device_id", &connect.device_id)
         .text("client", &connect.client)
         .text("start", &connect.start)
+        .number("sent_ms", connect.sent_ms)
         .text("user_id", &connect.user_id)
         .text("user_type", &connect.user_type)
         .text("app_id", &connect.app_id)

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use wsc_core::budget::Budget;
 use wsc_core::codes::AfterClose;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
-use wsc_core::peer::{Peer, TrackId};
+use wsc_core::peer::{Peer, TrackId, is_overtaken};
 use wsc_core::{CloseCode, limits};
 
 use super::clock;
@@ -43,6 +43,8 @@ pub(crate) struct Arrival {
     /// Which groups to read; `None`: all.
     pub(crate) groups: Option<HashSet<Arc<str>>>,
     pub(crate) at_head: bool,
+    /// When the `connect` was sent, by the device's clock; 0: unknown.
+    pub(crate) sent_ms: u64,
     pub(crate) bare: Option<Box<Bare>>,
     /// Counts the connection while it lives.
     pub(crate) permit: crate::admission::Permit,
@@ -88,11 +90,17 @@ impl Shard {
 async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let node = Arc::clone(&shard.node);
     let user = arrival.identity.user.clone();
-    shard.replace(&arrival);
     let Some(departed) = arrival.wire.take() else { return };
     let exclusive = arrival.is_exclusive();
-    let turn = if exclusive { shard.state.borrow_mut().attach_turn(&user, &arrival.device) } else { 0 };
     let is_bare = arrival.bare.is_some();
+    if exclusive && is_overtaken(arrival.sent_ms, shard.state.borrow().sent_ms(&user, &arrival.device)) {
+        // It was sent before the connection that is here, and took longer. Who sent it has given it up.
+        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000").await;
+    }
+    shard.replace(&arrival);
+    let sent_ms = arrival.sent_ms;
+    let turn =
+        if exclusive { shard.state.borrow_mut().attach_turn(&user, &arrival.device, sent_ms) } else { 0 };
     shard.state.borrow_mut().arrives(&user);
     let planned = AssertUnwindSafe(plan_streams(&shard, &arrival)).catch_unwind().await;
     shard.state.borrow_mut().arrived(&user);
@@ -131,6 +139,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             identity: Rc::new(arrival.identity),
             device,
             passing,
+            sent_ms,
             wire: wire.clone(),
             peer,
             readings: Vec::with_capacity(streams.len()),

@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
     next_generation: u32,
     /// Which attach of a device is the newest.
-    attaching: HashMap<(UserKey, Arc<str>), u64>,
+    attaching: HashMap<(UserKey, Arc<str>), (u64, u64)>,
     attach_turns: u64,
     /// Nobody new is let in any more.
     pub(crate) draining: bool,
@@ -66,12 +66,21 @@ impl State {
     }
 
     /// Takes a number for an attach of a device; a later one makes it void.
-    pub(crate) fn attach_turn(&mut self, user: &UserKey, device: &Arc<str>) -> u64 {
+    pub(crate) fn attach_turn(&mut self, user: &UserKey, device: &Arc<str>, sent_ms: u64) -> u64 {
         self.attach_turns += 1;
         if !device.is_empty() {
-            self.attaching.insert((user.clone(), Arc::clone(device)), self.attach_turns);
+            self.attaching.insert((user.clone(), Arc::clone(device)), (self.attach_turns, sent_ms));
         }
         self.attach_turns
+    }
+
+    /// When the newest connection of a device sent its `connect`, by the device's clock; 0: there is none, or unknown.
+    pub(crate) fn sent_ms(&self, user: &UserKey, device: &Arc<str>) -> u64 {
+        let attaching = self.attaching.get(&(user.clone(), Arc::clone(device))).map_or(0, |(_, sent)| *sent);
+        let connections = self.users.get(user).into_iter().flat_map(|user| &user.connections);
+        let same = connections.map(|place| &self.connections[*place as usize]);
+        let same = same.filter(|found| !found.passing && found.device == *device);
+        same.map(|found| found.sent_ms).fold(attaching, u64::max)
     }
 
     /// Whether an attach is still the newest of its device; if so, it ends with this.
@@ -80,7 +89,7 @@ impl State {
             return true;
         }
         let key = (user.clone(), Arc::clone(device));
-        let newest = self.attaching.get(&key) == Some(&turn);
+        let newest = self.attaching.get(&key).is_some_and(|(newest, _)| *newest == turn);
         if newest {
             self.attaching.remove(&key);
         }
@@ -180,6 +189,8 @@ pub(crate) struct Connection {
     pub(crate) identity: Rc<Identity>,
     /// The device; for a passing one the connection's id.
     pub(crate) device: Arc<str>,
+    /// When its `connect` was sent, by the device's clock; 0: unknown.
+    pub(crate) sent_ms: u64,
     /// Nothing of the device is stored.
     pub(crate) passing: bool,
     pub(crate) wire: SharedWire,
