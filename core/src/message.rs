@@ -1,6 +1,8 @@
 //! The message: go-wsc's envelope with its names, and ours. Borrowed where it was decoded, owned where it is kept.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::names::{StreamName, is_id, is_message_id};
 use crate::{kind, limits};

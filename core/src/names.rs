@@ -1,7 +1,8 @@
 //! Names on the wire: streams and the rules for ids.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
 
 /// A stream as a client names it.
 ///

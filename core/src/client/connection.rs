@@ -1,6 +1,9 @@
 //! Connecting, waiting, closing, heartbeat: the life of one link after another. Never looks into streams or sends.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::token::number_after;
 use super::{Action, Client, Closed, Link, Phase, Timer};

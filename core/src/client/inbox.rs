@@ -6,7 +6,10 @@
 //! a new connection goes on after it) ≤ `given` (events were made for all up to here in this process). After a
 //! reconnect the hub sends again what lies between `handed` and `given`: it is covered, but not given out twice.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::event::Generation;
 use super::saved::SavedCursor;

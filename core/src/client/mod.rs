@@ -39,6 +39,8 @@
 //! # Ok::<(), wsc_core::client::SendError>(())
 //! ```
 
+use alloc::string::String;
+
 mod action;
 mod config;
 mod connection;
@@ -55,7 +57,7 @@ mod streams;
 mod timers;
 mod token;
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 pub use action::Action;
 pub use config::{Config, Identity, Storage};

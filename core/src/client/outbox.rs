@@ -1,7 +1,8 @@
 //! Unsettled sends in order. The first `flying` of them are under way on the present connection; nothing overtakes.
 //! Never decides when to send and never talks to the hub.
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
 use super::event::SendId;
 use super::saved::{SavedFrame, SavedSend};

@@ -1,6 +1,9 @@
 //! Messages whose receipts are waited for: a bounded list, asked for again after each connect. A stage never goes back.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Client;
 use super::event::{Event, SendId, Stage};

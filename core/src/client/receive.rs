@@ -1,5 +1,7 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
+use alloc::boxed::Box;
+
 use super::event::{Event, Fault, Outcome, Presence};
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{

@@ -1,6 +1,11 @@
 //! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};

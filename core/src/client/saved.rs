@@ -2,6 +2,11 @@
 //! Never touches a disk. A driver either keeps [`Saved::encode`] whole, or appends each [`Change`] and applies them
 //! again when it starts.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
 use super::event::SendId;
 use crate::names::StreamName;
 use crate::time::Timestamp;
@@ -305,7 +310,7 @@ fn slice<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn text(rest: &mut &[u8]) -> Option<String> {
-    std::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
+    core::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
 }
 
 fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {

@@ -1,6 +1,10 @@
 //! Sends: accepted from the application, sent in order, sent again after each connect, settled once.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::event::{Event, Outcome, SendId};
 use super::saved::{Change, SavedFrame, SavedSend};

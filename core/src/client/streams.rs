@@ -1,5 +1,8 @@
 //! Streams opened, read, acknowledged and closed.
 
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+
 use super::event::{Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
 use super::saved::{Change, SavedCursor};
@@ -235,7 +238,7 @@ impl Client {
             && let Some(inbox) = self.inboxes.index(index)
         {
             let empty = to < from;
-            if empty && std::mem::take(&mut inbox.told) {
+            if empty && core::mem::take(&mut inbox.told) {
                 return;
             }
             let (stream, generation) = (inbox.name.clone(), inbox.generation);

@@ -1,5 +1,9 @@
 //! The token: held, asked for, renewed before it ends. Never checks a signature; it only reads when a token ends.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::requests::Purpose;
 use super::{Client, Closed, Phase, Timer};
 use crate::client::Action;
@@ -137,7 +141,7 @@ impl Client {
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
     let claims = decode_base64url(token.split('.').nth(1)?)?;
-    number_after(std::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
+    number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
 }
 
 fn decode_base64url(text: &str) -> Option<Vec<u8>> {

@@ -1,5 +1,8 @@
 //! What the answers to requests say, read from their `data`.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::DecodeError;
 use super::scan::{Scanner, list};
 use crate::kind::UserStatus;

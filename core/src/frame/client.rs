@@ -1,6 +1,10 @@
 //! Frames from a client: decoding and encoding.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};
@@ -324,7 +328,7 @@ pub fn encode_query(request: &Request<'_>, out: &mut String) {
             writer.text("stream", &stream.to_string()).text("peer", peer).count("seq_no", *seq);
         }
         Query::GroupJoin { group } | Query::GroupLeave { group } => {
-            writer.list("group_ids", std::slice::from_ref(group));
+            writer.list("group_ids", core::slice::from_ref(group));
         }
         Query::Fetch { stream, from, limit, reverse } => {
             writer.text("stream", &stream.to_string()).number("limit", *limit).flag("reverse", *reverse);

@@ -1,6 +1,7 @@
 //! The fields of all frames, read in one pass: a table of names, and what was given for each.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use super::scan::{Scanner, list};
 use super::{DecodeError, Fault};
@@ -131,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn text(&mut self, name: Texts) -> Text<'a> {
-        std::mem::take(&mut self.texts[name as usize])
+        core::mem::take(&mut self.texts[name as usize])
     }
 
     pub(super) fn number(&self, name: Numbers) -> u64 {

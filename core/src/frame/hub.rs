@@ -1,6 +1,10 @@
 //! Frames from the hub: decoding and encoding.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};

@@ -1,6 +1,8 @@
 //! Messages to and from fields; the same in both directions.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
 use super::write::ObjectWriter;
@@ -119,7 +121,7 @@ pub(super) fn split_binary(bytes: &[u8]) -> Result<(&str, &[u8]), Fault> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Fault::Binary)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Fault::Binary)?;
     let (header, payload) = rest.split_at_checked(length).ok_or(Fault::Binary)?;
-    let header = std::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
+    let header = core::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
     Ok((header, payload))
 }
 

@@ -3,6 +3,9 @@
 //! [`ClientFrame`] goes from a client to the hub, [`HubFrame`] from the hub to a client. Decoding borrows from the
 //! text, skips unknown fields, refuses a known field given twice, and never panics or allocates more than the frame.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 mod answer;
 mod client;
 mod entry;
@@ -23,7 +26,7 @@ pub use entry::{EntryBody, finish_entry};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
 pub use write::{ObjectWriter, write_string};
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use crate::codes::ErrorCode;
 use crate::message::{FieldError, Message, Text};

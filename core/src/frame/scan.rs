@@ -1,7 +1,9 @@
 //! The JSON scanner under the decoder: one pass, borrowing, no recursion. It checks syntax and depth; what fields mean
 //! is decided above it.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Fault;
 use crate::limits::{DEPTH, POSITION_END};

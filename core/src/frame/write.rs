@@ -1,5 +1,7 @@
 //! Writing JSON: one pass into the caller's buffer. Empty texts and lists, zero and `false` are left out.
 
+use alloc::string::String;
+
 /// Writes one object, member by member.
 pub struct ObjectWriter<'o> {
     out: &'o mut String,
