@@ -12,6 +12,7 @@
 
 extern crate alloc;
 #[cfg(test)]
+#[macro_use]
 extern crate std;
 
 pub mod backoff;

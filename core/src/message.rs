@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem::take;
 
 use crate::names::{StreamName, is_id, is_message_id};
 use crate::{kind, limits};
@@ -185,45 +186,54 @@ impl<'a> Message<'a> {
         256 + self.content.len() + self.data.len() + self.payload.as_ref().map_or(0, |payload| payload.len())
     }
 
+    /// Every text but `data`, in the order of the decoder's table. What is done to each is a loop over this, because
+    /// the same written out for each would be the largest thing of all in WebAssembly.
+    pub(crate) fn texts_mut(&mut self) -> [&mut Text<'a>; 20] {
+        [
+            &mut self.message_type,
+            &mut self.message_id,
+            &mut self.sender,
+            &mut self.sender_name,
+            &mut self.sender_type,
+            &mut self.sender_client,
+            &mut self.receiver,
+            &mut self.receiver_name,
+            &mut self.receiver_type,
+            &mut self.receiver_client,
+            &mut self.session_id,
+            &mut self.content,
+            &mut self.create_at,
+            &mut self.reply_to_msg_id,
+            &mut self.priority,
+            &mut self.source,
+            &mut self.push_type,
+            &mut self.broadcast_type,
+            &mut self.trace_id,
+            &mut self.request_id,
+        ]
+    }
+
     /// The same message with its own bytes.
     #[must_use]
-    pub fn into_owned(self) -> Message<'static> {
-        fn own(text: Text<'_>) -> Text<'static> {
-            if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
-        }
-        Message {
-            message_type: own(self.message_type),
-            message_id: own(self.message_id),
-            sender: own(self.sender),
-            sender_name: own(self.sender_name),
-            sender_type: own(self.sender_type),
-            sender_client: own(self.sender_client),
-            receiver: own(self.receiver),
-            receiver_name: own(self.receiver_name),
-            receiver_type: own(self.receiver_type),
-            receiver_client: own(self.receiver_client),
-            session_id: own(self.session_id),
-            content: own(self.content),
-            data: own(self.data),
-            create_at: own(self.create_at),
-            reply_to_msg_id: own(self.reply_to_msg_id),
+    pub fn into_owned(mut self) -> Message<'static> {
+        let mut owned = Message {
+            data: own(take(&mut self.data)),
             seq_no: self.seq_no,
-            priority: own(self.priority),
-            source: own(self.source),
-            push_type: own(self.push_type),
-            broadcast_type: own(self.broadcast_type),
-            group_ids: self.group_ids.into_iter().map(own).collect(),
+            group_ids: take(&mut self.group_ids).into_iter().map(own).collect(),
             require_ack: self.require_ack,
             skip_database_storage: self.skip_database_storage,
             skip_send_to_client: self.skip_send_to_client,
-            trace_id: own(self.trace_id),
-            stream: self.stream.map(StreamName::into_owned),
+            stream: self.stream.take().map(StreamName::into_owned),
             expires_in_ms: self.expires_in_ms,
             volatile: self.volatile,
             observed: self.observed,
-            request_id: own(self.request_id),
-            payload: self.payload.map(|payload| Cow::Owned(payload.into_owned())),
+            payload: self.payload.take().map(|payload| Cow::Owned(payload.into_owned())),
+            ..Message::default()
+        };
+        for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
+            *place = own(take(text));
         }
+        owned
     }
 
     /// Whether the frame fits; the client checks before it sends.
@@ -231,4 +241,8 @@ impl<'a> Message<'a> {
     pub fn fits(encoded: usize, limit: Option<usize>) -> bool {
         encoded <= limit.unwrap_or(limits::FRAME)
     }
+}
+
+fn own(text: Text<'_>) -> Text<'static> {
+    if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
 }

@@ -26,7 +26,8 @@ use crate::names::{StreamName, is_id, is_message_id};
 /// ```
 pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     check_length(text.len())?;
-    let mut fields = Fields::read(text)?;
+    let mut fields = Fields::new();
+    fields.read(text)?;
     let message_type = fields.text(Texts::MessageType);
     match message_type.as_ref() {
         "connect" => return connect(&mut fields).map(|connect| ClientFrame::Connect(Box::new(connect))),
@@ -54,7 +55,7 @@ pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     }
     let mut message = read_message(&mut fields)?;
     message.message_type = message_type;
-    Ok(ClientFrame::Message(Box::new(message)))
+    Ok(ClientFrame::Message(message))
 }
 
 /// Reads a binary frame from a client, which is always a message.
@@ -105,24 +106,27 @@ fn connect<'a>(fields: &mut Fields<'a>) -> Result<Connect<'a>, DecodeError> {
 }
 
 fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Result<(), super::Fault> {
-    Scanner::new(text).document(|scanner, name| {
-        let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
-        let Some(stream) = StreamName::parse(name) else { return Err(fault.into()) };
+    Scanner::new(text).document(&mut |scanner, name| {
+        let Some(stream) = StreamName::parse(name) else {
+            let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
+            scanner.note(fault.into());
+            return scanner.skip();
+        };
         let stream = stream.into_owned();
         let mut cursor = StreamCursor { stream, epoch: Cow::Borrowed(""), seq: 0 };
-        scanner.object(|scanner, key| {
+        scanner.object(&mut |scanner, key| {
             match key {
                 "epoch" => cursor.epoch = scanner.text("epoch")?,
                 "seq" => cursor.seq = scanner.integer("seq")?,
                 _ => scanner.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         if cursors.iter().any(|other: &StreamCursor<'_>| other.stream == cursor.stream) {
-            return Err(super::Fault::Twice { field: "cursors" });
+            scanner.note(super::Fault::Twice { field: "cursors" });
         }
         cursors.push(cursor);
-        Ok(())
+        Some(())
     })
 }
 
@@ -299,7 +303,7 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
                 let mut name = String::new();
                 super::write::write_string(&mut name, &cursor.stream.to_string());
                 // The name is written as a JSON string already; its quotes are those of the member.
-                writer.object(&name[1..name.len() - 1], |writer| {
+                writer.object(name.get(1..name.len() - 1).unwrap_or_default(), |writer| {
                     writer.text("epoch", &cursor.epoch).count("seq", cursor.seq);
                 });
             }

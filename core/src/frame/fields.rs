@@ -3,30 +3,29 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::scan::{Scanner, list};
+use super::scan::Scanner;
 use super::{DecodeError, Fault};
-use crate::message::{FieldError, Text};
+use crate::message::{FieldError, Message, Text};
 use crate::names::StreamName;
 
 macro_rules! table {
     ($($group:ident: $count:ident { $($name:ident = $text:literal),* $(,)? })*) => {
-        /// A known field: its group's index space and place in it.
-        #[derive(Clone, Copy)]
-        enum Slot { $($group($group)),* }
         $(
             #[derive(Clone, Copy)]
+            #[allow(dead_code, reason = "a message's texts are taken all at once, and some fields only checked")]
             pub(super) enum $group { $($name),* }
             const $count: usize = [$($text),*].len();
+            #[allow(dead_code, reason = "not every group needs it")]
             impl $group {
                 pub(super) const fn name(self) -> &'static str { match self { $(Self::$name => $text),* } }
             }
         )*
-        fn slot(name: &str) -> Option<Slot> {
-            match name { $($($text => Some(Slot::$group($group::$name)),)*)* _ => None }
-        }
+        /// Every name, group after group.
+        static NAMES: [&str; 0 $(+ $count)*] = [$($($text),*),*];
     };
 }
 
+// The first texts are those of a message, in the order of `Message::texts_mut`.
 table! {
     Texts: TEXTS {
         MessageType = "message_type", MessageId = "message_id", Sender = "sender", SenderName = "sender_name",
@@ -34,7 +33,7 @@ table! {
         ReceiverName = "receiver_name", ReceiverType = "receiver_type", ReceiverClient = "receiver_client",
         SessionId = "session_id", Content = "content", CreateAt = "create_at", ReplyTo = "reply_to_msg_id",
         Priority = "priority", Source = "source", PushType = "push_type", BroadcastType = "broadcast_type",
-        TraceId = "trace_id", Stream = "stream", RequestId = "request_id", Token = "token", DeviceId = "device_id",
+        TraceId = "trace_id", RequestId = "request_id", Stream = "stream", Token = "token", DeviceId = "device_id",
         Client = "client", Start = "start", Status = "status", Reason = "reason", Peer = "peer",
         ConnectionId = "connection_id", UserId = "user_id", UserType = "user_type", AppId = "app_id",
         Namespace = "namespace", NodeId = "node_id", Epoch = "epoch", GroupId = "group_id", Action = "action",
@@ -56,64 +55,114 @@ table! {
     Objects: OBJECTS { Data = "data", Cursors = "cursors", Streams = "streams", Limits = "limits" }
 }
 
+const FIRST_FLAG: usize = TEXTS + NUMBERS;
+const FIRST_LIST: usize = FIRST_FLAG + FLAGS;
+const FIRST_OBJECT: usize = FIRST_LIST + LISTS;
+
+const PLACES: usize = 256;
+const NONE: u8 = u8::MAX;
+
+/// Where in [`NAMES`] a name stands: a hash table that is complete when the program is compiled. Nearly every name
+/// has its own place, so that one comparison decides; a `match` would compare with every name in turn.
+static TABLE: [u8; PLACES] = {
+    let mut table = [NONE; PLACES];
+    let mut index = 0;
+    while index < NAMES.len() {
+        let mut at = place(NAMES[index].as_bytes());
+        while table[at] != NONE {
+            at = (at + 1) % PLACES;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "there are fewer names than 255")]
+        let entry = index as u8;
+        table[at] = entry;
+        index += 1;
+    }
+    table
+};
+
+const fn place(name: &[u8]) -> usize {
+    if name.is_empty() {
+        return 0;
+    }
+    let (first, middle, last) = (name[0], name[name.len() / 2], name[name.len() - 1]);
+    (first as usize + 4 * middle as usize + 14 * last as usize + 5 * name.len()) % PLACES
+}
+
+/// A known field's place in [`NAMES`].
+fn known(name: &str) -> Option<(usize, &'static str)> {
+    let mut at = place(name.as_bytes());
+    loop {
+        let index = usize::from(*TABLE.get(at)?);
+        let known = *NAMES.get(index)?;
+        if known == name {
+            return Some((index, known));
+        }
+        at = (at + 1) % PLACES;
+    }
+}
+
 /// What one object gave for the known fields.
 pub(super) struct Fields<'a> {
     texts: [Text<'a>; TEXTS],
-    numbers: [Option<u64>; NUMBERS],
+    numbers: [u64; NUMBERS],
     flags: [bool; FLAGS],
-    lists: [Option<Vec<Text<'a>>>; LISTS],
+    lists: [Vec<Text<'a>>; LISTS],
     objects: [&'a str; OBJECTS],
+    /// One bit for each of [`NAMES`].
     seen: u128,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads an object; the error carries the `message_id` if it could be read.
-    pub(super) fn read(text: &'a str) -> Result<Self, DecodeError> {
-        let mut fields = Self {
+    pub(super) fn new() -> Self {
+        Self {
             texts: [const { Cow::Borrowed("") }; TEXTS],
-            numbers: [None; NUMBERS],
+            numbers: [0; NUMBERS],
             flags: [false; FLAGS],
-            lists: [const { None }; LISTS],
+            lists: [const { Vec::new() }; LISTS],
             objects: [""; OBJECTS],
             seen: 0,
-        };
-        let mut first = None;
-        let read = Scanner::new(text).document(|scanner, name| match fields.member(scanner, name) {
-            // What is wrong with one field is told with the frame's id, which may stand further on.
-            Err(fault @ (Fault::Field(_) | Fault::Twice { .. })) => {
-                first.get_or_insert(fault);
-                Ok(())
-            }
-            other => other,
-        });
-        match (read, first) {
-            (Ok(()), None) => Ok(fields),
-            (Err(fault), _) | (Ok(()), Some(fault)) => Err(fields.fault(fault)),
         }
     }
 
-    fn member(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Result<(), Fault> {
-        let Some(slot) = slot(name) else { return scanner.skip() };
-        let (bit, field) = match slot {
-            Slot::Texts(at) => (at as usize, at.name()),
-            Slot::Numbers(at) => (TEXTS + at as usize, at.name()),
-            Slot::Flags(at) => (TEXTS + NUMBERS + at as usize, at.name()),
-            Slot::Lists(at) => (TEXTS + NUMBERS + FLAGS + at as usize, at.name()),
-            Slot::Objects(at) => (TEXTS + NUMBERS + FLAGS + LISTS + at as usize, at.name()),
-        };
-        if self.seen & 1 << bit != 0 {
+    /// Reads an object; the error carries the `message_id` if it could be read. In place: the table of fields is
+    /// large.
+    pub(super) fn read(&mut self, text: &'a str) -> Result<(), DecodeError> {
+        Scanner::new(text)
+            .document(&mut |scanner, name| self.member(scanner, name))
+            .map_err(|fault| self.fault(fault))
+    }
+
+    fn member(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Option<()> {
+        let Some((index, field)) = known(name) else { return scanner.skip() };
+        if self.seen & 1 << index != 0 {
             scanner.skip()?;
-            return Err(Fault::Twice { field });
+            scanner.note(Fault::Twice { field });
+            return Some(());
         }
-        self.seen |= 1 << bit;
-        match slot {
-            Slot::Texts(at) => self.texts[at as usize] = scanner.text(field)?,
-            Slot::Numbers(at) => self.numbers[at as usize] = Some(scanner.integer(field)?),
-            Slot::Flags(at) => self.flags[at as usize] = scanner.boolean(field)?,
-            Slot::Lists(at) => self.lists[at as usize] = Some(list(scanner, field)?),
-            Slot::Objects(at) => self.objects[at as usize] = scanner.raw_object(field)?,
+        self.seen |= 1 << index;
+        if let Some(text) = self.texts.get_mut(index) {
+            *text = scanner.text(field)?;
+        } else if let Some(number) = self.numbers.get_mut(index.wrapping_sub(TEXTS)) {
+            *number = scanner.integer(field)?;
+        } else if let Some(flag) = self.flags.get_mut(index.wrapping_sub(FIRST_FLAG)) {
+            *flag = scanner.boolean(field)?;
+        } else if let Some(list) = self.lists.get_mut(index.wrapping_sub(FIRST_LIST)) {
+            *list = scanner.list(field)?;
+        } else if let Some(object) = self.objects.get_mut(index.wrapping_sub(FIRST_OBJECT)) {
+            *object = scanner.raw_object(field)?;
         }
-        Ok(())
+        Some(())
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.seen & 1 << index != 0
+    }
+
+    /// Moves a message's texts there.
+    pub(super) fn give_texts(&mut self, message: &mut Message<'a>) {
+        for (place, text) in message.texts_mut().into_iter().zip(&mut self.texts) {
+            core::mem::swap(place, text);
+        }
     }
 
     /// An error about this frame.
@@ -136,11 +185,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn number(&self, name: Numbers) -> u64 {
-        self.numbers[name as usize].unwrap_or(0)
+        self.numbers[name as usize]
     }
 
     pub(super) fn optional(&self, name: Numbers) -> Option<u64> {
-        self.numbers[name as usize]
+        self.has(TEXTS + name as usize).then(|| self.number(name))
     }
 
     pub(super) fn flag(&self, name: Flags) -> bool {
@@ -148,11 +197,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn list(&mut self, name: Lists) -> Vec<Text<'a>> {
-        self.lists[name as usize].take().unwrap_or_default()
+        core::mem::take(&mut self.lists[name as usize])
     }
 
     pub(super) fn optional_list(&mut self, name: Lists) -> Option<Vec<Text<'a>>> {
-        self.lists[name as usize].take()
+        self.has(FIRST_LIST + name as usize).then(|| self.list(name))
     }
 
     pub(super) fn object(&self, name: Objects) -> &'a str {
@@ -162,7 +211,11 @@ impl<'a> Fields<'a> {
     /// The fields inside `data`; an absent one has none.
     pub(super) fn data(&self) -> Result<Self, DecodeError> {
         let data = self.object(Objects::Data);
-        Self::read(if data.is_empty() { "{}" } else { data }).map_err(|error| self.fault(error.fault))
+        let mut fields = Self::new();
+        if !data.is_empty() {
+            fields.read(data).map_err(|error| self.fault(error.fault))?;
+        }
+        Ok(fields)
     }
 
     /// `stream`, which must name one.

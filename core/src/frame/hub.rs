@@ -20,24 +20,33 @@ use crate::names::StreamName;
 /// Reads a text frame from the hub.
 pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
     check_length(text.len())?;
-    let mut fields = Fields::read(text)?;
+    let mut fields = Fields::new();
+    fields.read(text)?;
+    frame(&mut fields)
+}
+
+fn frame<'a>(fields: &mut Fields<'a>) -> Result<HubFrame<'a>, DecodeError> {
     // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
     if !fields.peek(Texts::Sender).is_empty() {
-        return Ok(HubFrame::Message(Box::new(read_message(&mut fields)?)));
+        return Ok(HubFrame::Message(read_message(fields)?));
     }
-    let message_type = fields.text(Texts::MessageType);
-    Ok(match message_type.as_ref() {
+    let answers = !fields.peek(Texts::RequestId).is_empty();
+    // What can fail comes before what owns something: each way out would have to let go of it.
+    Ok(match fields.peek(Texts::MessageType) {
         "" => return fields.wrong("message_type", "is missing"),
-        "connected" => HubFrame::Connected(Box::new(connected(&mut fields)?)),
-        "skip" => HubFrame::Skip(range(&mut fields)?),
-        "gap" => HubFrame::Gap { range: range(&mut fields)?, reason: fields.text(Texts::Reason) },
-        "ack" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Accepted(Accepted {
-            message_id: fields.text(Texts::MessageId),
-            stream: if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) },
-            seq_no: fields.number(Numbers::SeqNo),
-            duplicate: fields.flag(Flags::Duplicate),
-            create_at: fields.text(Texts::CreateAt),
-        }),
+        "connected" => HubFrame::Connected(connected(fields)?),
+        "skip" => HubFrame::Skip(range(fields)?),
+        "gap" => HubFrame::Gap { range: range(fields)?, reason: fields.text(Texts::Reason) },
+        "ack" if !answers => {
+            let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
+            HubFrame::Accepted(Accepted {
+                message_id: fields.text(Texts::MessageId),
+                stream,
+                seq_no: fields.number(Numbers::SeqNo),
+                duplicate: fields.flag(Flags::Duplicate),
+                create_at: fields.text(Texts::CreateAt),
+            })
+        }
         "error" => HubFrame::Error(ErrorFrame {
             message_id: fields.text(Texts::MessageId),
             request_id: fields.text(Texts::RequestId),
@@ -45,45 +54,25 @@ pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        "delivered" | "read" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Receipt(Receipt {
-            read: message_type == "read",
+        name @ ("delivered" | "read") if !answers => HubFrame::Receipt(Receipt {
+            read: name == "read",
             receiver: fields.text(Texts::Receiver),
             receiver_client: fields.text(Texts::ReceiverClient),
             message_ids: fields.list(Lists::MessageIds),
         }),
-        "group_changed" => {
-            let mut data = fields.data()?;
-            let opened = if fields.peek(Texts::Stream).is_empty() {
-                None
-            } else {
-                Some(OpenStream {
-                    stream: fields.stream()?,
-                    epoch: fields.text(Texts::Epoch),
-                    from: fields.number(Numbers::From),
-                    head: fields.number(Numbers::Head),
-                })
-            };
-            HubFrame::GroupChanged(Box::new(GroupChanged {
-                request_id: fields.text(Texts::RequestId),
-                group: data.text(Texts::GroupId),
-                action: data.text(Texts::Action),
-                user: data.text(Texts::UserId),
-                opened,
-            }))
-        }
-        _ if !fields.peek(Texts::RequestId).is_empty() || message_type == "pong" => {
-            HubFrame::Answer(Answer {
-                request_id: fields.text(Texts::RequestId),
-                message_type,
-                data: Cow::Borrowed(fields.object(Objects::Data)),
-                server_time_ms: fields.number(Numbers::ServerTime),
-            })
-        }
-        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => {
-            HubFrame::Presence { message_type, data: Cow::Borrowed(fields.object(Objects::Data)) }
-        }
+        "group_changed" => HubFrame::GroupChanged(group_changed(fields)?),
+        name if answers || name == "pong" => HubFrame::Answer(Answer {
+            request_id: fields.text(Texts::RequestId),
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+            server_time_ms: fields.number(Numbers::ServerTime),
+        }),
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => HubFrame::Presence {
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+        },
         _ => HubFrame::Notice {
-            message_type,
+            message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
             content: fields.text(Texts::Content),
         },
@@ -110,15 +99,35 @@ fn range<'a>(fields: &mut Fields<'a>) -> Result<Range<'a>, DecodeError> {
     Ok(Range { stream: fields.stream()?, from, to })
 }
 
-fn connected<'a>(fields: &mut Fields<'a>) -> Result<Connected<'a>, DecodeError> {
+fn group_changed<'a>(fields: &mut Fields<'a>) -> Result<Box<GroupChanged<'a>>, DecodeError> {
+    let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
+    let mut data = fields.data()?;
+    let opened = stream.map(|stream| OpenStream {
+        stream,
+        epoch: fields.text(Texts::Epoch),
+        from: fields.number(Numbers::From),
+        head: fields.number(Numbers::Head),
+    });
+    Ok(Box::new(GroupChanged {
+        request_id: fields.text(Texts::RequestId),
+        group: data.text(Texts::GroupId),
+        action: data.text(Texts::Action),
+        user: data.text(Texts::UserId),
+        opened,
+    }))
+}
+
+fn connected<'a>(fields: &mut Fields<'a>) -> Result<Box<Connected<'a>>, DecodeError> {
     let mut streams = Vec::new();
     let given = fields.object(Objects::Streams);
     if !given.is_empty() {
         read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
     }
-    let limits = fields.object(Objects::Limits);
-    let frame_limit = if limits.is_empty() { 0 } else { Fields::read(limits)?.number(Numbers::Frame) };
-    Ok(Connected {
+    let mut limits = Fields::new();
+    if !fields.object(Objects::Limits).is_empty() {
+        limits.read(fields.object(Objects::Limits))?;
+    }
+    Ok(Box::new(Connected {
         protocol: fields.number(Numbers::Protocol),
         connection_id: fields.text(Texts::ConnectionId),
         user_id: fields.text(Texts::UserId),
@@ -132,27 +141,27 @@ fn connected<'a>(fields: &mut Fields<'a>) -> Result<Connected<'a>, DecodeError> 
         window: fields.number(Numbers::Window),
         ack_ms: fields.number(Numbers::Ack),
         dedupe_ms: fields.number(Numbers::Dedupe),
-        frame_limit,
+        frame_limit: limits.number(Numbers::Frame),
         streams,
-    })
+    }))
 }
 
 fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), super::Fault> {
-    Scanner::new(text).document(|scanner, name| {
+    Scanner::new(text).document(&mut |scanner, name| {
         // A stream this version does not know is left out, not an error.
         let Some(stream) = StreamName::parse(name) else { return scanner.skip() };
         let mut open = OpenStream { stream: stream.into_owned(), epoch: Cow::Borrowed(""), from: 0, head: 0 };
-        scanner.object(|scanner, key| {
+        scanner.object(&mut |scanner, key| {
             match key {
                 "epoch" => open.epoch = scanner.text("epoch")?,
                 "from" => open.from = scanner.integer("from")?,
                 "head" => open.head = scanner.integer("head")?,
                 _ => scanner.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         streams.push(open);
-        Ok(())
+        Some(())
     })
 }
 
@@ -273,7 +282,9 @@ fn write_connected(writer: &mut ObjectWriter<'_>, connected: &Connected<'_>) {
                 let mut name = String::new();
                 write_string(&mut name, &open.stream.to_string());
                 // The name is written as a JSON string already; its quotes are those of the member.
-                streams.object(&name[1..name.len() - 1], |writer| write_open(writer, open));
+                streams.object(name.get(1..name.len() - 1).unwrap_or_default(), |writer| {
+                    write_open(writer, open)
+                });
             }
         });
 }

@@ -1,6 +1,7 @@
 //! Messages to and from fields; the same in both directions.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -11,42 +12,21 @@ use crate::limits;
 use crate::message::Message;
 use crate::names::StreamName;
 
-pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError> {
+pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Box<Message<'a>>, DecodeError> {
     let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-    let mut text = |name| fields.text(name);
-    Ok(Message {
-        message_type: text(Texts::MessageType),
-        message_id: text(Texts::MessageId),
-        sender: text(Texts::Sender),
-        sender_name: text(Texts::SenderName),
-        sender_type: text(Texts::SenderType),
-        sender_client: text(Texts::SenderClient),
-        receiver: text(Texts::Receiver),
-        receiver_name: text(Texts::ReceiverName),
-        receiver_type: text(Texts::ReceiverType),
-        receiver_client: text(Texts::ReceiverClient),
-        session_id: text(Texts::SessionId),
-        content: text(Texts::Content),
-        create_at: text(Texts::CreateAt),
-        reply_to_msg_id: text(Texts::ReplyTo),
-        priority: text(Texts::Priority),
-        source: text(Texts::Source),
-        push_type: text(Texts::PushType),
-        broadcast_type: text(Texts::BroadcastType),
-        trace_id: text(Texts::TraceId),
-        request_id: text(Texts::RequestId),
-        data: Cow::Borrowed(fields.object(Objects::Data)),
-        seq_no: fields.number(Numbers::SeqNo),
-        group_ids: fields.list(Lists::GroupIds),
-        require_ack: fields.flag(Flags::RequireAck),
-        skip_database_storage: fields.flag(Flags::SkipStorage),
-        skip_send_to_client: fields.flag(Flags::SkipSend),
-        volatile: fields.flag(Flags::Volatile),
-        observed: fields.flag(Flags::Observed),
-        expires_in_ms: fields.optional(Numbers::ExpiresIn),
-        stream,
-        payload: None,
-    })
+    let mut message = Box::<Message<'a>>::default();
+    fields.give_texts(&mut message);
+    message.data = Cow::Borrowed(fields.object(Objects::Data));
+    message.seq_no = fields.number(Numbers::SeqNo);
+    message.group_ids = fields.list(Lists::GroupIds);
+    message.require_ack = fields.flag(Flags::RequireAck);
+    message.skip_database_storage = fields.flag(Flags::SkipStorage);
+    message.skip_send_to_client = fields.flag(Flags::SkipSend);
+    message.volatile = fields.flag(Flags::Volatile);
+    message.observed = fields.flag(Flags::Observed);
+    message.expires_in_ms = fields.optional(Numbers::ExpiresIn);
+    message.stream = stream;
+    Ok(message)
 }
 
 /// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ from place to place.
