@@ -1,6 +1,8 @@
 //! The message: go-wsc's envelope with its names, and ours. Borrowed where it was decoded, owned where it is kept.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::take;
@@ -110,21 +112,37 @@ pub struct FieldError {
 impl<'a> Message<'a> {
     /// A text message to a user. The client gives it an id when it is sent.
     pub fn to_user(user: impl Into<Text<'a>>, content: impl Into<Text<'a>>) -> Self {
-        Self { receiver: user.into(), ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.receiver = user.into();
+        message
     }
 
     /// A text message to a group.
     pub fn to_group(group: impl Into<Text<'a>>, content: impl Into<Text<'a>>) -> Self {
-        Self { group_ids: vec![group.into()], ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.group_ids = vec![group.into()];
+        message
     }
 
     /// A text message to everybody.
     pub fn to_everybody(content: impl Into<Text<'a>>) -> Self {
-        Self { broadcast_type: Cow::Borrowed("global"), ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.broadcast_type = Cow::Borrowed("global");
+        message
     }
 
     fn text(content: impl Into<Text<'a>>) -> Self {
-        Self { message_type: Cow::Borrowed("text"), content: content.into(), ..Self::default() }
+        // By assignment: what struct update leaves over of its base is dropped field by field, in many bytes of code.
+        let mut message = Self::blank();
+        message.message_type = Cow::Borrowed("text");
+        message.content = content.into();
+        message
+    }
+
+    /// The default, whose many stores stand in one place.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn blank() -> Self {
+        Self::default()
     }
 
     /// Whether it is never stored.
@@ -188,6 +206,7 @@ impl<'a> Message<'a> {
 
     /// Every text but `data`, in the order of the decoder's table. What is done to each is a loop over this, because
     /// the same written out for each would be the largest thing of all in WebAssembly.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     pub(crate) fn texts_mut(&mut self) -> [&mut Text<'a>; 20] {
         [
             &mut self.message_type,
@@ -216,24 +235,33 @@ impl<'a> Message<'a> {
     /// The same message with its own bytes.
     #[must_use]
     pub fn into_owned(mut self) -> Message<'static> {
-        let mut owned = Message {
-            data: own(take(&mut self.data)),
-            seq_no: self.seq_no,
-            group_ids: take(&mut self.group_ids).into_iter().map(own).collect(),
-            require_ack: self.require_ack,
-            skip_database_storage: self.skip_database_storage,
-            skip_send_to_client: self.skip_send_to_client,
-            stream: self.stream.take().map(StreamName::into_owned),
-            expires_in_ms: self.expires_in_ms,
-            volatile: self.volatile,
-            observed: self.observed,
-            payload: self.payload.take().map(|payload| Cow::Owned(payload.into_owned())),
-            ..Message::default()
-        };
+        let mut owned = Message::blank();
+        self.give(&mut owned);
+        owned
+    }
+
+    /// As [`Message::into_owned`], for a message that stays where it is.
+    pub(crate) fn take_owned(&mut self) -> Box<Message<'static>> {
+        let mut owned = Box::new(Message::blank());
+        self.give(&mut owned);
+        owned
+    }
+
+    fn give(&mut self, owned: &mut Message<'static>) {
         for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
             *place = own(take(text));
         }
-        owned
+        owned.data = own(take(&mut self.data));
+        owned.group_ids = take(&mut self.group_ids).into_iter().map(own).collect();
+        owned.stream = self.stream.take().map(StreamName::into_owned);
+        owned.payload = self.payload.take().map(|payload| Cow::Owned(payload.into_owned()));
+        owned.seq_no = self.seq_no;
+        owned.require_ack = self.require_ack;
+        owned.skip_database_storage = self.skip_database_storage;
+        owned.skip_send_to_client = self.skip_send_to_client;
+        owned.expires_in_ms = self.expires_in_ms;
+        owned.volatile = self.volatile;
+        owned.observed = self.observed;
     }
 
     /// Whether the frame fits; the client checks before it sends.
@@ -245,4 +273,9 @@ impl<'a> Message<'a> {
 
 fn own(text: Text<'_>) -> Text<'static> {
     if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
+}
+
+/// The text as a string; nothing is left of it.
+pub(crate) fn take_string(text: &mut Text<'_>) -> String {
+    take(text).into_owned()
 }

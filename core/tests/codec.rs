@@ -2,6 +2,13 @@
 //!
 //! `WSC_FRAMES` sets how many random frames, `WSC_SEED` repeats a run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a failed unwrap is a failed test; the seed is printed; random bytes are cut out of random numbers"
+)]
+
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};

@@ -388,3 +388,18 @@ async fn the_application_sends_and_hears_how_far_it_got() {
     server.hub.kick(&user, None, "enough");
     assert_eq!(bob.closed().await.unwrap().0, 4010);
 }
+
+#[tokio::test]
+async fn without_tokens_a_page_under_a_name_resolved_to_this_machine_does_not_get_in() {
+    let server = Server::start().await;
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    for host in ["evil.example:8080", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80"] {
+        let origin = format!("http://{host}");
+        let headers = [protocol, ("host", host), ("origin", origin.as_str())];
+        assert_eq!(refused(server.request("/ws", &headers).await).0, 403, "{host}");
+    }
+    for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "app.localhost"] {
+        let origin = format!("http://{host}");
+        server.request("/ws", &[protocol, ("host", host), ("origin", origin.as_str())]).await.unwrap();
+    }
+}

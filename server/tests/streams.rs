@@ -205,7 +205,7 @@ async fn a_large_backlog_arrives_in_order_while_new_messages_come() {
     for id in 1..=3000 {
         alice.say(&message(id)).await;
         if id % 500 == 0 {
-            while alice.hear_type("ack").await["message_id"] != id.to_string() {}
+            while alice.hear_type("ack").await["message_id"] != *id.to_string() {}
         }
     }
     let mut bob = server.connect("bob", "b1").await;

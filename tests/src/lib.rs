@@ -2,6 +2,8 @@
 //! machine that every SDK runs. Never part of what is shipped.
 
 pub mod bench;
+pub mod chaos;
+pub mod history;
 pub mod network;
 pub mod simulation;
 pub mod vectors;

@@ -47,6 +47,8 @@ pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
 pub use presence::Presence;
 pub use receipt::{Accepted, Receipt};
 pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
-pub use wsc_core::client::{Closed, Event, Gap, RequestError as AnswerError, Stage, State, Sync, TokenError};
+pub use wsc_core::client::{
+    Closed, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
+};
 pub use wsc_core::frame::{ConversationState, Conversations, MemberPage, PresenceOf, ReceiptOf};
 pub use wsc_core::{CloseCode, ErrorCode, Message, MessageType, StreamName};

@@ -59,6 +59,19 @@ pub(crate) struct Unread {
     pub(crate) to: u64,
 }
 
+impl Rooms {
+    fn acknowledge(&mut self, stream: &StreamName<'static>, generation: Generation, seq: u64) {
+        match self.handed.get_mut(stream) {
+            Some(place) if place.0 == generation => place.1 = place.1.max(seq),
+            Some(place) if place.0 > generation => {}
+            Some(place) => *place = (generation, seq),
+            None => {
+                self.handed.insert(stream.clone(), (generation, seq));
+            }
+        }
+    }
+}
+
 impl Mailroom {
     pub(crate) fn new(automatic: bool) -> Self {
         Self { rooms: Mutex::default(), wake: Notify::new(), automatic }
@@ -136,41 +149,33 @@ impl Mailroom {
         context: &Context<'_>,
     ) -> Poll<Option<Delivery>> {
         let mut rooms = self.lock();
-        let closed = rooms.closed;
+        if rooms.closed {
+            return Poll::Ready(None);
+        }
         let Some(slot) = rooms.slots.get_mut(stream).filter(|slot| slot.reader == reader) else {
             return Poll::Ready(None);
         };
         let Some(delivery) = slot.queue.pop_front() else {
-            if closed {
-                return Poll::Ready(None);
-            }
             slot.waker = Some(context.waker().clone());
             return Poll::Pending;
         };
         let was_full = rooms.entries >= ENTRIES || rooms.bytes >= BYTES;
         rooms.entries -= 1;
         rooms.bytes -= delivery.size();
-        drop(rooms);
         if self.automatic {
+            // In one step with taking it, so that closing comes before both or after both.
             let (generation, seq) = delivery.place();
-            self.acknowledge(stream, generation, seq);
-        } else if was_full {
+            rooms.acknowledge(stream, generation, seq);
+        }
+        drop(rooms);
+        if self.automatic || was_full {
             self.wake.notify_one();
         }
         Poll::Ready(Some(delivery))
     }
 
     pub(crate) fn acknowledge(&self, stream: &StreamName<'static>, generation: Generation, seq: u64) {
-        let mut rooms = self.lock();
-        match rooms.handed.get_mut(stream) {
-            Some(place) if place.0 == generation => place.1 = place.1.max(seq),
-            Some(place) if place.0 > generation => return,
-            Some(place) => *place = (generation, seq),
-            None => {
-                rooms.handed.insert(stream.clone(), (generation, seq));
-            }
-        }
-        drop(rooms);
+        self.lock().acknowledge(stream, generation, seq);
         self.wake.notify_one();
     }
 
@@ -202,10 +207,13 @@ impl Mailroom {
         swept
     }
 
-    /// A stream is not read any more: what waits is still handed over, then nothing.
+    /// The end: nothing more is handed over. What waits was not acknowledged and comes again with the next connection
+    /// of the device; handed over now, when no cursor can be stored any more, it would come twice.
     pub(crate) fn close(&self) {
         let mut rooms = self.lock();
         rooms.closed = true;
+        (rooms.entries, rooms.bytes) = (0, 0);
+        rooms.slots.values_mut().for_each(|slot| slot.queue.clear());
         let wakers: Vec<_> = rooms.slots.values_mut().filter_map(|slot| slot.waker.take()).collect();
         drop(rooms);
         wakers.into_iter().for_each(Waker::wake);
@@ -278,6 +286,18 @@ mod tests {
         tokio::time::advance(UNREAD * 2).await;
         assert!(room.sweep().is_empty());
         assert_eq!(next(&mut reader).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn after_the_end_nothing_is_handed_over_that_could_not_be_stored() {
+        let room = Arc::new(Mailroom::new(true));
+        let mut reader = messages(&room);
+        put(&room, 1);
+        put(&room, 2);
+        assert_eq!(next(&mut reader).await, Some(1));
+        room.close();
+        assert_eq!(next(&mut reader).await, None);
+        assert_eq!(room.take_handed(), [(StreamName::Inbox, 1, 1)]);
     }
 
     #[tokio::test]

@@ -153,7 +153,8 @@ impl Drop for Messages {
 #[non_exhaustive]
 pub enum Notice {
     /// A stream opened or closed, a membership changed, the hub has a notice, a read mark was refused, all streams are
-    /// caught up, or something was wrong.
+    /// caught up, or something was wrong; and how a send ended that an earlier process left in the outbox, which has no
+    /// receipt in this one.
     Event(Event),
     /// Nobody read these positions for 20 s: they count as handed over. `history` still has them.
     Unread {

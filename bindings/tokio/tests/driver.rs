@@ -10,7 +10,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use wsc_client::{
-    BuildError, Builder, Client, Closed, Delivery, Message, Notice, ReceiptError, State, TokenError,
+    BuildError, Builder, Client, Closed, Delivery, Event, Message, Notice, Outcome, ReceiptError, State,
+    TokenError,
 };
 
 struct Hub {
@@ -218,6 +219,59 @@ async fn a_file_outbox_survives_the_client() {
 }
 
 #[tokio::test]
+async fn what_was_not_taken_before_the_end_comes_after_it_and_only_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    let mut inbox = client.inbox().messages();
+    let (mut link, _) = hub.greet(1, 3).await;
+    for seq in 1..=3 {
+        link.entry(seq).await;
+    }
+    assert_eq!(content(soon(inbox.next()).await), "c1");
+    let mut syncs = client.syncs();
+    soon(syncs.wait_for(|sync| sync.caught_up)).await.expect("read");
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    while !matches!(soon(link.socket.next()).await, None | Some(Ok(Frame::Close(_)))) {}
+    assert!(soon(inbox.next()).await.is_none());
+    soon(closing).await.expect("closed");
+
+    let client = hub.client().outbox(&path).connect().await.expect("built");
+    let (_link, connect) = hub.greet(2, 3).await;
+    assert!(connect.contains(r#""inbox":{"epoch":"e1","seq":1}"#), "{connect}");
+    drop(client);
+}
+
+#[tokio::test]
+async fn how_a_send_of_an_earlier_process_ended_is_a_notice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    soon(client.send(text("m1"))).await.expect("taken");
+    soon(client.close()).await;
+    drop(client);
+
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    let mut notices = client.notices();
+    client.connect().await;
+    let (mut link, _) = hub.greet(1, 0).await;
+    let frame = link.next().await;
+    link.accept(&frame, 7).await;
+    loop {
+        let notice = soon(notices.next()).await.expect("a notice");
+        if let Notice::Event(Event::Settled { message_id, outcome, .. }) = notice {
+            assert!(message_id == "m1" && matches!(outcome, Outcome::Accepted { seq: 7, .. }), "{outcome:?}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn close_waits_for_answers_and_says_goodbye() {
     let hub = Hub::new().await;
     let client = hub.client().connect().await.expect("built");
@@ -342,7 +396,7 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
     assert_eq!(soon(volatile.next()).await.expect("typing").message_type, "typing");
     loop {
         let notice = soon(notices.next()).await.expect("a notice");
-        if let Notice::Event(wsc_client::Event::Notice { message_type, data, .. }) = notice {
+        if let Notice::Event(Event::Notice { message_type, data, .. }) = notice {
             assert_eq!((message_type.as_str(), data.as_str()), ("config_update", r#"{"a":1}"#));
             break;
         }

@@ -1,7 +1,6 @@
 //! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
 
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::string::ToString as _;
@@ -11,7 +10,7 @@ use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};
 use crate::codes::ErrorCode;
 use crate::frame::{self, Query, Request, encode_query};
-use crate::message::Message;
+use crate::message::{Message, take_string};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -132,13 +131,13 @@ impl Client {
         Some(done)
     }
 
-    pub(super) fn on_answer(&mut self, now: Timestamp, answer: frame::Answer<'_>) {
+    pub(super) fn on_answer(&mut self, now: Timestamp, answer: &mut frame::Answer<'_>) {
         let Some(done) = self.conclude(now, &answer.request_id) else { return };
         match done.purpose {
             Purpose::Application => {
                 let answer = Answer {
-                    message_type: answer.message_type.into_owned(),
-                    data: answer.data.into_owned(),
+                    message_type: take_string(&mut answer.message_type),
+                    data: take_string(&mut answer.data),
                     server_time_ms: answer.server_time_ms,
                 };
                 self.event(Event::Answer { request: done.id, answer });
@@ -156,7 +155,7 @@ impl Client {
     }
 
     /// One entry of an answer; the answer is alive.
-    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Message<'_>) {
+    pub(super) fn on_fetched(&mut self, now: Timestamp, message: &mut Message<'_>) {
         let Some(pending) =
             self.pending(&message.request_id).and_then(|index| self.requests.pending.get(index))
         else {
@@ -164,7 +163,7 @@ impl Client {
         };
         let request = pending.id;
         self.timers.set(Timer::Requests, now + ANSWER_MS);
-        self.event(Event::Fetched { request, message: Box::new(message.into_owned()) });
+        self.event(Event::Fetched { request, message: message.take_owned() });
     }
 
     pub(super) fn on_request_refused(

@@ -2,7 +2,6 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -10,9 +9,9 @@ use super::event::{Event, Outcome, SendId};
 use super::saved::{Change, SavedFrame, SavedSend};
 use super::{Action, Client, Phase, Storage, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{Accepted, ClientFrame, encode_client, encode_client_binary};
+use crate::frame::{Accepted, encode_client_binary, encode_message};
 use crate::limits;
-use crate::message::{Destination, FieldError, Message};
+use crate::message::{Destination, FieldError, Message, take_string};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -69,6 +68,15 @@ impl Client {
         now: Timestamp,
         mut message: Message<'static>,
     ) -> Result<(SendId, String), SendError> {
+        self.accept(now, &mut message)
+    }
+
+    /// By reference, so that the message is let go of in one place.
+    fn accept(
+        &mut self,
+        now: Timestamp,
+        message: &mut Message<'static>,
+    ) -> Result<(SendId, String), SendError> {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(SendError::Closed);
         }
@@ -83,17 +91,17 @@ impl Client {
         if volatile {
             message.expires_in_ms = life;
         }
-        let (message, frame) = encode(message);
+        let frame = encode(message);
         let (size, limit) = (frame.len() + if life.is_some() { LIFE } else { 0 }, self.session.frame_limit);
         if size > limit {
             return Err(SendError::TooLarge { size, limit });
         }
+        let message_id = take_string(&mut message.message_id);
         if volatile {
-            let message_id = message.message_id.clone().into_owned();
-            return Ok((self.send_volatile(now, message, frame), message_id));
+            let send = self.send_volatile(now, message_id.clone(), message.require_ack, frame);
+            return Ok((send, message_id));
         }
         let receipts = message.require_ack && matches!(message.destination(), Ok(Destination::User(_)));
-        let message_id = message.message_id.into_owned();
         let mut send = SavedSend {
             id: SendId(0),
             message_id: message_id.clone(),
@@ -153,19 +161,26 @@ impl Client {
         self.outbox.iter().map(|send| (send.id, send.message_id.as_str()))
     }
 
-    fn send_volatile(&mut self, now: Timestamp, message: Message<'static>, frame: SavedFrame) -> SendId {
+    fn send_volatile(
+        &mut self,
+        now: Timestamp,
+        message_id: String,
+        require_ack: bool,
+        frame: SavedFrame,
+    ) -> SendId {
         let send = self.outbox.next_id();
-        let message_id = message.message_id.into_owned();
-        let settled = |outcome| Event::Settled { send, message_id: message_id.clone(), outcome };
-        if !self.is_live() || self.volatile.len() >= VOLATILE {
-            self.events.push_back(settled(Outcome::Dropped));
-        } else if message.require_ack {
+        let outcome =
+            if !self.is_live() || self.volatile.len() >= VOLATILE { Outcome::Dropped } else { Outcome::Sent };
+        if outcome == Outcome::Sent && require_ack {
             let until = now + limits::SEND_TIMEOUT_MS;
             self.volatile.push_back(Volatile { send, message_id, until });
             self.timers.start(Timer::Volatile, until);
             self.transmit_saved(now, frame);
-        } else {
-            self.events.push_back(settled(Outcome::Sent));
+            return send;
+        }
+        let sent = outcome == Outcome::Sent;
+        self.event(Event::Settled { send, message_id, outcome });
+        if sent {
             self.transmit_saved(now, frame);
         }
         send
@@ -260,12 +275,12 @@ impl Client {
         true
     }
 
-    pub(super) fn on_accepted(&mut self, now: Timestamp, accepted: Accepted<'_>) {
+    pub(super) fn on_accepted(&mut self, now: Timestamp, accepted: &mut Accepted<'_>) {
         let outcome = Outcome::Accepted {
-            stream: accepted.stream.map(StreamName::into_owned),
+            stream: accepted.stream.take().map(StreamName::into_owned),
             seq: accepted.seq_no,
             duplicate: accepted.duplicate,
-            create_at: accepted.create_at.into_owned(),
+            create_at: take_string(&mut accepted.create_at),
         };
         self.answer_send(now, &accepted.message_id, outcome);
     }
@@ -364,15 +379,13 @@ fn resend_ms(dedupe: u64) -> u64 {
     dedupe - dedupe / 10
 }
 
-fn encode(message: Message<'static>) -> (Message<'static>, SavedFrame) {
+fn encode(message: &Message<'_>) -> SavedFrame {
     if message.payload.is_some() {
         let mut bytes = Vec::new();
-        encode_client_binary(&message, &mut bytes);
-        return (message, SavedFrame::Binary(bytes));
+        encode_client_binary(message, &mut bytes);
+        return SavedFrame::Binary(bytes);
     }
     let mut text = String::new();
-    let frame = ClientFrame::Message(Box::new(message));
-    encode_client(&frame, &mut text);
-    let ClientFrame::Message(message) = frame else { return (Message::default(), SavedFrame::Text(text)) };
-    (*message, SavedFrame::Text(text))
+    encode_message(message, &mut text);
+    SavedFrame::Text(text)
 }

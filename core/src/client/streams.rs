@@ -1,12 +1,11 @@
 //! Streams opened, read, acknowledged and closed.
 
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 
 use super::event::{Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
 use super::saved::{Change, SavedCursor};
-use super::{Client, Fault, Storage, Timer};
+use super::{Client, Storage, Timer};
 use crate::codes::CloseCode;
 use crate::frame::{ClientFrame, OpenStream, Range};
 use crate::message::Message;
@@ -187,7 +186,7 @@ impl Client {
         last: u64,
     ) -> Option<(usize, Taken)> {
         let Ok(index) = self.inboxes.find(stream) else {
-            self.event(Event::Fault(Fault::Unexpected("a position of a stream that is not open")));
+            self.unexpected("a position of a stream that is not open");
             return None;
         };
         match self.inboxes.index(index)?.take(first, last) {
@@ -200,7 +199,7 @@ impl Client {
         }
     }
 
-    pub(super) fn on_entry(&mut self, now: Timestamp, message: Message<'_>) {
+    pub(super) fn on_entry(&mut self, now: Timestamp, message: &mut Message<'_>) {
         let (Some(stream), seq) = (message.stream.clone(), message.seq_no) else { return };
         let Some((index, taken)) = self.cover(now, &stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
@@ -208,7 +207,7 @@ impl Client {
         inbox.count(seq, message.require_ack);
         self.inboxes.add_taken();
         if matches!(taken, Taken::New(_)) {
-            self.event(Event::Message { message: Box::new(message.into_owned()), generation });
+            self.event(Event::Message { message: message.take_owned(), generation });
         }
         let auto = self.config.auto_acknowledge;
         let moved = self.inboxes.index(index).is_some_and(|inbox| {

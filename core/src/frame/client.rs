@@ -45,7 +45,8 @@ pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     }
     if let Some(query) = query(&message_type, &mut fields)? {
         let id = fields.text(Texts::MessageId);
-        if !is_message_id(&id) && !(id.is_empty() && query == Query::Ping) {
+        let anonymous = id.is_empty() && query == Query::Ping;
+        if !anonymous && !is_message_id(&id) {
             return fields.wrong("message_id", "must be 1 to 64 printable ASCII characters");
         }
         return Ok(ClientFrame::Request(Request { id, query }));
@@ -275,6 +276,11 @@ pub fn encode_client(frame: &ClientFrame<'_>, out: &mut String) {
             ObjectWriter::new(out).text("message_type", "ack").text("message_id", message_id).end();
         }
     }
+}
+
+/// Writes a message without a payload.
+pub fn encode_message(message: &Message<'_>, out: &mut String) {
+    write_message(out, message);
 }
 
 /// Writes a message with a payload as a binary frame.

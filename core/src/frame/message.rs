@@ -14,7 +14,7 @@ use crate::names::StreamName;
 
 pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Box<Message<'a>>, DecodeError> {
     let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-    let mut message = Box::<Message<'a>>::default();
+    let mut message = Box::new(Message::blank());
     fields.give_texts(&mut message);
     message.data = Cow::Borrowed(fields.object(Objects::Data));
     message.seq_no = fields.number(Numbers::SeqNo);

@@ -20,7 +20,8 @@ pub use answer::{
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
 pub use client::{
-    decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_query,
+    decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_message,
+    encode_query,
 };
 pub use entry::{EntryBody, finish_entry};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};

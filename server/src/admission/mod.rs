@@ -118,10 +118,22 @@ impl Admission {
         if self.origins.is_empty() {
             // Only the hub's own pages: same host and port.
             let own = origin.split_once("://").map(|(_, authority)| authority);
-            return own.is_some() && own == host;
+            // Without tokens a page elsewhere must not get in by a name that it had resolved to this machine.
+            let named = self.is_authenticating() || own.is_some_and(is_this_machine);
+            return own.is_some() && own == host && named;
         }
         self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }
+}
+
+/// Whether a host, perhaps with a port, can only be this machine, whatever a name server says.
+fn is_this_machine(authority: &str) -> bool {
+    let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
+    let host = &authority[..port.unwrap_or(authority.len())];
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Group ids of a comma list; what cannot be an id is left out.

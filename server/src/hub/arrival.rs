@@ -277,9 +277,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 now,
                 max_devices: node.settings.devices,
             };
-            match node.log.write(Write::Device(write)).await {
-                Err(StoreError::Closed) => return Err(StoreError::Closed),
-                Ok(_) | Err(_) => {}
+            if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {
+                return Err(StoreError::Closed);
             }
         }
         // A membership that changed meanwhile is looked at again.

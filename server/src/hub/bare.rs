@@ -15,7 +15,7 @@ impl Shard {
     /// Takes a text frame of a bare connection.
     pub(crate) fn bare_text(self: &Rc<Self>, place: u32, generation: u32, text: &str) -> Result<(), Refusal> {
         match decode_client(text) {
-            Ok(ClientFrame::Message(message)) => self.bare_message(place, generation, *message),
+            Ok(ClientFrame::Message(message)) => self.bare_message(place, generation, &message),
             Ok(ClientFrame::AcknowledgeMessage { message_id }) => {
                 let settled = self.with_bare(place, generation, |bare, _| bare.acknowledge(&message_id));
                 self.settle_all(place, generation, settled)
@@ -28,7 +28,7 @@ impl Shard {
             Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
                 let message =
                     Message { message_type: "text".into(), content: text.into(), ..Message::default() };
-                self.bare_message(place, generation, message)
+                self.bare_message(place, generation, &message)
             }
             Ok(_) => self.bare_problem(place, generation, "", "not to be had without the subprotocol wsc.v1"),
             Err(error) => {
@@ -51,7 +51,7 @@ impl Shard {
         self: &Rc<Self>,
         place: u32,
         generation: u32,
-        message: Message<'_>,
+        message: &Message<'_>,
     ) -> Result<(), Refusal> {
         let mut groups = message.group_ids.clone();
         let first = if groups.is_empty() { None } else { Some(groups.remove(0)) };
@@ -98,7 +98,7 @@ impl Shard {
 
     fn bare_problem(&self, place: u32, generation: u32, id: &str, reason: &str) -> Result<(), Refusal> {
         self.with_bare(place, generation, |bare, wire| {
-            bare.problem(wire, id, ErrorCode::InvalidFormat, reason)
+            bare.problem(wire, id, ErrorCode::InvalidFormat, reason);
         });
         Ok(())
     }

@@ -53,6 +53,7 @@ impl Failure {
 
 impl Node {
     /// Tells the handlers of a kind of failure.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this call; who tells need not keep it")]
     pub(crate) fn failed(&self, failure: Failure) {
         tracing::debug!(kind = ?failure.kind, user = &*failure.user.user, reason = failure.reason, "delivery failure");
         for (kind, handler) in &self.hooks.on_failure {

@@ -191,6 +191,10 @@ impl Shard {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(Duration::from_millis(wait.ms)).await;
             if let Some(connection) = shard.state.borrow_mut().connection(place, generation) {
+                // Over, whatever the shard's clock says: nobody wakes it a second time.
+                if let Some(pause) = &mut connection.paused {
+                    pause.until = 0;
+                }
                 connection.wake();
             }
         });

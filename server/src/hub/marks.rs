@@ -28,7 +28,7 @@ pub(crate) fn pass_on(
     shard: &Rc<Shard>,
     identity: &Rc<Identity>,
     device: &Arc<str>,
-    conversation: Conversation,
+    conversation: &Conversation,
     seq: u64,
 ) {
     let now = shard.now();
@@ -39,7 +39,7 @@ pub(crate) fn pass_on(
         None => {
             state.marks.insert(key, Mark { due: now + APART_MS, waiting: None });
             drop(state);
-            append(shard, identity, device, &conversation, seq);
+            append(shard, identity, device, conversation, seq);
         }
     }
 }

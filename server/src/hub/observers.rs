@@ -14,11 +14,13 @@ use crate::connection::frame;
 use crate::log::key::Scope;
 use crate::log::store::{Append, Flags, Target};
 
+type ByGroup = HashMap<(Scope, Arc<str>), Vec<Address>>;
+
 /// Who observes what: by tenant and group; the empty group stands for everything.
 #[derive(Default)]
 pub(crate) struct Observers {
     count: AtomicUsize,
-    observers: Mutex<HashMap<(Scope, Arc<str>), Vec<Address>>>,
+    observers: Mutex<ByGroup>,
 }
 
 impl Observers {

@@ -57,6 +57,7 @@ mod tests {
         Some(Cursor { epoch: epoch.into(), seq })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "made in the call")]
     fn from(stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>) -> (u64, bool, u64) {
         let resume = resume(stream, "e2", frame.as_ref(), stored.as_ref(), false);
         (resume.from, resume.new_epoch, resume.left_to)

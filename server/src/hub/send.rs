@@ -233,7 +233,7 @@ impl Shard {
                         seq_no: 0,
                         duplicate: false,
                         create_at: time::format(clock::wall()).into(),
-                    }))
+                    }));
                 }
                 Verdict::Handled => {}
                 Verdict::Refuse(code, reason) => connection.refuse(&id, code, &reason),

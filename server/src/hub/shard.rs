@@ -59,6 +59,9 @@ impl Shards {
     }
 }
 
+/// Something to be done on a shard's thread.
+pub(crate) type Call = dyn FnOnce(&Rc<Shard>) + Send;
+
 /// What a shard is told.
 pub(crate) enum Letter {
     /// A connection was authenticated and is this shard's from now on.
@@ -74,7 +77,7 @@ pub(crate) enum Letter {
     /// A frame for one connection.
     ToConnection(Address, Bytes),
     /// Something else, done on the shard's thread.
-    Call(Box<dyn FnOnce(&Rc<Shard>) + Send>),
+    Call(Box<Call>),
 }
 
 /// A connection of some shard.

@@ -257,6 +257,7 @@ pub(crate) struct Reading {
     /// The first position is kept when the device is: nothing up to here was an entry.
     pub(crate) start: u64,
     /// Entries under way whose senders want to hear `delivered`.
+    #[expect(clippy::box_collection, reason = "nearly always absent, and there are many readings")]
     pub(crate) receipts: Option<Box<VecDeque<OwedReceipt>>>,
 }
 

@@ -66,7 +66,7 @@ fn post(node: &Node, copy: Copy) {
     match &copy.target {
         Target::User(user) => node.shards.send(node.shards.home(user), Letter::Volatile(Arc::clone(&copy))),
         Target::Group(_) | Target::Broadcast(_) => {
-            node.shards.send_all(|| Letter::Volatile(Arc::clone(&copy)))
+            node.shards.send_all(|| Letter::Volatile(Arc::clone(&copy)));
         }
     }
 }

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 
 use crate::log::key::Scope;
 
+const CLEAN_FROM: usize = 64;
+
 /// How far a message got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -18,10 +20,13 @@ pub enum Stage {
     Read,
 }
 
+/// By tenant and message id.
+type Stages = HashMap<(Scope, Arc<str>), watch::Sender<Stage>>;
+
 /// Messages whose stages are waited for, while somebody waits.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    stages: Mutex<HashMap<(Scope, Arc<str>), watch::Sender<Stage>>>,
+    stages: Mutex<Stages>,
 }
 
 impl Waiters {
@@ -29,7 +34,10 @@ impl Waiters {
     pub(crate) fn expect(&self, scope: &Scope, message_id: &Arc<str>) -> watch::Receiver<Stage> {
         let (sender, receiver) = watch::channel(Stage::Accepted);
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.retain(|_, sender| sender.receiver_count() > 0);
+        // Now and then those are let go for whom nobody waits any more.
+        if stages.len() >= CLEAN_FROM && stages.len().is_power_of_two() {
+            stages.retain(|_, sender| sender.receiver_count() > 0);
+        }
         stages.insert((scope.clone(), Arc::clone(message_id)), sender);
         receiver
     }

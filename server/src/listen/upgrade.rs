@@ -190,7 +190,7 @@ fn websocket_key<B>(request: &Request<B>) -> Result<String, Refusal> {
     }
     text(headers, "sec-websocket-key")
         .filter(|key| key.len() == 24)
-        .ok_or(bad("Sec-WebSocket-Key is missing"))
+        .ok_or_else(|| bad("Sec-WebSocket-Key is missing"))
 }
 
 /// Whether `wsc.v1` is offered; `false`: bare. An error when only others are.

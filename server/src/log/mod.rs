@@ -97,13 +97,12 @@ impl Log {
                     letters.drain(..letters.len().min(BATCH_WRITES)).unzip();
                 let outcome = self.store.write(&writes).await;
                 self.waiting.fetch_sub(writes.len(), Ordering::Relaxed);
+                let mut published = Vec::with_capacity(writes.len());
                 let outcomes = match outcome {
                     Ok(written) => {
-                        let mut published = Vec::with_capacity(writes.len());
                         for (write, written) in writes.into_iter().zip(&written) {
                             publish(node, write, written, &mut published);
                         }
-                        broker.publish(published);
                         written.into_iter().map(Ok).collect()
                     }
                     Err(error) => {
@@ -113,20 +112,31 @@ impl Log {
                         vec![Err(error); replies.len()]
                     }
                 };
-                answer(shards, replies, outcomes);
+                // Senders first: a receiver may be so quick that its receipt would come before their `ack`.
+                let tasks = answer(shards, replies, outcomes);
+                broker.publish(published);
+                for (task, outcome) in tasks {
+                    // The task may have gone; its answer is nobody's then.
+                    let _ = task.send(outcome);
+                }
             }
         }
     }
 }
 
-fn answer(shards: &Shards, replies: Vec<ReplyTo>, outcomes: Vec<Outcome>) {
+/// Answers connections; returns the tasks that wait, which may rely on what is published.
+fn answer(
+    shards: &Shards,
+    replies: Vec<ReplyTo>,
+    outcomes: Vec<Outcome>,
+) -> Vec<(oneshot::Sender<Outcome>, Outcome)> {
+    let mut tasks = Vec::new();
     let mut letters: Vec<Vec<(Ticket, Outcome)>> = (0..shards.len()).map(|_| Vec::new()).collect();
     for (reply, outcome) in replies.into_iter().zip(outcomes) {
         match reply {
             ReplyTo::Nobody => {}
             ReplyTo::Shard(shard, ticket) => letters[shard].push((ticket, outcome)),
-            // The task may have gone; its answer is nobody's then.
-            ReplyTo::Task(task) => drop(task.send(outcome)),
+            ReplyTo::Task(task) => tasks.push((task, outcome)),
         }
     }
     for (shard, letter) in letters.into_iter().enumerate() {
@@ -134,6 +144,7 @@ fn answer(shards: &Shards, replies: Vec<ReplyTo>, outcomes: Vec<Outcome>) {
             shards.send(shard, Letter::Outcomes(letter));
         }
     }
+    tasks
 }
 
 /// What readers want to know of a write that was made.

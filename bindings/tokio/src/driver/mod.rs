@@ -345,13 +345,14 @@ impl Driver {
     }
 
     async fn end(mut self) {
+        // First: what is handed over from here on could not be stored.
+        self.room.close();
         self.hand_over();
         let now = self.clock.now();
         self.machine.close(now);
         self.perform().await;
         while self.goodbyes.join_next().await.is_some() {}
         self.saving.finish().await;
-        self.room.close();
         self.states.send_replace(State::Closed(core::Closed::Application));
         for done in self.closing.map(|(_, done)| done).unwrap_or_default() {
             let _ = done.send(());

@@ -32,7 +32,9 @@ impl Driver {
                 Event::Volatile(message) => {
                     let _ = self.volatile.send(*message);
                 }
-                Event::Settled { send, outcome, .. } => self.settled(send, outcome),
+                Event::Settled { send, outcome, .. } if self.followed.contains_key(&send) => {
+                    self.settled(send, outcome);
+                }
                 Event::Receipt { send: Some(send), stage, .. } => self.reached(send, stage),
                 Event::Receipt { send: None, .. } => {}
                 Event::ReceiptEnded { send, .. } => self.unfollow(send),

@@ -50,7 +50,7 @@ impl Asker {
                 receipts::read(node, &user, peer, &ids);
             }
         }
-        marks::pass_on(&self.shard, &self.identity, &self.device, conversation, to);
+        marks::pass_on(&self.shard, &self.identity, &self.device, &conversation, to);
         Ok(Reply::Done)
     }
 
@@ -86,7 +86,7 @@ impl Asker {
                     }
                 }
                 Some(Found { target: Target::Broadcast(_), .. }) => {
-                    receipt.stage = Stage::Accepted.name().into()
+                    receipt.stage = Stage::Accepted.name().into();
                 }
             }
             receipts.push(receipt);

@@ -1,0 +1,44 @@
+//! `wsc config`: what a hub would be told, as a file that could tell it. Never starts one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Outcome;
+use crate::config::{Config, Given};
+
+/// The arguments.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  wsc config > wsc.toml                      a file to begin with
+  wsc config --config wsc.toml --check       is it right?
+  WSC_PEER_WINDOW=64 wsc config              what a hub with this environment would be told")]
+pub(super) struct Print {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "WSC_CONFIG")]
+    config: Option<PathBuf>,
+    /// One key, over file and environment; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only say whether everything is right.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Print {
+    pub(super) fn run(&self) -> Outcome {
+        let given = self.set.iter().map(|text| Given::assignment(text)).collect::<Result<Vec<_>, _>>();
+        let config =
+            given.and_then(|given| Config::load(self.config.as_deref(), super::environment(), &given));
+        let config = config.map_err(|error| error.to_string())?;
+        if self.check {
+            super::secret(config.secret_file.as_deref())?;
+            super::say("the configuration is right");
+        } else {
+            super::say(&config.document());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,142 @@
+//! How `wsc send` and `wsc listen` reach a hub, and what they say when they do not. The protocol is the client's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use wsc_client::{Builder, Client, CloseCode, Closed, State};
+
+/// The arguments both have.
+#[derive(Args)]
+pub(super) struct Link {
+    /// Where the hub is.
+    #[arg(long, env = "WSC_URL", default_value = "ws://127.0.0.1:8080/ws")]
+    pub(super) url: String,
+    /// Who to be, where the hub runs without authentication.
+    #[arg(long, value_name = "USER", conflicts_with = "token")]
+    user: Option<String>,
+    /// Token, where it runs with (see `wsc token`).
+    #[arg(long, env = "WSC_TOKEN", hide_env_values = true, required_unless_present = "user")]
+    token: Option<String>,
+}
+
+impl Link {
+    pub(super) fn builder(&self) -> Builder {
+        let builder =
+            Client::builder(websocket(&self.url)).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
+        match (&self.token, &self.user) {
+            (Some(token), None) => builder.token(token),
+            (_, user) => builder.user(user.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Says on stderr how the connection is; returns why it is over for good.
+    pub(super) async fn follow(&self, client: &Client, talkative: bool) -> String {
+        let mut states = client.states();
+        let mut was_connected = false;
+        loop {
+            let state = states.borrow_and_update().clone();
+            match state {
+                State::Connected => {
+                    if talkative || was_connected {
+                        eprintln!("connected to {}", self.url);
+                    }
+                    was_connected = true;
+                }
+                State::Waiting { until } if was_connected => {
+                    eprintln!("connection lost; next try in {}", left(until));
+                }
+                State::Waiting { until } => {
+                    eprintln!("{}; next try in {}", self.unreachable(), left(until));
+                }
+                State::Closed(why) => return self.ended(&why),
+                State::Idle | State::Connecting => {}
+            }
+            if states.changed().await.is_err() {
+                return "the client ended".to_owned();
+            }
+        }
+    }
+
+    pub(super) fn unreachable(&self) -> String {
+        format!(
+            "no hub at {}: is it running? start it with `wsc serve`, or name another with --url",
+            self.url
+        )
+    }
+
+    fn ended(&self, why: &Closed) -> String {
+        let (code, reason) = match why {
+            Closed::Application => return "the client ended".to_owned(),
+            Closed::NoToken => return "the token is over; make a new one with `wsc token`".to_owned(),
+            Closed::Hub { code, reason } => (code, reason),
+        };
+        let what = match code {
+            CloseCode::Unauthorized if self.token.is_none() => {
+                "the hub wants a token: give --token or WSC_TOKEN, made with `wsc token`"
+            }
+            CloseCode::Unauthorized => {
+                "the hub did not accept the token: make one with its own secret file, `wsc token`"
+            }
+            CloseCode::TokenExpired => "the token is over: make a new one with `wsc token`",
+            CloseCode::Replaced => {
+                "another connection of this user and device took over: give each its own --device"
+            }
+            CloseCode::Kicked => "the hub ended this connection for good",
+            CloseCode::Forbidden => "the hub does not allow this",
+            CloseCode::Violation => "this is no hub that speaks wsc.v1 (is the URL right? its path is /ws)",
+            _ => "the hub closed the connection",
+        };
+        let detail = if reason.is_empty() { String::new() } else { format!(", {}", plain(reason)) };
+        format!("{what} ({}{detail})", code.number())
+    }
+}
+
+/// The address of the socket, also when it is written as `wsc serve` prints it and browsers want it.
+fn websocket(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(_) => url.to_owned(),
+        None => format!("ws://{url}"),
+    }
+}
+
+/// What is left until a moment.
+fn left(until: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(until).saturating_sub(now);
+    format!("{:.1} s", left.as_secs_f64())
+}
+
+/// Text of others for a terminal, which control characters could command: they are written as escapes, and a line
+/// stays one line.
+pub(super) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_written_as_browsers_have_it() {
+        assert_eq!(websocket("http://127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(websocket("https://hub.example/ws"), "wss://hub.example/ws");
+        assert_eq!(websocket("127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        assert_eq!(websocket("wss://hub.example"), "wss://hub.example");
+    }
+
+    #[test]
+    fn text_of_others_cannot_command_the_terminal() {
+        assert_eq!(plain("héllo\n\x1b[2J"), "héllo\\n\\u{1b}[2J");
+        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
+    }
+}

@@ -1,0 +1,204 @@
+//! `wsc serve`: a hub until a signal ends it. Decides nothing about messages.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use wsc_server::log::embedded::EmbeddedOptions;
+use wsc_server::token::Keys;
+use wsc_server::{EmbeddedStore, Hub, MemoryStore, listen};
+
+use super::Outcome;
+use crate::config::{Config, Given, LogForm, StoreKind};
+
+/// Signals this close together are one.
+const SAME_WISH: Duration = Duration::from_millis(500);
+
+/// The arguments.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  wsc serve                                  for this machine, messages in ./wsc-data
+  wsc serve --listen 127.0.0.1:0             on any free port, which is printed
+  wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt
+  wsc serve --config wsc.toml --set peer.window=256
+
+Every key that `wsc config` prints can stand in the file, in the environment (WSC_PEER_WINDOW=256) and after --set;
+what stands later here goes over what stands earlier.")]
+pub(super) struct Serve {
+    /// Address to listen on [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Directory of the embedded store [default: ./wsc-data].
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<String>,
+    /// Where messages are kept: embedded or memory [default: embedded].
+    #[arg(long, value_name = "KIND")]
+    store: Option<String>,
+    /// What "accepted" means: fsync, os or memory [default: fsync].
+    #[arg(long, value_name = "LEVEL")]
+    durability: Option<String>,
+    /// File with the secret that tokens are signed with; without one only this machine may connect.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<String>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "WSC_CONFIG")]
+    config: Option<PathBuf>,
+    /// How log lines look: text or json [default: text].
+    #[arg(long, value_name = "FORM")]
+    log: Option<String>,
+    /// One key, over file and environment; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Serve {
+    pub(super) fn run(&self) -> Outcome {
+        let config = self.load().map_err(|error| error.to_string())?;
+        start_log(&config);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("no threads for the hub: {error}"))?;
+        runtime.block_on(serve(config))
+    }
+
+    fn load(&self) -> Result<Config, crate::config::ConfigError> {
+        let flags = [
+            ("--listen", "listen", &self.listen),
+            ("--data", "data", &self.data),
+            ("--store", "store", &self.store),
+            ("--durability", "durability", &self.durability),
+            ("--secret-file", "secret_file", &self.secret_file),
+            ("--log", "log", &self.log),
+        ];
+        let mut given = self.set.iter().map(|text| Given::assignment(text)).collect::<Result<Vec<_>, _>>()?;
+        given.extend(flags.into_iter().filter_map(|(origin, key, value)| {
+            Some(Given { origin, key: key.to_owned(), value: value.clone()? })
+        }));
+        Config::load(self.config.as_deref(), super::environment(), &given)
+    }
+}
+
+async fn serve(config: Config) -> Outcome {
+    let secret = super::secret(config.secret_file.as_deref())?;
+    let addresses = addresses(&config.listen, secret.is_some()).await?;
+    let listener = bind(&addresses, &config.listen).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let hub = hub(&config, secret.as_deref()).await?;
+    super::say(&format!("listening on http://{address}"));
+    if std::io::stderr().is_terminal() {
+        eprintln!("open http://{address} in a browser to try it; Ctrl-C ends it");
+    }
+    tracing::info!(%address, store = ?config.store, authentication = secret.is_some(), "listening");
+    tokio::select! {
+        served = listen::serve(listener, hub.clone()) => served.map_err(|error| error.to_string())?,
+        asked = super::asked_to_end() => asked.map_err(|error| error.to_string())?,
+    }
+    tracing::info!("ending: connections are closed, positions kept; a second signal ends at once");
+    tokio::select! {
+        () = hub.drain() => {
+            tracing::info!("ended");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = asked_again() => {
+            tracing::warn!("ended at once");
+            // Not by returning: the runtime would wait for what is being closed.
+            std::process::exit(1);
+        }
+    }
+}
+
+/// A second signal. One that comes with the first is the same wish: `timeout`, `npm` and terminals with `cargo run`
+/// hand a signal on that the process has got already.
+async fn asked_again() {
+    tokio::time::sleep(SAME_WISH).await;
+    if super::asked_to_end().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The addresses of a host and port. Without authentication everybody who reaches the hub is whoever he says, so
+/// only this machine may.
+async fn addresses(listen: &str, authenticated: bool) -> Result<Vec<SocketAddr>, String> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host(listen)
+        .await
+        .map_err(|error| {
+            format!(
+                "{listen} is no address to listen on: {error}; expected HOST:PORT, such as 127.0.0.1:8080"
+            )
+        })?
+        .collect();
+    match found.iter().find(|address| !address.ip().is_loopback()) {
+        Some(outside) if !authenticated => Err(format!(
+            "without authentication only this machine may connect, and {listen} ({}) can be reached from others; give --secret-file FILE, or --listen 127.0.0.1:{}",
+            outside.ip(),
+            outside.port()
+        )),
+        _ => Ok(found),
+    }
+}
+
+async fn bind(addresses: &[SocketAddr], listen: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(addresses).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("{listen} is in use by another process; end that one, or choose another port with --listen (port 0: any free one)")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("no permission to listen on {listen}; choose a port above 1023 with --listen")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            format!("{listen} is not an address of this machine; choose one with --listen")
+        }
+        _ => format!("cannot listen on {listen}: {error}"),
+    })
+}
+
+async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
+    let settings = config.settings.clone();
+    let builder = match config.store {
+        StoreKind::Memory => Hub::builder(MemoryStore::new(settings.retention)),
+        StoreKind::Embedded => Hub::builder(open(&config.data, &settings).await?),
+    };
+    let mut builder = builder.settings(settings);
+    match secret {
+        Some(secret) => {
+            if secret.len() < super::SECRET {
+                tracing::warn!("the secret is shorter than {} bytes and may be guessed", super::SECRET);
+            }
+            builder = builder.keys(Keys::new(secret, config.apps.iter().cloned()));
+        }
+        None => tracing::warn!(
+            "authentication is off: everybody on this machine is whoever he says; --secret-file turns it on"
+        ),
+    }
+    builder.start().map_err(|error| error.to_string())
+}
+
+/// Opening reads the journal and blocks meanwhile.
+async fn open(data: &Path, settings: &wsc_server::Settings) -> Result<EmbeddedStore, String> {
+    let options = EmbeddedOptions {
+        retention: settings.retention,
+        durability: settings.durability,
+        ..EmbeddedOptions::default()
+    };
+    let data = data.to_path_buf();
+    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(data, options));
+    opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Log lines go to stderr: stdout says where the hub listens, and nothing else.
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log {
+        LogForm::Json => log.json().flatten_event(true).init(),
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+    }
+}

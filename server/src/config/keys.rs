@@ -1,0 +1,103 @@
+//! Every key of the configuration: its name, its form, what it does. The one table behind the file, the environment,
+//! `--set`, and the documentation that `wsc config` prints.
+
+use super::Config;
+use super::value::{Field, Form, MOST_TIME, Value};
+
+/// One key.
+pub(crate) struct Key {
+    /// `section.name`, or a name alone.
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) doc: &'static str,
+    field: fn(&mut Config) -> &mut dyn Field,
+}
+
+impl Key {
+    pub(crate) fn set(&self, config: &mut Config, value: Value) {
+        (self.field)(config).set(value);
+    }
+
+    pub(crate) fn value(&self, config: &Config) -> Value {
+        (self.field)(&mut config.clone()).value()
+    }
+
+    /// The environment variable that carries it.
+    pub(crate) fn variable(&self) -> String {
+        format!("WSC_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+/// The key of a name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+const fn count(least: u64, most: u64) -> Form {
+    Form::Count { least, most }
+}
+
+const fn size(least: u64, most: u64) -> Form {
+    Form::Size { least, most }
+}
+
+const fn time(least: u64) -> Form {
+    Form::Time { least, most: MOST_TIME }
+}
+
+const ANY: Form = count(0, u32::MAX as u64);
+const SOME: Form = count(1, u32::MAX as u64);
+/// Positions end at 2^53; a retention of more entries is none.
+const ENTRIES: Form = count(1, 1 << 53);
+const DAY: u64 = 24 * 3600 * 1000;
+
+macro_rules! keys {
+    ($($name:literal, $form:expr, $doc:literal, $($field:ident).+;)+) => {
+        &[$(Key { name: $name, form: $form, doc: $doc, field: |config| &mut config.$($field).+ }),+]
+    };
+}
+
+/// All keys, sections together.
+pub(crate) static KEYS: &[Key] = keys! {
+    "listen", Form::Text, "Address to listen on; port 0: any free one.", listen;
+    "data", Form::Text, "Directory of the embedded store; made when it does not exist.", data;
+    "store", Form::Choice(&["embedded", "memory"]), "Where messages are kept: on this disk, or in memory (gone at the end).", store;
+    "durability", Form::Choice(&["fsync", "os", "memory"]), "What \"accepted\" means: on the disk (survives power loss), with the system (survives kill), or in the process.", settings.durability;
+    "secret_file", Form::Text, "File with the secret that tokens are signed with (HS256). Empty: no authentication, and only this machine may connect.", secret_file;
+    "log", Form::Choice(&["text", "json"]), "How log lines look.", log;
+    "log_level", Form::Text, "What is logged: error, warn, info, debug, trace, or a filter such as wsc_server=debug. RUST_LOG comes first.", log_level;
+    "node_id", Form::Text, "The hub's name, told to clients. Empty: made at start.", settings.node_id;
+    "shards", count(0, 1024), "Threads that hold connections; 0: one per core.", settings.shards;
+    "drain", time(1), "How long an orderly end may take.", settings.drain;
+    "welcome", Form::Text, "Text of a notice to each new connection; empty: none.", settings.welcome;
+    "client_registered", Form::Flag, "Whether go-wsc clients get client_registered first.", settings.client_registered;
+    "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
+    "auth.origins", Form::List, "Origins that pages of a browser may have, such as https://app.example; empty: only the hub's own; \"*\": any.", settings.origins;
+    "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;
+    "peer.heartbeat", time(1), "Silence after which a client pings; after 2.5 times as much the hub closes.", settings.peer.heartbeat_ms;
+    "peer.connect_timeout", time(1), "Time for a client to say who it is.", settings.peer.connect_ms;
+    "peer.ack_timeout", time(1), "Entries out and none acknowledged for this long: the connection is closed, the entries stay.", settings.peer.ack_timeout_ms;
+    "peer.ack_delay", time(0), "How long a client may hold an acknowledgement back.", settings.ack_ms;
+    "peer.requests", ANY, "Requests of a connection per second; 0: no limit.", settings.peer.requests;
+    "peer.controls", ANY, "Pings and acknowledgements of a connection per second; 0: no limit.", settings.peer.controls;
+    "peer.frame", size(1024, 1 << 20), "Largest frame of a client.", settings.frame_limit;
+    "peer.socket", size(1024, 1 << 30), "Bytes waiting in a socket above which it is not fed.", settings.socket_limit;
+    "peer.slow", time(1), "A socket with bytes waiting that took nothing for this long is closed.", settings.slow_ms;
+    "peer.stall", time(1), "How long a message may wait for a rate limit or a busy store before its connection is closed.", settings.stall_ms;
+    "peer.cursor", time(1), "How often a moved cursor is written at the latest.", settings.cursor_ms;
+    "presence.offline_after", time(0), "How long a user without connection still counts as online.", settings.offline_after_ms;
+    "limits.devices", SOME, "Devices kept per user.", settings.devices;
+    "limits.groups", SOME, "Groups per user.", settings.groups;
+    "limits.first_contacts", ANY, "Users a user may write to for the first time per hour; 0: no limit.", settings.first_contacts;
+    "limits.sends", ANY, "Messages of a user per second; 0: no limit.", settings.sends;
+    "limits.send_bytes", size(0, u32::MAX as u64), "Bytes of messages of a user per second; 0: no limit.", settings.send_bytes;
+    "limits.connections", ANY, "Connections of this hub; 0: no limit.", settings.connections;
+    "limits.pending_per_address", SOME, "Sockets of one address that have not said who they are.", settings.pending_per_address;
+    "limits.connects_per_address", ANY, "Connects of one address per second; 0: no limit.", settings.connects_per_address;
+    "retention.age", time(1000), "Messages older than this go.", settings.retention.age;
+    "retention.inbox", ENTRIES, "Messages kept per inbox.", settings.retention.inbox_entries;
+    "retention.group", ENTRIES, "Messages kept per group.", settings.retention.group_entries;
+    "retention.broadcast", ENTRIES, "Broadcasts kept per namespace.", settings.retention.broadcast_entries;
+    "retention.dedupe", Form::Time { least: 1000, most: 30 * DAY }, "How long the id of a message is remembered, so that a resend is not a second message.", settings.retention.dedupe;
+    "retention.device", time(1000), "How long a device is kept after it was last seen.", settings.retention.device;
+};

@@ -1,0 +1,250 @@
+//! What the command is told: by a file, over it the environment, over both the command line. All three carry the same
+//! keys, and a key nobody knows is an error that names the nearest one.
+
+mod keys;
+mod nearest;
+mod value;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use wsc_server::Settings;
+
+pub(crate) use self::keys::KEYS;
+use self::nearest::nearest;
+use self::value::Form;
+pub(crate) use self::value::time;
+
+/// Variables that begin like keys and are not: of the commands `send` and `listen`, and of the tests.
+const OTHER_VARIABLES: [&str; 7] =
+    ["WSC_CONFIG", "WSC_URL", "WSC_TOKEN", "WSC_SEED", "WSC_SEEDS", "WSC_FRAMES", "WSC_BIN"];
+
+/// Where messages are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    #[default]
+    Embedded,
+    Memory,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogForm {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Everything `wsc serve` is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: String,
+    pub(crate) data: PathBuf,
+    pub(crate) store: StoreKind,
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) apps: Vec<String>,
+    pub(crate) log: LogForm,
+    pub(crate) log_level: String,
+    pub(crate) settings: Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            data: "wsc-data".into(),
+            store: StoreKind::default(),
+            secret_file: None,
+            apps: Vec::new(),
+            log: LogForm::default(),
+            log_level: "info".to_owned(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("the configuration file {path} cannot be read: {cause}")]
+    File { path: PathBuf, cause: String },
+    #[error("the configuration file {path} is not TOML: {cause}")]
+    Syntax { path: PathBuf, cause: String },
+    #[error("{origin}: unknown key {name}{}; `wsc config` prints all keys", hint(.near.as_deref()))]
+    Unknown { origin: String, name: String, near: Option<String> },
+    #[error("{origin}: {key} cannot be {value:?}; expected {expected}")]
+    Value { origin: String, key: String, value: String, expected: String },
+    #[error("--set {0}: expected KEY=VALUE, such as --set peer.window=4096")]
+    Assignment(String),
+    #[error("{0}")]
+    Relation(String),
+}
+
+fn hint(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
+/// A value given on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    /// As it was written there, for errors: `--listen`, `--set`.
+    pub(crate) origin: &'static str,
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl Given {
+    /// The argument of `--set`.
+    pub(crate) fn assignment(text: &str) -> Result<Self, ConfigError> {
+        let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::Assignment(text.to_owned()))?;
+        Ok(Self { origin: "--set", key: key.trim().to_owned(), value: value.to_owned() })
+    }
+}
+
+impl Config {
+    /// Reads all sources, later ones over earlier ones, and checks the whole.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        given: &[Given],
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|cause| ConfigError::File { path: path.to_path_buf(), cause: cause.to_string() })?;
+            config.read_file(path, &text)?;
+        }
+        config.read_environment(environment)?;
+        for Given { origin, key, value } in given {
+            config.set(origin, key, value)?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| ConfigError::Syntax {
+            path: path.to_path_buf(),
+            cause: cause.to_string(),
+        })?;
+        self.read_table(&path.display().to_string(), "", &table)
+    }
+
+    fn read_table(&mut self, origin: &str, section: &str, table: &toml::Table) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let name = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+            match value {
+                toml::Value::Table(inner) => {
+                    self.read_table(origin, &name, inner)?;
+                }
+                toml::Value::String(text) => self.set(origin, &name, text)?,
+                toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+                    let items: Vec<&str> = items.iter().filter_map(toml::Value::as_str).collect();
+                    self.set(origin, &name, &items.join(","))?;
+                }
+                other => self.set(origin, &name, &other.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), ConfigError> {
+        for (name, value) in environment {
+            if !name.starts_with("WSC_")
+                || OTHER_VARIABLES.contains(&name.as_str())
+                || is_of_a_service(&name, &value)
+            {
+                continue;
+            }
+            let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
+                let variables: Vec<String> = KEYS.iter().map(keys::Key::variable).collect();
+                let near = nearest(&name, variables.iter().map(String::as_str)).map(str::to_owned);
+                return Err(ConfigError::Unknown { origin: "the environment".to_owned(), name, near });
+            };
+            self.set(&format!("the environment, {name}"), key.name, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Sets one key.
+    fn set(&mut self, origin: &str, name: &str, text: &str) -> Result<(), ConfigError> {
+        let Some(key) = keys::find(name) else {
+            let near = nearest(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            return Err(ConfigError::Unknown { origin: origin.to_owned(), name: name.to_owned(), near });
+        };
+        let value = key.form.parse(text).map_err(|expected| ConfigError::Value {
+            origin: origin.to_owned(),
+            key: name.to_owned(),
+            value: text.to_owned(),
+            expected,
+        })?;
+        key.set(self, value);
+        Ok(())
+    }
+
+    /// What single keys cannot tell.
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |what: String| Err(ConfigError::Relation(what));
+        let settings = &self.settings;
+        if self.listen.is_empty() || self.data.as_os_str().is_empty() {
+            return wrong("listen and data cannot be empty".to_owned());
+        }
+        if tracing_subscriber::EnvFilter::try_new(&self.log_level).is_err() {
+            return wrong(format!(
+                "log_level cannot be {:?}; expected error, warn, info, debug, trace, or a filter such as wsc_server=debug",
+                self.log_level
+            ));
+        }
+        let host_only = |origin: &str| {
+            origin == "*"
+                || origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+        };
+        if let Some(origin) = settings.origins.iter().find(|origin| !host_only(origin)) {
+            return wrong(format!(
+                "auth.origins cannot have {origin:?}; an origin is like https://app.example, with a scheme and without a path"
+            ));
+        }
+        if settings.ack_ms >= settings.peer.ack_timeout_ms {
+            return wrong("peer.ack_delay must be shorter than peer.ack_timeout".to_owned());
+        }
+        if settings.send_bytes != 0 && (settings.send_bytes as usize) < settings.frame_limit {
+            return wrong("limits.send_bytes must be 0 or at least peer.frame, or the largest frame could never be sent".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The whole configuration as a file that says the same, each key with what it does.
+    pub(crate) fn document(&self) -> String {
+        let mut text = String::new();
+        let mut section = "";
+        for key in KEYS {
+            let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+            if of != section {
+                section = of;
+                let _ = writeln!(text, "[{section}]\n");
+            }
+            let expected = match key.form {
+                Form::Text | Form::List => String::new(),
+                form => format!(" ({})", form.expected()),
+            };
+            let _ = writeln!(text, "# {}{expected}\n# {}", key.doc, key.variable());
+            let _ = writeln!(text, "{name} = {}\n", key.form.write(&key.value(self)));
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+/// Kubernetes puts the addresses of services into every container's environment; one named `wsc` looks like a key.
+fn is_of_a_service(name: &str, value: &str) -> bool {
+    name.contains("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
+        || name.contains("_PORT_") && ["_PORT", "_PROTO", "_ADDR"].iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! One device in a crowd: sends, reads, joins, leaves, and writes down what happened. Never judges it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use wsc_client::{Client, Delivery, Event, Message, Notice, ReceiptError, State, StreamName};
+use wsc_core::backoff::Random;
+use wsc_core::client::Outcome as Settled;
+
+use super::plan::{CHURN, Crowd, Part};
+use super::traffic;
+use crate::history::{Entry, Fact, Outcome, Writer, digest};
+
+/// Unsettled sends above which a device waits.
+const BACKLOG: usize = 1500;
+
+/// What a crowd is told to do, each including the ones before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    Live,
+    /// Send nothing new.
+    Quiet,
+    /// Ask for histories.
+    Audit,
+    /// End in order.
+    End,
+}
+
+/// A device at work.
+#[derive(Clone)]
+pub(super) struct Actor {
+    part: Arc<Part>,
+    life: u32,
+    pub(super) client: Client,
+    writer: Arc<Writer>,
+    handed: Arc<AtomicU64>,
+}
+
+impl Actor {
+    /// Builds the device's client on its outbox file, with everything that follows it.
+    pub(super) async fn start(
+        crowd: &Crowd,
+        part: &Part,
+        handed: Arc<AtomicU64>,
+        tasks: &mut JoinSet<Result<()>>,
+    ) -> Result<Self> {
+        let device = &part.device;
+        let name = format!("{}-{}-{}", device.tenant, device.user, device.device);
+        let file = crowd.folder.join("history").join(format!("{name}.jsonl"));
+        let writer = Arc::new(Writer::open(&file)?);
+        writer.write(Fact::Started { device: device.clone(), life: crowd.life })?;
+        let client = Client::builder(crowd.address.clone())
+            .app("shop")
+            .namespace(device.tenant.clone())
+            .user(device.user.clone())
+            .device(device.device.clone())
+            .groups_to_join(part.groups.clone())
+            .outbox(crowd.folder.join("outbox").join(name))
+            .auto_acknowledge(!part.manual)
+            .build()
+            .await?;
+        let actor = Self { part: Arc::new(part.clone()), life: crowd.life, client, writer, handed };
+        for stream in part.streams() {
+            tasks.spawn(actor.clone().read(stream));
+        }
+        tasks.spawn(actor.clone().hear());
+        tasks.spawn(actor.clone().notice());
+        for group in &part.groups {
+            actor.write(Fact::Joining { device: device.clone(), group: group.clone() })?;
+        }
+        actor.client.connect().await;
+        Ok(actor)
+    }
+
+    fn write(&self, fact: Fact) -> Result<()> {
+        Ok(self.writer.write(fact)?)
+    }
+
+    fn entry(&self, message: &Message<'_>, stream: &str) -> Entry {
+        Entry {
+            device: self.part.device.clone(),
+            stream: stream.to_owned(),
+            epoch: String::new(),
+            seq: message.seq_no,
+            message_id: message.message_id.to_string(),
+            sender: message.sender.to_string(),
+            sender_device: message.sender_client.to_string(),
+            digest: digest(
+                &message.message_type,
+                &message.content,
+                &message.data,
+                message.payload.as_deref(),
+            ),
+        }
+    }
+
+    async fn read(self, name: String) -> Result<()> {
+        let Some(stream) = StreamName::parse(&name).map(StreamName::into_owned) else { return Ok(()) };
+        let mut messages = self.client.messages(stream);
+        while let Some(delivery) = messages.next().await {
+            match &delivery {
+                Delivery::Message(message) => self.write(Fact::Handed(self.entry(message, &name)))?,
+                Delivery::Gap(gap) => self.write(Fact::Missed {
+                    device: self.part.device.clone(),
+                    stream: name.clone(),
+                    from: gap.from,
+                    to: gap.to,
+                    reason: gap.reason.clone(),
+                })?,
+            }
+            delivery.acknowledge();
+            self.handed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn hear(self) -> Result<()> {
+        let mut volatile = self.client.volatile();
+        while let Some(message) = volatile.next().await {
+            self.write(Fact::Heard(self.entry(&message, "")))?;
+        }
+        Ok(())
+    }
+
+    /// Outcomes of sends of an earlier life are told here.
+    async fn notice(self) -> Result<()> {
+        let mut notices = self.client.notices();
+        while let Some(notice) = notices.next().await {
+            let device = self.part.device.clone();
+            match notice {
+                Notice::Event(Event::Settled { message_id, outcome, .. }) => {
+                    if let Some(outcome) = outcome_of(outcome) {
+                        self.write(Fact::Settled { device, message_id, outcome })?;
+                    }
+                }
+                Notice::Unread { stream, from, to } => {
+                    self.write(Fact::Closed { device, why: format!("{stream} unread {from} to {to}") })?;
+                }
+                Notice::StorageFailed(why) => self.write(Fact::Closed { device, why })?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down connections, and shortens the waits between them: the run is short.
+    pub(super) async fn follow(self, mut random: Random) -> Result<()> {
+        let mut states = self.client.states();
+        let mut told = false;
+        loop {
+            let state = states.borrow_and_update().clone();
+            let device = self.part.device.clone();
+            match state {
+                State::Connected => {
+                    self.write(Fact::Connected { device: device.clone() })?;
+                    for group in self.part.groups.iter().filter(|_| !told) {
+                        self.write(Fact::Joined { device: device.clone(), group: group.clone() })?;
+                    }
+                    told = true;
+                }
+                State::Closed(wsc_client::Closed::Application) => return Ok(()),
+                State::Closed(why) => {
+                    self.write(Fact::Closed { device, why: format!("{why:?}") })?;
+                    sleep(Duration::from_millis(500)).await;
+                    self.client.connect().await;
+                }
+                State::Waiting { .. } => {
+                    let pause = sleep(Duration::from_millis(random.up_to(600)));
+                    tokio::select! {
+                        () = pause => self.client.network_changed(true).await,
+                        changed = states.changed() => if changed.is_err() { return Ok(()) },
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            if states.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends in bursts, at its rate on average.
+    pub(super) async fn send(self, mut orders: watch::Receiver<Order>, mut random: Random) -> Result<()> {
+        let mut number = 0;
+        loop {
+            let burst = 1 + random.up_to(11);
+            let pause = random.up_to(2 * 60_000 * burst / self.part.rate.max(1));
+            tokio::select! {
+                () = sleep(Duration::from_millis(pause)) => {}
+                _ = orders.wait_for(|order| *order > Order::Live) => return Ok(()),
+            }
+            if self.client.sync().saved > BACKLOG {
+                continue;
+            }
+            let mut sends = Vec::new();
+            for _ in 0..burst {
+                number += 1;
+                let (message, sending) = traffic::message(&self.part, self.life, number, &mut random);
+                let (message_id, volatile) = (sending.message_id.clone(), sending.volatile);
+                self.write(Fact::Sending(sending))?;
+                sends.push(self.clone().one(message, message_id, volatile));
+            }
+            // Polled in this order the first time: that is the order of the sends.
+            for outcome in join_all(sends).await {
+                outcome?;
+            }
+        }
+    }
+
+    async fn one(self, message: Message<'static>, message_id: String, volatile: bool) -> Result<()> {
+        let device = self.part.device.clone();
+        let receipt = match self.client.send(message).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                return self.write(Fact::Declined { device, message_id, why: error.to_string() });
+            }
+        };
+        self.write(Fact::Taken { device: device.clone(), message_id: message_id.clone() })?;
+        if volatile {
+            return Ok(());
+        }
+        tokio::spawn(async move {
+            let outcome = match receipt.accepted().await {
+                Ok(accepted) => Outcome::Accepted {
+                    stream: accepted.stream.map(|stream| stream.to_string()).unwrap_or_default(),
+                    seq: accepted.seq,
+                },
+                Err(ReceiptError::Refused { code, reason }) => {
+                    Outcome::Refused(format!("{reason} ({})", code.number()))
+                }
+                Err(ReceiptError::Unknown) => Outcome::Unknown,
+                Err(ReceiptError::Expired) => Outcome::Expired,
+                Err(_) => return Ok(()),
+            };
+            self.write(Fact::Settled { device, message_id, outcome })
+        });
+        Ok(())
+    }
+
+    /// Joins and leaves a group; ends as a member or not.
+    pub(super) async fn churn(self, mut orders: watch::Receiver<Order>, mut random: Random) -> Result<()> {
+        let group = self.client.group(CHURN);
+        let (device, name) = (self.part.device.clone(), CHURN.to_owned());
+        for turn in 0_u64.. {
+            tokio::select! {
+                () = sleep(Duration::from_millis(500 + random.up_to(5000))) => {}
+                _ = orders.wait_for(|order| *order > Order::Live) => return Ok(()),
+            }
+            let (device, name) = (device.clone(), name.clone());
+            if turn % 2 == 0 {
+                self.write(Fact::Joining { device: device.clone(), group: name.clone() })?;
+                if group.join().await.is_ok() {
+                    self.write(Fact::Joined { device, group: name })?;
+                }
+            } else {
+                self.write(Fact::Leaving { device: device.clone(), group: name.clone() })?;
+                if group.leave().await.is_ok() {
+                    self.write(Fact::Left { device, group: name })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is under way for it.
+    pub(super) fn is_quiet(&self) -> bool {
+        let sync = self.client.sync();
+        self.client.state() == State::Connected && sync.saved + sync.unsaved == 0 && sync.caught_up
+    }
+
+    /// Asks for the whole history of its streams, and says that it is quiet.
+    pub(super) async fn audit(&self) -> Result<()> {
+        let device = &self.part.device;
+        for name in &self.part.audits {
+            let Some(stream) = StreamName::parse(name).map(StreamName::into_owned) else { continue };
+            let (mut from, mut first) = (None, None);
+            loop {
+                let Ok(page) = self.client.history(stream.clone(), from, 500, false).await else {
+                    sleep(Duration::from_millis(300)).await;
+                    continue;
+                };
+                for message in &page.messages {
+                    self.write(Fact::Kept(self.entry(message, name)))?;
+                }
+                let begin = *first.get_or_insert_with(|| page.floor.max(1));
+                if !page.more {
+                    let (device, stream) = (device.clone(), name.clone());
+                    self.write(Fact::Looked { device, stream, from: begin, to: page.head })?;
+                    break;
+                }
+                from = Some(page.to + 1);
+            }
+        }
+        self.write(Fact::Quiet { device: device.clone() })
+    }
+
+    /// Ends in order.
+    pub(super) async fn end(&self) -> Result<()> {
+        self.client.close().await;
+        self.write(Fact::Stopped { device: self.part.device.clone() })
+    }
+
+    /// The files of devices' histories stand in this folder.
+    pub(super) fn folders(folder: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(folder.join("history"))?;
+        std::fs::create_dir_all(folder.join("outbox"))
+    }
+}
+
+fn outcome_of(outcome: Settled) -> Option<Outcome> {
+    match outcome {
+        Settled::Accepted { stream, seq, .. } => Some(Outcome::Accepted { stream: stream?.to_string(), seq }),
+        Settled::Refused { code, reason, .. } => {
+            Some(Outcome::Refused(format!("{reason} ({})", code.number())))
+        }
+        Settled::Unknown => Some(Outcome::Unknown),
+        Settled::Expired => Some(Outcome::Expired),
+        Settled::Cancelled | Settled::Dropped | Settled::Sent => None,
+    }
+}

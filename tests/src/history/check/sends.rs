@@ -1,0 +1,58 @@
+//! 6: a send ends once, and what is refused, expired or was never taken reaches nobody.
+
+use std::collections::HashSet;
+
+use super::index::{Index, Key, Sent};
+use super::{Faults, Rule};
+use crate::history::event::Outcome;
+
+pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
+    let met: HashSet<Key<'_>> = index.met.iter().map(super::index::Met::key).collect();
+    for (key, sent) in &index.messages {
+        count(sent, faults);
+        once(*key, sent, faults);
+        let Some(lives) = index.devices.get(&sent.sending.device) else { continue };
+        let told = !sent.outcomes.is_empty() || sent.declined;
+        if lives.quiet && !told && sent.taken && !sent.sending.volatile {
+            if sent.life == lives.life {
+                let what = format!("{} of {} was never settled", key.id, sent.sending.device);
+                faults.add(Rule::Settled, Some(&sent.sending.device), Some(*key), what);
+            } else {
+                faults.report.untold += 1;
+            }
+        }
+        let nowhere = sent.declined
+            || matches!(sent.outcomes.first(), Some((Outcome::Refused(_) | Outcome::Expired, ..)));
+        if nowhere && met.contains(key) {
+            let what = format!("{} of {} was not accepted, and yet stored", key.id, sent.sending.device);
+            faults.add(Rule::Settled, Some(&sent.sending.device), Some(*key), what);
+        }
+    }
+}
+
+fn count(sent: &Sent<'_>, faults: &mut Faults<'_>) {
+    let report = &mut faults.report;
+    report.sent += u64::from(!sent.declined);
+    match sent.outcomes.first() {
+        Some((Outcome::Accepted { .. }, ..)) => report.accepted += 1,
+        Some((Outcome::Refused(_), ..)) => report.refused += 1,
+        Some((Outcome::Unknown, ..)) => report.unknown += 1,
+        Some((Outcome::Expired, ..)) => report.expired += 1,
+        None => {}
+    }
+}
+
+/// A process that was killed may hear of an outcome again in its next life; it must be the same.
+fn once(key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
+    for pair in sent.outcomes.windows(2) {
+        let [(first, life, _), (second, next, _)] = pair else { continue };
+        let device = &sent.sending.device;
+        if life == next {
+            let what = format!("{} of {device} was settled twice: {first:?}, then {second:?}", key.id);
+            faults.add(Rule::Settled, Some(device), Some(key), what);
+        } else if first != second {
+            let what = format!("{} of {device} was settled in two ways: {first:?} and {second:?}", key.id);
+            faults.add(Rule::Settled, Some(device), Some(key), what);
+        }
+    }
+}

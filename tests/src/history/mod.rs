@@ -1,0 +1,10 @@
+//! Histories of whole systems: what was sent, settled, handed over, covered on the wire, killed; and whether it kept the
+//! promise. Shares no code with the client or the hub: it would repeat their mistakes.
+
+mod check;
+mod event;
+mod writer;
+
+pub use check::{Report, Rule, Violation, check};
+pub use event::{Cover, Device, Entry, Event, Fact, Outcome, Sending, Target, digest};
+pub use writer::{Writer, read, read_all};
