@@ -58,6 +58,7 @@ mod timers;
 mod token;
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 pub use action::Action;
 pub use config::{Config, Identity, Storage};
@@ -124,13 +125,13 @@ pub struct Client {
     session: Session,
     timers: Timers,
     outbox: Outbox,
-    volatile: VecDeque<send::Volatile>,
+    volatile: Vec<send::Volatile>,
     inboxes: Inboxes,
     receipts: Receipts,
     requests: Requests,
     token: token::Token,
     /// When the closes 1002, 1007, 1009 of the last minute came.
-    malformed: VecDeque<Timestamp>,
+    malformed: Vec<Timestamp>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
 }
@@ -159,12 +160,12 @@ impl Client {
             session,
             timers: Timers::default(),
             outbox: Outbox::default(),
-            volatile: VecDeque::new(),
+            volatile: Vec::new(),
             inboxes: Inboxes::default(),
             receipts: Receipts::new(config.receipts),
             requests: Requests::default(),
             token: token::Token::new(config.token.clone()),
-            malformed: VecDeque::new(),
+            malformed: Vec::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             config,

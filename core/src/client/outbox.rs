@@ -119,7 +119,14 @@ impl Outbox {
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<SavedSend> {
-        let gone = self.waiting.remove(index)?.send;
+        // Those before it, which are few, move up; the deque's own way is much code.
+        if index >= self.waiting.len() {
+            return None;
+        }
+        for before in (0..index).rev() {
+            self.waiting.swap(before, before + 1);
+        }
+        let gone = self.waiting.pop_front()?.send;
         self.bytes = self.bytes.saturating_sub(gone.cost());
         if index < self.flying {
             self.flying -= 1;

@@ -1,14 +1,13 @@
 //! Messages whose receipts are waited for: a bounded list, asked for again after each connect. A stage never goes back.
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Client;
 use super::event::{Event, SendId, Stage};
 use super::requests::Purpose;
-use crate::frame::{Query, Receipt, parse_receipts};
+use crate::frame::{Receipt, encode_receipts, parse_receipts};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -21,10 +20,10 @@ struct Followed {
 
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    followed: VecDeque<Followed>,
+    followed: Vec<Followed>,
     limit: usize,
     /// Ids to be asked for on this connection.
-    doubtful: VecDeque<String>,
+    doubtful: Vec<String>,
     asking: bool,
 }
 
@@ -46,18 +45,17 @@ impl Receipts {
 impl Client {
     /// An accepted message wants receipts. Was it accepted on an earlier connection, hints may have been missed.
     pub(super) fn follow(&mut self, now: Timestamp, send: SendId, message_id: String, doubtful: bool) {
-        if self.receipts.followed.len() >= self.receipts.limit
-            && let Some(Followed { send, message_id, .. }) = self.receipts.followed.pop_front()
-        {
+        if self.receipts.followed.len() >= self.receipts.limit && !self.receipts.followed.is_empty() {
+            let Followed { send, message_id, .. } = self.receipts.followed.remove(0);
             self.event(Event::ReceiptEnded { send, message_id });
         }
         if self.receipts.limit == 0 {
             return self.event(Event::ReceiptEnded { send, message_id });
         }
         if doubtful {
-            self.receipts.doubtful.push_back(message_id.clone());
+            self.receipts.doubtful.push(message_id.clone());
         }
-        self.receipts.followed.push_back(Followed { send, message_id, stage: Stage::Accepted });
+        self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted });
         if doubtful {
             self.ask_receipts(now);
         }
@@ -68,14 +66,11 @@ impl Client {
         if self.receipts.asking || self.receipts.doubtful.is_empty() || !self.is_live() {
             return;
         }
-        let mut message_ids = Vec::new();
-        while message_ids.len() < limits::QUERY_IDS
-            && let Some(id) = self.receipts.doubtful.pop_front()
-        {
-            message_ids.push(id.into());
-        }
+        let rest = self.receipts.doubtful.len().min(limits::QUERY_IDS);
+        let rest = self.receipts.doubtful.split_off(rest);
+        let message_ids = core::mem::replace(&mut self.receipts.doubtful, rest);
         self.receipts.asking = true;
-        self.ask(now, Purpose::Receipts, Query::Receipts { message_ids });
+        self.ask(now, Purpose::Receipts, &mut |id, out| encode_receipts(id, &message_ids, out));
     }
 
     pub(super) fn receipts_answered(&mut self, now: Timestamp, data: &str) {
@@ -129,9 +124,8 @@ impl Client {
 
     fn unfollow(&mut self, message_id: &str) {
         let found = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
-        if let Some(Followed { send, message_id, .. }) =
-            found.and_then(|index| self.receipts.followed.remove(index))
-        {
+        if let Some(index) = found {
+            let Followed { send, message_id, .. } = self.receipts.followed.remove(index);
             self.event(Event::ReceiptEnded { send, message_id });
         }
     }

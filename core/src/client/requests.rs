@@ -1,15 +1,13 @@
 //! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
 
 use alloc::borrow::ToOwned as _;
-use alloc::collections::VecDeque;
 use alloc::string::String;
-use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{self, Query, Request, encode_query};
+use crate::frame::{self, Query, Request, encode_query, encode_read, write_number};
 use crate::message::{Message, take_string};
 use crate::names::StreamName;
 use crate::time::Timestamp;
@@ -46,7 +44,7 @@ struct Mark {
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    pending: VecDeque<Pending>,
+    pending: Vec<Pending>,
     last: u64,
     marks: Vec<Mark>,
 }
@@ -55,7 +53,11 @@ impl Client {
     /// Asks the hub. The answer, or why there is none, comes as an event with this id.
     #[must_use = "the answer comes with this id"]
     pub fn request(&mut self, now: Timestamp, query: Query<'static>) -> RequestId {
-        self.ask(now, Purpose::Application, query)
+        let mut request = Request { id: "".into(), query };
+        self.ask(now, Purpose::Application, &mut |id, out| {
+            request.id = id.to_owned().into();
+            encode_query(&request, out);
+        })
     }
 
     /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
@@ -87,12 +89,18 @@ impl Client {
             let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
             mark.asked = true;
             let (stream, peer, seq) = (mark.stream.clone(), mark.peer.clone(), mark.seq);
-            let query = Query::Read { stream: stream.clone(), peer: peer.clone().into(), seq };
-            self.ask(now, Purpose::Mark(stream, peer, seq), query);
+            let purpose = Purpose::Mark(stream.clone(), peer.clone(), seq);
+            self.ask(now, purpose, &mut |id, out| encode_read(id, &stream, &peer, seq, out));
         }
     }
 
-    pub(super) fn ask(&mut self, now: Timestamp, purpose: Purpose, query: Query<'static>) -> RequestId {
+    /// `write` writes the request under the id given.
+    pub(super) fn ask(
+        &mut self,
+        now: Timestamp,
+        purpose: Purpose,
+        write: &mut dyn FnMut(&str, &mut String),
+    ) -> RequestId {
         self.requests.last += 1;
         let id = RequestId(self.requests.last);
         let error = if !self.is_live() {
@@ -100,10 +108,11 @@ impl Client {
         } else if purpose == Purpose::Application && self.requests.pending.len() >= self.config.requests {
             RequestError::TooMany
         } else {
-            let mut text = String::new();
-            encode_query(&Request { id: id.0.to_string().into(), query }, &mut text);
+            let (mut number, mut text) = (String::new(), String::new());
+            write_number(&mut number, id.0);
+            write(&number, &mut text);
             if text.len() <= self.session.frame_limit {
-                self.requests.pending.push_back(Pending { id, purpose });
+                self.requests.pending.push(Pending { id, purpose });
                 self.timers.start(Timer::Requests, now + ANSWER_MS);
                 self.transmit(now, text);
                 return id;
@@ -118,12 +127,14 @@ impl Client {
     }
 
     fn pending(&self, request_id: &str) -> Option<usize> {
-        let id = RequestId(request_id.parse().ok()?);
-        self.requests.pending.iter().position(|pending| pending.id == id)
+        let mut pending = self.requests.pending.iter();
+        let id = RequestId(number(request_id)?);
+        pending.position(|pending| pending.id == id)
     }
 
     fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Pending> {
-        let done = self.pending(request_id).and_then(|index| self.requests.pending.remove(index))?;
+        let index = self.pending(request_id)?;
+        let done = self.requests.pending.remove(index);
         self.timers.stop(Timer::Requests);
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
@@ -206,7 +217,8 @@ impl Client {
     }
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
-        if let Some(oldest) = self.requests.pending.pop_front() {
+        if !self.requests.pending.is_empty() {
+            let oldest = self.requests.pending.remove(0);
             self.end_request(oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {
@@ -226,9 +238,19 @@ impl Client {
     pub(super) fn detach_requests(&mut self) {
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
-        while let Some(pending) = self.requests.pending.pop_front() {
+        for pending in core::mem::take(&mut self.requests.pending) {
             self.end_request(pending, RequestError::Disconnected);
         }
         self.receipts.detach();
     }
+}
+
+/// The id in an answer; a smaller reader than the one of the standard library.
+fn number(text: &str) -> Option<u64> {
+    let mut value = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value).filter(|_| !text.is_empty())
 }

@@ -173,7 +173,7 @@ impl Client {
             if !self.is_live() || self.volatile.len() >= VOLATILE { Outcome::Dropped } else { Outcome::Sent };
         if outcome == Outcome::Sent && require_ack {
             let until = now + limits::SEND_TIMEOUT_MS;
-            self.volatile.push_back(Volatile { send, message_id, until });
+            self.volatile.push(Volatile { send, message_id, until });
             self.timers.start(Timer::Volatile, until);
             self.transmit_saved(now, frame);
             return send;
@@ -268,9 +268,8 @@ impl Client {
         let Some(index) = self.volatile.iter().position(|volatile| volatile.message_id == message_id) else {
             return false;
         };
-        if let Some(volatile) = self.volatile.remove(index) {
-            self.event(Event::Settled { send: volatile.send, message_id: volatile.message_id, outcome });
-        }
+        let Volatile { send, message_id, .. } = self.volatile.remove(index);
+        self.event(Event::Settled { send, message_id, outcome });
         self.watch_volatile();
         true
     }
@@ -292,26 +291,28 @@ impl Client {
     pub(super) fn detach_sends(&mut self) {
         self.outbox.ground();
         self.timers.stop(Timer::Sends);
-        while let Some(Volatile { send, message_id, .. }) = self.volatile.pop_front() {
-            self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
-        }
-        self.watch_volatile();
+        self.end_volatile(self.volatile.len());
         self.watch_expiry();
         self.watch_unknown();
     }
 
     fn watch_volatile(&mut self) {
         self.timers.stop(Timer::Volatile);
-        if let Some(oldest) = self.volatile.front() {
+        if let Some(oldest) = self.volatile.first() {
             self.timers.set(Timer::Volatile, oldest.until);
         }
     }
 
     pub(super) fn volatile_timed_out(&mut self, now: Timestamp) {
-        while self.volatile.front().is_some_and(|oldest| oldest.until <= now) {
-            if let Some(Volatile { send, message_id, .. }) = self.volatile.pop_front() {
-                self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
-            }
+        let waits = self.volatile.iter().position(|volatile| volatile.until > now);
+        self.end_volatile(waits.unwrap_or(self.volatile.len()));
+    }
+
+    /// The oldest were not answered.
+    fn end_volatile(&mut self, count: usize) {
+        let rest = self.volatile.split_off(count);
+        for Volatile { send, message_id, .. } in core::mem::replace(&mut self.volatile, rest) {
+            self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
         }
         self.watch_volatile();
     }

@@ -1,13 +1,14 @@
 //! Streams opened, read, acknowledged and closed.
 
 use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 
 use super::event::{Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
 use super::saved::{Change, SavedCursor};
 use super::{Client, Storage, Timer};
 use crate::codes::CloseCode;
-use crate::frame::{ClientFrame, OpenStream, Range};
+use crate::frame::{OpenStream, Range, encode_acknowledge};
 use crate::message::Message;
 use crate::names::StreamName;
 use crate::time::Timestamp;
@@ -50,7 +51,9 @@ impl Client {
         let (stream, answered) = (inbox.name.clone(), before - inbox.taken());
         self.inboxes.sub_taken(answered);
         if let (Some(seq), true) = (position, self.is_live()) {
-            self.transmit_frame(now, &ClientFrame::Acknowledge { stream, seq });
+            let mut text = String::new();
+            encode_acknowledge(&stream, seq, &mut text);
+            self.transmit(now, text);
         }
         if self.config.storage != Storage::None {
             self.store_cursor(index);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::requests::Purpose;
 use super::{Client, Closed, Phase, Timer};
 use crate::client::Action;
-use crate::frame::Query;
+use crate::frame::encode_refresh;
 use crate::time::Timestamp;
 
 /// The provider has this long to answer, in milliseconds.
@@ -76,7 +76,7 @@ impl Client {
                 self.watch_token(now);
                 if !same {
                     let token = self.token.text.clone().unwrap_or_default();
-                    self.ask(now, Purpose::Refresh, Query::Refresh { token: token.into() });
+                    self.ask(now, Purpose::Refresh, &mut |id, out| encode_refresh(id, &token, out));
                 }
             }
             _ => {}

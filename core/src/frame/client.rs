@@ -1,18 +1,15 @@
-//! Frames from a client: decoding and encoding.
+//! Frames from a client: decoding.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
-use super::message::{check_length, read_message, split_binary, write_binary, write_message};
+use super::message::{check_length, read_message, split_binary};
 use super::scan::Scanner;
-use super::write::ObjectWriter;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
 use crate::limits;
-use crate::message::{FieldError, Message, Text};
+use crate::message::FieldError;
 use crate::names::{StreamName, is_id, is_message_id};
 
 /// Reads a text frame from a client.
@@ -256,160 +253,4 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query
             }
         }
     }))
-}
-
-/// Writes any frame but a binary message.
-pub fn encode_client(frame: &ClientFrame<'_>, out: &mut String) {
-    match frame {
-        ClientFrame::Connect(connect) => encode_connect(connect, out),
-        ClientFrame::Message(message) => write_message(out, message),
-        ClientFrame::Request(request) => encode_query(request, out),
-        ClientFrame::Acknowledge { stream, seq } => {
-            let mut writer = ObjectWriter::new(out);
-            writer
-                .text("message_type", "ack")
-                .text("stream", &stream.to_string())
-                .count("seq_no", *seq)
-                .end();
-        }
-        ClientFrame::AcknowledgeMessage { message_id } => {
-            ObjectWriter::new(out).text("message_type", "ack").text("message_id", message_id).end();
-        }
-    }
-}
-
-/// Writes a message without a payload.
-pub fn encode_message(message: &Message<'_>, out: &mut String) {
-    write_message(out, message);
-}
-
-/// Writes a message with a payload as a binary frame.
-pub fn encode_client_binary(message: &Message<'_>, out: &mut Vec<u8>) {
-    write_binary(out, message);
-}
-
-/// Writes `connect`.
-pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
-    let mut writer = ObjectWriter::new(out);
-    writer
-        .text("message_type", "connect")
-        .count("protocol", connect.protocol)
-        .text("token", &connect.token)
-        .text("device_id", &connect.device_id)
-        .text("client", &connect.client)
-        .text("start", &connect.start)
-        .text("user_id", &connect.user_id)
-        .text("user_type", &connect.user_type)
-        .text("app_id", &connect.app_id)
-        .text("namespace", &connect.namespace)
-        .text("group_id", &connect.group_id);
-    if !connect.cursors.is_empty() {
-        writer.object("cursors", |writer| {
-            for cursor in &connect.cursors {
-                let mut name = String::new();
-                super::write::write_string(&mut name, &cursor.stream.to_string());
-                // The name is written as a JSON string already; its quotes are those of the member.
-                writer.object(name.get(1..name.len() - 1).unwrap_or_default(), |writer| {
-                    writer.text("epoch", &cursor.epoch).count("seq", cursor.seq);
-                });
-            }
-        });
-    }
-    if let Some(groups) = &connect.groups {
-        if groups.is_empty() {
-            writer.raw("groups", "[]");
-        } else {
-            writer.list("groups", groups);
-        }
-    }
-    writer.end();
-}
-
-/// Writes a request.
-pub fn encode_query(request: &Request<'_>, out: &mut String) {
-    let mut writer = ObjectWriter::new(out);
-    writer.text("message_type", query_type(&request.query)).text("message_id", &request.id);
-    fn paged(data: &mut ObjectWriter<'_>, limit: u64, after: &Text<'_>) {
-        data.number("limit", limit).text("after", after);
-    }
-    match &request.query {
-        Query::Ping | Query::HealthCheck => {}
-        Query::Read { stream, peer, seq } => {
-            writer.text("stream", &stream.to_string()).text("peer", peer).count("seq_no", *seq);
-        }
-        Query::GroupJoin { group } | Query::GroupLeave { group } => {
-            writer.list("group_ids", core::slice::from_ref(group));
-        }
-        Query::Fetch { stream, from, limit, reverse } => {
-            writer.text("stream", &stream.to_string()).number("limit", *limit).flag("reverse", *reverse);
-            if let Some(from) = from {
-                writer.count("from", *from);
-            }
-        }
-        Query::Refresh { token } => {
-            writer.text("token", token);
-        }
-        query => {
-            writer.object("data", |data| match query {
-                Query::GroupRemove { group, user } => {
-                    data.text("group_id", group).text("user_id", user);
-                }
-                Query::GroupDisband { group } | Query::Observe { group } | Query::Unobserve { group } => {
-                    data.text("group_id", group);
-                }
-                Query::Kick { user, device, reason } => {
-                    data.text("user_id", user).text("device_id", device).text("reason", reason);
-                }
-                Query::GroupMembers { group, limit, after }
-                | Query::GetOnlineUsers { group, limit, after } => {
-                    data.text("group_id", group);
-                    paged(data, *limit, after);
-                }
-                Query::Receipts { message_ids } => {
-                    data.list("message_ids", message_ids);
-                }
-                Query::Conversations { limit, after } => paged(data, *limit, after),
-                Query::CheckUserStatus { users } => {
-                    data.list("user_ids", users);
-                }
-                Query::Watch { users, group } | Query::Unwatch { users, group } => {
-                    data.list("user_ids", users).text("group_id", group);
-                }
-                Query::SetStatus { status } => {
-                    data.text("status", status);
-                }
-                Query::GetUserInfo { user } => {
-                    data.text("user_id", user);
-                }
-                _ => {}
-            });
-        }
-    }
-    writer.end();
-}
-
-fn query_type(query: &Query<'_>) -> &'static str {
-    match query {
-        Query::Ping => "ping",
-        Query::Read { .. } => "read",
-        Query::GroupJoin { .. } => "group_join",
-        Query::GroupLeave { .. } => "group_leave",
-        Query::GroupRemove { .. } => "group_remove",
-        Query::GroupDisband { .. } => "group_disband",
-        Query::Kick { .. } => "kick",
-        Query::GroupMembers { .. } => "group_members",
-        Query::Fetch { .. } => "fetch",
-        Query::Receipts { .. } => "receipts",
-        Query::Conversations { .. } => "conversations",
-        Query::CheckUserStatus { .. } => "check_user_status",
-        Query::GetOnlineUsers { .. } => "get_online_users",
-        Query::Watch { .. } => "watch",
-        Query::Unwatch { .. } => "unwatch",
-        Query::SetStatus { .. } => "user_status_changed",
-        Query::Observe { .. } => "observe",
-        Query::Unobserve { .. } => "unobserve",
-        Query::Refresh { .. } => "refresh",
-        Query::GetUserInfo { .. } => "get_user_info",
-        Query::HealthCheck => "health_check",
-    }
 }

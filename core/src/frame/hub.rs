@@ -3,13 +3,12 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};
 use super::scan::Scanner;
-use super::write::{ObjectWriter, write_string};
+use super::write::ObjectWriter;
 use super::{
     Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, HubFrame, OpenStream, Range, Receipt,
 };
@@ -189,7 +188,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
                 .text("message_id", &accepted.message_id)
                 .text("status", "accepted");
             if let Some(stream) = &accepted.stream {
-                writer.text("stream", &stream.to_string());
+                writer.stream(stream);
             }
             writer
                 .number("seq_no", accepted.seq_no)
@@ -231,7 +230,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
                 },
             );
             if let Some(open) = &change.opened {
-                writer.text("stream", &open.stream.to_string());
+                writer.stream(&open.stream);
                 write_open(&mut writer, open);
             }
         }
@@ -251,7 +250,7 @@ pub fn encode_hub_binary(message: &Message<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_range(writer: &mut ObjectWriter<'_>, range: &Range<'_>) {
-    writer.text("stream", &range.stream.to_string()).count("from", range.from).count("to", range.to);
+    writer.stream(&range.stream).count("from", range.from).count("to", range.to);
 }
 
 fn write_open(writer: &mut ObjectWriter<'_>, open: &OpenStream<'_>) {
@@ -279,12 +278,7 @@ fn write_connected(writer: &mut ObjectWriter<'_>, connected: &Connected<'_>) {
         })
         .object("streams", |streams| {
             for open in &connected.streams {
-                let mut name = String::new();
-                write_string(&mut name, &open.stream.to_string());
-                // The name is written as a JSON string already; its quotes are those of the member.
-                streams.object(name.get(1..name.len() - 1).unwrap_or_default(), |writer| {
-                    write_open(writer, open)
-                });
+                streams.stream_object(&open.stream, |writer| write_open(writer, open));
             }
         });
 }

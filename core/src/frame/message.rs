@@ -71,9 +71,7 @@ pub(super) fn write_place(
     request_id: &str,
 ) {
     if let Some(stream) = stream {
-        let mut name = String::new();
-        stream.write(&mut name);
-        writer.text("stream", &name);
+        writer.stream(stream);
     }
     writer.number("seq_no", seq).text("source", source).text("request_id", request_id);
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 mod answer;
 mod client;
+mod encode;
 mod entry;
 mod fields;
 mod hub;
@@ -19,12 +20,14 @@ pub use answer::{
     ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-pub use client::{
-    decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_message,
-    encode_query,
+pub use client::{decode_client, decode_client_binary};
+pub(crate) use encode::{
+    encode_acknowledge, encode_ping, encode_read, encode_receipts, encode_refresh, write_connect,
 };
+pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
+pub(crate) use write::write_number;
 pub use write::{ObjectWriter, write_string};
 
 use alloc::borrow::Cow;
