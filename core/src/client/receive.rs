@@ -1,26 +1,33 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
+use alloc::boxed::Box;
+
 use super::event::{Event, Fault, Outcome, Presence};
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{
-    self, Connected, DecodeError, ErrorFrame, GroupChanged, HubFrame, decode_hub, decode_hub_binary,
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, Range, Receipt, Recipient, read_hub,
+    read_hub_binary,
 };
 use crate::limits;
-use crate::message::{Message, take_string};
+use crate::message::{Message, Text, take_string};
 use crate::time::Timestamp;
 
 impl Client {
     /// A text frame came.
     pub fn handle_text(&mut self, now: Timestamp, link: Link, text: &str) {
         if self.listens(link) {
-            self.handle_frame(now, decode_hub(text));
+            self.heard(now);
+            let read = read_hub(text, &mut Incoming { client: self, now });
+            self.check(read);
         }
     }
 
     /// A binary frame came.
     pub fn handle_binary(&mut self, now: Timestamp, link: Link, bytes: &[u8]) {
         if self.listens(link) {
-            self.handle_frame(now, decode_hub_binary(bytes));
+            self.heard(now);
+            let read = read_hub_binary(bytes, &mut Incoming { client: self, now });
+            self.check(read);
         }
     }
 
@@ -28,42 +35,20 @@ impl Client {
         link == self.link && matches!(self.phase, Phase::Greeting | Phase::Live)
     }
 
-    /// A frame is given on by reference and let go of in one place: what is taken out of it by value would leave the
-    /// rest to be let go of, field by field, at every way out.
-    fn handle_frame(&mut self, now: Timestamp, frame: Result<HubFrame<'_>, DecodeError>) {
-        self.heard(now);
-        let mut frame = match frame {
-            Ok(frame) => frame,
-            // A frame that held an entry leaves a hole, which the next one shows.
-            Err(error) => return self.event(Event::Fault(Fault::Frame(error))),
-        };
-        match &mut frame {
-            HubFrame::Error(error) => self.on_error(now, error),
-            HubFrame::Notice { message_type, data, content } => {
-                if message_type == "server_status" {
-                    self.plan_leaving(now, data);
-                }
-                self.event(Event::Notice {
-                    message_type: take_string(message_type),
-                    data: take_string(data),
-                    content: take_string(content),
-                });
-            }
-            HubFrame::Connected(connected) if !self.is_live() => self.on_connected(now, connected),
-            HubFrame::Connected(_) => self.unexpected("connected twice"),
-            _ if !self.is_live() => self.unexpected("a frame before connected"),
-            HubFrame::Message(message) => self.on_message(now, message),
-            HubFrame::Skip(range) => self.on_skip(now, range),
-            HubFrame::Gap { range, reason } => self.on_gap(now, range, reason),
-            HubFrame::Accepted(accepted) => self.on_accepted(now, accepted),
-            HubFrame::Receipt(receipt) => self.on_receipt(receipt),
-            HubFrame::Answer(answer) => self.on_answer(now, answer),
-            HubFrame::GroupChanged(change) => self.on_group_changed(now, change),
-            HubFrame::Presence { message_type, data } => {
-                let (message_type, data) = (take_string(message_type), take_string(data));
-                self.event(Event::Presence(Presence { message_type, data }));
-            }
+    /// A frame that held an entry and was not understood leaves a hole, which the next one shows.
+    fn check(&mut self, read: Result<(), DecodeError>) {
+        if let Err(error) = read {
+            self.event(Event::Fault(Fault::Frame(error)));
         }
+    }
+
+    /// Whether a frame may come now that needs a connection.
+    fn admits(&mut self) -> bool {
+        let live = self.is_live();
+        if !live {
+            self.unexpected("a frame before connected");
+        }
+        live
     }
 
     pub(super) fn unexpected(&mut self, what: &'static str) {
@@ -134,12 +119,92 @@ impl Client {
         if !change.request_id.is_empty() {
             let request_id = core::mem::take(&mut change.request_id);
             let (message_type, data) = ("group_changed".into(), "".into());
-            self.on_answer(now, &mut frame::Answer { request_id, message_type, data, server_time_ms: 0 });
+            self.on_answer(now, &mut Answer { request_id, message_type, data, server_time_ms: 0 });
         }
         self.event(Event::GroupChanged {
             group: take_string(&mut change.group),
             action: take_string(&mut change.action),
             user: take_string(&mut change.user),
+        });
+    }
+}
+
+/// The client while it takes one frame.
+struct Incoming<'c> {
+    client: &'c mut Client,
+    now: Timestamp,
+}
+
+impl<'a> Recipient<'a> for Incoming<'_> {
+    fn connected(&mut self, mut connected: Box<Connected<'a>>) {
+        if self.client.is_live() {
+            self.client.unexpected("connected twice");
+        } else {
+            self.client.on_connected(self.now, &mut connected);
+        }
+    }
+
+    fn skip(&mut self, range: Range<'a>) {
+        if self.client.admits() {
+            self.client.on_skip(self.now, &range);
+        }
+    }
+
+    fn gap(&mut self, range: Range<'a>, reason: Text<'a>) {
+        if self.client.admits() {
+            self.client.on_gap(self.now, &range, &reason);
+        }
+    }
+
+    fn accepted(&mut self, mut accepted: Accepted<'a>) {
+        if self.client.admits() {
+            self.client.on_accepted(self.now, &mut accepted);
+        }
+    }
+
+    fn error(&mut self, mut error: ErrorFrame<'a>) {
+        self.client.on_error(self.now, &mut error);
+    }
+
+    fn message(&mut self, mut message: Box<Message<'a>>) {
+        if self.client.admits() {
+            self.client.on_message(self.now, &mut message);
+        }
+    }
+
+    fn receipt(&mut self, receipt: Receipt<'a>) {
+        if self.client.admits() {
+            self.client.on_receipt(&receipt);
+        }
+    }
+
+    fn answer(&mut self, mut answer: Answer<'a>) {
+        if self.client.admits() {
+            self.client.on_answer(self.now, &mut answer);
+        }
+    }
+
+    fn group_changed(&mut self, mut change: Box<GroupChanged<'a>>) {
+        if self.client.admits() {
+            self.client.on_group_changed(self.now, &mut change);
+        }
+    }
+
+    fn presence(&mut self, mut message_type: Text<'a>, mut data: Text<'a>) {
+        if self.client.admits() {
+            let (message_type, data) = (take_string(&mut message_type), take_string(&mut data));
+            self.client.event(Event::Presence(Presence { message_type, data }));
+        }
+    }
+
+    fn notice(&mut self, mut message_type: Text<'a>, mut data: Text<'a>, mut content: Text<'a>) {
+        if message_type == "server_status" {
+            self.client.plan_leaving(self.now, &data);
+        }
+        self.client.event(Event::Notice {
+            message_type: take_string(&mut message_type),
+            data: take_string(&mut data),
+            content: take_string(&mut content),
         });
     }
 }

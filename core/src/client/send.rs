@@ -225,7 +225,10 @@ impl Client {
         }
         if let (Some(up_to), true) = (first_sent, self.config.storage != Storage::None) {
             // Before the frames: a process that dies between must not take them for unsent for ever.
-            self.actions.insert(begin, Action::Persist(Change::Sent { up_to, at: now }));
+            self.actions.push_back(Action::Persist(Change::Sent { up_to, at: now }));
+            for before in (begin..self.actions.len() - 1).rev() {
+                self.actions.swap(before, before + 1);
+            }
         }
         if self.outbox.flying() > 0 {
             self.timers.start(Timer::Sends, now + limits::SEND_TIMEOUT_MS);

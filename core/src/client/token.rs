@@ -140,14 +140,14 @@ impl Client {
 
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
-    let claims = decode_base64url(token.split('.').nth(1)?)?;
+    let claims = decode_base64url(token.as_bytes().split(|byte| *byte == b'.').nth(1)?)?;
     number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
 }
 
-fn decode_base64url(text: &str) -> Option<Vec<u8>> {
+fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in text.bytes() {
+    for byte in text.iter().copied() {
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,

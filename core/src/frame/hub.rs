@@ -10,85 +10,162 @@ use super::message::{check_length, read_message, split_binary, write_binary, wri
 use super::scan::Scanner;
 use super::write::ObjectWriter;
 use super::{
-    Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, HubFrame, OpenStream, Range, Receipt,
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, Range,
+    Receipt,
 };
 use crate::codes::ErrorCode;
-use crate::message::{FieldError, Message};
+use crate::message::{Message, Text};
 use crate::names::StreamName;
+
+/// Whoever takes the frames of a hub as they are read: [`decode_hub`] to hand them on as a [`HubFrame`], the client
+/// where they lie. An enumeration in between costs a great deal of code in WebAssembly: every frame is moved in and
+/// out of it field by field.
+pub(crate) trait Recipient<'a> {
+    fn connected(&mut self, connected: Box<Connected<'a>>);
+    fn skip(&mut self, range: Range<'a>);
+    fn gap(&mut self, range: Range<'a>, reason: Text<'a>);
+    fn accepted(&mut self, accepted: Accepted<'a>);
+    fn error(&mut self, error: ErrorFrame<'a>);
+    fn message(&mut self, message: Box<Message<'a>>);
+    fn receipt(&mut self, receipt: Receipt<'a>);
+    fn answer(&mut self, answer: Answer<'a>);
+    fn group_changed(&mut self, change: Box<GroupChanged<'a>>);
+    fn presence(&mut self, message_type: Text<'a>, data: Text<'a>);
+    fn notice(&mut self, message_type: Text<'a>, data: Text<'a>, content: Text<'a>);
+}
+
+impl<'a> Recipient<'a> for Option<HubFrame<'a>> {
+    fn connected(&mut self, connected: Box<Connected<'a>>) {
+        *self = Some(HubFrame::Connected(connected));
+    }
+    fn skip(&mut self, range: Range<'a>) {
+        *self = Some(HubFrame::Skip(range));
+    }
+    fn gap(&mut self, range: Range<'a>, reason: Text<'a>) {
+        *self = Some(HubFrame::Gap { range, reason });
+    }
+    fn accepted(&mut self, accepted: Accepted<'a>) {
+        *self = Some(HubFrame::Accepted(accepted));
+    }
+    fn error(&mut self, error: ErrorFrame<'a>) {
+        *self = Some(HubFrame::Error(error));
+    }
+    fn message(&mut self, message: Box<Message<'a>>) {
+        *self = Some(HubFrame::Message(message));
+    }
+    fn receipt(&mut self, receipt: Receipt<'a>) {
+        *self = Some(HubFrame::Receipt(receipt));
+    }
+    fn answer(&mut self, answer: Answer<'a>) {
+        *self = Some(HubFrame::Answer(answer));
+    }
+    fn group_changed(&mut self, change: Box<GroupChanged<'a>>) {
+        *self = Some(HubFrame::GroupChanged(change));
+    }
+    fn presence(&mut self, message_type: Text<'a>, data: Text<'a>) {
+        *self = Some(HubFrame::Presence { message_type, data });
+    }
+    fn notice(&mut self, message_type: Text<'a>, data: Text<'a>, content: Text<'a>) {
+        *self = Some(HubFrame::Notice { message_type, data, content });
+    }
+}
 
 /// Reads a text frame from the hub.
 pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
-    check_length(text.len())?;
-    let mut fields = Fields::new();
-    fields.read(text)?;
-    frame(&mut fields)
+    let mut frame = None;
+    read_hub(text, &mut frame)?;
+    frame.ok_or_else(|| Fault::NotAnObject.into())
 }
 
-fn frame<'a>(fields: &mut Fields<'a>) -> Result<HubFrame<'a>, DecodeError> {
+/// Reads a binary frame from the hub, which is always a message.
+pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
+    let mut frame = None;
+    read_hub_binary(bytes, &mut frame)?;
+    frame.ok_or_else(|| Fault::NotAnObject.into())
+}
+
+/// As [`decode_hub`]; the frame goes to the recipient, unless there is an error.
+pub(crate) fn read_hub<'a>(text: &'a str, to: &mut impl Recipient<'a>) -> Result<(), DecodeError> {
+    check_length(text.len())?;
+    read(text, None, to)
+}
+
+/// As [`decode_hub_binary`]; the frame goes to the recipient, unless there is an error.
+pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], to: &mut impl Recipient<'a>) -> Result<(), DecodeError> {
+    check_length(bytes.len())?;
+    let (header, payload) = split_binary(bytes)?;
+    read(header, Some(payload), to)
+}
+
+fn read<'a>(
+    text: &'a str,
+    payload: Option<&'a [u8]>,
+    to: &mut impl Recipient<'a>,
+) -> Result<(), DecodeError> {
+    let mut fields = Fields::new();
+    fields.read(text)?;
+    frame(&mut fields, payload, to)
+}
+
+fn frame<'a>(
+    fields: &mut Fields<'a>,
+    payload: Option<&'a [u8]>,
+    to: &mut impl Recipient<'a>,
+) -> Result<(), DecodeError> {
     // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
     if !fields.peek(Texts::Sender).is_empty() {
-        return Ok(HubFrame::Message(read_message(fields)?));
+        let mut message = read_message(fields)?;
+        message.payload = payload.map(Cow::Borrowed);
+        to.message(message);
+        return Ok(());
     }
     let answers = !fields.peek(Texts::RequestId).is_empty();
-    // What can fail comes before what owns something: each way out would have to let go of it.
-    Ok(match fields.peek(Texts::MessageType) {
+    match fields.peek(Texts::MessageType) {
         "" => return fields.wrong("message_type", "is missing"),
-        "connected" => HubFrame::Connected(connected(fields)?),
-        "skip" => HubFrame::Skip(range(fields)?),
-        "gap" => HubFrame::Gap { range: range(fields)?, reason: fields.text(Texts::Reason) },
+        _ if payload.is_some() => return fields.wrong("sender", "a binary frame must be a message"),
+        "connected" => to.connected(connected(fields)?),
+        "skip" => to.skip(range(fields)?),
+        "gap" => to.gap(range(fields)?, fields.text(Texts::Reason)),
         "ack" if !answers => {
             let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-            HubFrame::Accepted(Accepted {
+            to.accepted(Accepted {
                 message_id: fields.text(Texts::MessageId),
                 stream,
                 seq_no: fields.number(Numbers::SeqNo),
                 duplicate: fields.flag(Flags::Duplicate),
                 create_at: fields.text(Texts::CreateAt),
-            })
+            });
         }
-        "error" => HubFrame::Error(ErrorFrame {
+        "error" => to.error(ErrorFrame {
             message_id: fields.text(Texts::MessageId),
             request_id: fields.text(Texts::RequestId),
             code: ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0)),
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        name @ ("delivered" | "read") if !answers => HubFrame::Receipt(Receipt {
+        name @ ("delivered" | "read") if !answers => to.receipt(Receipt {
             read: name == "read",
             receiver: fields.text(Texts::Receiver),
             receiver_client: fields.text(Texts::ReceiverClient),
             message_ids: fields.list(Lists::MessageIds),
         }),
-        "group_changed" => HubFrame::GroupChanged(group_changed(fields)?),
-        name if answers || name == "pong" => HubFrame::Answer(Answer {
+        "group_changed" => to.group_changed(group_changed(fields)?),
+        name if answers || name == "pong" => to.answer(Answer {
             request_id: fields.text(Texts::RequestId),
             message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
             server_time_ms: fields.number(Numbers::ServerTime),
         }),
-        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => HubFrame::Presence {
-            message_type: fields.text(Texts::MessageType),
-            data: Cow::Borrowed(fields.object(Objects::Data)),
-        },
-        _ => HubFrame::Notice {
-            message_type: fields.text(Texts::MessageType),
-            data: Cow::Borrowed(fields.object(Objects::Data)),
-            content: fields.text(Texts::Content),
-        },
-    })
-}
-
-/// Reads a binary frame from the hub, which is always a message.
-pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
-    check_length(bytes.len())?;
-    let (header, payload) = split_binary(bytes)?;
-    match decode_hub(header)? {
-        HubFrame::Message(mut message) => {
-            message.payload = Some(Cow::Borrowed(payload));
-            Ok(HubFrame::Message(message))
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => {
+            let data = Cow::Borrowed(fields.object(Objects::Data));
+            to.presence(fields.text(Texts::MessageType), data);
         }
-        _ => Err(FieldError { field: "sender", reason: "a binary frame must be a message" }.into()),
+        _ => {
+            let data = Cow::Borrowed(fields.object(Objects::Data));
+            to.notice(fields.text(Texts::MessageType), data, fields.text(Texts::Content));
+        }
     }
+    Ok(())
 }
 
 fn range<'a>(fields: &mut Fields<'a>) -> Result<Range<'a>, DecodeError> {
@@ -145,7 +222,7 @@ fn connected<'a>(fields: &mut Fields<'a>) -> Result<Box<Connected<'a>>, DecodeEr
     }))
 }
 
-fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), super::Fault> {
+fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), Fault> {
     Scanner::new(text).document(&mut |scanner, name| {
         // A stream this version does not know is left out, not an error.
         let Some(stream) = StreamName::parse(name) else { return scanner.skip() };

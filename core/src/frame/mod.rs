@@ -26,6 +26,7 @@ pub(crate) use encode::{
 };
 pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
+pub(crate) use hub::{Recipient, read_hub, read_hub_binary};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
 pub(crate) use write::write_number;
 pub use write::{ObjectWriter, write_string};
