@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use super::Client;
 use super::event::{Event, SendId, Stage};
 use super::requests::Purpose;
-use crate::frame::{Receipt, encode_receipts, parse_receipts};
+use crate::frame::{encode_receipts, parse_receipts};
 use crate::limits;
+use crate::message::Text;
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -89,10 +90,10 @@ impl Client {
         self.receipts.detach();
     }
 
-    pub(super) fn on_receipt(&mut self, receipt: &Receipt<'_>) {
-        let stage = if receipt.read { Stage::Read } else { Stage::Delivered };
-        for message_id in &receipt.message_ids {
-            self.reached(message_id, stage, &receipt.receiver, &receipt.receiver_client);
+    pub(super) fn on_receipt(&mut self, read: bool, receiver: &str, device: &str, message_ids: &[Text<'_>]) {
+        let stage = if read { Stage::Read } else { Stage::Delivered };
+        for message_id in message_ids {
+            self.reached(message_id, stage, receiver, device);
         }
     }
 

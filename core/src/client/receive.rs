@@ -1,15 +1,16 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
-use alloc::boxed::Box;
+use alloc::borrow::{Cow, ToOwned as _};
 
 use super::event::{Event, Fault, Outcome, Presence};
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{
-    Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, Range, Receipt, Recipient, read_hub,
-    read_hub_binary,
+    Fields, Flags, Kind, Lists, Numbers, Objects, Read, Texts, error_code, opened, range, read_hub,
+    read_hub_binary, read_message, streams_and_limit,
 };
 use crate::limits;
-use crate::message::{Message, Text, take_string};
+use crate::message::Message;
+use crate::names::StreamName;
 use crate::time::Timestamp;
 
 impl Client {
@@ -17,8 +18,9 @@ impl Client {
     pub fn handle_text(&mut self, now: Timestamp, link: Link, text: &str) {
         if self.listens(link) {
             self.heard(now);
-            let read = read_hub(text, &mut Incoming { client: self, now });
-            self.check(read);
+            let mut fields = Fields::new();
+            let taken = read_hub(text, &mut fields).and_then(|kind| self.take(now, kind, &mut fields, None));
+            self.check(taken);
         }
     }
 
@@ -26,8 +28,10 @@ impl Client {
     pub fn handle_binary(&mut self, now: Timestamp, link: Link, bytes: &[u8]) {
         if self.listens(link) {
             self.heard(now);
-            let read = read_hub_binary(bytes, &mut Incoming { client: self, now });
-            self.check(read);
+            let mut fields = Fields::new();
+            let taken = read_hub_binary(bytes, &mut fields)
+                .and_then(|payload| self.take(now, Kind::Message, &mut fields, Some(payload)));
+            self.check(taken);
         }
     }
 
@@ -36,9 +40,9 @@ impl Client {
     }
 
     /// A frame that held an entry and was not understood leaves a hole, which the next one shows.
-    fn check(&mut self, read: Result<(), DecodeError>) {
-        if let Err(error) = read {
-            self.event(Event::Fault(Fault::Frame(error)));
+    fn check(&mut self, taken: Read<()>) {
+        if let Err(error) = taken {
+            self.event(Event::Fault(Fault::Frame(*error)));
         }
     }
 
@@ -55,30 +59,113 @@ impl Client {
         self.event(Event::Fault(Fault::Unexpected(what)));
     }
 
-    fn on_connected(&mut self, now: Timestamp, connected: &mut Connected<'_>) {
+    /// Takes a frame out of its fields. Nothing has happened yet when there is an error.
+    fn take<'a>(
+        &mut self,
+        now: Timestamp,
+        kind: Kind,
+        fields: &mut Fields<'a>,
+        payload: Option<&'a [u8]>,
+    ) -> Read<()> {
+        match kind {
+            Kind::Error => self.on_error(now, fields),
+            Kind::Notice => {
+                let data = fields.object(Objects::Data);
+                if fields.peek(Texts::MessageType) == "server_status" {
+                    self.plan_leaving(now, data);
+                }
+                self.event(Event::Notice {
+                    message_type: fields.string(Texts::MessageType),
+                    data: data.to_owned(),
+                    content: fields.string(Texts::Content),
+                });
+            }
+            Kind::Connected => self.on_connected(now, fields)?,
+            Kind::Message => {
+                let mut message = read_message(fields)?;
+                message.payload = payload.map(Cow::Borrowed);
+                if self.admits() {
+                    self.on_message(now, &mut message);
+                }
+            }
+            Kind::Skip => {
+                let range = range(fields)?;
+                if self.admits() {
+                    self.on_skip(now, &range);
+                }
+            }
+            Kind::Gap => {
+                let range = range(fields)?;
+                if self.admits() {
+                    self.on_gap(now, &range, fields.peek(Texts::Reason));
+                }
+            }
+            Kind::Accepted => {
+                let stream = fields.optional_stream()?;
+                if self.admits() {
+                    let outcome = Outcome::Accepted {
+                        stream: stream.map(StreamName::into_owned),
+                        seq: fields.number(Numbers::SeqNo),
+                        duplicate: fields.flag(Flags::Duplicate),
+                        create_at: fields.string(Texts::CreateAt),
+                    };
+                    self.answer_send(now, fields.peek(Texts::MessageId), outcome);
+                }
+            }
+            Kind::GroupChanged => self.on_group_changed(now, fields)?,
+            _ if !self.admits() => {}
+            Kind::Receipt => {
+                let read = fields.peek(Texts::MessageType) == "read";
+                let message_ids = fields.list(Lists::MessageIds);
+                let (receiver, device) = (fields.peek(Texts::Receiver), fields.peek(Texts::ReceiverClient));
+                self.on_receipt(read, receiver, device, &message_ids);
+            }
+            Kind::Answer => self.on_answer(
+                now,
+                fields.peek(Texts::RequestId),
+                fields.peek(Texts::MessageType),
+                fields.object(Objects::Data),
+                fields.number(Numbers::ServerTime),
+            ),
+            Kind::Presence => {
+                let message_type = fields.string(Texts::MessageType);
+                let data = fields.object(Objects::Data).to_owned();
+                self.event(Event::Presence(Presence { message_type, data }));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_connected(&mut self, now: Timestamp, fields: &mut Fields<'_>) -> Read<()> {
         fn or(value: u64, default: u64) -> u64 {
             if value == 0 { default } else { value }
+        }
+        let (streams, frame_limit) = streams_and_limit(fields)?;
+        if self.is_live() {
+            self.unexpected("connected twice");
+            return Ok(());
         }
         self.timers.stop(Timer::Open);
         self.timers.stop(Timer::Unknown);
         let session = &mut self.session;
-        session.user_id = take_string(&mut connected.user_id);
-        session.heartbeat_ms = or(connected.heartbeat_ms, limits::HEARTBEAT_MS);
-        session.window = or(connected.window, u64::from(limits::WINDOW));
-        session.ack_ms = or(connected.ack_ms, limits::ACK_MS);
-        session.dedupe_ms = Some(or(connected.dedupe_ms, limits::DEDUPE_MS));
-        let limit = usize::try_from(connected.frame_limit).unwrap_or(usize::MAX);
+        session.user_id = fields.string(Texts::UserId);
+        session.heartbeat_ms = or(fields.number(Numbers::Heartbeat), limits::HEARTBEAT_MS);
+        session.window = or(fields.number(Numbers::Window), u64::from(limits::WINDOW));
+        session.ack_ms = or(fields.number(Numbers::Ack), limits::ACK_MS);
+        session.dedupe_ms = Some(or(fields.number(Numbers::Dedupe), limits::DEDUPE_MS));
+        let limit = usize::try_from(frame_limit).unwrap_or(usize::MAX);
         session.frame_limit = if limit == 0 { limits::FRAME } else { limit };
         session.connected_at = Some(now);
         self.token.accepted();
         self.enter(Phase::Live);
         self.heard(now);
-        self.adopt(now, &connected.streams);
+        self.adopt(now, &streams);
         self.pump(now);
         self.send_marks(now);
         self.receipts.doubt_all();
         self.ask_receipts(now);
         self.watch_token(now);
+        Ok(())
     }
 
     fn on_message(&mut self, now: Timestamp, message: &mut Message<'_>) {
@@ -91,120 +178,45 @@ impl Client {
         }
     }
 
-    fn on_error(&mut self, now: Timestamp, error: &mut ErrorFrame<'_>) {
-        let (code, retry_after_ms) = (error.code, error.retry_after_ms);
-        let reason = take_string(&mut error.reason);
-        if !error.request_id.is_empty() {
-            return self.on_request_refused(now, &error.request_id, code, reason, retry_after_ms);
+    fn on_error(&mut self, now: Timestamp, fields: &mut Fields<'_>) {
+        let (code, retry_after_ms) = (error_code(fields), fields.optional(Numbers::RetryAfter));
+        let reason = fields.string(Texts::Reason);
+        let request_id = fields.peek(Texts::RequestId);
+        if !request_id.is_empty() {
+            return self.on_request_refused(now, request_id, code, reason, retry_after_ms);
         }
         let outcome = Outcome::Refused { code, reason: reason.clone(), retry_after_ms };
-        if !self.on_refused(now, &error.message_id, outcome) {
-            let message_id = take_string(&mut error.message_id);
+        let message_id = fields.peek(Texts::MessageId);
+        if message_id.is_empty() || !self.answer_send(now, message_id, outcome) {
+            let message_id = message_id.to_owned();
             self.event(Event::Fault(Fault::Hub { code, reason, message_id }));
         }
     }
 
-    fn on_group_changed(&mut self, now: Timestamp, change: &mut GroupChanged<'_>) {
-        let own = change.user == self.session.user_id;
-        match change.action.as_ref() {
-            "joined" => {
-                if let Some(open) = &change.opened {
-                    self.join_stream(now, open);
-                }
-            }
-            "disbanded" => self.leave_stream(&change.group, "disbanded"),
-            action if own => self.leave_stream(&change.group, action),
+    fn on_group_changed(&mut self, now: Timestamp, fields: &mut Fields<'_>) -> Read<()> {
+        let mut data = Fields::new();
+        fields.data(&mut data)?;
+        let opened = opened(fields)?;
+        if !self.admits() {
+            return Ok(());
+        }
+        let own = data.peek(Texts::UserId) == self.session.user_id;
+        let group = data.peek(Texts::GroupId);
+        match (data.peek(Texts::Action), opened) {
+            ("joined", Some(open)) => self.join_stream(now, &open),
+            ("joined", None) => {}
+            (action, _) if own || action == "disbanded" => self.leave_stream(group, action),
             _ => {}
         }
-        if !change.request_id.is_empty() {
-            let request_id = core::mem::take(&mut change.request_id);
-            let (message_type, data) = ("group_changed".into(), "".into());
-            self.on_answer(now, &mut Answer { request_id, message_type, data, server_time_ms: 0 });
+        let request_id = fields.peek(Texts::RequestId);
+        if !request_id.is_empty() {
+            self.on_answer(now, request_id, "group_changed", "", 0);
         }
         self.event(Event::GroupChanged {
-            group: take_string(&mut change.group),
-            action: take_string(&mut change.action),
-            user: take_string(&mut change.user),
+            group: data.string(Texts::GroupId),
+            action: data.string(Texts::Action),
+            user: data.string(Texts::UserId),
         });
-    }
-}
-
-/// The client while it takes one frame.
-struct Incoming<'c> {
-    client: &'c mut Client,
-    now: Timestamp,
-}
-
-impl<'a> Recipient<'a> for Incoming<'_> {
-    fn connected(&mut self, mut connected: Box<Connected<'a>>) {
-        if self.client.is_live() {
-            self.client.unexpected("connected twice");
-        } else {
-            self.client.on_connected(self.now, &mut connected);
-        }
-    }
-
-    fn skip(&mut self, range: Range<'a>) {
-        if self.client.admits() {
-            self.client.on_skip(self.now, &range);
-        }
-    }
-
-    fn gap(&mut self, range: Range<'a>, reason: Text<'a>) {
-        if self.client.admits() {
-            self.client.on_gap(self.now, &range, &reason);
-        }
-    }
-
-    fn accepted(&mut self, mut accepted: Accepted<'a>) {
-        if self.client.admits() {
-            self.client.on_accepted(self.now, &mut accepted);
-        }
-    }
-
-    fn error(&mut self, mut error: ErrorFrame<'a>) {
-        self.client.on_error(self.now, &mut error);
-    }
-
-    fn message(&mut self, mut message: Box<Message<'a>>) {
-        if self.client.admits() {
-            self.client.on_message(self.now, &mut message);
-        }
-    }
-
-    fn receipt(&mut self, receipt: Receipt<'a>) {
-        if self.client.admits() {
-            self.client.on_receipt(&receipt);
-        }
-    }
-
-    fn answer(&mut self, mut answer: Answer<'a>) {
-        if self.client.admits() {
-            self.client.on_answer(self.now, &mut answer);
-        }
-    }
-
-    fn group_changed(&mut self, mut change: Box<GroupChanged<'a>>) {
-        if self.client.admits() {
-            self.client.on_group_changed(self.now, &mut change);
-        }
-    }
-
-    fn presence(&mut self, mut message_type: Text<'a>, mut data: Text<'a>) {
-        if self.client.admits() {
-            let (message_type, data) = (take_string(&mut message_type), take_string(&mut data));
-            self.client.event(Event::Presence(Presence { message_type, data }));
-        }
-    }
-
-    fn notice(&mut self, mut message_type: Text<'a>, mut data: Text<'a>, mut content: Text<'a>) {
-        if message_type == "server_status" {
-            self.client.plan_leaving(self.now, &data);
-        }
-        self.client.event(Event::Notice {
-            message_type: take_string(&mut message_type),
-            data: take_string(&mut data),
-            content: take_string(&mut content),
-        });
+        Ok(())
     }
 }

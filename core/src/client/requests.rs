@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{self, Query, Request, encode_query, encode_read, write_number};
-use crate::message::{Message, take_string};
+use crate::frame::{Query, Request, encode_query, encode_read, write_number};
+use crate::message::Message;
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -142,18 +142,22 @@ impl Client {
         Some(done)
     }
 
-    pub(super) fn on_answer(&mut self, now: Timestamp, answer: &mut frame::Answer<'_>) {
-        let Some(done) = self.conclude(now, &answer.request_id) else { return };
+    pub(super) fn on_answer(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        message_type: &str,
+        data: &str,
+        server_time_ms: u64,
+    ) {
+        let Some(done) = self.conclude(now, request_id) else { return };
         match done.purpose {
             Purpose::Application => {
-                let answer = Answer {
-                    message_type: take_string(&mut answer.message_type),
-                    data: take_string(&mut answer.data),
-                    server_time_ms: answer.server_time_ms,
-                };
+                let (message_type, data) = (message_type.to_owned(), data.to_owned());
+                let answer = Answer { message_type, data, server_time_ms };
                 self.event(Event::Answer { request: done.id, answer });
             }
-            Purpose::Receipts => self.receipts_answered(now, &answer.data),
+            Purpose::Receipts => self.receipts_answered(now, data),
             Purpose::Refresh => self.token.accepted(),
             Purpose::Mark(stream, peer, seq) => {
                 self.requests

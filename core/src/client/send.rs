@@ -9,10 +9,9 @@ use super::event::{Event, Outcome, SendId};
 use super::saved::{Change, SavedFrame, SavedSend};
 use super::{Action, Client, Phase, Storage, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{Accepted, encode_client_binary, encode_message};
+use crate::frame::{encode_client_binary, encode_message};
 use crate::limits;
 use crate::message::{Destination, FieldError, Message, take_string};
-use crate::names::StreamName;
 use crate::time::Timestamp;
 
 /// Room for `expires_in_ms` in a frame, in bytes.
@@ -261,7 +260,7 @@ impl Client {
     }
 
     /// Settles a send by the hub's answer; false when none waits for it.
-    fn answer_send(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
+    pub(super) fn answer_send(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
         if let Some(index) = self.outbox.find_flying(message_id) {
             self.settle(now, index, outcome);
             self.timers.stop(Timer::Sends);
@@ -275,20 +274,6 @@ impl Client {
         self.event(Event::Settled { send, message_id, outcome });
         self.watch_volatile();
         true
-    }
-
-    pub(super) fn on_accepted(&mut self, now: Timestamp, accepted: &mut Accepted<'_>) {
-        let outcome = Outcome::Accepted {
-            stream: accepted.stream.take().map(StreamName::into_owned),
-            seq: accepted.seq_no,
-            duplicate: accepted.duplicate,
-            create_at: take_string(&mut accepted.create_at),
-        };
-        self.answer_send(now, &accepted.message_id, outcome);
-    }
-
-    pub(super) fn on_refused(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
-        !message_id.is_empty() && self.answer_send(now, message_id, outcome)
     }
 
     pub(super) fn detach_sends(&mut self) {

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary};
 use super::scan::Scanner;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
@@ -23,6 +23,10 @@ use crate::names::{StreamName, is_id, is_message_id};
 /// ```
 pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     check_length(text.len())?;
+    frame(text).map_err(|error| *error)
+}
+
+fn frame(text: &str) -> Read<ClientFrame<'_>> {
     let mut fields = Fields::new();
     fields.read(text)?;
     let message_type = fields.text(Texts::MessageType);
@@ -69,7 +73,7 @@ pub fn decode_client_binary(bytes: &[u8]) -> Result<ClientFrame<'_>, DecodeError
     }
 }
 
-fn connect<'a>(fields: &mut Fields<'a>) -> Result<Connect<'a>, DecodeError> {
+fn connect<'a>(fields: &mut Fields<'a>) -> Read<Connect<'a>> {
     let mut cursors = Vec::new();
     let given = fields.object(Objects::Cursors);
     if !given.is_empty() {
@@ -129,7 +133,7 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
 }
 
 /// The request a type stands for; `None` when it is a message.
-fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query<'a>>, DecodeError> {
+fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'a>>> {
     let id = |fields: &Fields<'_>, data: &mut Fields<'a>, name: Texts, required: bool| {
         let text = data.text(name);
         if is_id(&text) || (text.is_empty() && !required) {
@@ -205,7 +209,8 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query
             if !WITH_DATA.contains(&message_type) && message_type != "get_user_info" {
                 return Ok(None);
             }
-            let mut data = fields.data()?;
+            let mut data = Fields::new();
+            fields.data(&mut data)?;
             let limit = data.number(Numbers::Limit);
             match message_type {
                 "group_remove" => Query::GroupRemove {

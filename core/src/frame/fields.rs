@@ -1,11 +1,13 @@
 //! The fields of all frames, read in one pass: a table of names, and what was given for each.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::scan::Scanner;
 use super::{DecodeError, Fault};
-use crate::message::{FieldError, Message, Text};
+use crate::message::{FieldError, Message, Text, take_string};
 use crate::names::StreamName;
 
 macro_rules! table {
@@ -13,11 +15,11 @@ macro_rules! table {
         $(
             #[derive(Clone, Copy)]
             #[allow(dead_code, reason = "a message's texts are taken all at once, and some fields only checked")]
-            pub(super) enum $group { $($name),* }
+            pub(crate) enum $group { $($name),* }
             const $count: usize = [$($text),*].len();
             #[allow(dead_code, reason = "not every group needs it")]
             impl $group {
-                pub(super) const fn name(self) -> &'static str { match self { $(Self::$name => $text),* } }
+                pub(crate) const fn name(self) -> &'static str { match self { $(Self::$name => $text),* } }
             }
         )*
         /// Every name, group after group.
@@ -101,8 +103,11 @@ fn known(name: &str) -> Option<(usize, &'static str)> {
     }
 }
 
+/// A result of reading. The error is boxed, so that handing it on costs one word instead of seven.
+pub(crate) type Read<T> = Result<T, Box<DecodeError>>;
+
 /// What one object gave for the known fields.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     texts: [Text<'a>; TEXTS],
     numbers: [u64; NUMBERS],
     flags: [bool; FLAGS],
@@ -113,7 +118,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             texts: [const { Cow::Borrowed("") }; TEXTS],
             numbers: [0; NUMBERS],
@@ -126,7 +131,7 @@ impl<'a> Fields<'a> {
 
     /// Reads an object; the error carries the `message_id` if it could be read. In place: the table of fields is
     /// large.
-    pub(super) fn read(&mut self, text: &'a str) -> Result<(), DecodeError> {
+    pub(crate) fn read(&mut self, text: &'a str) -> Read<()> {
         Scanner::new(text)
             .document(&mut |scanner, name| self.member(scanner, name))
             .map_err(|fault| self.fault(fault))
@@ -166,17 +171,17 @@ impl<'a> Fields<'a> {
     }
 
     /// An error about this frame.
-    pub(super) fn fault(&self, fault: impl Into<Fault>) -> DecodeError {
-        let id = &self.texts[Texts::MessageId as usize];
-        DecodeError { fault: fault.into(), message_id: (!id.is_empty()).then(|| id.as_ref().into()) }
+    pub(super) fn fault(&self, fault: impl Into<Fault>) -> Box<DecodeError> {
+        let id = self.peek(Texts::MessageId);
+        Box::new(DecodeError { fault: fault.into(), message_id: (!id.is_empty()).then(|| id.into()) })
     }
 
     /// An error about one field of this frame.
-    pub(super) fn wrong<T>(&self, field: &'static str, reason: &'static str) -> Result<T, DecodeError> {
+    pub(crate) fn wrong<T>(&self, field: &'static str, reason: &'static str) -> Read<T> {
         Err(self.fault(FieldError { field, reason }))
     }
 
-    pub(super) fn peek(&self, name: Texts) -> &str {
+    pub(crate) fn peek(&self, name: Texts) -> &str {
         &self.texts[name as usize]
     }
 
@@ -184,19 +189,25 @@ impl<'a> Fields<'a> {
         core::mem::take(&mut self.texts[name as usize])
     }
 
-    pub(super) fn number(&self, name: Numbers) -> u64 {
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn string(&mut self, name: Texts) -> String {
+        take_string(&mut self.texts[name as usize])
+    }
+
+    pub(crate) fn number(&self, name: Numbers) -> u64 {
         self.numbers[name as usize]
     }
 
-    pub(super) fn optional(&self, name: Numbers) -> Option<u64> {
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn optional(&self, name: Numbers) -> Option<u64> {
         self.has(TEXTS + name as usize).then(|| self.number(name))
     }
 
-    pub(super) fn flag(&self, name: Flags) -> bool {
+    pub(crate) fn flag(&self, name: Flags) -> bool {
         self.flags[name as usize]
     }
 
-    pub(super) fn list(&mut self, name: Lists) -> Vec<Text<'a>> {
+    pub(crate) fn list(&mut self, name: Lists) -> Vec<Text<'a>> {
         core::mem::take(&mut self.lists[name as usize])
     }
 
@@ -204,25 +215,30 @@ impl<'a> Fields<'a> {
         self.has(FIRST_LIST + name as usize).then(|| self.list(name))
     }
 
-    pub(super) fn object(&self, name: Objects) -> &'a str {
+    pub(crate) fn object(&self, name: Objects) -> &'a str {
         self.objects[name as usize]
     }
 
-    /// The fields inside `data`; an absent one has none.
-    pub(super) fn data(&self) -> Result<Self, DecodeError> {
+    /// Reads the fields inside `data`; an absent one has none.
+    pub(crate) fn data(&self, into: &mut Self) -> Read<()> {
         let data = self.object(Objects::Data);
-        let mut fields = Self::new();
-        if !data.is_empty() {
-            fields.read(data).map_err(|error| self.fault(error.fault))?;
+        if data.is_empty() {
+            return Ok(());
         }
-        Ok(fields)
+        into.read(data).map_err(|error| self.fault(error.fault))
     }
 
     /// `stream`, which must name one.
-    pub(super) fn stream(&mut self) -> Result<StreamName<'a>, DecodeError> {
+    pub(crate) fn stream(&mut self) -> Read<StreamName<'a>> {
         match StreamName::from_text(self.text(Texts::Stream)) {
             Some(stream) => Ok(stream),
             None => self.wrong("stream", "must be inbox, broadcast or group:<id>"),
         }
+    }
+
+    /// `stream`, which may be absent.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn optional_stream(&mut self) -> Read<Option<StreamName<'a>>> {
+        if self.peek(Texts::Stream).is_empty() { Ok(None) } else { self.stream().map(Some) }
     }
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};
 use super::scan::Scanner;
 use super::write::ObjectWriter;
@@ -14,176 +14,154 @@ use super::{
     Receipt,
 };
 use crate::codes::ErrorCode;
-use crate::message::{Message, Text};
+use crate::message::{FieldError, Message};
 use crate::names::StreamName;
 
-/// Whoever takes the frames of a hub as they are read: [`decode_hub`] to hand them on as a [`HubFrame`], the client
-/// where they lie. An enumeration in between costs a great deal of code in WebAssembly: every frame is moved in and
-/// out of it field by field.
-pub(crate) trait Recipient<'a> {
-    fn connected(&mut self, connected: Box<Connected<'a>>);
-    fn skip(&mut self, range: Range<'a>);
-    fn gap(&mut self, range: Range<'a>, reason: Text<'a>);
-    fn accepted(&mut self, accepted: Accepted<'a>);
-    fn error(&mut self, error: ErrorFrame<'a>);
-    fn message(&mut self, message: Box<Message<'a>>);
-    fn receipt(&mut self, receipt: Receipt<'a>);
-    fn answer(&mut self, answer: Answer<'a>);
-    fn group_changed(&mut self, change: Box<GroupChanged<'a>>);
-    fn presence(&mut self, message_type: Text<'a>, data: Text<'a>);
-    fn notice(&mut self, message_type: Text<'a>, data: Text<'a>, content: Text<'a>);
-}
-
-impl<'a> Recipient<'a> for Option<HubFrame<'a>> {
-    fn connected(&mut self, connected: Box<Connected<'a>>) {
-        *self = Some(HubFrame::Connected(connected));
-    }
-    fn skip(&mut self, range: Range<'a>) {
-        *self = Some(HubFrame::Skip(range));
-    }
-    fn gap(&mut self, range: Range<'a>, reason: Text<'a>) {
-        *self = Some(HubFrame::Gap { range, reason });
-    }
-    fn accepted(&mut self, accepted: Accepted<'a>) {
-        *self = Some(HubFrame::Accepted(accepted));
-    }
-    fn error(&mut self, error: ErrorFrame<'a>) {
-        *self = Some(HubFrame::Error(error));
-    }
-    fn message(&mut self, message: Box<Message<'a>>) {
-        *self = Some(HubFrame::Message(message));
-    }
-    fn receipt(&mut self, receipt: Receipt<'a>) {
-        *self = Some(HubFrame::Receipt(receipt));
-    }
-    fn answer(&mut self, answer: Answer<'a>) {
-        *self = Some(HubFrame::Answer(answer));
-    }
-    fn group_changed(&mut self, change: Box<GroupChanged<'a>>) {
-        *self = Some(HubFrame::GroupChanged(change));
-    }
-    fn presence(&mut self, message_type: Text<'a>, data: Text<'a>) {
-        *self = Some(HubFrame::Presence { message_type, data });
-    }
-    fn notice(&mut self, message_type: Text<'a>, data: Text<'a>, content: Text<'a>) {
-        *self = Some(HubFrame::Notice { message_type, data, content });
-    }
+/// What a frame of the hub is.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Connected,
+    Skip,
+    Gap,
+    Accepted,
+    Error,
+    Message,
+    Receipt,
+    Answer,
+    GroupChanged,
+    Presence,
+    Notice,
 }
 
 /// Reads a text frame from the hub.
 pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
-    let mut frame = None;
-    read_hub(text, &mut frame)?;
-    frame.ok_or_else(|| Fault::NotAnObject.into())
+    let mut fields = Fields::new();
+    read_hub(text, &mut fields).and_then(|kind| frame(kind, &mut fields)).map_err(|error| *error)
 }
 
 /// Reads a binary frame from the hub, which is always a message.
 pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
-    let mut frame = None;
-    read_hub_binary(bytes, &mut frame)?;
-    frame.ok_or_else(|| Fault::NotAnObject.into())
-}
-
-/// As [`decode_hub`]; the frame goes to the recipient, unless there is an error.
-pub(crate) fn read_hub<'a>(text: &'a str, to: &mut impl Recipient<'a>) -> Result<(), DecodeError> {
-    check_length(text.len())?;
-    read(text, None, to)
-}
-
-/// As [`decode_hub_binary`]; the frame goes to the recipient, unless there is an error.
-pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], to: &mut impl Recipient<'a>) -> Result<(), DecodeError> {
-    check_length(bytes.len())?;
-    let (header, payload) = split_binary(bytes)?;
-    read(header, Some(payload), to)
-}
-
-fn read<'a>(
-    text: &'a str,
-    payload: Option<&'a [u8]>,
-    to: &mut impl Recipient<'a>,
-) -> Result<(), DecodeError> {
     let mut fields = Fields::new();
-    fields.read(text)?;
-    frame(&mut fields, payload, to)
+    let message = read_hub_binary(bytes, &mut fields).and_then(|payload| {
+        let mut message = read_message(&mut fields)?;
+        message.payload = Some(Cow::Borrowed(payload));
+        Ok(message)
+    });
+    message.map(HubFrame::Message).map_err(|error| *error)
 }
 
-fn frame<'a>(
-    fields: &mut Fields<'a>,
-    payload: Option<&'a [u8]>,
-    to: &mut impl Recipient<'a>,
-) -> Result<(), DecodeError> {
+/// Reads the fields of a text frame and says which it is. The client goes on from here: a [`HubFrame`] in between is
+/// nothing but moves to it, and the largest part of it in WebAssembly.
+pub(crate) fn read_hub<'a>(text: &'a str, fields: &mut Fields<'a>) -> Read<Kind> {
+    check_length(text.len()).map_err(|fault| fields.fault(fault))?;
+    fields.read(text)?;
     // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
     if !fields.peek(Texts::Sender).is_empty() {
-        let mut message = read_message(fields)?;
-        message.payload = payload.map(Cow::Borrowed);
-        to.message(message);
-        return Ok(());
+        return Ok(Kind::Message);
     }
     let answers = !fields.peek(Texts::RequestId).is_empty();
-    match fields.peek(Texts::MessageType) {
+    Ok(match fields.peek(Texts::MessageType) {
         "" => return fields.wrong("message_type", "is missing"),
-        _ if payload.is_some() => return fields.wrong("sender", "a binary frame must be a message"),
-        "connected" => to.connected(connected(fields)?),
-        "skip" => to.skip(range(fields)?),
-        "gap" => to.gap(range(fields)?, fields.text(Texts::Reason)),
-        "ack" if !answers => {
-            let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-            to.accepted(Accepted {
-                message_id: fields.text(Texts::MessageId),
-                stream,
-                seq_no: fields.number(Numbers::SeqNo),
-                duplicate: fields.flag(Flags::Duplicate),
-                create_at: fields.text(Texts::CreateAt),
-            });
+        "connected" => Kind::Connected,
+        "skip" => Kind::Skip,
+        "gap" => Kind::Gap,
+        "ack" if !answers => Kind::Accepted,
+        "error" => Kind::Error,
+        "delivered" | "read" if !answers => Kind::Receipt,
+        "group_changed" => Kind::GroupChanged,
+        "pong" => Kind::Answer,
+        _ if answers => Kind::Answer,
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => Kind::Presence,
+        _ => Kind::Notice,
+    })
+}
+
+/// Reads the fields of a binary frame, which must be a message; gives its payload.
+pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Read<&'a [u8]> {
+    let cut = check_length(bytes.len()).and_then(|()| split_binary(bytes));
+    let (header, payload) = cut.map_err(|fault| fields.fault(fault))?;
+    match read_hub(header, fields)? {
+        Kind::Message => Ok(payload),
+        _ => {
+            Err(Fault::Field(FieldError { field: "sender", reason: "a binary frame must be a message" })
+                .into())
         }
-        "error" => to.error(ErrorFrame {
+    }
+}
+
+fn frame<'a>(kind: Kind, fields: &mut Fields<'a>) -> Read<HubFrame<'a>> {
+    Ok(match kind {
+        Kind::Connected => HubFrame::Connected(connected(fields)?),
+        Kind::Skip => HubFrame::Skip(range(fields)?),
+        Kind::Gap => HubFrame::Gap { range: range(fields)?, reason: fields.text(Texts::Reason) },
+        Kind::Accepted => HubFrame::Accepted(Accepted {
+            stream: fields.optional_stream()?,
+            message_id: fields.text(Texts::MessageId),
+            seq_no: fields.number(Numbers::SeqNo),
+            duplicate: fields.flag(Flags::Duplicate),
+            create_at: fields.text(Texts::CreateAt),
+        }),
+        Kind::Error => HubFrame::Error(ErrorFrame {
             message_id: fields.text(Texts::MessageId),
             request_id: fields.text(Texts::RequestId),
-            code: ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0)),
+            code: error_code(fields),
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        name @ ("delivered" | "read") if !answers => to.receipt(Receipt {
-            read: name == "read",
+        Kind::Message => HubFrame::Message(read_message(fields)?),
+        Kind::Receipt => HubFrame::Receipt(Receipt {
+            read: fields.peek(Texts::MessageType) == "read",
             receiver: fields.text(Texts::Receiver),
             receiver_client: fields.text(Texts::ReceiverClient),
             message_ids: fields.list(Lists::MessageIds),
         }),
-        "group_changed" => to.group_changed(group_changed(fields)?),
-        name if answers || name == "pong" => to.answer(Answer {
+        Kind::Answer => HubFrame::Answer(Answer {
             request_id: fields.text(Texts::RequestId),
             message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
             server_time_ms: fields.number(Numbers::ServerTime),
         }),
-        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => {
-            let data = Cow::Borrowed(fields.object(Objects::Data));
-            to.presence(fields.text(Texts::MessageType), data);
-        }
-        _ => {
-            let data = Cow::Borrowed(fields.object(Objects::Data));
-            to.notice(fields.text(Texts::MessageType), data, fields.text(Texts::Content));
-        }
-    }
-    Ok(())
+        Kind::GroupChanged => HubFrame::GroupChanged(group_changed(fields)?),
+        Kind::Presence => HubFrame::Presence {
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+        },
+        Kind::Notice => HubFrame::Notice {
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+            content: fields.text(Texts::Content),
+        },
+    })
 }
 
-fn range<'a>(fields: &mut Fields<'a>) -> Result<Range<'a>, DecodeError> {
+/// The `code` of an error.
+pub(crate) fn error_code(fields: &Fields<'_>) -> ErrorCode {
+    ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0))
+}
+
+/// The positions of `skip` and `gap`.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(crate) fn range<'a>(fields: &mut Fields<'a>) -> Read<Range<'a>> {
     let (Some(from), Some(to)) = (fields.optional(Numbers::From), fields.optional(Numbers::To)) else {
         return fields.wrong("from", "from and to are both needed");
     };
     Ok(Range { stream: fields.stream()?, from, to })
 }
 
-fn group_changed<'a>(fields: &mut Fields<'a>) -> Result<Box<GroupChanged<'a>>, DecodeError> {
-    let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-    let mut data = fields.data()?;
-    let opened = stream.map(|stream| OpenStream {
+/// The stream that `group_changed` opens.
+pub(crate) fn opened<'a>(fields: &mut Fields<'a>) -> Read<Option<OpenStream<'a>>> {
+    Ok(fields.optional_stream()?.map(|stream| OpenStream {
         stream,
         epoch: fields.text(Texts::Epoch),
         from: fields.number(Numbers::From),
         head: fields.number(Numbers::Head),
-    });
+    }))
+}
+
+fn group_changed<'a>(fields: &mut Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
+    let mut data = Fields::new();
+    fields.data(&mut data)?;
+    let opened = opened(fields)?;
     Ok(Box::new(GroupChanged {
         request_id: fields.text(Texts::RequestId),
         group: data.text(Texts::GroupId),
@@ -193,16 +171,8 @@ fn group_changed<'a>(fields: &mut Fields<'a>) -> Result<Box<GroupChanged<'a>>, D
     }))
 }
 
-fn connected<'a>(fields: &mut Fields<'a>) -> Result<Box<Connected<'a>>, DecodeError> {
-    let mut streams = Vec::new();
-    let given = fields.object(Objects::Streams);
-    if !given.is_empty() {
-        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
-    }
-    let mut limits = Fields::new();
-    if !fields.object(Objects::Limits).is_empty() {
-        limits.read(fields.object(Objects::Limits))?;
-    }
+fn connected<'a>(fields: &mut Fields<'a>) -> Read<Box<Connected<'a>>> {
+    let (streams, frame_limit) = streams_and_limit(fields)?;
     Ok(Box::new(Connected {
         protocol: fields.number(Numbers::Protocol),
         connection_id: fields.text(Texts::ConnectionId),
@@ -217,9 +187,23 @@ fn connected<'a>(fields: &mut Fields<'a>) -> Result<Box<Connected<'a>>, DecodeEr
         window: fields.number(Numbers::Window),
         ack_ms: fields.number(Numbers::Ack),
         dedupe_ms: fields.number(Numbers::Dedupe),
-        frame_limit: limits.number(Numbers::Frame),
+        frame_limit,
         streams,
     }))
+}
+
+/// What `connected` has inside its objects: the streams, and the limit of a frame; 0: none given.
+pub(crate) fn streams_and_limit<'a>(fields: &Fields<'a>) -> Read<(Vec<OpenStream<'a>>, u64)> {
+    let mut streams = Vec::new();
+    let given = fields.object(Objects::Streams);
+    if !given.is_empty() {
+        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
+    }
+    let (given, mut limits) = (fields.object(Objects::Limits), Fields::new());
+    if !given.is_empty() {
+        limits.read(given)?;
+    }
+    Ok((streams, limits.number(Numbers::Frame)))
 }
 
 fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), Fault> {

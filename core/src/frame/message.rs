@@ -5,15 +5,15 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::Fault;
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read};
 use super::write::ObjectWriter;
-use super::{DecodeError, Fault};
 use crate::limits;
 use crate::message::Message;
 use crate::names::StreamName;
 
-pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Box<Message<'a>>, DecodeError> {
-    let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
+pub(crate) fn read_message<'a>(fields: &mut Fields<'a>) -> Read<Box<Message<'a>>> {
+    let stream = fields.optional_stream()?;
     let mut message = Box::new(Message::blank());
     fields.give_texts(&mut message);
     message.data = Cow::Borrowed(fields.object(Objects::Data));

@@ -26,8 +26,10 @@ pub(crate) use encode::{
 };
 pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
-pub(crate) use hub::{Recipient, read_hub, read_hub_binary};
+pub(crate) use fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
+pub(crate) use hub::{Kind, error_code, opened, range, read_hub, read_hub_binary, streams_and_limit};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
+pub(crate) use message::read_message;
 pub(crate) use write::write_number;
 pub use write::{ObjectWriter, write_string};
 
@@ -465,6 +467,12 @@ pub enum Fault {
 impl From<Fault> for DecodeError {
     fn from(fault: Fault) -> Self {
         Self { fault, message_id: None }
+    }
+}
+
+impl From<Fault> for Box<DecodeError> {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.into())
     }
 }
 
