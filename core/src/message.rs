@@ -1,7 +1,6 @@
 //! The message: go-wsc's envelope with its names, and ours. Borrowed where it was decoded, owned where it is kept.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -236,25 +235,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn into_owned(mut self) -> Message<'static> {
         let mut owned = Message::blank();
-        self.give(&mut owned);
-        owned
-    }
-
-    /// As [`Message::into_owned`], for a message that stays where it is.
-    pub(crate) fn take_owned(&mut self) -> Box<Message<'static>> {
-        let mut owned = Box::new(Message::blank());
-        self.give(&mut owned);
-        owned
-    }
-
-    fn give(&mut self, owned: &mut Message<'static>) {
         for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
             *place = own(take(text));
         }
-        owned.data = own(take(&mut self.data));
-        owned.group_ids = take(&mut self.group_ids).into_iter().map(own).collect();
-        owned.stream = self.stream.take().map(StreamName::into_owned);
-        owned.payload = self.payload.take().map(|payload| Cow::Owned(payload.into_owned()));
+        owned.data = own(self.data);
+        owned.group_ids = self.group_ids.into_iter().map(own).collect();
+        owned.stream = self.stream.map(StreamName::into_owned);
+        owned.payload = self.payload.map(|payload| Cow::Owned(payload.into_owned()));
         owned.seq_no = self.seq_no;
         owned.require_ack = self.require_ack;
         owned.skip_database_storage = self.skip_database_storage;
@@ -262,6 +249,7 @@ impl<'a> Message<'a> {
         owned.expires_in_ms = self.expires_in_ms;
         owned.volatile = self.volatile;
         owned.observed = self.observed;
+        owned
     }
 
     /// Whether the frame fits; the client checks before it sends.
@@ -271,7 +259,9 @@ impl<'a> Message<'a> {
     }
 }
 
-fn own(text: Text<'_>) -> Text<'static> {
+/// The text with its own bytes.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(crate) fn own(text: Text<'_>) -> Text<'static> {
     if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::token::number_after;
 use super::{Action, Client, Closed, Link, Phase, Timer};
 use crate::codes::{AfterClose, CloseCode, retry_hint};
-use crate::frame::{encode_ping, write_connect};
+use crate::frame::{encode_ping, write_connect, write_cursor};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -85,10 +85,11 @@ impl Client {
             &identity.namespace,
             &group_id,
         ];
-        let read = self.inboxes.iter().filter(|inbox| config.reads(&inbox.name));
-        let mut cursors = read.map(|inbox| (&inbox.name, inbox.epoch.as_str(), inbox.handed));
-        let mut text = String::new();
-        write_connect(limits::PROTOCOL, texts, &mut cursors, config.groups.as_deref(), &mut text);
+        let (mut cursors, mut text) = (String::new(), String::new());
+        for inbox in self.inboxes.iter().filter(|inbox| config.reads(&inbox.name)) {
+            write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
+        }
+        write_connect(limits::PROTOCOL, texts, &cursors, config.groups.as_deref(), &mut text);
         text
     }
 

@@ -98,6 +98,12 @@ enum Phase {
     Closed(Closed),
 }
 
+impl Phase {
+    fn is_connecting(&self) -> bool {
+        matches!(self, Self::Token | Self::Opening | Self::Greeting)
+    }
+}
+
 /// What the hub announced, and when things were last heard of.
 #[derive(Debug)]
 struct Session {
@@ -299,11 +305,11 @@ impl Client {
 
     /// Changes the phase, and tells when that is another state.
     fn enter(&mut self, phase: Phase) {
-        let before = self.state();
+        let same = self.phase == phase || (self.phase.is_connecting() && phase.is_connecting());
         self.phase = phase;
-        let after = self.state();
-        if before != after {
-            self.event(Event::StateChanged(after));
+        if !same {
+            let state = self.state();
+            self.event(Event::StateChanged(state));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
 use alloc::borrow::{Cow, ToOwned as _};
+use alloc::boxed::Box;
 
 use super::event::{Event, Fault, Outcome, Presence};
 use super::{Client, Link, Phase, Timer};
@@ -9,7 +10,7 @@ use crate::frame::{
     read_hub_binary, read_message, streams_and_limit,
 };
 use crate::limits;
-use crate::message::Message;
+use crate::message::{Message, own};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -82,10 +83,10 @@ impl Client {
             }
             Kind::Connected => self.on_connected(now, fields)?,
             Kind::Message => {
-                let mut message = read_message(fields)?;
-                message.payload = payload.map(Cow::Borrowed);
+                let payload = payload.map(|payload| Cow::Owned(payload.to_owned()));
+                let message = read_message(fields, payload, own)?;
                 if self.admits() {
-                    self.on_message(now, &mut message);
+                    self.on_message(now, message);
                 }
             }
             Kind::Skip => {
@@ -168,13 +169,13 @@ impl Client {
         Ok(())
     }
 
-    fn on_message(&mut self, now: Timestamp, message: &mut Message<'_>) {
+    fn on_message(&mut self, now: Timestamp, message: Box<Message<'static>>) {
         if !message.request_id.is_empty() {
             self.on_fetched(now, message);
         } else if message.stream.is_some() && message.seq_no > 0 {
             self.on_entry(now, message);
         } else {
-            self.event(Event::Volatile(message.take_owned()));
+            self.event(Event::Volatile(message));
         }
     }
 

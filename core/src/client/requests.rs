@@ -1,6 +1,7 @@
 //! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -25,7 +26,22 @@ pub(super) enum Purpose {
     Application,
     Receipts,
     Refresh,
-    Mark(StreamName<'static>, String, u64),
+    /// Boxed: it is rare, and every request would be as large.
+    Mark(Box<MarkOf>),
+}
+
+/// A read mark as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MarkOf {
+    stream: StreamName<'static>,
+    peer: String,
+    seq: u64,
+}
+
+impl MarkOf {
+    fn is_of(&self, mark: &Mark) -> bool {
+        mark.stream == self.stream && mark.peer == self.peer
+    }
 }
 
 #[derive(Debug)]
@@ -88,9 +104,9 @@ impl Client {
         for index in 0..self.requests.marks.len() {
             let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
             mark.asked = true;
-            let (stream, peer, seq) = (mark.stream.clone(), mark.peer.clone(), mark.seq);
-            let purpose = Purpose::Mark(stream.clone(), peer.clone(), seq);
-            self.ask(now, purpose, &mut |id, out| encode_read(id, &stream, &peer, seq, out));
+            let of = MarkOf { stream: mark.stream.clone(), peer: mark.peer.clone(), seq: mark.seq };
+            let purpose = Purpose::Mark(Box::new(of.clone()));
+            self.ask(now, purpose, &mut |id, out| encode_read(id, &of.stream, &of.peer, of.seq, out));
         }
     }
 
@@ -159,18 +175,12 @@ impl Client {
             }
             Purpose::Receipts => self.receipts_answered(now, data),
             Purpose::Refresh => self.token.accepted(),
-            Purpose::Mark(stream, peer, seq) => {
-                self.requests
-                    .marks
-                    .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
-                self.free_mark(&stream, &peer);
-                self.send_marks(now);
-            }
+            Purpose::Mark(of) => self.end_mark(now, &of),
         }
     }
 
     /// One entry of an answer; the answer is alive.
-    pub(super) fn on_fetched(&mut self, now: Timestamp, message: &mut Message<'_>) {
+    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Box<Message<'static>>) {
         let Some(pending) =
             self.pending(&message.request_id).and_then(|index| self.requests.pending.get(index))
         else {
@@ -178,7 +188,7 @@ impl Client {
         };
         let request = pending.id;
         self.timers.set(Timer::Requests, now + ANSWER_MS);
-        self.event(Event::Fetched { request, message: message.take_owned() });
+        self.event(Event::Fetched { request, message });
     }
 
     pub(super) fn on_request_refused(
@@ -198,24 +208,26 @@ impl Client {
             Purpose::Receipts => self.receipts_refused(),
             // The hub closes with 4001 when it means it; else the provider is asked again.
             Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
-            Purpose::Mark(stream, peer, seq) => {
-                self.free_mark(&stream, &peer);
-                if code.is_retryable() {
-                    self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
-                } else {
-                    self.requests
-                        .marks
-                        .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
-                    self.event(Event::MarkRefused { stream, peer, code });
-                    self.send_marks(now);
-                }
+            Purpose::Mark(of) if code.is_retryable() => {
+                self.free_mark(&of);
+                self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
+            }
+            Purpose::Mark(of) => {
+                self.event(Event::MarkRefused { stream: of.stream.clone(), peer: of.peer.clone(), code });
+                self.end_mark(now, &of);
             }
         }
     }
 
-    fn free_mark(&mut self, stream: &StreamName<'_>, peer: &str) {
-        let mut marks = self.requests.marks.iter_mut();
-        if let Some(mark) = marks.find(|mark| mark.stream == *stream && mark.peer == peer) {
+    /// The hub has said yes or no to a mark; a later one of the same conversation may go out.
+    fn end_mark(&mut self, now: Timestamp, of: &MarkOf) {
+        self.requests.marks.retain(|mark| !of.is_of(mark) || mark.seq > of.seq);
+        self.free_mark(of);
+        self.send_marks(now);
+    }
+
+    fn free_mark(&mut self, of: &MarkOf) {
+        if let Some(mark) = self.requests.marks.iter_mut().find(|mark| of.is_of(mark)) {
             mark.asked = false;
         }
     }
@@ -235,7 +247,7 @@ impl Client {
             Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
             Purpose::Receipts => self.receipts_refused(),
             Purpose::Refresh => {}
-            Purpose::Mark(stream, peer, _) => self.free_mark(&stream, &peer),
+            Purpose::Mark(of) => self.free_mark(&of),
         }
     }
 

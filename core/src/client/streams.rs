@@ -1,6 +1,7 @@
 //! Streams opened, read, acknowledged and closed.
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::event::{Event, Gap};
@@ -202,7 +203,7 @@ impl Client {
         }
     }
 
-    pub(super) fn on_entry(&mut self, now: Timestamp, message: &mut Message<'_>) {
+    pub(super) fn on_entry(&mut self, now: Timestamp, message: Box<Message<'static>>) {
         let (Some(stream), seq) = (message.stream.clone(), message.seq_no) else { return };
         let Some((index, taken)) = self.cover(now, &stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
@@ -210,7 +211,7 @@ impl Client {
         inbox.count(seq, message.require_ack);
         self.inboxes.add_taken();
         if matches!(taken, Taken::New(_)) {
-            self.event(Event::Message { message: message.take_owned(), generation });
+            self.event(Event::Message { message, generation });
         }
         let auto = self.config.auto_acknowledge;
         let moved = self.inboxes.index(index).is_some_and(|inbox| {

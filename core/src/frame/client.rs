@@ -55,7 +55,7 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     if crate::kind::is_reserved(&message_type) {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
-    let mut message = read_message(&mut fields)?;
+    let mut message = read_message(&mut fields, None, |text| text)?;
     message.message_type = message_type;
     Ok(ClientFrame::Message(message))
 }

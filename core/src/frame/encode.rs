@@ -48,16 +48,31 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
         &connect.namespace,
         &connect.group_id,
     ];
-    let mut cursors = connect.cursors.iter().map(|cursor| (&cursor.stream, &*cursor.epoch, cursor.seq));
+    let mut cursors = String::new();
+    for cursor in &connect.cursors {
+        write_cursor(&cursor.stream, &cursor.epoch, cursor.seq, &mut cursors);
+    }
     let groups = connect.groups.as_deref();
-    write_connect(connect.protocol, texts.map(|text| &**text), &mut cursors, groups, out);
+    write_connect(connect.protocol, texts.map(|text| &**text), &cursors, groups, out);
 }
 
-/// As [`encode_connect`], from parts: the texts in the order of that function.
-pub(crate) fn write_connect<'c, S: AsRef<str>>(
+/// Adds one cursor to what [`write_connect`] takes.
+pub(crate) fn write_cursor(stream: &StreamName<'_>, epoch: &str, seq: u64, cursors: &mut String) {
+    let mut writer = match cursors.pop() {
+        Some(_) => ObjectWriter::resume(cursors),
+        None => ObjectWriter::new(cursors),
+    };
+    writer.stream_object(stream, |writer| {
+        writer.text("epoch", epoch).count("seq", seq);
+    });
+    writer.end();
+}
+
+/// As [`encode_connect`], from parts: the texts in the order of that function, the cursors written.
+pub(crate) fn write_connect<S: AsRef<str>>(
     protocol: u64,
     texts: [&str; 9],
-    cursors: &mut dyn Iterator<Item = (&'c StreamName<'c>, &'c str, u64)>,
+    cursors: &str,
     groups: Option<&[S]>,
     out: &mut String,
 ) {
@@ -68,16 +83,7 @@ pub(crate) fn write_connect<'c, S: AsRef<str>>(
     for (name, text) in NAMES.into_iter().zip(texts) {
         writer.text(name, text);
     }
-    let mut cursors = cursors.peekable();
-    if cursors.peek().is_some() {
-        writer.object("cursors", |writer| {
-            for (stream, epoch, seq) in cursors {
-                writer.stream_object(stream, |writer| {
-                    writer.text("epoch", epoch).count("seq", seq);
-                });
-            }
-        });
-    }
+    writer.raw("cursors", cursors);
     match groups {
         Some([]) => {
             writer.raw("groups", "[]");

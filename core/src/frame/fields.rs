@@ -164,9 +164,9 @@ impl<'a> Fields<'a> {
     }
 
     /// Moves a message's texts there.
-    pub(super) fn give_texts(&mut self, message: &mut Message<'a>) {
+    pub(super) fn give_texts<'b>(&mut self, message: &mut Message<'b>, keep: fn(Text<'a>) -> Text<'b>) {
         for (place, text) in message.texts_mut().into_iter().zip(&mut self.texts) {
-            core::mem::swap(place, text);
+            *place = keep(core::mem::take(text));
         }
     }
 

@@ -42,11 +42,8 @@ pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
 /// Reads a binary frame from the hub, which is always a message.
 pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
     let mut fields = Fields::new();
-    let message = read_hub_binary(bytes, &mut fields).and_then(|payload| {
-        let mut message = read_message(&mut fields)?;
-        message.payload = Some(Cow::Borrowed(payload));
-        Ok(message)
-    });
+    let message = read_hub_binary(bytes, &mut fields)
+        .and_then(|payload| read_message(&mut fields, Some(Cow::Borrowed(payload)), |text| text));
     message.map(HubFrame::Message).map_err(|error| *error)
 }
 
@@ -108,7 +105,7 @@ fn frame<'a>(kind: Kind, fields: &mut Fields<'a>) -> Read<HubFrame<'a>> {
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        Kind::Message => HubFrame::Message(read_message(fields)?),
+        Kind::Message => HubFrame::Message(read_message(fields, None, |text| text)?),
         Kind::Receipt => HubFrame::Receipt(Receipt {
             read: fields.peek(Texts::MessageType) == "read",
             receiver: fields.text(Texts::Receiver),

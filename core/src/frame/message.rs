@@ -9,23 +9,29 @@ use super::Fault;
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read};
 use super::write::ObjectWriter;
 use crate::limits;
-use crate::message::Message;
+use crate::message::{Message, Text};
 use crate::names::StreamName;
 
-pub(crate) fn read_message<'a>(fields: &mut Fields<'a>) -> Read<Box<Message<'a>>> {
+/// Reads a message; `keep` decides whether its texts are borrowed or its own.
+pub(crate) fn read_message<'a, 'b>(
+    fields: &mut Fields<'a>,
+    payload: Option<Cow<'b, [u8]>>,
+    keep: fn(Text<'a>) -> Text<'b>,
+) -> Read<Box<Message<'b>>> {
     let stream = fields.optional_stream()?;
     let mut message = Box::new(Message::blank());
-    fields.give_texts(&mut message);
-    message.data = Cow::Borrowed(fields.object(Objects::Data));
+    fields.give_texts(&mut message, keep);
+    message.data = keep(Cow::Borrowed(fields.object(Objects::Data)));
     message.seq_no = fields.number(Numbers::SeqNo);
-    message.group_ids = fields.list(Lists::GroupIds);
+    message.group_ids = fields.list(Lists::GroupIds).into_iter().map(keep).collect();
     message.require_ack = fields.flag(Flags::RequireAck);
     message.skip_database_storage = fields.flag(Flags::SkipStorage);
     message.skip_send_to_client = fields.flag(Flags::SkipSend);
     message.volatile = fields.flag(Flags::Volatile);
     message.observed = fields.flag(Flags::Observed);
     message.expires_in_ms = fields.optional(Numbers::ExpiresIn);
-    message.stream = stream;
+    message.stream = stream.map(|stream| stream.keep(keep));
+    message.payload = payload;
     Ok(message)
 }
 

@@ -23,6 +23,7 @@ pub use answer::{
 pub use client::{decode_client, decode_client_binary};
 pub(crate) use encode::{
     encode_acknowledge, encode_ping, encode_read, encode_receipts, encode_refresh, write_connect,
+    write_cursor,
 };
 pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
