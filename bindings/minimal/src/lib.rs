@@ -48,45 +48,49 @@ impl Driver {
         self.input.get(from..to).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
+    /// By reference, so that the event is let go of in one place.
+    fn tell(&mut self, event: &Event) -> Next {
+        match event {
+            Event::Message { message, .. } | Event::Volatile(message) => {
+                self.number = message.seq_no;
+                for text in [&message.sender, &message.content, &message.data] {
+                    self.output.extend_from_slice(text.as_bytes());
+                    self.output.push(0);
+                }
+                Next::Message
+            }
+            Event::Gap(gap) => {
+                self.number = gap.to;
+                Next::Gap
+            }
+            Event::Settled { message_id, outcome, .. } => {
+                self.output.extend_from_slice(message_id.as_bytes());
+                match outcome {
+                    Outcome::Accepted { seq, .. } => {
+                        self.number = *seq;
+                        Next::Accepted
+                    }
+                    _ => Next::Lost,
+                }
+            }
+            Event::Receipt { message_id, stage, .. } => {
+                self.output.extend_from_slice(message_id.as_bytes());
+                self.number = *stage as u64;
+                Next::Receipt
+            }
+            Event::StateChanged(state) => {
+                self.number = u64::from(matches!(state, State::Connected));
+                Next::State
+            }
+            _ => Next::Other,
+        }
+    }
+
     /// Takes the next thing to tell or to do; what it is about lies in `output`, `link` and `number`.
     fn next(&mut self) -> Next {
         self.output.clear();
         if let Some(event) = self.client.poll_event() {
-            return match event {
-                Event::Message { message, .. } | Event::Volatile(message) => {
-                    self.number = message.seq_no;
-                    self.output.extend_from_slice(message.sender.as_bytes());
-                    self.output.push(0);
-                    self.output.extend_from_slice(message.content.as_bytes());
-                    self.output.push(0);
-                    self.output.extend_from_slice(message.data.as_bytes());
-                    Next::Message
-                }
-                Event::Gap(gap) => {
-                    self.number = gap.to;
-                    Next::Gap
-                }
-                Event::Settled { message_id, outcome, .. } => {
-                    self.output.extend_from_slice(message_id.as_bytes());
-                    match outcome {
-                        Outcome::Accepted { seq, .. } => {
-                            self.number = seq;
-                            Next::Accepted
-                        }
-                        _ => Next::Lost,
-                    }
-                }
-                Event::Receipt { message_id, stage, .. } => {
-                    self.output.extend_from_slice(message_id.as_bytes());
-                    self.number = stage as u64;
-                    Next::Receipt
-                }
-                Event::StateChanged(state) => {
-                    self.number = u64::from(matches!(state, State::Connected));
-                    Next::State
-                }
-                _ => Next::Other,
-            };
+            return self.tell(&event);
         }
         match self.client.poll_action() {
             None => Next::Nothing,
@@ -132,16 +136,10 @@ enum Next {
     Other,
 }
 
-/// Makes a new client.
+/// Makes a new client, which lives as long as this instance of the module.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsc_new(seed: u64) -> Box<Driver> {
     Box::new(Driver::new(seed))
-}
-
-/// Lets go of a client.
-#[unsafe(no_mangle)]
-pub extern "C" fn wsc_free(driver: Box<Driver>) {
-    drop(driver);
 }
 
 /// Where `length` bytes of input are to be put.

@@ -102,9 +102,12 @@ impl Inbox {
         self.head = head;
         let before = from.saturating_sub(1);
         let adoption = if self.epoch != epoch || before < self.handed {
-            let name = self.name.clone();
-            let coverage = self.coverage;
-            *self = Self { coverage, head, ..Self::new(name, epoch.to_owned(), before, generation) };
+            epoch.clone_into(&mut self.epoch);
+            self.generation = generation;
+            self.handed = before;
+            self.given = before;
+            self.skips.clear();
+            self.stored = None;
             Adoption::Renewed
         } else {
             // What was given out beyond the head was never in this log: it must be able to come again.

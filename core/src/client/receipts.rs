@@ -17,14 +17,14 @@ struct Followed {
     send: SendId,
     message_id: String,
     stage: Stage,
+    /// To be asked for on this connection.
+    doubtful: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     followed: Vec<Followed>,
     limit: usize,
-    /// Ids to be asked for on this connection.
-    doubtful: Vec<String>,
     asking: bool,
 }
 
@@ -35,11 +35,13 @@ impl Receipts {
 
     pub(super) fn detach(&mut self) {
         self.asking = false;
-        self.doubtful.clear();
+        self.doubt_all(false);
     }
 
-    pub(super) fn doubt_all(&mut self) {
-        self.doubtful = self.followed.iter().map(|followed| followed.message_id.clone()).collect();
+    pub(super) fn doubt_all(&mut self, doubtful: bool) {
+        for followed in &mut self.followed {
+            followed.doubtful = doubtful;
+        }
     }
 }
 
@@ -53,10 +55,7 @@ impl Client {
         if self.receipts.limit == 0 {
             return self.event(Event::ReceiptEnded { send, message_id });
         }
-        if doubtful {
-            self.receipts.doubtful.push(message_id.clone());
-        }
-        self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted });
+        self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted, doubtful });
         if doubtful {
             self.ask_receipts(now);
         }
@@ -64,14 +63,21 @@ impl Client {
 
     /// Asks for the next hundred at most; the answer asks for the rest.
     pub(super) fn ask_receipts(&mut self, now: Timestamp) {
-        if self.receipts.asking || self.receipts.doubtful.is_empty() || !self.is_live() {
+        if self.receipts.asking || !self.is_live() {
             return;
         }
-        let rest = self.receipts.doubtful.len().min(limits::QUERY_IDS);
-        let rest = self.receipts.doubtful.split_off(rest);
-        let message_ids = core::mem::replace(&mut self.receipts.doubtful, rest);
-        self.receipts.asking = true;
-        self.ask(now, Purpose::Receipts, &mut |id, out| encode_receipts(id, &message_ids, out));
+        let mut message_ids = Vec::new();
+        for followed in self.receipts.followed.iter_mut().filter(|followed| followed.doubtful) {
+            if message_ids.len() == limits::QUERY_IDS {
+                break;
+            }
+            followed.doubtful = false;
+            message_ids.push(followed.message_id.clone());
+        }
+        if !message_ids.is_empty() {
+            self.receipts.asking = true;
+            self.ask(now, Purpose::Receipts, &mut |id, out| encode_receipts(id, &message_ids, out));
+        }
     }
 
     pub(super) fn receipts_answered(&mut self, now: Timestamp, data: &str) {

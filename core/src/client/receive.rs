@@ -163,7 +163,7 @@ impl Client {
         self.adopt(now, &streams);
         self.pump(now);
         self.send_marks(now);
-        self.receipts.doubt_all();
+        self.receipts.doubt_all(true);
         self.ask_receipts(now);
         self.watch_token(now);
         Ok(())

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -65,9 +66,10 @@ impl Client {
     pub fn send_named(
         &mut self,
         now: Timestamp,
-        mut message: Message<'static>,
+        message: Message<'static>,
     ) -> Result<(SendId, String), SendError> {
-        self.accept(now, &mut message)
+        // Boxed as it is everywhere else, so that there is one function that lets go of a message.
+        self.accept(now, &mut Box::new(message))
     }
 
     /// By reference, so that the message is let go of in one place.
@@ -341,25 +343,21 @@ impl Client {
 
     /// A UUIDv7 by shape: the time, then randomness from the seed.
     fn make_id(&mut self, now: Timestamp) -> String {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         let (high, low) = (self.random.next(), self.random.next());
         let words = [
-            (now >> 16, 8),
-            (now & 0xffff, 4),
-            (0x7000 | high & 0x0fff, 4),
-            (0x8000 | high >> 16 & 0x3fff, 4),
-            (low & 0xffff_ffff_ffff, 12),
+            now << 16 | 0x7000 | high & 0x0fff,
+            (0x8000 | high >> 16 & 0x3fff) << 48 | low & 0xffff_ffff_ffff,
         ];
-        let mut id = String::with_capacity(36);
-        for (word, digits) in words {
-            if !id.is_empty() {
-                id.push('-');
-            }
-            for digit in (0..digits).rev() {
-                let nibble = (word >> (digit * 4) & 0xf) as usize;
-                id.push(char::from(b"0123456789abcdef"[nibble]));
+        let (mut id, mut nibble) = ([b'-'; 36], 0);
+        for (at, digit) in id.iter_mut().enumerate() {
+            if !matches!(at, 8 | 13 | 18 | 23) {
+                let word = if nibble < 16 { words[0] } else { words[1] };
+                *digit = HEX[(word >> (60 - nibble % 16 * 4) & 0xf) as usize];
+                nibble += 1;
             }
         }
-        id
+        core::str::from_utf8(&id).unwrap_or_default().to_owned()
     }
 }
 
