@@ -101,6 +101,8 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]

@@ -15,7 +15,17 @@ macro_rules! codes {
             pub const fn number(self) -> $number { match self { $(Self::$variant => $value,)* Self::Other(number) => number } }
             /// The code of a number.
             #[must_use]
-            pub const fn from_number(number: $number) -> Self { match number { $($value => Self::$variant,)* other => Self::Other(other) } }
+            pub const fn from_number(number: $number) -> Self {
+                // A search of the table, because a `match` over so many numbers is ten times as large.
+                let mut at = 0;
+                while at < Self::ALL.len() {
+                    if Self::ALL[at].number() == number {
+                        return Self::ALL[at];
+                    }
+                    at += 1;
+                }
+                Self::Other(number)
+            }
             /// What it means, in a few words.
             #[must_use]
             pub const fn text(self) -> &'static str { match self { $(Self::$variant => $text,)* Self::Other(_) => "another code" } }

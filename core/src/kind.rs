@@ -18,8 +18,8 @@ macro_rules! names {
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> { match name { $($text => Some(Self::$variant),)* _ => None } }
         }
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result { f.write_str(self.as_str()) }
         }
     };
 }
@@ -204,53 +204,55 @@ impl MessageType {
     }
 }
 
-/// Whether this type is never a message from a client: the frames of the connection, and the requests.
+/// The frames of the connection, and the requests.
+static RESERVED: [&str; 41] = [
+    "connect",
+    "connected",
+    "skip",
+    "gap",
+    "ack",
+    "error",
+    "fetched",
+    "ping",
+    "pong",
+    "heartbeat",
+    "group_join",
+    "group_leave",
+    "group_remove",
+    "group_disband",
+    "group_changed",
+    "group_members",
+    "fetch",
+    "receipts",
+    "conversations",
+    "check_user_status",
+    "user_status_response",
+    "get_online_users",
+    "online_users_list",
+    "watch",
+    "unwatch",
+    "user_joined",
+    "user_left",
+    "user_status_changed",
+    "observe",
+    "unobserve",
+    "refresh",
+    "get_user_info",
+    "user_info_response",
+    "health_check",
+    "health_response",
+    "kick",
+    "kick_out",
+    "force_offline",
+    "server_status",
+    "config_update",
+    "welcome",
+];
+
+/// Whether this type is never a message from a client.
 #[must_use]
 pub fn is_reserved(message_type: &str) -> bool {
-    matches!(
-        message_type,
-        "connect"
-            | "connected"
-            | "skip"
-            | "gap"
-            | "ack"
-            | "error"
-            | "fetched"
-            | "ping"
-            | "pong"
-            | "heartbeat"
-            | "group_join"
-            | "group_leave"
-            | "group_remove"
-            | "group_disband"
-            | "group_changed"
-            | "group_members"
-            | "fetch"
-            | "receipts"
-            | "conversations"
-            | "check_user_status"
-            | "user_status_response"
-            | "get_online_users"
-            | "online_users_list"
-            | "watch"
-            | "unwatch"
-            | "user_joined"
-            | "user_left"
-            | "user_status_changed"
-            | "observe"
-            | "unobserve"
-            | "refresh"
-            | "get_user_info"
-            | "user_info_response"
-            | "health_check"
-            | "health_response"
-            | "kick"
-            | "kick_out"
-            | "force_offline"
-            | "server_status"
-            | "config_update"
-            | "welcome"
-    )
+    RESERVED.contains(&message_type)
 }
 
 #[cfg(test)]

@@ -4,6 +4,16 @@
 //! (milliseconds on the caller's clock), randomness as a seed. Two machines live here: [`client::Client`], one
 //! device's connection to a hub, and [`peer::Peer`], the hub's half of one connection. Both obey one rule:
 //! **after every mutation drain the outputs before the next mutation.**
+//!
+//! Without the standard library, so that a driver in WebAssembly may bring its own way to end in a panic and its own
+//! allocator: the standard library's cost more there than half of this crate.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
 
 pub mod backoff;
 pub mod budget;

@@ -1,6 +1,10 @@
 //! The message: go-wsc's envelope with its names, and ours. Borrowed where it was decoded, owned where it is kept.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem::take;
 
 use crate::names::{StreamName, is_id, is_message_id};
 use crate::{kind, limits};
@@ -107,21 +111,37 @@ pub struct FieldError {
 impl<'a> Message<'a> {
     /// A text message to a user. The client gives it an id when it is sent.
     pub fn to_user(user: impl Into<Text<'a>>, content: impl Into<Text<'a>>) -> Self {
-        Self { receiver: user.into(), ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.receiver = user.into();
+        message
     }
 
     /// A text message to a group.
     pub fn to_group(group: impl Into<Text<'a>>, content: impl Into<Text<'a>>) -> Self {
-        Self { group_ids: vec![group.into()], ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.group_ids = vec![group.into()];
+        message
     }
 
     /// A text message to everybody.
     pub fn to_everybody(content: impl Into<Text<'a>>) -> Self {
-        Self { broadcast_type: Cow::Borrowed("global"), ..Self::text(content) }
+        let mut message = Self::text(content);
+        message.broadcast_type = Cow::Borrowed("global");
+        message
     }
 
     fn text(content: impl Into<Text<'a>>) -> Self {
-        Self { message_type: Cow::Borrowed("text"), content: content.into(), ..Self::default() }
+        // By assignment: what struct update leaves over of its base is dropped field by field, in many bytes of code.
+        let mut message = Self::blank();
+        message.message_type = Cow::Borrowed("text");
+        message.content = content.into();
+        message
+    }
+
+    /// The default, whose many stores stand in one place.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn blank() -> Self {
+        Self::default()
     }
 
     /// Whether it is never stored.
@@ -183,45 +203,53 @@ impl<'a> Message<'a> {
         256 + self.content.len() + self.data.len() + self.payload.as_ref().map_or(0, |payload| payload.len())
     }
 
+    /// Every text but `data`, in the order of the decoder's table. What is done to each is a loop over this, because
+    /// the same written out for each would be the largest thing of all in WebAssembly.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn texts_mut(&mut self) -> [&mut Text<'a>; 20] {
+        [
+            &mut self.message_type,
+            &mut self.message_id,
+            &mut self.sender,
+            &mut self.sender_name,
+            &mut self.sender_type,
+            &mut self.sender_client,
+            &mut self.receiver,
+            &mut self.receiver_name,
+            &mut self.receiver_type,
+            &mut self.receiver_client,
+            &mut self.session_id,
+            &mut self.content,
+            &mut self.create_at,
+            &mut self.reply_to_msg_id,
+            &mut self.priority,
+            &mut self.source,
+            &mut self.push_type,
+            &mut self.broadcast_type,
+            &mut self.trace_id,
+            &mut self.request_id,
+        ]
+    }
+
     /// The same message with its own bytes.
     #[must_use]
-    pub fn into_owned(self) -> Message<'static> {
-        fn own(text: Text<'_>) -> Text<'static> {
-            if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
+    pub fn into_owned(mut self) -> Message<'static> {
+        let mut owned = Message::blank();
+        for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
+            *place = own(take(text));
         }
-        Message {
-            message_type: own(self.message_type),
-            message_id: own(self.message_id),
-            sender: own(self.sender),
-            sender_name: own(self.sender_name),
-            sender_type: own(self.sender_type),
-            sender_client: own(self.sender_client),
-            receiver: own(self.receiver),
-            receiver_name: own(self.receiver_name),
-            receiver_type: own(self.receiver_type),
-            receiver_client: own(self.receiver_client),
-            session_id: own(self.session_id),
-            content: own(self.content),
-            data: own(self.data),
-            create_at: own(self.create_at),
-            reply_to_msg_id: own(self.reply_to_msg_id),
-            seq_no: self.seq_no,
-            priority: own(self.priority),
-            source: own(self.source),
-            push_type: own(self.push_type),
-            broadcast_type: own(self.broadcast_type),
-            group_ids: self.group_ids.into_iter().map(own).collect(),
-            require_ack: self.require_ack,
-            skip_database_storage: self.skip_database_storage,
-            skip_send_to_client: self.skip_send_to_client,
-            trace_id: own(self.trace_id),
-            stream: self.stream.map(StreamName::into_owned),
-            expires_in_ms: self.expires_in_ms,
-            volatile: self.volatile,
-            observed: self.observed,
-            request_id: own(self.request_id),
-            payload: self.payload.map(|payload| Cow::Owned(payload.into_owned())),
-        }
+        owned.data = own(self.data);
+        owned.group_ids = self.group_ids.into_iter().map(own).collect();
+        owned.stream = self.stream.map(StreamName::into_owned);
+        owned.payload = self.payload.map(|payload| Cow::Owned(payload.into_owned()));
+        owned.seq_no = self.seq_no;
+        owned.require_ack = self.require_ack;
+        owned.skip_database_storage = self.skip_database_storage;
+        owned.skip_send_to_client = self.skip_send_to_client;
+        owned.expires_in_ms = self.expires_in_ms;
+        owned.volatile = self.volatile;
+        owned.observed = self.observed;
+        owned
     }
 
     /// Whether the frame fits; the client checks before it sends.
@@ -229,4 +257,15 @@ impl<'a> Message<'a> {
     pub fn fits(encoded: usize, limit: Option<usize>) -> bool {
         encoded <= limit.unwrap_or(limits::FRAME)
     }
+}
+
+/// The text with its own bytes.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(crate) fn own(text: Text<'_>) -> Text<'static> {
+    if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
+}
+
+/// The text as a string; nothing is left of it.
+pub(crate) fn take_string(text: &mut Text<'_>) -> String {
+    take(text).into_owned()
 }

@@ -1,5 +1,7 @@
 //! Time as the machines see it: whole milliseconds on the caller's clock. Never reads a clock.
 
+use alloc::string::String;
+
 /// Milliseconds. A machine only compares and adds them; a driver may count from any moment, but in frames and for
 /// expiry they mean milliseconds since the Unix epoch.
 pub type Timestamp = u64;

@@ -3,17 +3,33 @@
 //! It exists so that the machine's size as WebAssembly has a measure (`cargo tool sizes`); it is a working driver, but
 //! the browser's SDK has its own.
 
-use std::cell::RefCell;
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use wsc_core::Message;
 use wsc_core::client::{Action, Client, Config, Event, Link, Outcome, State};
 use wsc_core::codes::CloseCode;
 
-thread_local! {
-    static DRIVER: RefCell<Driver> = RefCell::new(Driver::new(0));
+/// In WebAssembly a panic is a trap and says nothing: what would be said, and the machinery to say it, is a quarter of
+/// the whole. Nothing the hub sends makes the machine panic; what is left is memory that runs out.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn trap(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
 }
 
-struct Driver {
+/// The standard allocator is a tenth of the whole; this one is a third of it and faster.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
+/// A client with the buffers its frames and events pass through. The other side only holds its address.
+pub struct Driver {
     client: Client,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -29,48 +45,52 @@ impl Driver {
     }
 
     fn text(&self, from: usize, to: usize) -> &str {
-        self.input.get(from..to).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.input.get(from..to).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// By reference, so that the event is let go of in one place.
+    fn tell(&mut self, event: &Event) -> Next {
+        match event {
+            Event::Message { message, .. } | Event::Volatile(message) => {
+                self.number = message.seq_no;
+                for text in [&message.sender, &message.content, &message.data] {
+                    self.output.extend_from_slice(text.as_bytes());
+                    self.output.push(0);
+                }
+                Next::Message
+            }
+            Event::Gap(gap) => {
+                self.number = gap.to;
+                Next::Gap
+            }
+            Event::Settled { message_id, outcome, .. } => {
+                self.output.extend_from_slice(message_id.as_bytes());
+                match outcome {
+                    Outcome::Accepted { seq, .. } => {
+                        self.number = *seq;
+                        Next::Accepted
+                    }
+                    _ => Next::Lost,
+                }
+            }
+            Event::Receipt { message_id, stage, .. } => {
+                self.output.extend_from_slice(message_id.as_bytes());
+                self.number = *stage as u64;
+                Next::Receipt
+            }
+            Event::StateChanged(state) => {
+                self.number = u64::from(matches!(state, State::Connected));
+                Next::State
+            }
+            _ => Next::Other,
+        }
     }
 
     /// Takes the next thing to tell or to do; what it is about lies in `output`, `link` and `number`.
     fn next(&mut self) -> Next {
         self.output.clear();
         if let Some(event) = self.client.poll_event() {
-            return match event {
-                Event::Message { message, .. } | Event::Volatile(message) => {
-                    self.number = message.seq_no;
-                    self.output.extend_from_slice(message.sender.as_bytes());
-                    self.output.push(0);
-                    self.output.extend_from_slice(message.content.as_bytes());
-                    self.output.push(0);
-                    self.output.extend_from_slice(message.data.as_bytes());
-                    Next::Message
-                }
-                Event::Gap(gap) => {
-                    self.number = gap.to;
-                    Next::Gap
-                }
-                Event::Settled { message_id, outcome, .. } => {
-                    self.output.extend_from_slice(message_id.as_bytes());
-                    match outcome {
-                        Outcome::Accepted { seq, .. } => {
-                            self.number = seq;
-                            Next::Accepted
-                        }
-                        _ => Next::Lost,
-                    }
-                }
-                Event::Receipt { message_id, stage, .. } => {
-                    self.output.extend_from_slice(message_id.as_bytes());
-                    self.number = stage as u64;
-                    Next::Receipt
-                }
-                Event::StateChanged(state) => {
-                    self.number = u64::from(matches!(state, State::Connected));
-                    Next::State
-                }
-                _ => Next::Other,
-            };
+            return self.tell(&event);
         }
         match self.client.poll_action() {
             None => Next::Nothing,
@@ -116,116 +136,99 @@ enum Next {
     Other,
 }
 
-fn with<T>(act: impl FnOnce(&mut Driver) -> T) -> T {
-    DRIVER.with_borrow_mut(act)
-}
-
-/// Makes a new client.
+/// Makes a new client, which lives as long as this instance of the module.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_new(seed: u64) {
-    with(|driver| *driver = Driver::new(seed));
+pub extern "C" fn wsc_new(seed: u64) -> Box<Driver> {
+    Box::new(Driver::new(seed))
 }
 
 /// Where `length` bytes of input are to be put.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_input(length: usize) -> *mut u8 {
-    with(|driver| {
-        driver.input.resize(length, 0);
-        driver.input.as_mut_ptr()
-    })
+pub extern "C" fn wsc_input(driver: &mut Driver, length: usize) -> *mut u8 {
+    driver.input.resize(length, 0);
+    driver.input.as_mut_ptr()
 }
 
 /// Where the output of [`wsc_next`] lies.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_output() -> *const u8 {
-    with(|driver| driver.output.as_ptr())
+pub extern "C" fn wsc_output(driver: &Driver) -> *const u8 {
+    driver.output.as_ptr()
 }
 
 /// How long the output is.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_output_length() -> usize {
-    with(|driver| driver.output.len())
+pub extern "C" fn wsc_output_length(driver: &Driver) -> usize {
+    driver.output.len()
 }
 
 /// The socket the output is about.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_link() -> u32 {
-    with(|driver| driver.link)
+pub extern "C" fn wsc_link(driver: &Driver) -> u32 {
+    driver.link
 }
 
 /// The number the output is about: a position, a code, a stage.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_number() -> u64 {
-    with(|driver| driver.number)
+pub extern "C" fn wsc_number(driver: &Driver) -> u64 {
+    driver.number
 }
 
 /// The next thing to tell or to do; 0: nothing.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_next() -> u32 {
-    with(|driver| driver.next() as u32)
+pub extern "C" fn wsc_next(driver: &mut Driver) -> u32 {
+    driver.next() as u32
 }
 
 /// When [`wsc_timeout`] wants to be called; 0: never.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_deadline() -> u64 {
-    with(|driver| driver.client.poll_timeout().unwrap_or(0))
+pub extern "C" fn wsc_deadline(driver: &Driver) -> u64 {
+    driver.client.poll_timeout().unwrap_or(0)
 }
 
 /// Connects.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_connect(now: u64) {
-    with(|driver| driver.client.connect(now));
+pub extern "C" fn wsc_connect(driver: &mut Driver, now: u64) {
+    driver.client.connect(now);
 }
 
 /// A socket is open.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_opened(now: u64, link: u32) {
-    with(|driver| driver.client.handle_open(now, Link(link)));
+pub extern "C" fn wsc_opened(driver: &mut Driver, now: u64, link: u32) {
+    driver.client.handle_open(now, Link(link));
 }
 
 /// A text frame lies in the input.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_text(now: u64, link: u32) {
-    with(|driver| {
-        let input = std::mem::take(&mut driver.input);
-        if let Ok(text) = std::str::from_utf8(&input) {
-            driver.client.handle_text(now, Link(link), text);
-        }
-    });
+pub extern "C" fn wsc_text(driver: &mut Driver, now: u64, link: u32) {
+    if let Ok(text) = core::str::from_utf8(&driver.input) {
+        driver.client.handle_text(now, Link(link), text);
+    }
 }
 
 /// A binary frame lies in the input.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_binary(now: u64, link: u32) {
-    with(|driver| {
-        let input = std::mem::take(&mut driver.input);
-        driver.client.handle_binary(now, Link(link), &input);
-    });
+pub extern "C" fn wsc_binary(driver: &mut Driver, now: u64, link: u32) {
+    driver.client.handle_binary(now, Link(link), &driver.input);
 }
 
 /// A socket has closed; the reason lies in the input. Code 0: without a Close frame.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_closed(now: u64, link: u32, code: u16) {
-    with(|driver| {
-        let input = std::mem::take(&mut driver.input);
-        let reason = std::str::from_utf8(&input).unwrap_or_default();
-        let code = (code != 0).then(|| CloseCode::from_number(code));
-        driver.client.handle_close(now, Link(link), code, reason);
-    });
+pub extern "C" fn wsc_closed(driver: &mut Driver, now: u64, link: u32, code: u16) {
+    let reason = core::str::from_utf8(&driver.input).unwrap_or_default();
+    let code = (code != 0).then(|| CloseCode::from_number(code));
+    driver.client.handle_close(now, Link(link), code, reason);
 }
 
 /// A deadline has come.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_timeout(now: u64) {
-    with(|driver| driver.client.handle_timeout(now));
+pub extern "C" fn wsc_timeout(driver: &mut Driver, now: u64) {
+    driver.client.handle_timeout(now);
 }
 
 /// Sends a text message: the receiver, then the content, lie in the input. `false`: refused.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_send(now: u64, receiver: usize) -> bool {
-    with(|driver| {
-        let end = driver.input.len();
-        let (user, content) = (driver.text(0, receiver).to_owned(), driver.text(receiver, end).to_owned());
-        driver.client.send(now, Message::to_user(user, content)).is_ok()
-    })
+pub extern "C" fn wsc_send(driver: &mut Driver, now: u64, receiver: usize) -> bool {
+    let end = driver.input.len();
+    let (user, content) = (driver.text(0, receiver).to_owned(), driver.text(receiver, end).to_owned());
+    driver.client.send(now, Message::to_user(user, content)).is_ok()
 }

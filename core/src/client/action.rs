@@ -1,5 +1,8 @@
 //! What a client asks its driver to do.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::saved::Change;
 use super::state::Link;
 use crate::codes::CloseCode;

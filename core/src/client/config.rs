@@ -1,5 +1,8 @@
 //! What a client is told once, when it is made. Never changes afterwards, except for groups joined and left.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::backoff::Growth;
 use crate::names::StreamName;
 

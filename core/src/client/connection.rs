@@ -1,13 +1,14 @@
 //! Connecting, waiting, closing, heartbeat: the life of one link after another. Never looks into streams or sends.
 
-use std::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::token::number_after;
 use super::{Action, Client, Closed, Link, Phase, Timer};
 use crate::codes::{AfterClose, CloseCode, retry_hint};
-use crate::frame::{ClientFrame, Connect, Query, Request, StreamCursor, encode_client, encode_connect};
+use crate::frame::{encode_ping, write_connect, write_cursor};
 use crate::limits;
-use crate::message::Text;
 use crate::time::Timestamp;
 
 /// After so long a connection the waits begin small again, in milliseconds.
@@ -57,41 +58,39 @@ impl Client {
         self.session.last_in = now;
         self.timers.set(Timer::Open, now + limits::CONNECT_MS);
         self.phase = Phase::Greeting;
-        let mut text = String::new();
-        encode_connect(&self.greeting(now), &mut text);
+        let text = self.greeting(now);
         self.transmit(now, text);
         // The hub's silence before `connected` has its own clock.
         self.timers.stop(Timer::Heartbeat);
     }
 
-    fn greeting(&self, now: Timestamp) -> Connect<'_> {
-        let identity = &self.config.identity;
-        let cursors = self.inboxes.iter().filter(|inbox| self.config.reads(&inbox.name));
-        Connect {
-            protocol: limits::PROTOCOL,
-            token: self.token.text.as_deref().unwrap_or_default().into(),
-            device_id: self.config.device_id.as_str().into(),
-            client: self.config.client.as_str().into(),
-            cursors: cursors
-                .map(|inbox| StreamCursor {
-                    stream: inbox.name.clone(),
-                    epoch: inbox.epoch.as_str().into(),
-                    seq: inbox.handed,
-                })
-                .collect(),
-            groups: self
-                .config
-                .groups
-                .as_ref()
-                .map(|groups| groups.iter().map(|id| Text::from(id.as_str())).collect()),
-            start: if self.config.start_at_head { "head" } else { "" }.into(),
-            sent_ms: now,
-            user_id: identity.user_id.as_str().into(),
-            user_type: identity.user_type.as_str().into(),
-            app_id: identity.app_id.as_str().into(),
-            namespace: identity.namespace.as_str().into(),
-            group_id: identity.groups.join(",").into(),
+    /// The frame `connect`.
+    fn greeting(&self, now: Timestamp) -> String {
+        let (config, identity) = (&self.config, &self.config.identity);
+        let mut group_id = String::new();
+        for group in &identity.groups {
+            if !group_id.is_empty() {
+                group_id.push(',');
+            }
+            group_id.push_str(group);
         }
+        let texts = [
+            self.token.text.as_deref().unwrap_or_default(),
+            &config.device_id,
+            &config.client,
+            if config.start_at_head { "head" } else { "" },
+            &identity.user_id,
+            &identity.user_type,
+            &identity.app_id,
+            &identity.namespace,
+            &group_id,
+        ];
+        let (mut cursors, mut text) = (String::new(), String::new());
+        for inbox in self.inboxes.iter().filter(|inbox| config.reads(&inbox.name)) {
+            write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
+        }
+        write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);
+        text
     }
 
     /// The socket is closed, or could not be opened. Without a Close frame there is no code.
@@ -113,7 +112,7 @@ impl Client {
             AfterClose::FreshToken => self.token_refused(code == CloseCode::Unauthorized),
             AfterClose::ReconnectFewTimes => {
                 self.malformed.retain(|at| at + MINUTE_MS > now);
-                self.malformed.push_back(now);
+                self.malformed.push(now);
                 self.malformed.len() < 3
             }
         };
@@ -242,12 +241,6 @@ impl Client {
         self.actions.push_back(Action::SendBinary { link: self.link, bytes });
     }
 
-    pub(super) fn transmit_frame(&mut self, now: Timestamp, frame: &ClientFrame<'_>) {
-        let mut text = String::new();
-        encode_client(frame, &mut text);
-        self.transmit(now, text);
-    }
-
     /// Any inbound frame is life.
     pub(super) fn heard(&mut self, now: Timestamp) {
         self.session.last_in = now;
@@ -266,9 +259,10 @@ impl Client {
     pub(super) fn ping(&mut self, now: Timestamp) {
         // What waited to be acknowledged goes along: skipped positions have no clock of their own.
         self.acknowledge_all(now);
-        let ping = Request { id: Cow::Borrowed(""), query: Query::Ping };
         self.timers.set(Timer::Pong, now + limits::PONG_MS);
         self.timers.stop(Timer::Heartbeat);
-        self.transmit_frame(now, &ClientFrame::Request(ping));
+        let mut text = String::new();
+        encode_ping(&mut text);
+        self.transmit(now, text);
     }
 }

@@ -1,5 +1,10 @@
 //! What a client tells the application.
 
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::state::State;
 use crate::codes::ErrorCode;
 use crate::frame::{

@@ -6,7 +6,9 @@
 //! a new connection goes on after it) ≤ `given` (events were made for all up to here in this process). After a
 //! reconnect the hub sends again what lies between `handed` and `given`: it is covered, but not given out twice.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::event::Generation;
 use super::saved::SavedCursor;
@@ -23,7 +25,7 @@ pub(super) struct Inbox {
     /// Events were made up to here.
     given: u64,
     /// Skips beyond the cursor: passed as soon as the application is there.
-    skips: VecDeque<(u64, u64)>,
+    skips: Vec<(u64, u64)>,
     /// Its place on the live connection; `None`: not read now.
     coverage: Option<Coverage>,
     /// The newest position when it was opened on this connection.
@@ -73,7 +75,7 @@ impl Inbox {
             generation,
             handed: cursor,
             given: cursor,
-            skips: VecDeque::new(),
+            skips: Vec::new(),
             coverage: None,
             head: 0,
             acknowledged: cursor,
@@ -100,9 +102,12 @@ impl Inbox {
         self.head = head;
         let before = from.saturating_sub(1);
         let adoption = if self.epoch != epoch || before < self.handed {
-            let name = self.name.clone();
-            let coverage = self.coverage;
-            *self = Self { coverage, head, ..Self::new(name, epoch.to_owned(), before, generation) };
+            epoch.clone_into(&mut self.epoch);
+            self.generation = generation;
+            self.handed = before;
+            self.given = before;
+            self.skips.clear();
+            self.stored = None;
             Adoption::Renewed
         } else {
             // What was given out beyond the head was never in this log: it must be able to come again.
@@ -167,10 +172,10 @@ impl Inbox {
 
     /// Positions that need no hand-over.
     pub(super) fn pass(&mut self, first: u64, last: u64) {
-        match self.skips.back_mut() {
+        match self.skips.last_mut() {
             _ if first <= self.handed + 1 => self.handed = self.handed.max(last),
             Some(skip) if skip.1 + 1 == first => skip.1 = last,
-            _ => self.skips.push_back((first, last)),
+            _ => self.skips.push((first, last)),
         }
         self.absorb();
     }
@@ -187,13 +192,14 @@ impl Inbox {
     }
 
     fn absorb(&mut self) {
-        while let Some(&(first, last)) = self.skips.front() {
-            if first > self.handed + 1 {
-                break;
+        // They rise and do not touch, so that those that are reached are the first.
+        self.skips.retain(|(first, last)| {
+            let reached = *first <= self.handed + 1;
+            if reached {
+                self.handed = self.handed.max(*last);
             }
-            self.handed = self.handed.max(last);
-            self.skips.pop_front();
-        }
+            !reached
+        });
     }
 
     /// Whether an entry that wants it at once can be acknowledged.

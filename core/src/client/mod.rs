@@ -39,6 +39,8 @@
 //! # Ok::<(), wsc_core::client::SendError>(())
 //! ```
 
+use alloc::string::String;
+
 mod action;
 mod config;
 mod connection;
@@ -55,7 +57,8 @@ mod streams;
 mod timers;
 mod token;
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 pub use action::Action;
 pub use config::{Config, Identity, Storage};
@@ -95,6 +98,12 @@ enum Phase {
     Closed(Closed),
 }
 
+impl Phase {
+    fn is_connecting(&self) -> bool {
+        matches!(self, Self::Token | Self::Opening | Self::Greeting)
+    }
+}
+
 /// What the hub announced, and when things were last heard of.
 #[derive(Debug)]
 struct Session {
@@ -122,13 +131,13 @@ pub struct Client {
     session: Session,
     timers: Timers,
     outbox: Outbox,
-    volatile: VecDeque<send::Volatile>,
+    volatile: Vec<send::Volatile>,
     inboxes: Inboxes,
     receipts: Receipts,
     requests: Requests,
     token: token::Token,
     /// When the closes 1002, 1007, 1009 of the last minute came.
-    malformed: VecDeque<Timestamp>,
+    malformed: Vec<Timestamp>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
 }
@@ -157,12 +166,12 @@ impl Client {
             session,
             timers: Timers::default(),
             outbox: Outbox::default(),
-            volatile: VecDeque::new(),
+            volatile: Vec::new(),
             inboxes: Inboxes::default(),
             receipts: Receipts::new(config.receipts),
             requests: Requests::default(),
             token: token::Token::new(config.token.clone()),
-            malformed: VecDeque::new(),
+            malformed: Vec::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             config,
@@ -296,11 +305,11 @@ impl Client {
 
     /// Changes the phase, and tells when that is another state.
     fn enter(&mut self, phase: Phase) {
-        let before = self.state();
+        let same = self.phase == phase || (self.phase.is_connecting() && phase.is_connecting());
         self.phase = phase;
-        let after = self.state();
-        if before != after {
-            self.event(Event::StateChanged(after));
+        if !same {
+            let state = self.state();
+            self.event(Event::StateChanged(state));
         }
     }
 

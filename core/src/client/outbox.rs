@@ -1,7 +1,8 @@
 //! Unsettled sends in order. The first `flying` of them are under way on the present connection; nothing overtakes.
 //! Never decides when to send and never talks to the hub.
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
 use super::event::SendId;
 use super::saved::{SavedFrame, SavedSend};
@@ -118,7 +119,14 @@ impl Outbox {
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<SavedSend> {
-        let gone = self.waiting.remove(index)?.send;
+        // Those before it, which are few, move up; the deque's own way is much code.
+        if index >= self.waiting.len() {
+            return None;
+        }
+        for before in (0..index).rev() {
+            self.waiting.swap(before, before + 1);
+        }
+        let gone = self.waiting.pop_front()?.send;
         self.bytes = self.bytes.saturating_sub(gone.cost());
         if index < self.flying {
             self.flying -= 1;

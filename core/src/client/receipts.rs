@@ -1,12 +1,15 @@
 //! Messages whose receipts are waited for: a bounded list, asked for again after each connect. A stage never goes back.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Client;
 use super::event::{Event, SendId, Stage};
 use super::requests::Purpose;
-use crate::frame::{Query, Receipt, parse_receipts};
+use crate::frame::{encode_receipts, parse_receipts};
 use crate::limits;
+use crate::message::Text;
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -14,14 +17,14 @@ struct Followed {
     send: SendId,
     message_id: String,
     stage: Stage,
+    /// To be asked for on this connection.
+    doubtful: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    followed: VecDeque<Followed>,
+    followed: Vec<Followed>,
     limit: usize,
-    /// Ids to be asked for on this connection.
-    doubtful: VecDeque<String>,
     asking: bool,
 }
 
@@ -32,29 +35,27 @@ impl Receipts {
 
     pub(super) fn detach(&mut self) {
         self.asking = false;
-        self.doubtful.clear();
+        self.doubt_all(false);
     }
 
-    pub(super) fn doubt_all(&mut self) {
-        self.doubtful = self.followed.iter().map(|followed| followed.message_id.clone()).collect();
+    pub(super) fn doubt_all(&mut self, doubtful: bool) {
+        for followed in &mut self.followed {
+            followed.doubtful = doubtful;
+        }
     }
 }
 
 impl Client {
     /// An accepted message wants receipts. Was it accepted on an earlier connection, hints may have been missed.
     pub(super) fn follow(&mut self, now: Timestamp, send: SendId, message_id: String, doubtful: bool) {
-        if self.receipts.followed.len() >= self.receipts.limit
-            && let Some(Followed { send, message_id, .. }) = self.receipts.followed.pop_front()
-        {
+        if self.receipts.followed.len() >= self.receipts.limit && !self.receipts.followed.is_empty() {
+            let Followed { send, message_id, .. } = self.receipts.followed.remove(0);
             self.event(Event::ReceiptEnded { send, message_id });
         }
         if self.receipts.limit == 0 {
             return self.event(Event::ReceiptEnded { send, message_id });
         }
-        if doubtful {
-            self.receipts.doubtful.push_back(message_id.clone());
-        }
-        self.receipts.followed.push_back(Followed { send, message_id, stage: Stage::Accepted });
+        self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted, doubtful });
         if doubtful {
             self.ask_receipts(now);
         }
@@ -62,17 +63,21 @@ impl Client {
 
     /// Asks for the next hundred at most; the answer asks for the rest.
     pub(super) fn ask_receipts(&mut self, now: Timestamp) {
-        if self.receipts.asking || self.receipts.doubtful.is_empty() || !self.is_live() {
+        if self.receipts.asking || !self.is_live() {
             return;
         }
         let mut message_ids = Vec::new();
-        while message_ids.len() < limits::QUERY_IDS
-            && let Some(id) = self.receipts.doubtful.pop_front()
-        {
-            message_ids.push(id.into());
+        for followed in self.receipts.followed.iter_mut().filter(|followed| followed.doubtful) {
+            if message_ids.len() == limits::QUERY_IDS {
+                break;
+            }
+            followed.doubtful = false;
+            message_ids.push(followed.message_id.clone());
         }
-        self.receipts.asking = true;
-        self.ask(now, Purpose::Receipts, Query::Receipts { message_ids });
+        if !message_ids.is_empty() {
+            self.receipts.asking = true;
+            self.ask(now, Purpose::Receipts, &mut |id, out| encode_receipts(id, &message_ids, out));
+        }
     }
 
     pub(super) fn receipts_answered(&mut self, now: Timestamp, data: &str) {
@@ -91,10 +96,10 @@ impl Client {
         self.receipts.detach();
     }
 
-    pub(super) fn on_receipt(&mut self, receipt: &Receipt<'_>) {
-        let stage = if receipt.read { Stage::Read } else { Stage::Delivered };
-        for message_id in &receipt.message_ids {
-            self.reached(message_id, stage, &receipt.receiver, &receipt.receiver_client);
+    pub(super) fn on_receipt(&mut self, read: bool, receiver: &str, device: &str, message_ids: &[Text<'_>]) {
+        let stage = if read { Stage::Read } else { Stage::Delivered };
+        for message_id in message_ids {
+            self.reached(message_id, stage, receiver, device);
         }
     }
 
@@ -126,9 +131,8 @@ impl Client {
 
     fn unfollow(&mut self, message_id: &str) {
         let found = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
-        if let Some(Followed { send, message_id, .. }) =
-            found.and_then(|index| self.receipts.followed.remove(index))
-        {
+        if let Some(index) = found {
+            let Followed { send, message_id, .. } = self.receipts.followed.remove(index);
             self.event(Event::ReceiptEnded { send, message_id });
         }
     }

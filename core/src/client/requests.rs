@@ -1,11 +1,14 @@
 //! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{self, Query, Request, encode_query};
+use crate::frame::{Query, Request, encode_query, encode_read, write_number};
 use crate::message::Message;
 use crate::names::StreamName;
 use crate::time::Timestamp;
@@ -23,7 +26,22 @@ pub(super) enum Purpose {
     Application,
     Receipts,
     Refresh,
-    Mark(StreamName<'static>, String, u64),
+    /// Boxed: it is rare, and every request would be as large.
+    Mark(Box<MarkOf>),
+}
+
+/// A read mark as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MarkOf {
+    stream: StreamName<'static>,
+    peer: String,
+    seq: u64,
+}
+
+impl MarkOf {
+    fn is_of(&self, mark: &Mark) -> bool {
+        mark.stream == self.stream && mark.peer == self.peer
+    }
 }
 
 #[derive(Debug)]
@@ -42,7 +60,7 @@ struct Mark {
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    pending: VecDeque<Pending>,
+    pending: Vec<Pending>,
     last: u64,
     marks: Vec<Mark>,
 }
@@ -51,7 +69,11 @@ impl Client {
     /// Asks the hub. The answer, or why there is none, comes as an event with this id.
     #[must_use = "the answer comes with this id"]
     pub fn request(&mut self, now: Timestamp, query: Query<'static>) -> RequestId {
-        self.ask(now, Purpose::Application, query)
+        let mut request = Request { id: "".into(), query };
+        self.ask(now, Purpose::Application, &mut |id, out| {
+            request.id = id.to_owned().into();
+            encode_query(&request, out);
+        })
     }
 
     /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
@@ -82,13 +104,19 @@ impl Client {
         for index in 0..self.requests.marks.len() {
             let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
             mark.asked = true;
-            let (stream, peer, seq) = (mark.stream.clone(), mark.peer.clone(), mark.seq);
-            let query = Query::Read { stream: stream.clone(), peer: peer.clone().into(), seq };
-            self.ask(now, Purpose::Mark(stream, peer, seq), query);
+            let of = MarkOf { stream: mark.stream.clone(), peer: mark.peer.clone(), seq: mark.seq };
+            let purpose = Purpose::Mark(Box::new(of.clone()));
+            self.ask(now, purpose, &mut |id, out| encode_read(id, &of.stream, &of.peer, of.seq, out));
         }
     }
 
-    pub(super) fn ask(&mut self, now: Timestamp, purpose: Purpose, query: Query<'static>) -> RequestId {
+    /// `write` writes the request under the id given.
+    pub(super) fn ask(
+        &mut self,
+        now: Timestamp,
+        purpose: Purpose,
+        write: &mut dyn FnMut(&str, &mut String),
+    ) -> RequestId {
         self.requests.last += 1;
         let id = RequestId(self.requests.last);
         let error = if !self.is_live() {
@@ -96,10 +124,11 @@ impl Client {
         } else if purpose == Purpose::Application && self.requests.pending.len() >= self.config.requests {
             RequestError::TooMany
         } else {
-            let mut text = String::new();
-            encode_query(&Request { id: id.0.to_string().into(), query }, &mut text);
+            let (mut number, mut text) = (String::new(), String::new());
+            write_number(&mut number, id.0);
+            write(&number, &mut text);
             if text.len() <= self.session.frame_limit {
-                self.requests.pending.push_back(Pending { id, purpose });
+                self.requests.pending.push(Pending { id, purpose });
                 self.timers.start(Timer::Requests, now + ANSWER_MS);
                 self.transmit(now, text);
                 return id;
@@ -114,12 +143,14 @@ impl Client {
     }
 
     fn pending(&self, request_id: &str) -> Option<usize> {
-        let id = RequestId(request_id.parse().ok()?);
-        self.requests.pending.iter().position(|pending| pending.id == id)
+        let mut pending = self.requests.pending.iter();
+        let id = RequestId(number(request_id)?);
+        pending.position(|pending| pending.id == id)
     }
 
     fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Pending> {
-        let done = self.pending(request_id).and_then(|index| self.requests.pending.remove(index))?;
+        let index = self.pending(request_id)?;
+        let done = self.requests.pending.remove(index);
         self.timers.stop(Timer::Requests);
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
@@ -127,31 +158,29 @@ impl Client {
         Some(done)
     }
 
-    pub(super) fn on_answer(&mut self, now: Timestamp, answer: frame::Answer<'_>) {
-        let Some(done) = self.conclude(now, &answer.request_id) else { return };
+    pub(super) fn on_answer(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        message_type: &str,
+        data: &str,
+        server_time_ms: u64,
+    ) {
+        let Some(done) = self.conclude(now, request_id) else { return };
         match done.purpose {
             Purpose::Application => {
-                let answer = Answer {
-                    message_type: answer.message_type.into_owned(),
-                    data: answer.data.into_owned(),
-                    server_time_ms: answer.server_time_ms,
-                };
+                let (message_type, data) = (message_type.to_owned(), data.to_owned());
+                let answer = Answer { message_type, data, server_time_ms };
                 self.event(Event::Answer { request: done.id, answer });
             }
-            Purpose::Receipts => self.receipts_answered(now, &answer.data),
+            Purpose::Receipts => self.receipts_answered(now, data),
             Purpose::Refresh => self.token.accepted(),
-            Purpose::Mark(stream, peer, seq) => {
-                self.requests
-                    .marks
-                    .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
-                self.free_mark(&stream, &peer);
-                self.send_marks(now);
-            }
+            Purpose::Mark(of) => self.end_mark(now, &of),
         }
     }
 
     /// One entry of an answer; the answer is alive.
-    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Message<'_>) {
+    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Box<Message<'static>>) {
         let Some(pending) =
             self.pending(&message.request_id).and_then(|index| self.requests.pending.get(index))
         else {
@@ -159,7 +188,7 @@ impl Client {
         };
         let request = pending.id;
         self.timers.set(Timer::Requests, now + ANSWER_MS);
-        self.event(Event::Fetched { request, message: Box::new(message.into_owned()) });
+        self.event(Event::Fetched { request, message });
     }
 
     pub(super) fn on_request_refused(
@@ -179,30 +208,33 @@ impl Client {
             Purpose::Receipts => self.receipts_refused(),
             // The hub closes with 4001 when it means it; else the provider is asked again.
             Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
-            Purpose::Mark(stream, peer, seq) => {
-                self.free_mark(&stream, &peer);
-                if code.is_retryable() {
-                    self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
-                } else {
-                    self.requests
-                        .marks
-                        .retain(|mark| mark.stream != stream || mark.peer != peer || mark.seq > seq);
-                    self.event(Event::MarkRefused { stream, peer, code });
-                    self.send_marks(now);
-                }
+            Purpose::Mark(of) if code.is_retryable() => {
+                self.free_mark(&of);
+                self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
+            }
+            Purpose::Mark(of) => {
+                self.event(Event::MarkRefused { stream: of.stream.clone(), peer: of.peer.clone(), code });
+                self.end_mark(now, &of);
             }
         }
     }
 
-    fn free_mark(&mut self, stream: &StreamName<'_>, peer: &str) {
-        let mut marks = self.requests.marks.iter_mut();
-        if let Some(mark) = marks.find(|mark| mark.stream == *stream && mark.peer == peer) {
+    /// The hub has said yes or no to a mark; a later one of the same conversation may go out.
+    fn end_mark(&mut self, now: Timestamp, of: &MarkOf) {
+        self.requests.marks.retain(|mark| !of.is_of(mark) || mark.seq > of.seq);
+        self.free_mark(of);
+        self.send_marks(now);
+    }
+
+    fn free_mark(&mut self, of: &MarkOf) {
+        if let Some(mark) = self.requests.marks.iter_mut().find(|mark| of.is_of(mark)) {
             mark.asked = false;
         }
     }
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
-        if let Some(oldest) = self.requests.pending.pop_front() {
+        if !self.requests.pending.is_empty() {
+            let oldest = self.requests.pending.remove(0);
             self.end_request(oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {
@@ -215,16 +247,26 @@ impl Client {
             Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
             Purpose::Receipts => self.receipts_refused(),
             Purpose::Refresh => {}
-            Purpose::Mark(stream, peer, _) => self.free_mark(&stream, &peer),
+            Purpose::Mark(of) => self.free_mark(&of),
         }
     }
 
     pub(super) fn detach_requests(&mut self) {
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
-        while let Some(pending) = self.requests.pending.pop_front() {
+        for pending in core::mem::take(&mut self.requests.pending) {
             self.end_request(pending, RequestError::Disconnected);
         }
         self.receipts.detach();
     }
+}
+
+/// The id in an answer; a smaller reader than the one of the standard library.
+fn number(text: &str) -> Option<u64> {
+    let mut value = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value).filter(|_| !text.is_empty())
 }

@@ -2,7 +2,12 @@
 //! Never touches a disk. A driver either keeps [`Saved::encode`] whole, or appends each [`Change`] and applies them
 //! again when it starts.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::event::SendId;
+use crate::frame::write_number;
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -110,16 +115,23 @@ impl SavedFrame {
     /// Adds what is left of the message's life: the last field of its JSON object.
     pub(super) fn add_life(&mut self, ms: u64) {
         let mut field = String::from(",\"expires_in_ms\":");
-        field.push_str(&ms.to_string());
+        write_number(&mut field, ms);
         match self {
-            Self::Text(text) if text.ends_with('}') => text.insert_str(text.len() - 1, &field),
+            Self::Text(text) if text.ends_with('}') => {
+                text.pop();
+                text.push_str(&field);
+                text.push('}');
+            }
             Self::Binary(bytes) => {
                 let Some(&[a, b, c, d]) = bytes.get(..4) else { return };
                 let header = u32::from_be_bytes([a, b, c, d]);
-                let end = header as usize + 3;
-                let (Some(b'}'), Ok(more)) = (bytes.get(end), u32::try_from(field.len())) else { return };
-                bytes.splice(end..end, field.bytes());
-                bytes[..4].copy_from_slice(&header.saturating_add(more).to_be_bytes());
+                let Some((begin, end)) = bytes.split_at_checked(header as usize + 3) else { return };
+                let (Some(b'}'), Ok(more)) = (end.first(), u32::try_from(field.len())) else { return };
+                let mut longer = Vec::from(header.saturating_add(more).to_be_bytes());
+                longer.extend_from_slice(begin.get(4..).unwrap_or_default());
+                longer.extend_from_slice(field.as_bytes());
+                longer.extend_from_slice(end);
+                *bytes = longer;
             }
             Self::Text(_) => {}
         }
@@ -305,7 +317,7 @@ fn slice<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn text(rest: &mut &[u8]) -> Option<String> {
-    std::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
+    core::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
 }
 
 fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {

@@ -1,15 +1,18 @@
 //! Sends: accepted from the application, sent in order, sent again after each connect, settled once.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::event::{Event, Outcome, SendId};
 use super::saved::{Change, SavedFrame, SavedSend};
 use super::{Action, Client, Phase, Storage, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{Accepted, ClientFrame, encode_client, encode_client_binary};
+use crate::frame::{encode_client_binary, encode_message};
 use crate::limits;
-use crate::message::{Destination, FieldError, Message};
-use crate::names::StreamName;
+use crate::message::{Destination, FieldError, Message, take_string};
 use crate::time::Timestamp;
 
 /// Room for `expires_in_ms` in a frame, in bytes.
@@ -63,7 +66,17 @@ impl Client {
     pub fn send_named(
         &mut self,
         now: Timestamp,
-        mut message: Message<'static>,
+        message: Message<'static>,
+    ) -> Result<(SendId, String), SendError> {
+        // Boxed as it is everywhere else, so that there is one function that lets go of a message.
+        self.accept(now, &mut Box::new(message))
+    }
+
+    /// By reference, so that the message is let go of in one place.
+    fn accept(
+        &mut self,
+        now: Timestamp,
+        message: &mut Message<'static>,
     ) -> Result<(SendId, String), SendError> {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(SendError::Closed);
@@ -79,17 +92,17 @@ impl Client {
         if volatile {
             message.expires_in_ms = life;
         }
-        let (message, frame) = encode(message);
+        let frame = encode(message);
         let (size, limit) = (frame.len() + if life.is_some() { LIFE } else { 0 }, self.session.frame_limit);
         if size > limit {
             return Err(SendError::TooLarge { size, limit });
         }
+        let message_id = take_string(&mut message.message_id);
         if volatile {
-            let message_id = message.message_id.clone().into_owned();
-            return Ok((self.send_volatile(now, message, frame), message_id));
+            let send = self.send_volatile(now, message_id.clone(), message.require_ack, frame);
+            return Ok((send, message_id));
         }
         let receipts = message.require_ack && matches!(message.destination(), Ok(Destination::User(_)));
-        let message_id = message.message_id.into_owned();
         let mut send = SavedSend {
             id: SendId(0),
             message_id: message_id.clone(),
@@ -149,19 +162,26 @@ impl Client {
         self.outbox.iter().map(|send| (send.id, send.message_id.as_str()))
     }
 
-    fn send_volatile(&mut self, now: Timestamp, message: Message<'static>, frame: SavedFrame) -> SendId {
+    fn send_volatile(
+        &mut self,
+        now: Timestamp,
+        message_id: String,
+        require_ack: bool,
+        frame: SavedFrame,
+    ) -> SendId {
         let send = self.outbox.next_id();
-        let message_id = message.message_id.into_owned();
-        let settled = |outcome| Event::Settled { send, message_id: message_id.clone(), outcome };
-        if !self.is_live() || self.volatile.len() >= VOLATILE {
-            self.events.push_back(settled(Outcome::Dropped));
-        } else if message.require_ack {
+        let outcome =
+            if !self.is_live() || self.volatile.len() >= VOLATILE { Outcome::Dropped } else { Outcome::Sent };
+        if outcome == Outcome::Sent && require_ack {
             let until = now + limits::SEND_TIMEOUT_MS;
-            self.volatile.push_back(Volatile { send, message_id, until });
+            self.volatile.push(Volatile { send, message_id, until });
             self.timers.start(Timer::Volatile, until);
             self.transmit_saved(now, frame);
-        } else {
-            self.events.push_back(settled(Outcome::Sent));
+            return send;
+        }
+        let sent = outcome == Outcome::Sent;
+        self.event(Event::Settled { send, message_id, outcome });
+        if sent {
             self.transmit_saved(now, frame);
         }
         send
@@ -206,7 +226,10 @@ impl Client {
         }
         if let (Some(up_to), true) = (first_sent, self.config.storage != Storage::None) {
             // Before the frames: a process that dies between must not take them for unsent for ever.
-            self.actions.insert(begin, Action::Persist(Change::Sent { up_to, at: now }));
+            self.actions.push_back(Action::Persist(Change::Sent { up_to, at: now }));
+            for before in (begin..self.actions.len() - 1).rev() {
+                self.actions.swap(before, before + 1);
+            }
         }
         if self.outbox.flying() > 0 {
             self.timers.start(Timer::Sends, now + limits::SEND_TIMEOUT_MS);
@@ -239,7 +262,7 @@ impl Client {
     }
 
     /// Settles a send by the hub's answer; false when none waits for it.
-    fn answer_send(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
+    pub(super) fn answer_send(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
         if let Some(index) = self.outbox.find_flying(message_id) {
             self.settle(now, index, outcome);
             self.timers.stop(Timer::Sends);
@@ -249,50 +272,37 @@ impl Client {
         let Some(index) = self.volatile.iter().position(|volatile| volatile.message_id == message_id) else {
             return false;
         };
-        if let Some(volatile) = self.volatile.remove(index) {
-            self.event(Event::Settled { send: volatile.send, message_id: volatile.message_id, outcome });
-        }
+        let Volatile { send, message_id, .. } = self.volatile.remove(index);
+        self.event(Event::Settled { send, message_id, outcome });
         self.watch_volatile();
         true
-    }
-
-    pub(super) fn on_accepted(&mut self, now: Timestamp, accepted: Accepted<'_>) {
-        let outcome = Outcome::Accepted {
-            stream: accepted.stream.map(StreamName::into_owned),
-            seq: accepted.seq_no,
-            duplicate: accepted.duplicate,
-            create_at: accepted.create_at.into_owned(),
-        };
-        self.answer_send(now, &accepted.message_id, outcome);
-    }
-
-    pub(super) fn on_refused(&mut self, now: Timestamp, message_id: &str, outcome: Outcome) -> bool {
-        !message_id.is_empty() && self.answer_send(now, message_id, outcome)
     }
 
     pub(super) fn detach_sends(&mut self) {
         self.outbox.ground();
         self.timers.stop(Timer::Sends);
-        while let Some(Volatile { send, message_id, .. }) = self.volatile.pop_front() {
-            self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
-        }
-        self.watch_volatile();
+        self.end_volatile(self.volatile.len());
         self.watch_expiry();
         self.watch_unknown();
     }
 
     fn watch_volatile(&mut self) {
         self.timers.stop(Timer::Volatile);
-        if let Some(oldest) = self.volatile.front() {
+        if let Some(oldest) = self.volatile.first() {
             self.timers.set(Timer::Volatile, oldest.until);
         }
     }
 
     pub(super) fn volatile_timed_out(&mut self, now: Timestamp) {
-        while self.volatile.front().is_some_and(|oldest| oldest.until <= now) {
-            if let Some(Volatile { send, message_id, .. }) = self.volatile.pop_front() {
-                self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
-            }
+        let waits = self.volatile.iter().position(|volatile| volatile.until > now);
+        self.end_volatile(waits.unwrap_or(self.volatile.len()));
+    }
+
+    /// The oldest were not answered.
+    fn end_volatile(&mut self, count: usize) {
+        let rest = self.volatile.split_off(count);
+        for Volatile { send, message_id, .. } in core::mem::replace(&mut self.volatile, rest) {
+            self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
         }
         self.watch_volatile();
     }
@@ -333,25 +343,21 @@ impl Client {
 
     /// A UUIDv7 by shape: the time, then randomness from the seed.
     fn make_id(&mut self, now: Timestamp) -> String {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         let (high, low) = (self.random.next(), self.random.next());
         let words = [
-            (now >> 16, 8),
-            (now & 0xffff, 4),
-            (0x7000 | high & 0x0fff, 4),
-            (0x8000 | high >> 16 & 0x3fff, 4),
-            (low & 0xffff_ffff_ffff, 12),
+            now << 16 | 0x7000 | high & 0x0fff,
+            (0x8000 | high >> 16 & 0x3fff) << 48 | low & 0xffff_ffff_ffff,
         ];
-        let mut id = String::with_capacity(36);
-        for (word, digits) in words {
-            if !id.is_empty() {
-                id.push('-');
-            }
-            for digit in (0..digits).rev() {
-                let nibble = (word >> (digit * 4) & 0xf) as usize;
-                id.push(char::from(b"0123456789abcdef"[nibble]));
+        let (mut id, mut nibble) = ([b'-'; 36], 0);
+        for (at, digit) in id.iter_mut().enumerate() {
+            if !matches!(at, 8 | 13 | 18 | 23) {
+                let word = if nibble < 16 { words[0] } else { words[1] };
+                *digit = HEX[(word >> (60 - nibble % 16 * 4) & 0xf) as usize];
+                nibble += 1;
             }
         }
-        id
+        core::str::from_utf8(&id).unwrap_or_default().to_owned()
     }
 }
 
@@ -360,15 +366,13 @@ fn resend_ms(dedupe: u64) -> u64 {
     dedupe - dedupe / 10
 }
 
-fn encode(message: Message<'static>) -> (Message<'static>, SavedFrame) {
+fn encode(message: &Message<'_>) -> SavedFrame {
     if message.payload.is_some() {
         let mut bytes = Vec::new();
-        encode_client_binary(&message, &mut bytes);
-        return (message, SavedFrame::Binary(bytes));
+        encode_client_binary(message, &mut bytes);
+        return SavedFrame::Binary(bytes);
     }
     let mut text = String::new();
-    let frame = ClientFrame::Message(Box::new(message));
-    encode_client(&frame, &mut text);
-    let ClientFrame::Message(message) = frame else { return (Message::default(), SavedFrame::Text(text)) };
-    (*message, SavedFrame::Text(text))
+    encode_message(message, &mut text);
+    SavedFrame::Text(text)
 }

@@ -1,5 +1,7 @@
 //! How a client stands, as the application sees it.
 
+use alloc::string::String;
+
 use crate::codes::CloseCode;
 use crate::time::Timestamp;
 

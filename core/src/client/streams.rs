@@ -1,11 +1,15 @@
 //! Streams opened, read, acknowledged and closed.
 
+use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use super::event::{Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
 use super::saved::{Change, SavedCursor};
-use super::{Client, Fault, Storage, Timer};
+use super::{Client, Storage, Timer};
 use crate::codes::CloseCode;
-use crate::frame::{ClientFrame, OpenStream, Range};
+use crate::frame::{OpenStream, Range, encode_acknowledge};
 use crate::message::Message;
 use crate::names::StreamName;
 use crate::time::Timestamp;
@@ -48,7 +52,9 @@ impl Client {
         let (stream, answered) = (inbox.name.clone(), before - inbox.taken());
         self.inboxes.sub_taken(answered);
         if let (Some(seq), true) = (position, self.is_live()) {
-            self.transmit_frame(now, &ClientFrame::Acknowledge { stream, seq });
+            let mut text = String::new();
+            encode_acknowledge(&stream, seq, &mut text);
+            self.transmit(now, text);
         }
         if self.config.storage != Storage::None {
             self.store_cursor(index);
@@ -184,7 +190,7 @@ impl Client {
         last: u64,
     ) -> Option<(usize, Taken)> {
         let Ok(index) = self.inboxes.find(stream) else {
-            self.event(Event::Fault(Fault::Unexpected("a position of a stream that is not open")));
+            self.unexpected("a position of a stream that is not open");
             return None;
         };
         match self.inboxes.index(index)?.take(first, last) {
@@ -197,7 +203,7 @@ impl Client {
         }
     }
 
-    pub(super) fn on_entry(&mut self, now: Timestamp, message: Message<'_>) {
+    pub(super) fn on_entry(&mut self, now: Timestamp, message: Box<Message<'static>>) {
         let (Some(stream), seq) = (message.stream.clone(), message.seq_no) else { return };
         let Some((index, taken)) = self.cover(now, &stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
@@ -205,7 +211,7 @@ impl Client {
         inbox.count(seq, message.require_ack);
         self.inboxes.add_taken();
         if matches!(taken, Taken::New(_)) {
-            self.event(Event::Message { message: Box::new(message.into_owned()), generation });
+            self.event(Event::Message { message, generation });
         }
         let auto = self.config.auto_acknowledge;
         let moved = self.inboxes.index(index).is_some_and(|inbox| {
@@ -235,7 +241,7 @@ impl Client {
             && let Some(inbox) = self.inboxes.index(index)
         {
             let empty = to < from;
-            if empty && std::mem::take(&mut inbox.told) {
+            if empty && core::mem::take(&mut inbox.told) {
                 return;
             }
             let (stream, generation) = (inbox.name.clone(), inbox.generation);

@@ -54,33 +54,44 @@ impl Timer {
     ];
 }
 
+/// A clock that stands.
+const NEVER: Timestamp = Timestamp::MAX;
+
 /// When each clock is due.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Timers {
-    due: [Option<Timestamp>; Timer::ALL.len()],
+    due: [Timestamp; Timer::ALL.len()],
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { due: [NEVER; Timer::ALL.len()] }
+    }
 }
 
 impl Timers {
     pub(super) fn set(&mut self, timer: Timer, at: Timestamp) {
-        self.due[timer as usize] = Some(at);
+        self.due[timer as usize] = at;
     }
 
     /// Sets it unless it runs already.
     pub(super) fn start(&mut self, timer: Timer, at: Timestamp) {
-        self.due[timer as usize].get_or_insert(at);
+        if self.get(timer).is_none() {
+            self.set(timer, at);
+        }
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {
-        self.due[timer as usize] = None;
+        self.set(timer, NEVER);
     }
 
     pub(super) fn get(&self, timer: Timer) -> Option<Timestamp> {
-        self.due[timer as usize]
+        Some(self.due[timer as usize]).filter(|at| *at != NEVER)
     }
 
     /// Whether it is due; then it stops.
     pub(super) fn take(&mut self, timer: Timer, now: Timestamp) -> bool {
-        let due = self.due[timer as usize].is_some_and(|at| at <= now);
+        let due = self.get(timer).is_some_and(|at| at <= now);
         if due {
             self.stop(timer);
         }
@@ -88,6 +99,6 @@ impl Timers {
     }
 
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.due.iter().flatten().min().copied()
+        self.due.iter().copied().min().filter(|at| *at != NEVER)
     }
 }

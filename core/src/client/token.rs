@@ -1,9 +1,13 @@
 //! The token: held, asked for, renewed before it ends. Never checks a signature; it only reads when a token ends.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::requests::Purpose;
 use super::{Client, Closed, Phase, Timer};
 use crate::client::Action;
-use crate::frame::Query;
+use crate::frame::encode_refresh;
 use crate::time::Timestamp;
 
 /// The provider has this long to answer, in milliseconds.
@@ -72,7 +76,7 @@ impl Client {
                 self.watch_token(now);
                 if !same {
                     let token = self.token.text.clone().unwrap_or_default();
-                    self.ask(now, Purpose::Refresh, Query::Refresh { token: token.into() });
+                    self.ask(now, Purpose::Refresh, &mut |id, out| encode_refresh(id, &token, out));
                 }
             }
             _ => {}
@@ -136,14 +140,14 @@ impl Client {
 
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
-    let claims = decode_base64url(token.split('.').nth(1)?)?;
-    number_after(std::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
+    let claims = decode_base64url(token.as_bytes().split(|byte| *byte == b'.').nth(1)?)?;
+    number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
 }
 
-fn decode_base64url(text: &str) -> Option<Vec<u8>> {
+fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in text.bytes() {
+    for byte in text.iter().copied() {
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,

@@ -1,7 +1,10 @@
 //! What the answers to requests say, read from their `data`.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::DecodeError;
-use super::scan::{Scanner, list};
+use super::scan::Scanner;
 use crate::kind::UserStatus;
 use crate::message::Text;
 use crate::names::StreamName;
@@ -96,7 +99,7 @@ pub struct Conversations {
 /// Reads the `data` of `fetched`.
 pub fn parse_fetched(data: &str) -> Result<Fetched, DecodeError> {
     let mut page = Fetched::default();
-    Scanner::new(data).document(|scanner, key| {
+    Scanner::new(data).document(&mut |scanner, key| {
         match key {
             "from" => page.from = scanner.integer("from")?,
             "to" => page.to = scanner.integer("to")?,
@@ -105,7 +108,7 @@ pub fn parse_fetched(data: &str) -> Result<Fetched, DecodeError> {
             "more" => page.more = scanner.boolean("more")?,
             _ => scanner.skip()?,
         }
-        Ok(())
+        Some(())
     })?;
     Ok(page)
 }
@@ -113,14 +116,14 @@ pub fn parse_fetched(data: &str) -> Result<Fetched, DecodeError> {
 /// Reads the `data` of `group_members` and `online_users_list`.
 pub fn parse_members(data: &str) -> Result<MemberPage, DecodeError> {
     let mut page = MemberPage::default();
-    Scanner::new(data).document(|scanner, key| {
+    Scanner::new(data).document(&mut |scanner, key| {
         match key {
-            "users" => page.users = list(scanner, "users")?.into_iter().map(Text::into_owned).collect(),
+            "users" => page.users = scanner.list("users")?.into_iter().map(Text::into_owned).collect(),
             "next" => page.next = scanner.text("next")?.into_owned(),
             "total" => page.total = scanner.integer("total")?,
             _ => scanner.skip()?,
         }
-        Ok(())
+        Some(())
     })?;
     Ok(page)
 }
@@ -128,13 +131,13 @@ pub fn parse_members(data: &str) -> Result<MemberPage, DecodeError> {
 /// Reads the `data` of `user_status_response` and of the presence changes: `users`, or one user's fields alone.
 pub fn parse_statuses(data: &str) -> Result<Vec<PresenceOf>, DecodeError> {
     let (mut users, mut alone) = (Vec::new(), PresenceOf::default());
-    Scanner::new(data).document(|scanner, key| {
+    Scanner::new(data).document(&mut |scanner, key| {
         if key == "users" {
-            return scanner.array("users", |scanner| {
+            return scanner.array("users", &mut |scanner| {
                 let mut user = PresenceOf::default();
-                scanner.object(|scanner, key| presence_field(scanner, key, &mut user))?;
+                scanner.object(&mut |scanner, key| presence_field(scanner, key, &mut user))?;
                 users.push(user);
-                Ok(())
+                Some(())
             });
         }
         presence_field(scanner, key, &mut alone)
@@ -145,7 +148,7 @@ pub fn parse_statuses(data: &str) -> Result<Vec<PresenceOf>, DecodeError> {
     Ok(users)
 }
 
-fn presence_field(scanner: &mut Scanner<'_>, key: &str, user: &mut PresenceOf) -> Result<(), super::Fault> {
+fn presence_field(scanner: &mut Scanner<'_>, key: &str, user: &mut PresenceOf) -> Option<()> {
     match key {
         "user_id" => user.user = scanner.text("user_id")?.into_owned(),
         "status" => user.status = scanner.text("status")?.into_owned(),
@@ -153,19 +156,19 @@ fn presence_field(scanner: &mut Scanner<'_>, key: &str, user: &mut PresenceOf) -
         "last_seen_ms" => user.last_seen_ms = scanner.integer("last_seen_ms")?,
         _ => scanner.skip()?,
     }
-    Ok(())
+    Some(())
 }
 
 /// Reads the `data` of `receipts`.
 pub fn parse_receipts(data: &str) -> Result<Vec<ReceiptOf>, DecodeError> {
     let mut receipts = Vec::new();
-    Scanner::new(data).document(|scanner, key| {
+    Scanner::new(data).document(&mut |scanner, key| {
         if key != "receipts" {
             return scanner.skip();
         }
-        scanner.array("receipts", |scanner| {
+        scanner.array("receipts", &mut |scanner| {
             let mut receipt = ReceiptOf::default();
-            scanner.object(|scanner, key| {
+            scanner.object(&mut |scanner, key| {
                 match key {
                     "message_id" => receipt.message_id = scanner.text("message_id")?.into_owned(),
                     "stage" => receipt.stage = scanner.text("stage")?.into_owned(),
@@ -173,10 +176,10 @@ pub fn parse_receipts(data: &str) -> Result<Vec<ReceiptOf>, DecodeError> {
                     "read" => receipt.read = Some(scanner.integer("read")?),
                     _ => scanner.skip()?,
                 }
-                Ok(())
+                Some(())
             })?;
             receipts.push(receipt);
-            Ok(())
+            Some(())
         })
     })?;
     Ok(receipts)
@@ -185,10 +188,10 @@ pub fn parse_receipts(data: &str) -> Result<Vec<ReceiptOf>, DecodeError> {
 /// Reads the `data` of `conversations`.
 pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
     let mut page = Conversations::default();
-    Scanner::new(data).document(|scanner, key| {
+    Scanner::new(data).document(&mut |scanner, key| {
         match key {
             "next" => page.next = scanner.text("next")?.into_owned(),
-            "conversations" => scanner.array("conversations", |scanner| {
+            "conversations" => scanner.array("conversations", &mut |scanner| {
                 let mut found = ConversationState {
                     stream: StreamName::Inbox,
                     peer: String::new(),
@@ -196,7 +199,7 @@ pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
                     read: 0,
                     unread: 0,
                 };
-                scanner.object(|scanner, key| {
+                scanner.object(&mut |scanner, key| {
                     match key {
                         "peer" => found.peer = scanner.text("peer")?.into_owned(),
                         "group_id" => {
@@ -207,14 +210,14 @@ pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
                         "unread" => found.unread = scanner.integer("unread")?,
                         _ => scanner.skip()?,
                     }
-                    Ok(())
+                    Some(())
                 })?;
                 page.conversations.push(found);
-                Ok(())
+                Some(())
             })?,
             _ => scanner.skip()?,
         }
-        Ok(())
+        Some(())
     })?;
     Ok(page)
 }

@@ -1,14 +1,15 @@
-//! Frames from a client: decoding and encoding.
+//! Frames from a client: decoding.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
-use super::message::{check_length, read_message, split_binary, write_binary, write_message};
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
+use super::message::{check_length, read_message, split_binary};
 use super::scan::Scanner;
-use super::write::ObjectWriter;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
 use crate::limits;
-use crate::message::{FieldError, Message, Text};
+use crate::message::FieldError;
 use crate::names::{StreamName, is_id, is_message_id};
 
 /// Reads a text frame from a client.
@@ -22,7 +23,12 @@ use crate::names::{StreamName, is_id, is_message_id};
 /// ```
 pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     check_length(text.len())?;
-    let mut fields = Fields::read(text)?;
+    frame(text).map_err(|error| *error)
+}
+
+fn frame(text: &str) -> Read<ClientFrame<'_>> {
+    let mut fields = Fields::new();
+    fields.read(text)?;
     let message_type = fields.text(Texts::MessageType);
     match message_type.as_ref() {
         "connect" => return connect(&mut fields).map(|connect| ClientFrame::Connect(Box::new(connect))),
@@ -49,9 +55,9 @@ pub fn decode_client(text: &str) -> Result<ClientFrame<'_>, DecodeError> {
     if crate::kind::is_reserved(&message_type) {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
-    let mut message = read_message(&mut fields)?;
+    let mut message = read_message(&mut fields, None, |text| text)?;
     message.message_type = message_type;
-    Ok(ClientFrame::Message(Box::new(message)))
+    Ok(ClientFrame::Message(message))
 }
 
 /// Reads a binary frame from a client, which is always a message.
@@ -67,7 +73,7 @@ pub fn decode_client_binary(bytes: &[u8]) -> Result<ClientFrame<'_>, DecodeError
     }
 }
 
-fn connect<'a>(fields: &mut Fields<'a>) -> Result<Connect<'a>, DecodeError> {
+fn connect<'a>(fields: &mut Fields<'a>) -> Read<Connect<'a>> {
     let mut cursors = Vec::new();
     let given = fields.object(Objects::Cursors);
     if !given.is_empty() {
@@ -103,29 +109,32 @@ fn connect<'a>(fields: &mut Fields<'a>) -> Result<Connect<'a>, DecodeError> {
 }
 
 fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Result<(), super::Fault> {
-    Scanner::new(text).document(|scanner, name| {
-        let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
-        let Some(stream) = StreamName::parse(name) else { return Err(fault.into()) };
+    Scanner::new(text).document(&mut |scanner, name| {
+        let Some(stream) = StreamName::parse(name) else {
+            let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
+            scanner.note(fault.into());
+            return scanner.skip();
+        };
         let stream = stream.into_owned();
         let mut cursor = StreamCursor { stream, epoch: Cow::Borrowed(""), seq: 0 };
-        scanner.object(|scanner, key| {
+        scanner.object(&mut |scanner, key| {
             match key {
                 "epoch" => cursor.epoch = scanner.text("epoch")?,
                 "seq" => cursor.seq = scanner.integer("seq")?,
                 _ => scanner.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         if cursors.iter().any(|other: &StreamCursor<'_>| other.stream == cursor.stream) {
-            return Err(super::Fault::Twice { field: "cursors" });
+            scanner.note(super::Fault::Twice { field: "cursors" });
         }
         cursors.push(cursor);
-        Ok(())
+        Some(())
     })
 }
 
 /// The request a type stands for; `None` when it is a message.
-fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query<'a>>, DecodeError> {
+fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'a>>> {
     let id = |fields: &Fields<'_>, data: &mut Fields<'a>, name: Texts, required: bool| {
         let text = data.text(name);
         if is_id(&text) || (text.is_empty() && !required) {
@@ -201,7 +210,8 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query
             if !WITH_DATA.contains(&message_type) && message_type != "get_user_info" {
                 return Ok(None);
             }
-            let mut data = fields.data()?;
+            let mut data = Fields::new();
+            fields.data(&mut data)?;
             let limit = data.number(Numbers::Limit);
             match message_type {
                 "group_remove" => Query::GroupRemove {
@@ -249,156 +259,4 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Result<Option<Query
             }
         }
     }))
-}
-
-/// Writes any frame but a binary message.
-pub fn encode_client(frame: &ClientFrame<'_>, out: &mut String) {
-    match frame {
-        ClientFrame::Connect(connect) => encode_connect(connect, out),
-        ClientFrame::Message(message) => write_message(out, message),
-        ClientFrame::Request(request) => encode_query(request, out),
-        ClientFrame::Acknowledge { stream, seq } => {
-            let mut writer = ObjectWriter::new(out);
-            writer
-                .text("message_type", "ack")
-                .text("stream", &stream.to_string())
-                .count("seq_no", *seq)
-                .end();
-        }
-        ClientFrame::AcknowledgeMessage { message_id } => {
-            ObjectWriter::new(out).text("message_type", "ack").text("message_id", message_id).end();
-        }
-    }
-}
-
-/// Writes a message with a payload as a binary frame.
-pub fn encode_client_binary(message: &Message<'_>, out: &mut Vec<u8>) {
-    write_binary(out, message);
-}
-
-/// Writes `connect`.
-pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
-    let mut writer = ObjectWriter::new(out);
-    writer
-        .text("message_type", "connect")
-        .count("protocol", connect.protocol)
-        .text("token", &connect.token)
-        .text("device_id", &connect.device_id)
-        .text("client", &connect.client)
-        .text("start", &connect.start)
-        .number("sent_ms", connect.sent_ms)
-        .text("user_id", &connect.user_id)
-        .text("user_type", &connect.user_type)
-        .text("app_id", &connect.app_id)
-        .text("namespace", &connect.namespace)
-        .text("group_id", &connect.group_id);
-    if !connect.cursors.is_empty() {
-        writer.object("cursors", |writer| {
-            for cursor in &connect.cursors {
-                let mut name = String::new();
-                super::write::write_string(&mut name, &cursor.stream.to_string());
-                // The name is written as a JSON string already; its quotes are those of the member.
-                writer.object(&name[1..name.len() - 1], |writer| {
-                    writer.text("epoch", &cursor.epoch).count("seq", cursor.seq);
-                });
-            }
-        });
-    }
-    if let Some(groups) = &connect.groups {
-        if groups.is_empty() {
-            writer.raw("groups", "[]");
-        } else {
-            writer.list("groups", groups);
-        }
-    }
-    writer.end();
-}
-
-/// Writes a request.
-pub fn encode_query(request: &Request<'_>, out: &mut String) {
-    let mut writer = ObjectWriter::new(out);
-    writer.text("message_type", query_type(&request.query)).text("message_id", &request.id);
-    fn paged(data: &mut ObjectWriter<'_>, limit: u64, after: &Text<'_>) {
-        data.number("limit", limit).text("after", after);
-    }
-    match &request.query {
-        Query::Ping | Query::HealthCheck => {}
-        Query::Read { stream, peer, seq } => {
-            writer.text("stream", &stream.to_string()).text("peer", peer).count("seq_no", *seq);
-        }
-        Query::GroupJoin { group } | Query::GroupLeave { group } => {
-            writer.list("group_ids", std::slice::from_ref(group));
-        }
-        Query::Fetch { stream, from, limit, reverse } => {
-            writer.text("stream", &stream.to_string()).number("limit", *limit).flag("reverse", *reverse);
-            if let Some(from) = from {
-                writer.count("from", *from);
-            }
-        }
-        Query::Refresh { token } => {
-            writer.text("token", token);
-        }
-        query => {
-            writer.object("data", |data| match query {
-                Query::GroupRemove { group, user } => {
-                    data.text("group_id", group).text("user_id", user);
-                }
-                Query::GroupDisband { group } | Query::Observe { group } | Query::Unobserve { group } => {
-                    data.text("group_id", group);
-                }
-                Query::Kick { user, device, reason } => {
-                    data.text("user_id", user).text("device_id", device).text("reason", reason);
-                }
-                Query::GroupMembers { group, limit, after }
-                | Query::GetOnlineUsers { group, limit, after } => {
-                    data.text("group_id", group);
-                    paged(data, *limit, after);
-                }
-                Query::Receipts { message_ids } => {
-                    data.list("message_ids", message_ids);
-                }
-                Query::Conversations { limit, after } => paged(data, *limit, after),
-                Query::CheckUserStatus { users } => {
-                    data.list("user_ids", users);
-                }
-                Query::Watch { users, group } | Query::Unwatch { users, group } => {
-                    data.list("user_ids", users).text("group_id", group);
-                }
-                Query::SetStatus { status } => {
-                    data.text("status", status);
-                }
-                Query::GetUserInfo { user } => {
-                    data.text("user_id", user);
-                }
-                _ => {}
-            });
-        }
-    }
-    writer.end();
-}
-
-fn query_type(query: &Query<'_>) -> &'static str {
-    match query {
-        Query::Ping => "ping",
-        Query::Read { .. } => "read",
-        Query::GroupJoin { .. } => "group_join",
-        Query::GroupLeave { .. } => "group_leave",
-        Query::GroupRemove { .. } => "group_remove",
-        Query::GroupDisband { .. } => "group_disband",
-        Query::Kick { .. } => "kick",
-        Query::GroupMembers { .. } => "group_members",
-        Query::Fetch { .. } => "fetch",
-        Query::Receipts { .. } => "receipts",
-        Query::Conversations { .. } => "conversations",
-        Query::CheckUserStatus { .. } => "check_user_status",
-        Query::GetOnlineUsers { .. } => "get_online_users",
-        Query::Watch { .. } => "watch",
-        Query::Unwatch { .. } => "unwatch",
-        Query::SetStatus { .. } => "user_status_changed",
-        Query::Observe { .. } => "observe",
-        Query::Unobserve { .. } => "unobserve",
-        Query::Refresh { .. } => "refresh",
-        Query::GetUserInfo { .. } => "get_user_info",
-        Query::HealthCheck => "health_check",
-    }
 }

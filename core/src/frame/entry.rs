@@ -3,6 +3,9 @@
 //! The same body stands at two positions when a message goes to a user, so what differs from place to place is not
 //! part of it: the JSON is kept without its closing brace, and [`finish_entry`] adds the rest.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::message::{write_members, write_place};
 use super::write::ObjectWriter;
 use crate::message::Message;

@@ -1,120 +1,176 @@
 //! Frames from the hub: decoding and encoding.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};
 use super::scan::Scanner;
-use super::write::{ObjectWriter, write_string};
+use super::write::ObjectWriter;
 use super::{
-    Accepted, Answer, Connected, DecodeError, ErrorFrame, GroupChanged, HubFrame, OpenStream, Range, Receipt,
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, Range,
+    Receipt,
 };
 use crate::codes::ErrorCode;
 use crate::message::{FieldError, Message};
 use crate::names::StreamName;
 
+/// What a frame of the hub is.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Connected,
+    Skip,
+    Gap,
+    Accepted,
+    Error,
+    Message,
+    Receipt,
+    Answer,
+    GroupChanged,
+    Presence,
+    Notice,
+}
+
 /// Reads a text frame from the hub.
 pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
-    check_length(text.len())?;
-    let mut fields = Fields::read(text)?;
+    let mut fields = Fields::new();
+    read_hub(text, &mut fields).and_then(|kind| frame(kind, &mut fields)).map_err(|error| *error)
+}
+
+/// Reads a binary frame from the hub, which is always a message.
+pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
+    let mut fields = Fields::new();
+    let message = read_hub_binary(bytes, &mut fields)
+        .and_then(|payload| read_message(&mut fields, Some(Cow::Borrowed(payload)), |text| text));
+    message.map(HubFrame::Message).map_err(|error| *error)
+}
+
+/// Reads the fields of a text frame and says which it is. The client goes on from here: a [`HubFrame`] in between is
+/// nothing but moves to it, and the largest part of it in WebAssembly.
+pub(crate) fn read_hub<'a>(text: &'a str, fields: &mut Fields<'a>) -> Read<Kind> {
+    check_length(text.len()).map_err(|fault| fields.fault(fault))?;
+    fields.read(text)?;
     // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
     if !fields.peek(Texts::Sender).is_empty() {
-        return Ok(HubFrame::Message(Box::new(read_message(&mut fields)?)));
+        return Ok(Kind::Message);
     }
-    let message_type = fields.text(Texts::MessageType);
-    Ok(match message_type.as_ref() {
+    let answers = !fields.peek(Texts::RequestId).is_empty();
+    Ok(match fields.peek(Texts::MessageType) {
         "" => return fields.wrong("message_type", "is missing"),
-        "connected" => HubFrame::Connected(Box::new(connected(&mut fields)?)),
-        "skip" => HubFrame::Skip(range(&mut fields)?),
-        "gap" => HubFrame::Gap { range: range(&mut fields)?, reason: fields.text(Texts::Reason) },
-        "ack" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Accepted(Accepted {
+        "connected" => Kind::Connected,
+        "skip" => Kind::Skip,
+        "gap" => Kind::Gap,
+        "ack" if !answers => Kind::Accepted,
+        "error" => Kind::Error,
+        "delivered" | "read" if !answers => Kind::Receipt,
+        "group_changed" => Kind::GroupChanged,
+        "pong" => Kind::Answer,
+        _ if answers => Kind::Answer,
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => Kind::Presence,
+        _ => Kind::Notice,
+    })
+}
+
+/// Reads the fields of a binary frame, which must be a message; gives its payload.
+pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Read<&'a [u8]> {
+    let cut = check_length(bytes.len()).and_then(|()| split_binary(bytes));
+    let (header, payload) = cut.map_err(|fault| fields.fault(fault))?;
+    match read_hub(header, fields)? {
+        Kind::Message => Ok(payload),
+        _ => {
+            Err(Fault::Field(FieldError { field: "sender", reason: "a binary frame must be a message" })
+                .into())
+        }
+    }
+}
+
+fn frame<'a>(kind: Kind, fields: &mut Fields<'a>) -> Read<HubFrame<'a>> {
+    Ok(match kind {
+        Kind::Connected => HubFrame::Connected(connected(fields)?),
+        Kind::Skip => HubFrame::Skip(range(fields)?),
+        Kind::Gap => HubFrame::Gap { range: range(fields)?, reason: fields.text(Texts::Reason) },
+        Kind::Accepted => HubFrame::Accepted(Accepted {
+            stream: fields.optional_stream()?,
             message_id: fields.text(Texts::MessageId),
-            stream: if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) },
             seq_no: fields.number(Numbers::SeqNo),
             duplicate: fields.flag(Flags::Duplicate),
             create_at: fields.text(Texts::CreateAt),
         }),
-        "error" => HubFrame::Error(ErrorFrame {
+        Kind::Error => HubFrame::Error(ErrorFrame {
             message_id: fields.text(Texts::MessageId),
             request_id: fields.text(Texts::RequestId),
-            code: ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0)),
+            code: error_code(fields),
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        "delivered" | "read" if fields.peek(Texts::RequestId).is_empty() => HubFrame::Receipt(Receipt {
-            read: message_type == "read",
+        Kind::Message => HubFrame::Message(read_message(fields, None, |text| text)?),
+        Kind::Receipt => HubFrame::Receipt(Receipt {
+            read: fields.peek(Texts::MessageType) == "read",
             receiver: fields.text(Texts::Receiver),
             receiver_client: fields.text(Texts::ReceiverClient),
             message_ids: fields.list(Lists::MessageIds),
         }),
-        "group_changed" => {
-            let mut data = fields.data()?;
-            let opened = if fields.peek(Texts::Stream).is_empty() {
-                None
-            } else {
-                Some(OpenStream {
-                    stream: fields.stream()?,
-                    epoch: fields.text(Texts::Epoch),
-                    from: fields.number(Numbers::From),
-                    head: fields.number(Numbers::Head),
-                })
-            };
-            HubFrame::GroupChanged(Box::new(GroupChanged {
-                request_id: fields.text(Texts::RequestId),
-                group: data.text(Texts::GroupId),
-                action: data.text(Texts::Action),
-                user: data.text(Texts::UserId),
-                opened,
-            }))
-        }
-        _ if !fields.peek(Texts::RequestId).is_empty() || message_type == "pong" => {
-            HubFrame::Answer(Answer {
-                request_id: fields.text(Texts::RequestId),
-                message_type,
-                data: Cow::Borrowed(fields.object(Objects::Data)),
-                server_time_ms: fields.number(Numbers::ServerTime),
-            })
-        }
-        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => {
-            HubFrame::Presence { message_type, data: Cow::Borrowed(fields.object(Objects::Data)) }
-        }
-        _ => HubFrame::Notice {
-            message_type,
+        Kind::Answer => HubFrame::Answer(Answer {
+            request_id: fields.text(Texts::RequestId),
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+            server_time_ms: fields.number(Numbers::ServerTime),
+        }),
+        Kind::GroupChanged => HubFrame::GroupChanged(group_changed(fields)?),
+        Kind::Presence => HubFrame::Presence {
+            message_type: fields.text(Texts::MessageType),
+            data: Cow::Borrowed(fields.object(Objects::Data)),
+        },
+        Kind::Notice => HubFrame::Notice {
+            message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
             content: fields.text(Texts::Content),
         },
     })
 }
 
-/// Reads a binary frame from the hub, which is always a message.
-pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
-    check_length(bytes.len())?;
-    let (header, payload) = split_binary(bytes)?;
-    match decode_hub(header)? {
-        HubFrame::Message(mut message) => {
-            message.payload = Some(Cow::Borrowed(payload));
-            Ok(HubFrame::Message(message))
-        }
-        _ => Err(FieldError { field: "sender", reason: "a binary frame must be a message" }.into()),
-    }
+/// The `code` of an error.
+pub(crate) fn error_code(fields: &Fields<'_>) -> ErrorCode {
+    ErrorCode::from_number(u32::try_from(fields.number(Numbers::Code)).unwrap_or(0))
 }
 
-fn range<'a>(fields: &mut Fields<'a>) -> Result<Range<'a>, DecodeError> {
+/// The positions of `skip` and `gap`.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(crate) fn range<'a>(fields: &mut Fields<'a>) -> Read<Range<'a>> {
     let (Some(from), Some(to)) = (fields.optional(Numbers::From), fields.optional(Numbers::To)) else {
         return fields.wrong("from", "from and to are both needed");
     };
     Ok(Range { stream: fields.stream()?, from, to })
 }
 
-fn connected<'a>(fields: &mut Fields<'a>) -> Result<Connected<'a>, DecodeError> {
-    let mut streams = Vec::new();
-    let given = fields.object(Objects::Streams);
-    if !given.is_empty() {
-        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
-    }
-    let limits = fields.object(Objects::Limits);
-    let frame_limit = if limits.is_empty() { 0 } else { Fields::read(limits)?.number(Numbers::Frame) };
-    Ok(Connected {
+/// The stream that `group_changed` opens.
+pub(crate) fn opened<'a>(fields: &mut Fields<'a>) -> Read<Option<OpenStream<'a>>> {
+    Ok(fields.optional_stream()?.map(|stream| OpenStream {
+        stream,
+        epoch: fields.text(Texts::Epoch),
+        from: fields.number(Numbers::From),
+        head: fields.number(Numbers::Head),
+    }))
+}
+
+fn group_changed<'a>(fields: &mut Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
+    let mut data = Fields::new();
+    fields.data(&mut data)?;
+    let opened = opened(fields)?;
+    Ok(Box::new(GroupChanged {
+        request_id: fields.text(Texts::RequestId),
+        group: data.text(Texts::GroupId),
+        action: data.text(Texts::Action),
+        user: data.text(Texts::UserId),
+        opened,
+    }))
+}
+
+fn connected<'a>(fields: &mut Fields<'a>) -> Read<Box<Connected<'a>>> {
+    let (streams, frame_limit) = streams_and_limit(fields)?;
+    Ok(Box::new(Connected {
         protocol: fields.number(Numbers::Protocol),
         connection_id: fields.text(Texts::ConnectionId),
         user_id: fields.text(Texts::UserId),
@@ -130,25 +186,39 @@ fn connected<'a>(fields: &mut Fields<'a>) -> Result<Connected<'a>, DecodeError> 
         dedupe_ms: fields.number(Numbers::Dedupe),
         frame_limit,
         streams,
-    })
+    }))
 }
 
-fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), super::Fault> {
-    Scanner::new(text).document(|scanner, name| {
+/// What `connected` has inside its objects: the streams, and the limit of a frame; 0: none given.
+pub(crate) fn streams_and_limit<'a>(fields: &Fields<'a>) -> Read<(Vec<OpenStream<'a>>, u64)> {
+    let mut streams = Vec::new();
+    let given = fields.object(Objects::Streams);
+    if !given.is_empty() {
+        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
+    }
+    let (given, mut limits) = (fields.object(Objects::Limits), Fields::new());
+    if !given.is_empty() {
+        limits.read(given)?;
+    }
+    Ok((streams, limits.number(Numbers::Frame)))
+}
+
+fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), Fault> {
+    Scanner::new(text).document(&mut |scanner, name| {
         // A stream this version does not know is left out, not an error.
         let Some(stream) = StreamName::parse(name) else { return scanner.skip() };
         let mut open = OpenStream { stream: stream.into_owned(), epoch: Cow::Borrowed(""), from: 0, head: 0 };
-        scanner.object(|scanner, key| {
+        scanner.object(&mut |scanner, key| {
             match key {
                 "epoch" => open.epoch = scanner.text("epoch")?,
                 "from" => open.from = scanner.integer("from")?,
                 "head" => open.head = scanner.integer("head")?,
                 _ => scanner.skip()?,
             }
-            Ok(())
+            Some(())
         })?;
         streams.push(open);
-        Ok(())
+        Some(())
     })
 }
 
@@ -176,7 +246,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
                 .text("message_id", &accepted.message_id)
                 .text("status", "accepted");
             if let Some(stream) = &accepted.stream {
-                writer.text("stream", &stream.to_string());
+                writer.stream(stream);
             }
             writer
                 .number("seq_no", accepted.seq_no)
@@ -218,7 +288,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
                 },
             );
             if let Some(open) = &change.opened {
-                writer.text("stream", &open.stream.to_string());
+                writer.stream(&open.stream);
                 write_open(&mut writer, open);
             }
         }
@@ -238,7 +308,7 @@ pub fn encode_hub_binary(message: &Message<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_range(writer: &mut ObjectWriter<'_>, range: &Range<'_>) {
-    writer.text("stream", &range.stream.to_string()).count("from", range.from).count("to", range.to);
+    writer.stream(&range.stream).count("from", range.from).count("to", range.to);
 }
 
 fn write_open(writer: &mut ObjectWriter<'_>, open: &OpenStream<'_>) {
@@ -266,10 +336,7 @@ fn write_connected(writer: &mut ObjectWriter<'_>, connected: &Connected<'_>) {
         })
         .object("streams", |streams| {
             for open in &connected.streams {
-                let mut name = String::new();
-                write_string(&mut name, &open.stream.to_string());
-                // The name is written as a JSON string already; its quotes are those of the member.
-                streams.object(&name[1..name.len() - 1], |writer| write_open(writer, open));
+                streams.stream_object(&open.stream, |writer| write_open(writer, open));
             }
         });
 }

@@ -1,50 +1,38 @@
 //! Messages to and from fields; the same in both directions.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Texts};
+use super::Fault;
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read};
 use super::write::ObjectWriter;
-use super::{DecodeError, Fault};
 use crate::limits;
-use crate::message::Message;
+use crate::message::{Message, Text};
 use crate::names::StreamName;
 
-pub(super) fn read_message<'a>(fields: &mut Fields<'a>) -> Result<Message<'a>, DecodeError> {
-    let stream = if fields.peek(Texts::Stream).is_empty() { None } else { Some(fields.stream()?) };
-    let mut text = |name| fields.text(name);
-    Ok(Message {
-        message_type: text(Texts::MessageType),
-        message_id: text(Texts::MessageId),
-        sender: text(Texts::Sender),
-        sender_name: text(Texts::SenderName),
-        sender_type: text(Texts::SenderType),
-        sender_client: text(Texts::SenderClient),
-        receiver: text(Texts::Receiver),
-        receiver_name: text(Texts::ReceiverName),
-        receiver_type: text(Texts::ReceiverType),
-        receiver_client: text(Texts::ReceiverClient),
-        session_id: text(Texts::SessionId),
-        content: text(Texts::Content),
-        create_at: text(Texts::CreateAt),
-        reply_to_msg_id: text(Texts::ReplyTo),
-        priority: text(Texts::Priority),
-        source: text(Texts::Source),
-        push_type: text(Texts::PushType),
-        broadcast_type: text(Texts::BroadcastType),
-        trace_id: text(Texts::TraceId),
-        request_id: text(Texts::RequestId),
-        data: Cow::Borrowed(fields.object(Objects::Data)),
-        seq_no: fields.number(Numbers::SeqNo),
-        group_ids: fields.list(Lists::GroupIds),
-        require_ack: fields.flag(Flags::RequireAck),
-        skip_database_storage: fields.flag(Flags::SkipStorage),
-        skip_send_to_client: fields.flag(Flags::SkipSend),
-        volatile: fields.flag(Flags::Volatile),
-        observed: fields.flag(Flags::Observed),
-        expires_in_ms: fields.optional(Numbers::ExpiresIn),
-        stream,
-        payload: None,
-    })
+/// Reads a message; `keep` decides whether its texts are borrowed or its own.
+pub(crate) fn read_message<'a, 'b>(
+    fields: &mut Fields<'a>,
+    payload: Option<Cow<'b, [u8]>>,
+    keep: fn(Text<'a>) -> Text<'b>,
+) -> Read<Box<Message<'b>>> {
+    let stream = fields.optional_stream()?;
+    let mut message = Box::new(Message::blank());
+    fields.give_texts(&mut message, keep);
+    message.data = keep(Cow::Borrowed(fields.object(Objects::Data)));
+    message.seq_no = fields.number(Numbers::SeqNo);
+    message.group_ids = fields.list(Lists::GroupIds).into_iter().map(keep).collect();
+    message.require_ack = fields.flag(Flags::RequireAck);
+    message.skip_database_storage = fields.flag(Flags::SkipStorage);
+    message.skip_send_to_client = fields.flag(Flags::SkipSend);
+    message.volatile = fields.flag(Flags::Volatile);
+    message.observed = fields.flag(Flags::Observed);
+    message.expires_in_ms = fields.optional(Numbers::ExpiresIn);
+    message.stream = stream.map(|stream| stream.keep(keep));
+    message.payload = payload;
+    Ok(message)
 }
 
 /// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ from place to place.
@@ -89,9 +77,7 @@ pub(super) fn write_place(
     request_id: &str,
 ) {
     if let Some(stream) = stream {
-        let mut name = String::new();
-        stream.write(&mut name);
-        writer.text("stream", &name);
+        writer.stream(stream);
     }
     writer.number("seq_no", seq).text("source", source).text("request_id", request_id);
 }
@@ -119,7 +105,7 @@ pub(super) fn split_binary(bytes: &[u8]) -> Result<(&str, &[u8]), Fault> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Fault::Binary)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Fault::Binary)?;
     let (header, payload) = rest.split_at_checked(length).ok_or(Fault::Binary)?;
-    let header = std::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
+    let header = core::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
     Ok((header, payload))
 }
 

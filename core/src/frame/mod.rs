@@ -3,8 +3,12 @@
 //! [`ClientFrame`] goes from a client to the hub, [`HubFrame`] from the hub to a client. Decoding borrows from the
 //! text, skips unknown fields, refuses a known field given twice, and never panics or allocates more than the frame.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 mod answer;
 mod client;
+mod encode;
 mod entry;
 mod fields;
 mod hub;
@@ -16,14 +20,21 @@ pub use answer::{
     ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-pub use client::{
-    decode_client, decode_client_binary, encode_client, encode_client_binary, encode_connect, encode_query,
+pub use client::{decode_client, decode_client_binary};
+pub(crate) use encode::{
+    encode_acknowledge, encode_ping, encode_read, encode_receipts, encode_refresh, write_connect,
+    write_cursor,
 };
+pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
+pub(crate) use fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
+pub(crate) use hub::{Kind, error_code, opened, range, read_hub, read_hub_binary, streams_and_limit};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
+pub(crate) use message::read_message;
+pub(crate) use write::write_number;
 pub use write::{ObjectWriter, write_string};
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use crate::codes::ErrorCode;
 use crate::message::{FieldError, Message, Text};
@@ -460,6 +471,12 @@ pub enum Fault {
 impl From<Fault> for DecodeError {
     fn from(fault: Fault) -> Self {
         Self { fault, message_id: None }
+    }
+}
+
+impl From<Fault> for Box<DecodeError> {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.into())
     }
 }
 

@@ -1,7 +1,9 @@
 //! The JSON scanner under the decoder: one pass, borrowing, no recursion. It checks syntax and depth; what fields mean
 //! is decided above it.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Fault;
 use crate::limits::{DEPTH, POSITION_END};
@@ -12,41 +14,53 @@ pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// What is wrong. It lies here and not in the results, which are thereby as small as they can be.
+    fault: Option<Fault>,
 }
 
-type Scan<T> = Result<T, Fault>;
+/// `None`: the text cannot be read on, and the scanner knows why. What is wrong with one field is only noted: reading
+/// goes on, so that whatever stands further on, above all the frame's id, is found too.
+type Scan<T> = Option<T>;
+
+/// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
+/// what is usually in it, and there is one of it.
+pub(super) type Member<'m, 'a> = &'m mut dyn FnMut(&mut Scanner<'a>, &str) -> Option<()>;
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, fault: None }
     }
 
     /// Reads the whole text as one object; `null` members are left out.
-    pub(super) fn document(&mut self, member: impl FnMut(&mut Self, &str) -> Scan<()>) -> Scan<()> {
+    pub(super) fn document(mut self, member: Member<'_, 'a>) -> Result<(), Fault> {
+        let read = self.whole(member);
+        debug_assert!(read.is_some() || self.fault.is_some());
+        self.fault.map_or(Ok(()), Err)
+    }
+
+    fn whole(&mut self, member: Member<'_, 'a>) -> Scan<()> {
         self.space();
-        if self.peek() != b'{' {
-            // A text that is JSON gets the clearer answer.
-            let mut other = Scanner::new(self.text);
-            other.space();
-            other.skip()?;
-            other.end()?;
-            return Err(Fault::NotAnObject);
+        if self.peek() == b'{' {
+            self.object(member)?;
+            return self.end();
         }
-        self.object(member)?;
-        self.end()
+        // A text that is JSON gets the clearer answer.
+        self.skip()?;
+        self.end()?;
+        self.fail(Fault::NotAnObject)
     }
 
     fn end(&mut self) -> Scan<()> {
         self.space();
-        if self.at == self.text.len() { Ok(()) } else { self.syntax() }
+        if self.at == self.text.len() { Some(()) } else { self.syntax() }
     }
 
-    /// Reads an object, calling `member` at each value; it must consume it.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Scan<()>) -> Scan<()> {
+    /// Reads an object.
+    pub(super) fn object(&mut self, member: Member<'_, 'a>) -> Scan<()> {
         self.open(b'{')?;
         if self.accept(b'}') {
             self.depth -= 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             self.space();
@@ -54,7 +68,9 @@ impl<'a> Scanner<'a> {
             self.space();
             self.expect(b':')?;
             self.space();
-            if !self.null()? {
+            if self.peek() == b'n' {
+                self.word("null")?;
+            } else {
                 member(self, &key)?;
             }
             self.space();
@@ -63,7 +79,7 @@ impl<'a> Scanner<'a> {
             }
             self.expect(b'}')?;
             self.depth -= 1;
-            return Ok(());
+            return Some(());
         }
     }
 
@@ -71,7 +87,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn array(
         &mut self,
         field: &'static str,
-        mut item: impl FnMut(&mut Self) -> Scan<()>,
+        item: &mut dyn FnMut(&mut Self) -> Scan<()>,
     ) -> Scan<()> {
         if self.peek() != b'[' {
             return self.wrong(field, "must be a list");
@@ -79,7 +95,7 @@ impl<'a> Scanner<'a> {
         self.open(b'[')?;
         if self.accept(b']') {
             self.depth -= 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             self.space();
@@ -90,48 +106,71 @@ impl<'a> Scanner<'a> {
             }
             self.expect(b']')?;
             self.depth -= 1;
-            return Ok(());
+            return Some(());
         }
+    }
+
+    /// Reads a list of texts.
+    pub(super) fn list(&mut self, field: &'static str) -> Scan<Vec<Text<'a>>> {
+        let mut items = Vec::new();
+        self.array(field, &mut |scanner| {
+            items.push(scanner.text(field)?);
+            Some(())
+        })?;
+        Some(items)
     }
 
     /// Reads a string.
     pub(super) fn text(&mut self, field: &'static str) -> Scan<Text<'a>> {
-        if self.peek() != b'"' {
-            return self.wrong(field, "must be a text");
+        if self.peek() == b'"' {
+            return self.string();
         }
-        self.string()
+        self.wrong(field, "must be a text")?;
+        Some(Cow::Borrowed(""))
     }
 
     /// Reads a whole number below 2^53.
     pub(super) fn integer(&mut self, field: &'static str) -> Scan<u64> {
+        const RULE: &str = "must be a whole number from 0 below 2^53";
         let start = self.at;
         if !matches!(self.peek(), b'-' | b'0'..=b'9') {
-            return self.wrong(field, "must be a whole number from 0 below 2^53");
+            self.wrong(field, RULE)?;
+            return Some(0);
         }
         self.number()?;
-        match self.text[start..self.at].parse::<u64>() {
-            Ok(value) if value < POSITION_END => Ok(value),
-            _ => Err(Fault::Field(FieldError { field, reason: "must be a whole number from 0 below 2^53" })),
+        let mut value = 0_u64;
+        for byte in self.between(start).bytes() {
+            value = match byte {
+                b'0'..=b'9' if value < POSITION_END => value * 10 + u64::from(byte - b'0'),
+                _ => POSITION_END,
+            };
         }
+        if value >= POSITION_END {
+            self.note(Fault::Field(FieldError { field, reason: RULE }));
+        }
+        Some(value)
     }
 
     /// Reads `true` or `false`.
     pub(super) fn boolean(&mut self, field: &'static str) -> Scan<bool> {
-        match self.peek() {
-            b't' => self.word("true").map(|()| true),
-            b'f' => self.word("false").map(|()| false),
-            _ => self.wrong(field, "must be true or false"),
+        let letter = self.peek();
+        match letter {
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            _ => self.wrong(field, "must be true or false")?,
         }
+        Some(letter == b't')
     }
 
     /// Reads an object and returns its text.
     pub(super) fn raw_object(&mut self, field: &'static str) -> Scan<&'a str> {
         if self.peek() != b'{' {
-            return self.wrong(field, "must be an object");
+            self.wrong(field, "must be an object")?;
+            return Some("");
         }
         let start = self.at;
         self.skip()?;
-        Ok(&self.text[start..self.at])
+        Some(self.between(start))
     }
 
     /// Passes over one value of any kind. Iterative: depth is a number, not a stack.
@@ -164,7 +203,7 @@ impl<'a> Scanner<'a> {
             }
             loop {
                 if open == 0 {
-                    return Ok(());
+                    return Some(());
                 }
                 self.space();
                 let object = kinds & 1 == 1;
@@ -193,20 +232,16 @@ impl<'a> Scanner<'a> {
         self.expect(bracket)?;
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err(Fault::TooDeep);
+            return self.fail(Fault::TooDeep);
         }
         self.space();
-        Ok(())
-    }
-
-    fn null(&mut self) -> Scan<bool> {
-        if self.peek() == b'n' { self.word("null").map(|()| true) } else { Ok(false) }
+        Some(())
     }
 
     fn word(&mut self, word: &str) -> Scan<()> {
-        if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+        if self.rest().starts_with(word.as_bytes()) {
             self.at += word.len();
-            Ok(())
+            Some(())
         } else {
             self.syntax()
         }
@@ -224,102 +259,84 @@ impl<'a> Scanner<'a> {
             let _ = self.accept(b'+') || self.accept(b'-');
             self.digits()?;
         }
-        Ok(())
+        Some(())
     }
 
     fn digits(&mut self) -> Scan<()> {
-        let count = self.text.as_bytes()[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        if count == 0 { self.syntax() } else { Ok(()) }
+        let start = self.at;
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at == start { self.syntax() } else { Some(()) }
     }
 
     fn string(&mut self) -> Scan<Text<'a>> {
         self.expect(b'"')?;
         let start = self.at;
-        self.at += plain(&self.text.as_bytes()[start..]);
-        match self.peek() {
-            b'"' => {
-                self.at += 1;
-                Ok(Cow::Borrowed(&self.text[start..self.at - 1]))
-            }
-            b'\\' => self.escaped(start),
-            _ => self.syntax(),
-        }
+        self.at += plain(self.rest());
+        let text = self.between(start);
+        if self.accept(b'"') { Some(Cow::Borrowed(text)) } else { self.escaped(text) }
     }
 
-    fn escaped(&mut self, start: usize) -> Scan<Text<'a>> {
-        let mut owned = String::from(&self.text[start..self.at]);
+    fn escaped(&mut self, begin: &str) -> Scan<Text<'a>> {
+        let mut owned = String::from(begin);
         loop {
-            match self.peek() {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(Cow::Owned(owned));
-                }
-                b'\\' => {
-                    self.at += 1;
-                    owned.push(self.escape()?);
-                }
-                _ => {
-                    let run = plain(&self.text.as_bytes()[self.at..]);
-                    if run == 0 {
-                        return self.syntax();
-                    }
-                    owned.push_str(&self.text[self.at..self.at + run]);
-                    self.at += run;
-                }
+            if self.accept(b'"') {
+                return Some(Cow::Owned(owned));
             }
+            self.expect(b'\\')?;
+            owned.push(self.escape()?);
+            let start = self.at;
+            self.at += plain(self.rest());
+            owned.push_str(self.between(start));
         }
     }
 
     fn escape(&mut self) -> Scan<char> {
         let letter = self.peek();
-        self.at += 1;
-        Ok(match letter {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
+        let code = match letter {
+            b'"' | b'\\' | b'/' => u32::from(letter),
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => 10,
+            b'r' => 13,
+            b't' => 9,
             b'u' => {
+                self.at += 1;
                 let first = self.hex()?;
-                let code = if (0xd800..0xdc00).contains(&first) {
-                    // The second half of a pair must follow; a half alone is no character.
-                    self.word("\\u")?;
-                    let second = self.hex()?;
-                    if !(0xdc00..0xe000).contains(&second) {
-                        return self.syntax();
-                    }
-                    0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
-                } else {
-                    first
-                };
-                match char::from_u32(code) {
-                    Some(character) => character,
-                    None => return self.syntax(),
+                if !(0xd800..0xdc00).contains(&first) {
+                    return self.character(first);
                 }
+                // The second half of a pair must follow; a half alone is no character.
+                self.word("\\u")?;
+                let second = self.hex()?;
+                if !(0xdc00..0xe000).contains(&second) {
+                    return self.syntax();
+                }
+                return self.character(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
             }
-            _ => {
-                self.at -= 1;
-                return self.syntax();
-            }
-        })
+            _ => return self.syntax(),
+        };
+        self.at += 1;
+        self.character(code)
+    }
+
+    fn character(&mut self, code: u32) -> Scan<char> {
+        match char::from_u32(code) {
+            Some(character) => Some(character),
+            None => self.syntax(),
+        }
     }
 
     fn hex(&mut self) -> Scan<u32> {
-        let digits = self.text.as_bytes().get(self.at..self.at + 4);
+        let Some(digits) = self.rest().first_chunk::<4>() else { return self.syntax() };
         let mut value = 0;
-        for digit in digits.unwrap_or_default() {
+        for digit in digits {
             let Some(digit) = char::from(*digit).to_digit(16) else { return self.syntax() };
             value = value << 4 | digit;
         }
-        if digits.is_none() {
-            return self.syntax();
-        }
         self.at += 4;
-        Ok(value)
+        Some(value)
     }
 
     fn space(&mut self) {
@@ -333,6 +350,15 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// The text from a place up to here.
+    fn between(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     fn accept(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);
@@ -340,36 +366,30 @@ impl<'a> Scanner<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Scan<()> {
-        if self.accept(byte) { Ok(()) } else { self.syntax() }
+        if self.accept(byte) { Some(()) } else { self.syntax() }
     }
 
-    fn syntax<T>(&self) -> Scan<T> {
-        Err(Fault::Syntax { at: self.at })
+    fn syntax<T>(&mut self) -> Scan<T> {
+        self.fail(Fault::Syntax { at: self.at })
+    }
+
+    /// The end of reading. It tells more than what was noted about a field before.
+    fn fail<T>(&mut self, fault: Fault) -> Scan<T> {
+        self.fault = Some(fault);
+        None
+    }
+
+    /// What is wrong with a field; the first counts.
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
     }
 
     /// The value is not of the type wanted: no JSON at all, or JSON of another type.
-    fn wrong<T>(&mut self, field: &'static str, reason: &'static str) -> Scan<T> {
+    fn wrong(&mut self, field: &'static str, reason: &'static str) -> Scan<()> {
         self.skip()?;
-        Err(Fault::Field(FieldError { field, reason }))
+        self.note(Fault::Field(FieldError { field, reason }));
+        Some(())
     }
-}
-
-/// A list of texts.
-pub(super) fn list<'a>(scanner: &mut Scanner<'a>, field: &'static str) -> Result<Vec<Text<'a>>, Fault> {
-    let (mut items, mut wrong) = (Vec::new(), None);
-    scanner.array(field, |scanner| match scanner.text(field) {
-        Ok(item) => {
-            items.push(item);
-            Ok(())
-        }
-        // The rest of the list is read all the same, so that whoever reads on stands behind it.
-        Err(fault @ Fault::Field(_)) => {
-            wrong.get_or_insert(fault);
-            Ok(())
-        }
-        Err(fault) => Err(fault),
-    })?;
-    wrong.map_or(Ok(items), Err)
 }
 
 /// How many bytes from the beginning stand for themselves in a string: no quote, backslash or control character.
@@ -378,9 +398,9 @@ fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
-    let mut at = 0;
-    for chunk in bytes.chunks_exact(8) {
-        let word = chunk.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+    let (mut at, mut rest) = (0, bytes);
+    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
         let special = below(word, 0x20)
             | below(word ^ (ONES * u64::from(b'"')), 1)
             | below(word ^ (ONES * u64::from(b'\\')), 1);
@@ -388,6 +408,7 @@ fn plain(bytes: &[u8]) -> usize {
             break;
         }
         at += 8;
+        rest = more;
     }
-    at + bytes[at..].iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
+    at + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
 }

@@ -1,5 +1,9 @@
 //! Writing JSON: one pass into the caller's buffer. Empty texts and lists, zero and `false` are left out.
 
+use alloc::string::String;
+
+use crate::names::StreamName;
+
 /// Writes one object, member by member.
 pub struct ObjectWriter<'o> {
     out: &'o mut String,
@@ -68,6 +72,26 @@ impl<'o> ObjectWriter<'o> {
         self
     }
 
+    /// The member `stream`.
+    pub fn stream(&mut self, stream: &StreamName<'_>) -> &mut Self {
+        let mut name = String::new();
+        stream.write(&mut name);
+        self.text("stream", &name)
+    }
+
+    /// An object whose name is a stream's.
+    pub(super) fn stream_object(
+        &mut self,
+        stream: &StreamName<'_>,
+        fill: impl FnOnce(&mut ObjectWriter<'_>),
+    ) {
+        let (mut name, mut quoted) = (String::new(), String::new());
+        stream.write(&mut name);
+        write_string(&mut quoted, &name);
+        // Its quotes are those of the member.
+        self.object(quoted.get(1..quoted.len() - 1).unwrap_or_default(), fill);
+    }
+
     /// A list of texts, unless empty.
     pub fn list<S: AsRef<str>>(&mut self, name: &str, values: &[S]) -> &mut Self {
         if !values.is_empty() {
@@ -133,7 +157,7 @@ pub fn write_string(out: &mut String, text: &str) {
             0..0x20 => "",
             _ => continue,
         };
-        out.push_str(&text[written..at]);
+        out.push_str(text.get(written..at).unwrap_or_default());
         written = at + 1;
         if escape.is_empty() {
             const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -144,21 +168,22 @@ pub fn write_string(out: &mut String, text: &str) {
             out.push_str(escape);
         }
     }
-    out.push_str(&text[written..]);
+    out.push_str(text.get(written..).unwrap_or_default());
     out.push('"');
 }
 
 /// Writes a whole number; without the formatting machinery, which is large in WebAssembly.
-pub(super) fn write_number(out: &mut String, mut value: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b"0123456789"[(value % 10) as usize];
+pub(crate) fn write_number(out: &mut String, mut value: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        first -= 1;
         value /= 10;
         if value == 0 {
             break;
         }
     }
-    out.extend(digits[at..].iter().copied().map(char::from));
+    let digits = digits.get(first..).unwrap_or_default();
+    out.push_str(core::str::from_utf8(digits).unwrap_or_default());
 }

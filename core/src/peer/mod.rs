@@ -1,6 +1,8 @@
 //! The hub's half of one connection: deadlines, coverage, the window, budgets. It knows positions, not messages; it
 //! never reads a clock or a socket, and it asks for nothing: the hub calls, the answers decide.
 
+use alloc::vec::Vec;
+
 mod track;
 
 pub use track::Track;

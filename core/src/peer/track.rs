@@ -1,5 +1,7 @@
 //! One stream of one connection, as the hub keeps it: what is covered, what is acknowledged, what is under way.
 
+use alloc::vec::Vec;
+
 use crate::coverage::{Coverage, Fit};
 
 /// A stream being read on a connection.
