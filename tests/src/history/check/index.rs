@@ -190,6 +190,8 @@ impl<'h> Index<'h> {
             }
             Fact::HubLost => {
                 self.losses.push(at);
+                // Whom the hub knows may be lost too.
+                self.seen.clear();
                 self.memberships.sort_in(&event.fact, at);
             }
             Fact::Killed { device } => {

@@ -40,7 +40,8 @@ struct Wire<'i, 'h> {
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
     let mut heads: HashMap<Log<'h>, Vec<(u64, u64)>> = HashMap::new();
     for sent in index.messages.values().filter(|sent| !sent.sending.volatile) {
-        if let Some((at, stream, seq)) = sent.accepted() {
+        // What may have been lost since says nothing about a head.
+        if let Some((at, stream, seq)) = sent.accepted().filter(|(at, ..)| index.loss_after(*at).is_none()) {
             heads.entry(Log::of(&sent.sending.device, stream)).or_default().push((at, seq));
         }
     }
@@ -142,9 +143,8 @@ impl<'h> Wire<'_, 'h> {
             }
             let accepted = self.heads.get(&log).map(Vec::as_slice).unwrap_or_default();
             let before = accepted.partition_point(|(at, _)| *at < line.at);
-            if let Some((at, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
+            if let Some((_, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
                 && seq > head
-                && self.index.loss_after(*at).is_none()
                 && cursor.is_none_or(|(known, _)| known == epoch)
             {
                 let what =
