@@ -271,6 +271,8 @@ pub enum Fact {
     HubKilled,
     /// It was killed, and what its store had not flushed is lost: a new epoch begins.
     HubLost,
+    /// Its store can write nothing more until a hub starts again; readers are served on.
+    HubFull,
     /// A hub was asked to end in order.
     HubDrained,
     /// A hub is about to be paused.

@@ -249,6 +249,7 @@ impl World {
             96 => {
                 self.faults.disks += 1;
                 self.disk.fill();
+                self.net.write(Fact::HubFull);
                 sleep(Duration::from_millis(self.random.up_to(20_000))).await;
                 self.kill_hub();
                 self.start_hub();

@@ -37,6 +37,8 @@ struct Wire<'i, 'h> {
     heads: HashMap<Log<'h>, Vec<(u64, u64)>>,
     /// Where each device's connections began at most, by stream and numbering.
     begun: HashMap<(&'h Device, &'h str, &'h str), u64>,
+    /// Whether the store of the hub can write nothing.
+    full: bool,
 }
 
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
@@ -62,6 +64,7 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
         entries: HashMap::new(),
         epochs: HashMap::new(),
         begun: HashMap::new(),
+        full: false,
         heads,
     };
     for event in index.events {
@@ -95,6 +98,8 @@ impl<'h> Wire<'_, 'h> {
                     line.streams.insert(stream, track);
                 }
             }
+            Fact::HubFull => self.full = true,
+            Fact::HubStarted => self.full = false,
             Fact::Shut { connection, stream } => {
                 let track =
                     self.lines.get_mut(connection).and_then(|line| line.streams.get_mut(stream.as_str()));
@@ -129,11 +134,13 @@ impl<'h> Wire<'_, 'h> {
             }
             let cursor = line.cursors.get(stream);
             let stored = self.acknowledged.get(&(device, stream.as_str())).copied().unwrap_or(0);
+            // A device that forgot its cursor is where the hub has it, which need not have been told on a wire.
+            let forgot = self.index.wiped_after(device, 0);
             let expected = match cursor {
                 Some((known, seq)) if known == epoch && seq <= head => Some(*seq + 1),
                 // Another numbering, or beyond the head: the hub says how it goes on.
                 Some(_) => None,
-                None if stream == "inbox" && stored == 0 => Some(1),
+                None if stream == "inbox" && stored == 0 && !forgot => Some(1),
                 None => None,
             };
             if let Some(expected) = expected.filter(|expected| expected != from) {
@@ -141,15 +148,16 @@ impl<'h> Wire<'_, 'h> {
                 faults.add(Rule::Start, Some(device), None, what);
             }
             // Where it once began is stored before it is told, and never falls.
-            let begun = self.begun.entry((device, stream, epoch)).or_insert(*from);
-            let stored = if stored == 0 { 0 } else { stored.max(*begun - 1) };
+            let begun = self.begun.entry((device, stream, epoch)).or_default();
             if cursor.is_none() && *from < *begun {
                 let what =
                     format!("{device} began at {begun} of {stream}, without a cursor it begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }
-            *begun = (*begun).max(*from);
-            if cursor.is_none() && stored > 0 && stored < *from - 1 && stream == "inbox" {
+            if !self.full {
+                *begun = (*begun).max(*from);
+            }
+            if cursor.is_none() && !forgot && stored > 0 && stored < *from - 1 && stream == "inbox" {
                 let what = format!("{device} acknowledged {stored} of {stream}, the hub begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }
