@@ -351,6 +351,8 @@ async fn a_kick_and_a_replacement_say_so_in_a_close_frame() {
     present(&server, "bob", 1).await;
     let mut second = bare(&server, "user_id=bob&client_id=c").await;
     assert_eq!(first.closed().await.unwrap().0, 4009);
+    // The first gives way before the second is let in.
+    present(&server, "bob", 1).await;
     let bob = wsc_server::UserKey::new(&Scope::default(), "bob");
     server.hub.kick(&bob, None, "enough");
     let notice = second.hear().await;

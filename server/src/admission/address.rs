@@ -73,7 +73,7 @@ impl Addresses {
             address.pending += 1;
         }
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { addresses: Arc::clone(self), pending: address })
+        Ok(Permit { addresses: Arc::clone(self), pending: address.map(Box::new) })
     }
 
     fn settle(&self, address: IpAddr) {
@@ -86,14 +86,15 @@ impl Addresses {
 /// One connection's place; given back when dropped.
 pub(crate) struct Permit {
     addresses: Arc<Addresses>,
-    pending: Option<IpAddr>,
+    /// Boxed: a connection has it for a short time only.
+    pending: Option<Box<IpAddr>>,
 }
 
 impl Permit {
     /// The connection is authenticated: it counts no more as pending.
     pub(crate) fn authenticated(&mut self) {
         if let Some(address) = self.pending.take() {
-            self.addresses.settle(address);
+            self.addresses.settle(*address);
         }
     }
 }

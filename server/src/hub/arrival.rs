@@ -21,6 +21,7 @@ use super::shard::Shard;
 use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
+use crate::connection::Signal;
 use crate::connection::bare::Bare;
 use crate::connection::wire::{Departed, SharedWire, Wire};
 use crate::connection::{self, frame};
@@ -123,7 +124,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     }
     shard.replace(&arrival);
     let Ok(wire) = Wire::arrive(departed) else { return };
-    let wire = SharedWire(Rc::new(std::cell::RefCell::new(wire)));
     let (place, generation) = {
         let mut state = shard.state.borrow_mut();
         let now = state.clock.tick();
@@ -131,21 +131,25 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         let device = if passing { Arc::clone(&arrival.connection_id) } else { Arc::clone(&arrival.device) };
         let mut peer = Peer::new(now, &node.settings.peer);
         peer.attach(now);
+        peer.reserve(streams.len());
         let generation = state.generation();
         let bit = device_bit(&user.user, &device);
-        let place = state.connections.insert(Box::new(Connection {
+        let place = u32::try_from(state.connections.vacant_key()).unwrap_or(u32::MAX);
+        let signal = Arc::new(Signal::new(&shard.signals, place, generation));
+        state.connections.insert(Box::new(Connection {
             generation,
             id: Arc::clone(&arrival.connection_id),
             identity: Rc::new(arrival.identity),
             device,
             passing,
             sent_ms,
-            wire: wire.clone(),
+            wire: SharedWire(Rc::new(std::cell::RefCell::new(wire))),
             peer,
             readings: Vec::with_capacity(streams.len()),
             rare: arrival.groups.map(|wanted| Box::new(Rare { wanted: Some(wanted), ..Rare::default() })),
             bare: arrival.bare.take(),
-            waker: None,
+            signal,
+            reader: None,
             ending: false,
             closing: false,
             cut: false,
@@ -167,7 +171,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             attached: true,
             _permit: arrival.permit,
         }));
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
         let settings = &node.settings;
         let known = state.users.entry(user.clone()).or_insert_with(|| {
             Box::new(User {
@@ -205,6 +208,8 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         shard.feed(connection, place);
         shard.plan(wheel, connection, place, now);
         shard.touch(connection, place);
+        // What came before is read, and from then on what the socket says is heard.
+        connection.wake();
         (place, generation)
     };
     let welcome = &node.settings.welcome;
@@ -225,7 +230,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     }
     node.presence.connected(&user, &node);
     node.connections.fetch_add(1, Ordering::Relaxed);
-    connection::serve(shard, wire, place, generation).await;
 }
 
 type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);

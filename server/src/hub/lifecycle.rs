@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
+use std::task::Wake as _;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
@@ -24,14 +24,11 @@ use crate::connection::{Readiness, frame};
 const CLOSE_MS: u64 = 2_000;
 
 impl Shard {
-    /// Whether a connection may be read, and whom to wake when that changes. What had to wait is tried again first.
-    pub(crate) fn ready(self: &Rc<Self>, place: u32, generation: u32, waker: &Waker) -> Readiness {
+    /// Whether a connection may be read. What had to wait is tried again first.
+    pub(crate) fn ready(self: &Rc<Self>, place: u32, generation: u32) -> Readiness {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let Some(connection) = state.connection(place, generation) else { return Readiness::Cut };
-        if !connection.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            connection.waker = Some(waker.clone());
-        }
         if connection.cut {
             return Readiness::Cut;
         }
@@ -244,7 +241,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task wrote everything.
+    /// Everything was written.
     pub(crate) fn drained(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let Some(connection) = state.connection(place, generation) else { return };
@@ -253,7 +250,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task waits for the socket.
+    /// A connection waits for its socket.
     pub(crate) fn stuck(&self, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
@@ -321,7 +318,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task has ended.
+    /// A connection has ended.
     pub(crate) fn gone(self: &Rc<Self>, place: u32, generation: u32) {
         self.detach(place, generation);
         let mut state = self.state.borrow_mut();
@@ -367,11 +364,9 @@ enum Verdict {
 }
 
 impl Connection {
-    /// Wakes the connection's task.
+    /// Has the connection attended to in the next turn.
     pub(crate) fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
+        self.signal.wake_by_ref();
     }
 
     /// Bytes wait for the socket: since when, without any progress.

@@ -28,14 +28,16 @@ struct Registry {
 }
 
 struct Person {
-    connections: u64,
+    connections: u32,
     /// Counts as online: connected, or not yet offline.
     online: bool,
     status: UserStatus,
     last_seen: u64,
     /// When it counts as offline, unless it comes back before.
     leaves: Option<Instant>,
-    watchers: HashSet<Address>,
+    /// Made at the first: most users are watched by nobody.
+    #[expect(clippy::box_collection, reason = "nearly always absent, and there are many users")]
+    watchers: Option<Box<HashSet<Address>>>,
 }
 
 impl Default for Person {
@@ -46,7 +48,7 @@ impl Default for Person {
             status: UserStatus::Online,
             last_seen: 0,
             leaves: None,
-            watchers: HashSet::new(),
+            watchers: None,
         }
     }
 }
@@ -58,9 +60,13 @@ impl Person {
         PresenceOf {
             user: user.to_owned(),
             status: status.as_str().to_owned(),
-            devices: if hidden { 0 } else { self.connections },
+            devices: if hidden { 0 } else { u64::from(self.connections) },
             last_seen_ms: self.last_seen,
         }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watchers.is_some()
     }
 
     fn is_visible(&self) -> bool {
@@ -120,7 +126,7 @@ impl Presence {
             if was_visible {
                 notify(node, person, &user.user, "user_left");
             }
-            if person.watchers.is_empty() {
+            if !person.is_watched() {
                 people.remove(&user.user);
             }
         }
@@ -177,6 +183,7 @@ impl Presence {
             registry
                 .person(&UserKey { scope: scope.clone(), user: Arc::clone(user) })
                 .watchers
+                .get_or_insert_default()
                 .insert(address);
         }
     }
@@ -192,8 +199,13 @@ impl Presence {
         let Some(people) = registry.scopes.get_mut(scope) else { return };
         for user in users {
             let Some(person) = people.get_mut(user) else { continue };
-            person.watchers.remove(&address);
-            if person.watchers.is_empty() && !person.online {
+            if let Some(watchers) = &mut person.watchers {
+                watchers.remove(&address);
+                if watchers.is_empty() {
+                    person.watchers = None;
+                }
+            }
+            if !person.is_watched() && !person.online {
                 people.remove(user);
             }
         }
@@ -218,15 +230,13 @@ pub(crate) fn write_presence(writer: &mut ObjectWriter<'_>, presence: &PresenceO
 
 /// Told under the lock, so that the last frame about a user is the last change.
 fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) {
-    if person.watchers.is_empty() {
-        return;
-    }
+    let Some(watchers) = &person.watchers else { return };
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
     write_presence(&mut writer, &person.describe(user));
     writer.end();
     let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
-    for address in &person.watchers {
+    for address in watchers.iter() {
         node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
     }
 }
