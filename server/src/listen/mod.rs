@@ -41,6 +41,8 @@ pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
                 continue;
             }
         };
+        // Nothing is said to one too many: it has not asked anything yet.
+        let Some(accepted) = hub.node().admission.addresses.accept(remote.ip()) else { continue };
         let _ = socket.set_nodelay(true);
         let hub = hub.clone();
         tokio::spawn(async move {
@@ -51,7 +53,9 @@ pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
                 .max_buf_size(16 * 1024)
                 .serve_connection(TokioIo::new(socket), service)
                 .with_upgrades();
-            if let Err(error) = connection.await {
+            let ended = connection.await;
+            drop(accepted);
+            if let Err(error) = ended {
                 tracing::debug!(%error, "an HTTP connection ended early");
             }
         });
