@@ -18,7 +18,7 @@ use super::observers::Observers;
 use super::presence::Presence;
 use super::shard::{Letter, Shard, Shards};
 use super::waiters::Waiters;
-use super::{Hub, Shared, clock};
+use super::{Hub, Shared, clock, maintenance};
 use crate::Settings;
 use crate::admission::Admission;
 use crate::admission::identity::Identity;
@@ -27,8 +27,6 @@ use crate::broker::LocalBroker;
 use crate::log::Log;
 use crate::log::store::Store;
 
-/// How often the store is asked to forget what is too old.
-const MAINTENANCE: Duration = Duration::from_secs(30);
 /// Closes are spread over this part of the drain time.
 const SPREAD: u32 = 2;
 /// How often, 10 ms apart, a closing hub looks whether everything is answered.
@@ -139,6 +137,7 @@ impl Builder {
             waiters: Waiters::default(),
             connections: 0.into(),
             draining: false.into(),
+            maintenance_failures: 0.into(),
             settings,
         });
         let mut threads = Vec::with_capacity(count + 1);
@@ -168,7 +167,11 @@ fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = runtime.block_on(
         AssertUnwindSafe(async {
-            let maintainer = tokio::spawn(maintain(Arc::clone(node)));
+            let maintained = Arc::clone(node);
+            let maintainer = tokio::spawn(async move {
+                let step = || maintained.log.store.maintain(clock::wall());
+                maintenance::run(&maintained.maintenance_failures, maintenance::PERIOD, step).await;
+            });
             let broker = LocalBroker::new(Arc::clone(&node.shards));
             node.log.run(node, &broker).await;
             maintainer.abort();
@@ -184,22 +187,6 @@ fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
         node.shards.send_all(|| Letter::Call(Box::new(|shard| shard.close_unanswered())));
     }
     Ok(())
-}
-
-async fn maintain(node: Arc<Node>) {
-    loop {
-        tokio::time::sleep(MAINTENANCE).await;
-        loop {
-            match node.log.store.maintain(clock::wall()).await {
-                Ok(true) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "the store could not be maintained");
-                    break;
-                }
-            }
-        }
-    }
 }
 
 impl Hub {
@@ -250,7 +237,9 @@ impl Hub {
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let shards = Arc::clone(&node.shards);
-        let join = tokio::task::spawn_blocking(move || {
+        let (done, joined) = oneshot::channel();
+        // A thread of its own: a runtime that ends would wait for a blocking task, and the store may never answer.
+        let join = thread::Builder::new().name("wsc-join".to_owned()).spawn(move || {
             let mut threads = threads;
             // The log's thread, the last, ends by itself when all is written; the shards end then.
             if let Some(log) = threads.pop() {
@@ -258,8 +247,16 @@ impl Hub {
             }
             shards.close();
             threads.into_iter().for_each(|thread| drop(thread.join()));
+            let _ = done.send(());
         });
-        let _ = join.await;
+        if let Err(error) = join {
+            tracing::error!(%error, "nobody waits for the hub's threads");
+        }
+        if tokio::time::timeout(node.settings.drain, joined).await.is_err() {
+            let writes = node.log.waiting();
+            tracing::error!(writes, "the store did not answer; what was not accepted yet is given up");
+            node.shards.close();
+        }
     }
 }
 
