@@ -1,6 +1,6 @@
 //! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) struct Arrival {
     /// The device; empty: a passing one.
     pub(crate) device: Arc<str>,
     /// Cursors of the frame, by stream name.
-    pub(crate) cursors: Vec<(wsc_core::StreamName<'static>, Cursor)>,
+    pub(crate) cursors: HashMap<wsc_core::StreamName<'static>, Cursor>,
     /// Which groups to read; `None`: all.
     pub(crate) groups: Option<HashSet<Arc<str>>>,
     pub(crate) at_head: bool,
@@ -157,6 +157,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             feeding: false,
             paused: None,
             asking: 0,
+            asked_at: 0,
             choked: false,
             held: None,
             waiting_since: None,
@@ -279,7 +280,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
         let groups: HashSet<Arc<str>> =
             opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
-        let stored = opened.device.map(|device| device.streams).unwrap_or_default();
+        let stored = opened.device.map(|device| device.streams).unwrap_or_default().into_iter();
+        let stored: HashMap<StreamKey, Cursor> = stored.map(|kept| (kept.stream, kept.cursor)).collect();
         let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
         for opened in opened.streams {
             let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
@@ -290,9 +292,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 continue;
             }
             let name = stream_name(&opened.stream);
-            let in_frame =
-                arrival.cursors.iter().find(|(stream, _)| *stream == name).map(|(_, cursor)| cursor);
-            let kept = stored.iter().find(|kept| kept.stream == opened.stream).map(|kept| &kept.cursor);
+            let in_frame = arrival.cursors.get(&name);
+            let kept = stored.get(&opened.stream);
             let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
             let resume = resume(&opened, &epoch, in_frame, kept, at_head);
             planned.push(Planned { opened, resume });

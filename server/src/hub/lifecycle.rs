@@ -82,6 +82,17 @@ impl Shard {
         }
     }
 
+    /// A deadline of a connection may lie earlier than before.
+    pub(crate) fn replan(&self, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        if let Some(connection) = found {
+            self.plan(wheel, connection, place, now);
+        }
+    }
+
     /// A second has passed: whoever is due is looked at.
     pub(crate) fn second(self: &Rc<Self>) {
         let mut due = Vec::new();
@@ -165,12 +176,16 @@ impl Shard {
             let code = if pause.store { CloseCode::TryAgainLater } else { CloseCode::RateLimited };
             return Some(Verdict::Close(code, "retry_after_ms=5000"));
         }
+        if connection.asking > 0 && now >= connection.asked_at + settings.stall_ms {
+            tracing::warn!(connection = &*connection.id, "the application did not decide about a message");
+            return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000"));
+        }
         let expires = connection.identity.expires_at;
         if expires != 0 && clock::wall() >= expires {
             return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
         }
         // A connection that is not read cannot show that it lives.
-        let paused = connection.paused.is_some() || connection.choked;
+        let paused = connection.paused.is_some() || connection.choked || connection.asking > 0;
         match connection.peer.handle_timeout(now, &settings.peer) {
             Some(CloseCode::Silent) if paused => None,
             Some(code) => {

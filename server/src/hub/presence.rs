@@ -65,6 +65,13 @@ impl Person {
         }
     }
 
+    /// It is seen now, unless it does not want to be.
+    fn seen(&mut self) {
+        if self.status != UserStatus::Invisible {
+            self.last_seen = clock::wall();
+        }
+    }
+
     fn is_watched(&self) -> bool {
         self.watchers.is_some()
     }
@@ -90,7 +97,8 @@ impl Presence {
         let person = registry.person(user);
         let came = !person.is_visible();
         person.connections += 1;
-        (person.online, person.last_seen) = (true, clock::wall());
+        person.online = true;
+        person.seen();
         if came && person.is_visible() {
             notify(node, person, &user.user, "user_joined");
         }
@@ -101,7 +109,7 @@ impl Presence {
         let mut registry = self.lock();
         let person = registry.person(user);
         person.connections = person.connections.saturating_sub(1);
-        person.last_seen = clock::wall();
+        person.seen();
         if person.connections == 0 {
             let at = Instant::now() + self.offline_after;
             person.leaves = Some(at);
@@ -137,7 +145,10 @@ impl Presence {
         let mut registry = self.lock();
         let person = registry.person(user);
         let before = person.is_visible();
+        // For others it leaves now, or comes.
+        person.seen();
         person.status = status;
+        person.seen();
         match (before, person.is_visible()) {
             (false, true) => notify(node, person, &user.user, "user_joined"),
             (true, false) => notify(node, person, &user.user, "user_left"),
@@ -155,13 +166,6 @@ impl Presence {
             None => Person::default().describe(user),
         };
         users.iter().map(describe).collect()
-    }
-
-    /// Whether somebody of a user is connected now.
-    pub(crate) fn is_connected(&self, user: &UserKey) -> bool {
-        let registry = self.lock();
-        let person = registry.scopes.get(&user.scope).and_then(|people| people.get(&user.user));
-        person.is_some_and(|person| person.connections > 0)
     }
 
     /// A page of the online users in order: those after `after`, with how many there are in all.
@@ -244,6 +248,26 @@ fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_sees_when_an_invisible_user_comes_and_goes() {
+        let hub = crate::Hub::builder(crate::MemoryStore::new(Default::default())).start().unwrap();
+        let (presence, node) = (Presence::new(60_000), hub.node());
+        let user = UserKey::new(&Scope::default(), "alice");
+        let last_seen = || presence.describe(&user.scope, &[Arc::clone(&user.user)])[0].last_seen_ms;
+        let pass = || std::thread::sleep(Duration::from_millis(5));
+        presence.connected(&user, node);
+        presence.set_status(&user, UserStatus::Invisible, node);
+        let left = last_seen();
+        pass();
+        presence.connected(&user, node);
+        presence.disconnected(&user);
+        presence.disconnected(&user);
+        presence.connected(&user, node);
+        assert_eq!(last_seen(), left);
+        presence.set_status(&user, UserStatus::Busy, node);
+        assert!(last_seen() > left);
+    }
 
     #[test]
     fn many_who_leave_at_once_are_swept_in_time_and_who_came_back_stays() {

@@ -220,8 +220,9 @@ pub(crate) struct Connection {
     pub(crate) feeding: bool,
     /// Not read until then, and since when in all.
     pub(crate) paused: Option<Pause>,
-    /// Messages the application is deciding about.
+    /// Messages the application is deciding about, and since when it has decided nothing.
     pub(crate) asking: u32,
+    pub(crate) asked_at: u64,
     /// It is not read until it has taken what is written for it.
     pub(crate) choked: bool,
     /// The frame that waits while it is not read.
@@ -264,6 +265,9 @@ impl Connection {
         let mut next = self.peer.poll_timeout(&settings.peer);
         if let Some(pause) = self.paused {
             next = next.min(pause.until);
+        }
+        if self.asking > 0 {
+            next = next.min(self.asked_at + settings.stall_ms);
         }
         if let Some((since, _)) = self.stuck {
             next = next.min(since + settings.slow_ms);

@@ -1,6 +1,7 @@
 //! From an upgraded socket to an authenticated connection: the `connect` frame is read in a task that ends with it, so
 //! that its buffers do not stay.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,7 +201,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
             identity,
             connection_id: opening.connection_id,
             device,
-            cursors: Vec::new(),
+            cursors: HashMap::new(),
             groups: None,
             at_head: false,
             sent_ms: 0,
