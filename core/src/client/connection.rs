@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// The frame `connect`.
-    fn greeting(&self, now: Timestamp) -> String {
+    fn greeting(&mut self, now: Timestamp) -> String {
         let (config, identity) = (&self.config, &self.config.identity);
         let mut group_id = String::new();
         for group in &identity.groups {
@@ -86,7 +86,8 @@ impl Client {
             &group_id,
         ];
         let (mut cursors, mut text) = (String::new(), String::new());
-        for inbox in self.inboxes.iter().filter(|inbox| config.reads(&inbox.name)) {
+        for inbox in self.inboxes.iter_mut().filter(|inbox| config.reads(&inbox.name)) {
+            inbox.named = inbox.handed;
             write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
         }
         write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);

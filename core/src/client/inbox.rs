@@ -22,6 +22,8 @@ pub(super) struct Inbox {
     pub(super) generation: Generation,
     /// The cursor.
     pub(super) handed: u64,
+    /// The cursor as the connection that is being made names it: the application may go on meanwhile.
+    pub(super) named: u64,
     /// Events were made up to here.
     given: u64,
     /// Skips beyond the cursor: passed as soon as the application is there.
@@ -74,6 +76,7 @@ impl Inbox {
             epoch,
             generation,
             handed: cursor,
+            named: cursor,
             given: cursor,
             skips: Vec::new(),
             coverage: None,
@@ -101,7 +104,7 @@ impl Inbox {
         self.coverage = Some(Coverage::new(from));
         self.head = head;
         let before = from.saturating_sub(1);
-        let adoption = if self.epoch != epoch || before < self.handed {
+        let adoption = if self.epoch != epoch || before < self.named {
             epoch.clone_into(&mut self.epoch);
             self.generation = generation;
             self.handed = before;
@@ -291,6 +294,10 @@ impl Inboxes {
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {
+        self.all.iter_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Inbox> {

@@ -3,7 +3,7 @@
 use wsc_core::StreamName;
 use wsc_core::client::{Config, Event, Gap, State};
 
-use crate::desk::{Desk, entry, inbox, manual};
+use crate::desk::{Desk, connected, entry, inbox, manual};
 
 fn ack(seq: u64) -> String {
     format!(r#"{{"message_type":"ack","stream":"inbox","seq_no":{seq}}}"#)
@@ -262,4 +262,22 @@ fn nobody_forges_a_frame_of_the_hub() {
     }
     assert_eq!(desk.events.iter().filter(|event| matches!(event, Event::Volatile(_))).count(), 7);
     assert_eq!((desk.client.state(), desk.client.message_id(send)), (State::Connected, Some("m1")));
+}
+
+#[test]
+fn what_is_acknowledged_while_a_connection_is_made_does_not_come_twice() {
+    let mut desk = Desk::live(manual());
+    desk.text(&entry("inbox", 1));
+    desk.text(&entry("inbox", 2));
+    let generation = generation(&mut desk);
+    desk.close(None, "");
+    desk.pass(60_000);
+    assert!(desk.open().contains(r#""seq":0"#));
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 1));
+    desk.text(&connected(&inbox("e1", 1, 2)));
+    desk.text(&entry("inbox", 1));
+    desk.text(&entry("inbox", 2));
+    assert!(!desk.events.iter().any(|event| matches!(event, Event::Message { .. } | Event::Gap(_))));
+    desk.pass(200);
+    assert_eq!(desk.sent(), [ack(1)]);
 }

@@ -134,6 +134,12 @@ impl Shard {
     /// Runs a shard until its mailbox is closed. Call on the shard's own thread.
     pub(crate) fn run(id: usize, node: Arc<Node>) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        LocalSet::new().block_on(&runtime, Self::live(id, node));
+        Ok(())
+    }
+
+    /// Lives until its mailbox is closed, in the present [`LocalSet`].
+    pub(crate) async fn live(id: usize, node: Arc<Node>) {
         let shard = Rc::new(Self {
             id,
             node,
@@ -143,14 +149,10 @@ impl Shard {
             turn: RefCell::default(),
             signals: Arc::default(),
         });
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, async {
-            let seconds = tokio::task::spawn_local(seconds(Rc::clone(&shard)));
-            // All sockets are read in this one task: tokio's budget of a task must not end a turn in its middle.
-            tokio::task::unconstrained(std::future::poll_fn(|context| shard.poll_turn(context))).await;
-            seconds.abort();
-        });
-        Ok(())
+        let seconds = tokio::task::spawn_local(seconds(Rc::clone(&shard)));
+        // All sockets are read in this one task: tokio's budget of a task must not end a turn in its middle.
+        tokio::task::unconstrained(std::future::poll_fn(|context| shard.poll_turn(context))).await;
+        seconds.abort();
     }
 
     /// One turn: letters, then connections that something happened to, then the writes and bytes that both and tasks

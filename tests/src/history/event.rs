@@ -62,6 +62,23 @@ pub enum Outcome {
     Expired,
 }
 
+impl Outcome {
+    /// What the client says of a send; `None` for one that nobody will answer for.
+    #[must_use]
+    pub fn of(outcome: wsc_core::client::Outcome) -> Option<Self> {
+        use wsc_core::client::Outcome as Told;
+        match outcome {
+            Told::Accepted { stream, seq, .. } => Some(Self::Accepted { stream: stream?.to_string(), seq }),
+            Told::Refused { code, reason, .. } => {
+                Some(Self::Refused(format!("{reason} ({})", code.number())))
+            }
+            Told::Unknown => Some(Self::Unknown),
+            Told::Expired => Some(Self::Expired),
+            Told::Cancelled | Told::Dropped | Told::Sent => None,
+        }
+    }
+}
+
 /// A message as the application sent it. `digest` is of all that must not be altered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
@@ -247,6 +264,8 @@ pub enum Fact {
     HubStarted,
     /// A hub is about to be killed without warning.
     HubKilled,
+    /// It was killed, and what its store had not flushed is lost: a new epoch begins.
+    HubLost,
     /// A hub was asked to end in order.
     HubDrained,
     /// A hub is about to be paused.

@@ -142,8 +142,9 @@ impl<'h> Wire<'_, 'h> {
             }
             let accepted = self.heads.get(&log).map(Vec::as_slice).unwrap_or_default();
             let before = accepted.partition_point(|(at, _)| *at < line.at);
-            if let Some((_, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
+            if let Some((at, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
                 && seq > head
+                && self.index.loss_after(*at).is_none()
                 && cursor.is_none_or(|(known, _)| known == epoch)
             {
                 let what =
