@@ -58,6 +58,20 @@ impl Arrival {
     }
 }
 
+impl Arrival {
+    /// Makes anew what stays as long as the connection. The allocator keeps memory by thread: single strings that stay
+    /// between the listener's buffers, which come and go, would keep those from being used again.
+    fn make_at_home(&mut self) {
+        self.connection_id = (*self.connection_id).into();
+        self.device = (*self.device).into();
+        let identity = &mut self.identity;
+        identity.user.user = (*identity.user.user).into();
+        identity.device = (*identity.device).into();
+        identity.groups = identity.groups.iter().map(|group| (**group).into()).collect();
+        identity.capabilities.groups = identity.capabilities.groups.clone();
+    }
+}
+
 /// A stream a connection will read.
 struct Planned {
     opened: OpenedStream,
@@ -66,7 +80,7 @@ struct Planned {
 
 impl Shard {
     /// Lets a connection in.
-    pub(crate) fn arrive(self: &Rc<Self>, arrival: Arrival) {
+    pub(crate) fn arrive(self: &Rc<Self>, arrival: Box<Arrival>) {
         tokio::task::spawn_local(attach(Rc::clone(self), arrival));
     }
 
@@ -88,7 +102,10 @@ impl Shard {
     }
 }
 
-async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
+/// Kept small: the allocator uses the memory of small tasks again for the next, where the holes that large ones leave
+/// between what stays are cut up.
+async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
+    arrival.make_at_home();
     let node = Arc::clone(&shard.node);
     let user = arrival.identity.user.clone();
     let Some(departed) = arrival.wire.take() else { return };
@@ -96,7 +113,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let is_bare = arrival.bare.is_some();
     if exclusive && is_overtaken(arrival.sent_ms, shard.state.borrow().sent_ms(&user, &arrival.device)) {
         // It was sent before the connection that is here, and took longer. Who sent it has given it up.
-        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000").await;
+        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000");
     }
     shard.replace(&arrival);
     let sent_ms = arrival.sent_ms;
@@ -111,16 +128,16 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         Err(error) => {
             tracing::warn!(%error, "a connection could not be attached");
             shard.state.borrow_mut().is_turn(&user, &arrival.device, turn);
-            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
+            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000");
         }
     };
     // Another connection of the device that came meanwhile is the newer one.
     if exclusive && !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
-        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device").await;
+        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device");
     }
     // Whoever is let in now was not among those that are told and closed.
     if shard.state.borrow().draining {
-        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500").await;
+        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500");
     }
     shard.replace(&arrival);
     let Ok(wire) = Wire::arrive(departed) else { return };
@@ -372,12 +389,12 @@ fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned])
 }
 
 /// Ends a connection that has not been let in.
-async fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
+fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
     if let Ok(mut wire) = Wire::arrive(wire) {
         if !(bare && is_cut(code)) {
             wire.push(frame::close(code.number(), reason));
         }
-        connection::linger_on(wire).await;
+        tokio::task::spawn_local(connection::linger_on(wire));
     }
 }
 

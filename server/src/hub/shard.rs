@@ -210,7 +210,7 @@ impl Shard {
 
     fn take(self: &Rc<Self>, letter: Letter) {
         match letter {
-            Letter::Arrive(arrival) => self.arrive(*arrival),
+            Letter::Arrive(arrival) => self.arrive(arrival),
             Letter::Published(events) => self.published(&events),
             Letter::Outcomes(outcomes) => self.outcomes(outcomes),
             Letter::Volatile(copy) => self.hand_out(&copy),

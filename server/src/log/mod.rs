@@ -75,11 +75,11 @@ impl Log {
         }
     }
 
-    /// Makes one write and waits for its answer.
-    pub(crate) async fn write(&self, write: Write) -> Outcome {
+    /// Makes one write and waits for its answer. Handed over at once: whoever waits does not carry the write about.
+    pub(crate) fn write(&self, write: Write) -> impl Future<Output = Outcome> + use<> {
         let (reply, answer) = oneshot::channel();
         self.submit(vec![(write, ReplyTo::Task(reply))]);
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        async move { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
     /// Waits until all that was handed over before is made, or will never be.
