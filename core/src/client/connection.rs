@@ -87,8 +87,9 @@ impl Client {
         ];
         let (mut cursors, mut text) = (String::new(), String::new());
         for inbox in self.inboxes.iter_mut().filter(|inbox| config.reads(&inbox.name)) {
-            inbox.named = inbox.handed;
-            write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
+            let name = inbox.name.clone();
+            let (epoch, seq) = inbox.name_place();
+            write_cursor(&name, epoch, seq, &mut cursors);
         }
         write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);
         text

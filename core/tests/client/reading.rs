@@ -281,3 +281,34 @@ fn what_is_acknowledged_while_a_connection_is_made_does_not_come_twice() {
     desk.pass(200);
     assert_eq!(desk.sent(), [ack(1)]);
 }
+
+#[test]
+fn a_new_epoch_is_told_again_to_a_process_that_follows_one_which_did_not_acknowledge_it() {
+    let mut desk = Desk::live(manual());
+    desk.text(&entry("inbox", 1));
+    let old = generation(&mut desk);
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
+    let renew = |desk: &mut Desk| {
+        desk.close(4014, "");
+        desk.pass(60_000);
+        assert!(desk.open().contains(r#""cursors":{"inbox":{"epoch":"e1","seq":1}}"#));
+        desk.text(&connected(&inbox("e2", 2, 3)));
+        desk.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":1,"reason":"epoch"}"#);
+        desk.text(r#"{"message_type":"skip","stream":"inbox","from":2,"to":3}"#);
+    };
+    renew(&mut desk);
+    let gap = desk.events.iter().find_map(|event| match event {
+        Event::Gap(gap) => Some(gap.clone()),
+        _ => None,
+    });
+    let gap = gap.expect("told");
+    assert_eq!(desk.client.snapshot().cursors[0].epoch, "e1");
+    // The same process is not told twice.
+    renew(&mut desk);
+    assert!(!desk.events.iter().any(|event| matches!(event, Event::Gap(_))));
+    desk.handle(|client, now| client.acknowledge(now, &gap.stream, gap.generation, gap.to));
+    let cursor = desk.client.snapshot().cursors.remove(0);
+    assert_eq!((cursor.epoch.as_str(), cursor.seq), ("e2", 3));
+    desk.pass(200);
+    assert_eq!(desk.sent(), [ack(3)]);
+}

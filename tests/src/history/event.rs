@@ -158,6 +158,11 @@ pub enum Fact {
         /// The device.
         device: Device,
     },
+    /// It lost all it had stored: cursors, and sends that were not settled.
+    Wiped {
+        /// The device.
+        device: Device,
+    },
     /// It is connected.
     Connected {
         /// The device.
@@ -355,6 +360,7 @@ impl Fact {
             Self::Started { device, .. }
             | Self::Stopped { device }
             | Self::Killed { device }
+            | Self::Wiped { device }
             | Self::Connected { device }
             | Self::Closed { device, .. }
             | Self::Missed { device, .. }

@@ -178,6 +178,13 @@ impl Device {
         self.write(Fact::Stopped { device: self.part.device.clone() });
     }
 
+    /// Between two lives all that was stored is lost.
+    pub(super) fn wipe(&self) {
+        let device = self.part.device.clone();
+        self.inner.borrow_mut().saved = Saved { device_id: device.device.clone(), ..Saved::default() };
+        self.write(Fact::Wiped { device });
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.inner.borrow().client.is_some()
     }

@@ -31,6 +31,8 @@ pub struct Faults {
     pub wires: u64,
     /// Device processes killed or stopped.
     pub devices: u64,
+    /// Of these, with all that they had stored lost.
+    pub wiped: u64,
     /// Device processes suspended, or slow to read.
     pub slow: u64,
     /// Disks full or slow.
@@ -47,6 +49,7 @@ impl Faults {
         self.pauses += other.pauses;
         self.wires += other.wires;
         self.devices += other.devices;
+        self.wiped += other.wiped;
         self.slow += other.slow;
         self.disks += other.disks;
         self.clocks += other.clocks;
@@ -55,11 +58,11 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, lossy, drains, pauses, wires, devices, slow, disks, clocks } = self;
+        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks } = self;
         write!(
             f,
             "{kills} hubs killed ({lossy} lost what was not flushed), {drains} drained, {pauses} paused; \
-             {wires} wires cut or silent; {devices} devices killed or restarted, {slow} suspended or slow; \
+             {wires} wires cut or silent; {devices} devices killed or restarted ({wiped} lost their storage), {slow} suspended or slow; \
              {disks} disks full or slow; {clocks} clocks set"
         )
     }

@@ -220,6 +220,10 @@ impl World {
                     device.stop();
                 }
                 sleep(Duration::from_millis(self.random.up_to(4000))).await;
+                if self.random.up_to(5) == 0 {
+                    self.faults.wiped += 1;
+                    device.wipe();
+                }
                 device.start();
             }
             82..=83 => {

@@ -42,7 +42,8 @@ pub(super) fn check(index: &Index<'_>, places: &Places<'_>, faults: &mut Faults<
 /// and nothing was said against it.
 fn is_due(index: &Index<'_>, sent: &Sent<'_>, stored: bool) -> bool {
     let quiet = index.devices.get(&sent.sending.device).is_some_and(|lives| lives.quiet);
-    let untold = sent.outcomes.is_empty() && sent.taken && quiet && !sent.sending.expires;
+    let forgotten = index.wiped_after(&sent.sending.device, sent.at);
+    let untold = sent.outcomes.is_empty() && sent.taken && quiet && !sent.sending.expires && !forgotten;
     sent.accepted().is_some() || stored || untold
 }
 

@@ -114,6 +114,8 @@ pub(super) struct Lives {
     /// The lives that were killed, and when.
     pub(super) killed: BTreeMap<u32, u64>,
     pub(super) quiet: bool,
+    /// When it lost all it had stored.
+    pub(super) wiped: Vec<u64>,
     /// When each life began.
     pub(super) begun: BTreeMap<u32, u64>,
     /// When each life was connected first.
@@ -169,9 +171,17 @@ impl<'h> Index<'h> {
         self.losses.last().copied().filter(|loss| at < loss + SUSPENDED)
     }
 
+    /// Whether a device lost all it had stored after some time.
+    pub(super) fn wiped_after(&self, device: &Device, at: u64) -> bool {
+        let last = self.devices.get(device).and_then(|lives| lives.wiped.last());
+        last.is_some_and(|wiped| *wiped > at)
+    }
+
     /// Whether a device was there before and after some time, so that it knows the numbering of before.
     pub(super) fn knows_before(&self, device: &Device, at: u64) -> bool {
-        let Some(lives) = self.devices.get(device) else { return false };
+        let Some(lives) = self.devices.get(device).filter(|_| !self.wiped_after(device, at)) else {
+            return false;
+        };
         let Some((life, _)) = lives.begun.range(..).rfind(|(_, begun)| **begun < at) else { return false };
         lives.connected.get(life).is_some_and(|connected| *connected < at)
     }
@@ -190,12 +200,15 @@ impl<'h> Index<'h> {
             }
             Fact::HubLost => {
                 self.losses.push(at);
+                // Whom the hub knows may be lost too.
+                self.seen.clear();
                 self.memberships.sort_in(&event.fact, at);
             }
             Fact::Killed { device } => {
                 let lives = self.devices.entry(device).or_default();
                 lives.killed.insert(lives.life, at);
             }
+            Fact::Wiped { device } => self.devices.entry(device).or_default().wiped.push(at),
             Fact::Connected { device } => {
                 self.seen.entry((&device.tenant, &device.user)).or_insert(at);
                 let lives = self.devices.entry(device).or_default();

@@ -35,12 +35,15 @@ struct Wire<'i, 'h> {
     epochs: HashMap<Log<'h>, &'h str>,
     /// Positions accepted so far, by stream.
     heads: HashMap<Log<'h>, Vec<(u64, u64)>>,
+    /// Where each device's connections began at most, by stream and numbering.
+    begun: HashMap<(&'h Device, &'h str, &'h str), u64>,
 }
 
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
     let mut heads: HashMap<Log<'h>, Vec<(u64, u64)>> = HashMap::new();
     for sent in index.messages.values().filter(|sent| !sent.sending.volatile) {
-        if let Some((at, stream, seq)) = sent.accepted() {
+        // What may have been lost since says nothing about a head.
+        if let Some((at, stream, seq)) = sent.accepted().filter(|(at, ..)| index.loss_after(*at).is_none()) {
             heads.entry(Log::of(&sent.sending.device, stream)).or_default().push((at, seq));
         }
     }
@@ -58,6 +61,7 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
         acknowledged: HashMap::new(),
         entries: HashMap::new(),
         epochs: HashMap::new(),
+        begun: HashMap::new(),
         heads,
     };
     for event in index.events {
@@ -136,15 +140,23 @@ impl<'h> Wire<'_, 'h> {
                 let what = format!("{device} is at {expected} of {stream}, the hub begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }
+            // Where it once began is stored before it is told, and never falls.
+            let begun = self.begun.entry((device, stream, epoch)).or_insert(*from);
+            let stored = if stored == 0 { 0 } else { stored.max(*begun - 1) };
+            if cursor.is_none() && *from < *begun {
+                let what =
+                    format!("{device} began at {begun} of {stream}, without a cursor it begins at {from}");
+                faults.add(Rule::Start, Some(device), None, what);
+            }
+            *begun = (*begun).max(*from);
             if cursor.is_none() && stored > 0 && stored < *from - 1 && stream == "inbox" {
                 let what = format!("{device} acknowledged {stored} of {stream}, the hub begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }
             let accepted = self.heads.get(&log).map(Vec::as_slice).unwrap_or_default();
             let before = accepted.partition_point(|(at, _)| *at < line.at);
-            if let Some((at, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
+            if let Some((_, seq)) = before.checked_sub(1).and_then(|last| accepted.get(last))
                 && seq > head
-                && self.index.loss_after(*at).is_none()
                 && cursor.is_none_or(|(known, _)| known == epoch)
             {
                 let what =
