@@ -128,7 +128,7 @@ fn what_the_application_holds_comes_again_but_is_not_given_out_again() {
     desk.clear();
     desk.pass(500);
     assert!(desk.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
-    desk.text(&crate::desk::connected(&inbox("e1", 2, 4)));
+    desk.text(&connected(&inbox("e1", 2, 4)));
     // Acknowledged while the hub has not sent it again yet: waits until it did.
     desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 3));
     desk.pass(200);
@@ -152,7 +152,7 @@ fn a_new_epoch_is_told_once_and_old_acknowledgements_do_nothing() {
     desk.clear();
     desk.pass(500);
     desk.open();
-    desk.text(&crate::desk::connected(&inbox("e2", 5, 6)));
+    desk.text(&connected(&inbox("e2", 5, 6)));
     desk.text(r#"{"message_type":"gap","stream":"inbox","from":5,"to":4,"reason":"epoch"}"#);
     let gaps: Vec<_> = desk.events.iter().filter(|event| matches!(event, Event::Gap(_))).collect();
     assert!(matches!(gaps[..], [Event::Gap(Gap { from: 5, to: 4, reason, .. })] if reason == "epoch"));
@@ -173,7 +173,7 @@ fn a_stream_that_can_no_longer_be_read_is_told_and_forgotten() {
     desk.close(None, "");
     desk.pass(500);
     assert!(desk.open().contains(r#""group:a":{"epoch":"e1","seq":4}"#));
-    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    desk.text(&connected(&inbox("e1", 1, 0)));
     assert!(
         desk.events
             .iter()
@@ -188,7 +188,7 @@ fn a_stream_that_can_no_longer_be_read_is_told_and_forgotten() {
 fn caught_up_is_told_when_all_streams_reached_their_heads() {
     let mut desk = Desk::new(Config::default());
     desk.open();
-    desk.text(&crate::desk::connected(&format!(
+    desk.text(&connected(&format!(
         r#"{},"broadcast":{{"epoch":"e1","from":1,"head":1}}"#,
         inbox("e1", 1, 2)
     )));
