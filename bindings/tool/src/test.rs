@@ -21,7 +21,7 @@ pub(crate) enum Part {
     Doc,
     /// The core as WebAssembly: it builds and has not grown.
     Wasm,
-    /// Real processes: kills and cuts under load, with the history checked.
+    /// Simulated worlds with new seeds, then real processes: kills and cuts under load. Histories are checked.
     E2e,
     /// The hub's page in a real browser.
     Browser,
@@ -38,7 +38,7 @@ impl Part {
             Self::Rust => "unit, integration, documentation and simulation tests",
             Self::Doc => "documentation builds without a warning",
             Self::Wasm => "the core as WebAssembly, which has not grown",
-            Self::E2e => "real processes under kills and cuts",
+            Self::E2e => "simulated worlds, and real processes under kills and cuts",
             Self::Browser => "the page in a real browser",
         }
     }
@@ -57,6 +57,10 @@ impl Part {
             }
             Self::Wasm => sizes::check(),
             Self::E2e => {
+                // Other worlds each time; a seed that fails is printed, and fails again.
+                let from = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+                let words = format!("--seeds 1000000000 --seconds 60 --from {from}");
+                run_tests_binary("simulate", &words.split(' ').map(str::to_owned).collect::<Vec<_>>())?;
                 build_hub()?;
                 run_tests_binary("chaos", &["--seconds".to_owned(), "60".to_owned()])
             }
