@@ -9,7 +9,7 @@ fn whole_systems_keep_the_promise_whatever_fails() {
     let (from, seeds) = (number("WSC_SEED"), number("WSC_SEEDS"));
     let mut total = Summary::default();
     let begin = from.unwrap_or(0);
-    for seed in begin..begin + seeds.unwrap_or(if from.is_some() { 1 } else { 100 }) {
+    for seed in begin..begin + seeds.unwrap_or_else(|| if from.is_some() { 1 } else { 100 }) {
         total.add(simulate(seed));
     }
     for (seed, what) in total.violations.iter().take(20) {
