@@ -290,9 +290,16 @@ pub(crate) fn number_after(text: &str, name: &[u8], between: &[u8]) -> Option<u6
     let rest = bytes.get(at..)?.iter().skip_while(|byte| between.contains(byte));
     let mut found = None;
     for digit in rest.take_while(|byte| byte.is_ascii_digit()) {
-        found = Some(found.unwrap_or(0_u64).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?);
+        found = Some(with_digit(found.unwrap_or(0), *digit)?);
     }
     found
+}
+
+/// The number with one more decimal digit; `None` when it is none, or the number too large for any use here.
+pub(crate) fn with_digit(number: u64, digit: u8) -> Option<u64> {
+    // By a bound: a multiplication that is checked takes 128 bits, which WebAssembly does not have.
+    let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+    (number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
 }
 
 #[cfg(test)]

@@ -40,11 +40,7 @@ impl Client {
         }
         self.acknowledge_all(now);
         if self.has_link() {
-            self.actions.push_back(Action::Close {
-                link: self.link,
-                code: CloseCode::Normal,
-                reason: "done",
-            });
+            self.actions.push(Action::Close { link: self.link, code: CloseCode::Normal, reason: "done" });
         }
         self.detach();
         self.enter(Phase::Closed(Closed::Application));
@@ -52,7 +48,7 @@ impl Client {
 
     /// The socket is open.
     pub fn handle_open(&mut self, now: Timestamp, link: Link) {
-        if link != self.link || self.phase != Phase::Opening {
+        if link != self.link || !matches!(self.phase, Phase::Opening) {
             return;
         }
         self.session.last_in = now;
@@ -154,7 +150,7 @@ impl Client {
         self.timers.stop(Timer::Token);
         self.link = Link(self.link.0.wrapping_add(1));
         self.timers.set(Timer::Open, now + self.config.open_ms);
-        self.actions.push_back(Action::Open { link: self.link });
+        self.actions.push(Action::Open { link: self.link });
         self.enter(Phase::Opening);
     }
 
@@ -175,7 +171,7 @@ impl Client {
     /// The link is of no use any more: closes it and tries another.
     pub(super) fn fail(&mut self, now: Timestamp, code: CloseCode, reason: &'static str) {
         if self.has_link() {
-            self.actions.push_back(Action::Close { link: self.link, code, reason });
+            self.actions.push(Action::Close { link: self.link, code, reason });
             self.detach();
             self.wait(now, None);
         }
@@ -209,7 +205,7 @@ impl Client {
     pub(super) fn leave_draining_hub(&mut self, now: Timestamp) {
         if self.has_link() {
             self.acknowledge_all(now);
-            self.actions.push_back(Action::Close {
+            self.actions.push(Action::Close {
                 link: self.link,
                 code: CloseCode::Normal,
                 reason: "leaving a draining hub",
@@ -232,13 +228,13 @@ impl Client {
     pub(super) fn transmit(&mut self, now: Timestamp, text: String) {
         self.session.last_out = now;
         self.watch_silence();
-        self.actions.push_back(Action::Send { link: self.link, text });
+        self.actions.push(Action::Send { link: self.link, text });
     }
 
     pub(super) fn transmit_binary(&mut self, now: Timestamp, bytes: Vec<u8>) {
         self.session.last_out = now;
         self.watch_silence();
-        self.actions.push_back(Action::SendBinary { link: self.link, bytes });
+        self.actions.push(Action::SendBinary { link: self.link, bytes });
     }
 
     /// Any inbound frame is life.

@@ -47,6 +47,7 @@ mod connection;
 mod event;
 mod inbox;
 mod outbox;
+mod queue;
 mod receipts;
 mod receive;
 mod requests;
@@ -57,7 +58,6 @@ mod streams;
 mod timers;
 mod token;
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 pub use action::Action;
@@ -75,12 +75,13 @@ use crate::limits;
 use crate::time::Timestamp;
 use inbox::{Inbox, Inboxes};
 use outbox::Outbox;
+use queue::Queue;
 use receipts::Receipts;
 use requests::Requests;
 use timers::{Timer, Timers};
 
 /// Where the connection stands; more exact than [`State`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Phase {
     Idle,
     /// A token is fetched.
@@ -138,8 +139,8 @@ pub struct Client {
     token: token::Token,
     /// When the closes 1002, 1007, 1009 of the last minute came.
     malformed: Vec<Timestamp>,
-    actions: VecDeque<Action>,
-    events: VecDeque<Event>,
+    actions: Queue<Action>,
+    events: Queue<Event>,
 }
 
 impl Client {
@@ -172,8 +173,8 @@ impl Client {
             requests: Requests::default(),
             token: token::Token::new(config.token.clone()),
             malformed: Vec::new(),
-            actions: VecDeque::new(),
-            events: VecDeque::new(),
+            actions: Queue::default(),
+            events: Queue::default(),
             config,
         }
     }
@@ -208,13 +209,13 @@ impl Client {
     /// The next thing to do. Drain the events first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.actions.pop()
     }
 
     /// The next thing that happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// When [`Client::handle_timeout`] is to be called; earlier does no harm.
@@ -300,12 +301,13 @@ impl Client {
     }
 
     fn event(&mut self, event: Event) {
-        self.events.push_back(event);
+        self.events.push(event);
     }
 
     /// Changes the phase, and tells when that is another state.
     fn enter(&mut self, phase: Phase) {
-        let same = self.phase == phase || (self.phase.is_connecting() && phase.is_connecting());
+        // No phase but these three is ever entered from one that looks the same from outside.
+        let same = self.phase.is_connecting() && phase.is_connecting();
         self.phase = phase;
         if !same {
             let state = self.state();
@@ -314,12 +316,12 @@ impl Client {
     }
 
     fn is_live(&self) -> bool {
-        self.phase == Phase::Live
+        matches!(self.phase, Phase::Live)
     }
 
     fn persist(&mut self, change: Change) {
         if self.config.storage != Storage::None {
-            self.actions.push_back(Action::Persist(change));
+            self.actions.push(Action::Persist(change));
         }
     }
 }

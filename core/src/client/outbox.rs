@@ -137,15 +137,18 @@ impl Outbox {
 
     /// The first place not under way whose life ended.
     pub(super) fn expired(&self, now: Timestamp) -> Option<usize> {
-        let mut grounded = self.waiting.iter().skip(self.flying);
-        grounded
-            .position(|waiting| waiting.send.deadline.is_some_and(|at| at <= now))
-            .map(|at| at + self.flying)
+        self.grounded().find(|(_, deadline)| *deadline <= now).map(|(index, _)| index)
     }
 
     /// When the first life of those not under way ends.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.waiting.iter().skip(self.flying).filter_map(|waiting| waiting.send.deadline).min()
+        self.grounded().map(|(_, deadline)| deadline).min()
+    }
+
+    /// The places not under way whose life ends, and when.
+    fn grounded(&self) -> impl Iterator<Item = (usize, Timestamp)> {
+        let ends = |(index, waiting): (usize, &Waiting)| Some((index, waiting.send.deadline?));
+        self.waiting.iter().enumerate().filter_map(ends).filter(|(index, _)| *index >= self.flying)
     }
 
     /// When the oldest went out first; sends go out in order, so that it is the first's.

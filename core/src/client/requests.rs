@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::{Client, Timer};
-use crate::codes::ErrorCode;
+use crate::codes::{ErrorCode, with_digit};
 use crate::frame::{Query, Request, encode_query, encode_read, write_number};
 use crate::message::Message;
 use crate::names::StreamName;
@@ -265,8 +265,7 @@ impl Client {
 fn number(text: &str) -> Option<u64> {
     let mut value = 0_u64;
     for byte in text.bytes() {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        value = with_digit(value, byte)?;
     }
     Some(value).filter(|_| !text.is_empty())
 }

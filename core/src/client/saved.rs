@@ -118,9 +118,9 @@ impl SavedFrame {
         write_number(&mut field, ms);
         match self {
             Self::Text(text) if text.ends_with('}') => {
-                text.pop();
+                text.truncate(text.len() - 1);
                 text.push_str(&field);
-                text.push('}');
+                text.push_str("}");
             }
             Self::Binary(bytes) => {
                 let Some(&[a, b, c, d]) = bytes.get(..4) else { return };

@@ -199,7 +199,7 @@ impl Client {
         if !self.is_live() {
             return;
         }
-        let (begin, mut first_sent) = (self.actions.len(), None);
+        let (begin, mut first_sent) = (self.actions.end(), None);
         while let Some(next) = self.outbox.candidate() {
             let index = self.outbox.flying();
             if let Some(outcome) = self.too_late(now, next) {
@@ -226,10 +226,7 @@ impl Client {
         }
         if let (Some(up_to), true) = (first_sent, self.config.storage != Storage::None) {
             // Before the frames: a process that dies between must not take them for unsent for ever.
-            self.actions.push_back(Action::Persist(Change::Sent { up_to, at: now }));
-            for before in (begin..self.actions.len() - 1).rev() {
-                self.actions.swap(before, before + 1);
-            }
+            self.actions.insert(begin, Action::Persist(Change::Sent { up_to, at: now }));
         }
         if self.outbox.flying() > 0 {
             self.timers.start(Timer::Sends, now + limits::SEND_TIMEOUT_MS);

@@ -103,12 +103,12 @@ impl Client {
     }
 
     pub(super) fn fetch_token(&mut self, now: Timestamp) {
-        if self.phase == Phase::Token {
+        if matches!(self.phase, Phase::Token) {
             self.timers.set(Timer::Token, now + FETCH_MS);
         }
         if !self.token.fetching {
             self.token.fetching = true;
-            self.actions.push_back(Action::FetchToken);
+            self.actions.push(Action::FetchToken);
         }
     }
 
@@ -141,7 +141,8 @@ impl Client {
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
     let claims = decode_base64url(token.as_bytes().split(|byte| *byte == b'.').nth(1)?)?;
-    number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
+    number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"")
+        .map(|seconds| seconds.min(Timestamp::MAX / 1000) * 1000)
 }
 
 fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {

@@ -58,9 +58,11 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
 
 /// Adds one cursor to what [`write_connect`] takes.
 pub(crate) fn write_cursor(stream: &StreamName<'_>, epoch: &str, seq: u64, cursors: &mut String) {
-    let mut writer = match cursors.pop() {
-        Some(_) => ObjectWriter::resume(cursors),
-        None => ObjectWriter::new(cursors),
+    let mut writer = if cursors.is_empty() {
+        ObjectWriter::new(cursors)
+    } else {
+        cursors.truncate(cursors.len() - 1);
+        ObjectWriter::resume(cursors)
     };
     writer.stream_object(stream, |writer| {
         writer.text("epoch", epoch).count("seq", seq);

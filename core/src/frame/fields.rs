@@ -113,8 +113,8 @@ pub(crate) struct Fields<'a> {
     flags: [bool; FLAGS],
     lists: [Vec<Text<'a>>; LISTS],
     objects: [&'a str; OBJECTS],
-    /// One bit for each of [`NAMES`].
-    seen: u128,
+    /// Which of [`NAMES`] were given.
+    seen: [bool; NAMES.len()],
 }
 
 impl<'a> Fields<'a> {
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
             flags: [false; FLAGS],
             lists: [const { Vec::new() }; LISTS],
             objects: [""; OBJECTS],
-            seen: 0,
+            seen: [false; NAMES.len()],
         }
     }
 
@@ -139,12 +139,11 @@ impl<'a> Fields<'a> {
 
     fn member(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Option<()> {
         let Some((index, field)) = known(name) else { return scanner.skip() };
-        if self.seen & 1 << index != 0 {
+        if core::mem::replace(self.seen.get_mut(index)?, true) {
             scanner.skip()?;
             scanner.note(Fault::Twice { field });
             return Some(());
         }
-        self.seen |= 1 << index;
         if let Some(text) = self.texts.get_mut(index) {
             *text = scanner.text(field)?;
         } else if let Some(number) = self.numbers.get_mut(index.wrapping_sub(TEXTS)) {
@@ -160,7 +159,7 @@ impl<'a> Fields<'a> {
     }
 
     fn has(&self, index: usize) -> bool {
-        self.seen & 1 << index != 0
+        self.seen.get(index).is_some_and(|seen| *seen)
     }
 
     /// Moves a message's texts there.
