@@ -3,6 +3,8 @@
 //! A message carries its type as text, so that types this table does not know pass unharmed; the table is for
 //! completion, classification and defaults.
 
+use core::cmp::Ordering;
+
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $text:literal),* $(,)? }) => {
         $(#[$meta])*
@@ -204,60 +206,71 @@ impl MessageType {
     }
 }
 
-/// The frames of the connection, and the requests.
+/// The frames of the connection, and the requests; by length, then by text.
 static RESERVED: [&str; 41] = [
-    "connect",
-    "connected",
-    "skip",
-    "gap",
     "ack",
-    "error",
-    "fetched",
+    "gap",
+    "kick",
     "ping",
     "pong",
+    "skip",
+    "error",
+    "fetch",
+    "watch",
+    "connect",
+    "fetched",
+    "observe",
+    "refresh",
+    "unwatch",
+    "welcome",
+    "kick_out",
+    "receipts",
+    "connected",
     "heartbeat",
+    "unobserve",
+    "user_left",
     "group_join",
     "group_leave",
-    "group_remove",
-    "group_disband",
-    "group_changed",
-    "group_members",
-    "fetch",
-    "receipts",
-    "conversations",
-    "check_user_status",
-    "user_status_response",
-    "get_online_users",
-    "online_users_list",
-    "watch",
-    "unwatch",
     "user_joined",
-    "user_left",
-    "user_status_changed",
-    "observe",
-    "unobserve",
-    "refresh",
-    "get_user_info",
-    "user_info_response",
+    "group_remove",
     "health_check",
-    "health_response",
-    "kick",
-    "kick_out",
-    "force_offline",
-    "server_status",
     "config_update",
-    "welcome",
+    "conversations",
+    "force_offline",
+    "get_user_info",
+    "group_changed",
+    "group_disband",
+    "group_members",
+    "server_status",
+    "health_response",
+    "get_online_users",
+    "check_user_status",
+    "online_users_list",
+    "user_info_response",
+    "user_status_changed",
+    "user_status_response",
 ];
 
 /// Whether this type is never a message from a client.
 #[must_use]
 pub fn is_reserved(message_type: &str) -> bool {
-    RESERVED.contains(&message_type)
+    RESERVED.binary_search_by(|name| by_length(name, message_type)).is_ok()
+}
+
+fn by_length(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reserved_types_are_in_order_and_found() {
+        assert!(RESERVED.is_sorted_by(|one, other| by_length(one, other).is_lt()));
+        assert!(RESERVED.iter().all(|name| is_reserved(name)));
+        assert!(["", "text", "typing", "connecting", "connects"].iter().all(|name| !is_reserved(name)));
+    }
 
     #[test]
     fn there_are_107_types_and_each_is_found_by_its_name() {

@@ -233,23 +233,40 @@ impl<'a> Message<'a> {
 
     /// The same message with its own bytes.
     #[must_use]
-    pub fn into_owned(mut self) -> Message<'static> {
-        let mut owned = Message::blank();
-        for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
-            *place = own(take(text));
+    pub fn into_owned(self) -> Message<'static> {
+        Message {
+            message_type: own(self.message_type),
+            message_id: own(self.message_id),
+            sender: own(self.sender),
+            sender_name: own(self.sender_name),
+            sender_type: own(self.sender_type),
+            sender_client: own(self.sender_client),
+            receiver: own(self.receiver),
+            receiver_name: own(self.receiver_name),
+            receiver_type: own(self.receiver_type),
+            receiver_client: own(self.receiver_client),
+            session_id: own(self.session_id),
+            content: own(self.content),
+            data: own(self.data),
+            create_at: own(self.create_at),
+            reply_to_msg_id: own(self.reply_to_msg_id),
+            seq_no: self.seq_no,
+            priority: own(self.priority),
+            source: own(self.source),
+            push_type: own(self.push_type),
+            broadcast_type: own(self.broadcast_type),
+            group_ids: self.group_ids.into_iter().map(own).collect(),
+            require_ack: self.require_ack,
+            skip_database_storage: self.skip_database_storage,
+            skip_send_to_client: self.skip_send_to_client,
+            trace_id: own(self.trace_id),
+            stream: self.stream.map(StreamName::into_owned),
+            expires_in_ms: self.expires_in_ms,
+            volatile: self.volatile,
+            observed: self.observed,
+            request_id: own(self.request_id),
+            payload: self.payload.map(|payload| Cow::Owned(payload.into_owned())),
         }
-        owned.data = own(self.data);
-        owned.group_ids = self.group_ids.into_iter().map(own).collect();
-        owned.stream = self.stream.map(StreamName::into_owned);
-        owned.payload = self.payload.map(|payload| Cow::Owned(payload.into_owned()));
-        owned.seq_no = self.seq_no;
-        owned.require_ack = self.require_ack;
-        owned.skip_database_storage = self.skip_database_storage;
-        owned.skip_send_to_client = self.skip_send_to_client;
-        owned.expires_in_ms = self.expires_in_ms;
-        owned.volatile = self.volatile;
-        owned.observed = self.observed;
-        owned
     }
 
     /// Whether the frame fits; the client checks before it sends.

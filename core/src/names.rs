@@ -53,7 +53,7 @@ impl<'a> StreamName<'a> {
         self.keep(|id| Cow::Owned(id.into_owned()))
     }
 
-    pub(crate) fn keep<'b>(self, keep: fn(Cow<'a, str>) -> Cow<'b, str>) -> StreamName<'b> {
+    pub(crate) fn keep<'b>(self, keep: impl Fn(Cow<'a, str>) -> Cow<'b, str>) -> StreamName<'b> {
         match self {
             Self::Inbox => StreamName::Inbox,
             Self::Broadcast => StreamName::Broadcast,

@@ -66,7 +66,7 @@ impl Client {
         let mut group_id = String::new();
         for group in &identity.groups {
             if !group_id.is_empty() {
-                group_id.push_str(",");
+                group_id.push(',');
             }
             group_id.push_str(group);
         }

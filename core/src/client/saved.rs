@@ -120,7 +120,7 @@ impl SavedFrame {
             Self::Text(text) if text.ends_with('}') => {
                 text.truncate(text.len() - 1);
                 text.push_str(&field);
-                text.push_str("}");
+                text.push('}');
             }
             Self::Binary(bytes) => {
                 let Some(&[a, b, c, d]) = bytes.get(..4) else { return };

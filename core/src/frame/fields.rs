@@ -163,7 +163,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Moves a message's texts there.
-    pub(super) fn give_texts<'b>(&mut self, message: &mut Message<'b>, keep: fn(Text<'a>) -> Text<'b>) {
+    pub(super) fn give_texts<'b>(&mut self, message: &mut Message<'b>, keep: impl Fn(Text<'a>) -> Text<'b>) {
         for (place, text) in message.texts_mut().into_iter().zip(&mut self.texts) {
             *place = keep(core::mem::take(text));
         }

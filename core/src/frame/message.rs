@@ -16,7 +16,7 @@ use crate::names::StreamName;
 pub(crate) fn read_message<'a, 'b>(
     fields: &mut Fields<'a>,
     payload: Option<Cow<'b, [u8]>>,
-    keep: fn(Text<'a>) -> Text<'b>,
+    keep: impl Fn(Text<'a>) -> Text<'b> + Copy,
 ) -> Read<Box<Message<'b>>> {
     let stream = fields.optional_stream()?;
     let mut message = Box::new(Message::blank());
