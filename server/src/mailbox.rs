@@ -63,6 +63,13 @@ impl<T> Mailbox<T> {
         std::future::poll_fn(|context| self.poll_take(context)).await
     }
 
+    /// Accepts no more letters and drops those inside: nobody will take them.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let letters = std::mem::take(&mut self.lock().letters);
+        drop(letters);
+    }
+
     /// Accepts no more letters; those inside can still be taken.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -198,6 +198,20 @@ async fn a_newer_connection_of_a_device_replaces_the_older() {
 }
 
 #[tokio::test]
+async fn a_connect_that_was_overtaken_does_not_replace_the_newer_connection() {
+    let server = Server::start().await;
+    let mut newer = server.connect_with("bob", "b1", json!({"sent_ms": 2000})).await;
+    let mut late = server.socket().await;
+    let frame = json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob", "sent_ms": 1000});
+    late.say(&frame).await;
+    assert_eq!(late.closed().await.unwrap().0, 1013);
+    newer.silence().await;
+    // A clock that was set back by much is not late.
+    let _bob = server.connect_with("bob", "b1", json!({"sent_ms": 1_000_000})).await;
+    let _bob = server.connect_with("bob", "b1", json!({"sent_ms": 1})).await;
+}
+
+#[tokio::test]
 async fn a_large_backlog_arrives_in_order_while_new_messages_come() {
     let server = Server::start().await;
     let mut alice = server.connect("alice", "a1").await;

@@ -54,14 +54,14 @@ impl Client {
         self.session.last_in = now;
         self.timers.set(Timer::Open, now + limits::CONNECT_MS);
         self.phase = Phase::Greeting;
-        let text = self.greeting();
+        let text = self.greeting(now);
         self.transmit(now, text);
         // The hub's silence before `connected` has its own clock.
         self.timers.stop(Timer::Heartbeat);
     }
 
     /// The frame `connect`.
-    fn greeting(&self) -> String {
+    fn greeting(&self, now: Timestamp) -> String {
         let (config, identity) = (&self.config, &self.config.identity);
         let mut group_id = String::new();
         for group in &identity.groups {
@@ -85,7 +85,7 @@ impl Client {
         for inbox in self.inboxes.iter().filter(|inbox| config.reads(&inbox.name)) {
             write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
         }
-        write_connect(limits::PROTOCOL, texts, &cursors, config.groups.as_deref(), &mut text);
+        write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);
         text
     }
 

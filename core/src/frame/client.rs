@@ -99,6 +99,7 @@ fn connect<'a>(fields: &mut Fields<'a>) -> Read<Connect<'a>> {
         cursors,
         groups,
         start: fields.text(Texts::Start),
+        sent_ms: fields.number(Numbers::SentMs),
         user_id: fields.text(Texts::UserId),
         user_type: fields.text(Texts::UserType),
         app_id: fields.text(Texts::AppId),

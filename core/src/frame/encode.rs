@@ -53,7 +53,7 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
         write_cursor(&cursor.stream, &cursor.epoch, cursor.seq, &mut cursors);
     }
     let groups = connect.groups.as_deref();
-    write_connect(connect.protocol, texts.map(|text| &**text), &cursors, groups, out);
+    write_connect([connect.protocol, connect.sent_ms], texts.map(|text| &**text), &cursors, groups, out);
 }
 
 /// Adds one cursor to what [`write_connect`] takes.
@@ -70,9 +70,9 @@ pub(crate) fn write_cursor(stream: &StreamName<'_>, epoch: &str, seq: u64, curso
     writer.end();
 }
 
-/// As [`encode_connect`], from parts: the texts in the order of that function, the cursors written.
+/// As [`encode_connect`], from parts: protocol and time, the texts in the order of that function, the cursors written.
 pub(crate) fn write_connect<S: AsRef<str>>(
-    protocol: u64,
+    [protocol, sent_ms]: [u64; 2],
     texts: [&str; 9],
     cursors: &str,
     groups: Option<&[S]>,
@@ -85,7 +85,7 @@ pub(crate) fn write_connect<S: AsRef<str>>(
     for (name, text) in NAMES.into_iter().zip(texts) {
         writer.text(name, text);
     }
-    writer.raw("cursors", cursors);
+    writer.number("sent_ms", sent_ms).raw("cursors", cursors);
     match groups {
         Some([]) => {
             writer.raw("groups", "[]");

@@ -45,7 +45,7 @@ table! {
         SeqNo = "seq_no", ExpiresIn = "expires_in_ms", Protocol = "protocol", From = "from", To = "to",
         Head = "head", Code = "code", RetryAfter = "retry_after_ms", Limit = "limit", ServerTime = "server_time_ms",
         Heartbeat = "heartbeat_ms", Window = "window", Ack = "ack_ms", Dedupe = "dedupe_ms", Frame = "frame",
-        Seq = "seq",
+        Seq = "seq", SentMs = "sent_ms",
     }
     Flags: FLAGS {
         RequireAck = "require_ack", SkipStorage = "skip_database_storage", SkipSend = "skip_send_to_client",

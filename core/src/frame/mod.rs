@@ -80,6 +80,9 @@ pub struct Connect<'a> {
     pub groups: Option<Vec<Text<'a>>>,
     /// `head`: start there instead of at the user's start.
     pub start: Text<'a>,
+    /// When it was sent, by the client's clock, in milliseconds; 0: not told. Of two connections of a device the one
+    /// sent earlier is the older, even if it arrives later.
+    pub sent_ms: u64,
     /// Without authentication: the user.
     pub user_id: Text<'a>,
     /// Without authentication: the user's type.

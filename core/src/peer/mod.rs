@@ -43,6 +43,16 @@ impl Default for Settings {
     }
 }
 
+/// A `connect` that is older than this against another is not late: a clock was set.
+const LATE_MS: u64 = 60_000;
+
+/// Whether a `connect` arrives after one that its device sent later: then it is not the newer connection. Both times are
+/// the device's (`sent_ms`); 0 means unknown.
+#[must_use]
+pub fn is_overtaken(sent_ms: u64, present_ms: u64) -> bool {
+    sent_ms != 0 && sent_ms < present_ms && present_ms - sent_ms < LATE_MS
+}
+
 /// Which stream of a connection: its place in the order of opening. Not used again while the connection lives.
 pub type TrackId = u32;
 
@@ -320,6 +330,13 @@ mod tests {
         assert_eq!(peer.acknowledge(track, 1, 20_000), Ok(Some((0, 1))));
         assert_eq!(peer.handle_timeout(49_999, &SETTINGS), None);
         assert_eq!(peer.handle_timeout(50_000, &SETTINGS), Some(CloseCode::Unacknowledged));
+    }
+
+    #[test]
+    fn a_connect_is_overtaken_by_one_sent_shortly_after_it() {
+        assert!(is_overtaken(1000, 1001) && is_overtaken(1000, 60_999));
+        assert!(!is_overtaken(1000, 1000) && !is_overtaken(1001, 1000) && !is_overtaken(1000, 61_000));
+        assert!(!is_overtaken(0, 5) && !is_overtaken(5, 0));
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl Admission {
         if let Some(keys) = &self.keys {
             return keys.verify(token.ok_or(TokenError::Missing)?).map(|identity| self.share(identity));
         }
-        if !wsc_core::names::is_id(&claimed.user) {
+        let others = [&claimed.user_type, &claimed.app, &claimed.namespace];
+        let others = others.into_iter().all(|id| id.is_empty() || wsc_core::names::is_id(id));
+        if !wsc_core::names::is_id(&claimed.user) || !others {
             return Err(TokenError::Missing);
         }
         let or = |text: &str, default: &str| if text.is_empty() { default.into() } else { text.into() };

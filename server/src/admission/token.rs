@@ -96,7 +96,8 @@ impl Keys {
             app: or(&claims.aid, Scope::DEFAULT_APP),
             namespace: or(&claims.tid, Scope::DEFAULT_NAMESPACE),
         };
-        let ids = [&claims.uid, &claims.did, &claims.utp].into_iter().all(|id| id.is_empty() || is_id(id));
+        let ids = [&claims.uid, &claims.did, &claims.utp, &claims.aid, &claims.tid];
+        let ids = ids.into_iter().all(|id| id.is_empty() || is_id(id));
         if claims.uid.is_empty() || !ids || !self.apps.contains(&*scope.app) {
             return Err(TokenError::Invalid);
         }
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!(verify(&Claims { aid: "elsewhere".into(), ..claims() }).unwrap_err(), TokenError::Invalid);
         assert_eq!(verify(&Claims { uid: String::new(), ..claims() }).unwrap_err(), TokenError::Invalid);
         assert_eq!(verify(&Claims { uid: "a\nb".into(), ..claims() }).unwrap_err(), TokenError::Invalid);
+        assert_eq!(verify(&Claims { tid: "x".repeat(129), ..claims() }).unwrap_err(), TokenError::Invalid);
         assert_eq!(verify(&Claims { exp: 1000, ..claims() }).unwrap_err(), TokenError::Expired);
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod frame;
 pub(crate) mod wire;
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -74,7 +75,15 @@ impl Future for Serve {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Poll::Ready(end) = self.poll_end(context) else { return Poll::Pending };
+        // A panic over one connection's frames costs that connection and no other.
+        let end = match catch_unwind(AssertUnwindSafe(|| self.poll_end(context))) {
+            Ok(Poll::Ready(end)) => end,
+            Ok(Poll::Pending) => return Poll::Pending,
+            Err(_) => {
+                tracing::error!("a panic over a connection, which is cut");
+                End::Broken
+            }
+        };
         self.shard.gone(self.place, self.generation);
         self.socket = None;
         let wire = self.wire.take().and_then(|wire| Rc::into_inner(wire.0));

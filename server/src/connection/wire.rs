@@ -47,6 +47,8 @@ pub(crate) struct Wire {
     queue: VecDeque<Bytes>,
     tail: BytesMut,
     queued: usize,
+    /// All bytes the socket has taken.
+    written: u64,
     /// After the hub's own Close frame nothing of tungstenite's goes out any more.
     muted: bool,
     failed: bool,
@@ -63,6 +65,7 @@ impl Wire {
             queue: VecDeque::new(),
             tail: BytesMut::new(),
             queued: 0,
+            written: 0,
             muted: false,
             failed: false,
         }
@@ -142,6 +145,11 @@ impl Wire {
     /// Bytes waiting to go out.
     pub(crate) fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// Bytes the socket has taken so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes what the socket takes without waiting. `Ok(true)`: nothing is left.
@@ -228,6 +236,7 @@ impl Wire {
 
     fn advance(&mut self, mut count: usize) {
         self.queued -= count;
+        self.written += count as u64;
         if self.queued == 0 {
             // An idle connection holds no buffer.
             (self.first, self.queue, self.tail) = (Bytes::new(), VecDeque::new(), BytesMut::new());

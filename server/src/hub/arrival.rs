@@ -1,13 +1,16 @@
 //! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt as _;
 use wsc_core::budget::Budget;
+use wsc_core::codes::AfterClose;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
-use wsc_core::peer::{Peer, TrackId};
+use wsc_core::peer::{Peer, TrackId, is_overtaken};
 use wsc_core::{CloseCode, limits};
 
 use super::clock;
@@ -15,7 +18,7 @@ use super::deliver::{device_bit, say_gap};
 use super::groups::announce;
 use super::resume::{Resume, resume};
 use super::shard::Shard;
-use super::state::{Connection, Rare, Reading, State, User};
+use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
 use crate::connection::bare::Bare;
@@ -40,9 +43,18 @@ pub(crate) struct Arrival {
     /// Which groups to read; `None`: all.
     pub(crate) groups: Option<HashSet<Arc<str>>>,
     pub(crate) at_head: bool,
+    /// When the `connect` was sent, by the device's clock; 0: unknown.
+    pub(crate) sent_ms: u64,
     pub(crate) bare: Option<Box<Bare>>,
     /// Counts the connection while it lives.
     pub(crate) permit: crate::admission::Permit,
+}
+
+impl Arrival {
+    /// Whether its device has one connection only: passing ones are many, and so are those of bare clients' shared one.
+    fn is_exclusive(&self) -> bool {
+        !self.device.is_empty() && !self.bare.as_ref().is_some_and(|bare| bare.shared)
+    }
 }
 
 /// A stream a connection will read.
@@ -59,8 +71,7 @@ impl Shard {
 
     /// The same device's earlier connections give way to the newer one.
     fn replace(self: &Rc<Self>, arrival: &Arrival) {
-        let shared = arrival.bare.as_ref().is_some_and(|bare| bare.shared);
-        if arrival.device.is_empty() || shared {
+        if !arrival.is_exclusive() {
             return;
         }
         let earlier: Vec<(u32, u32)> = {
@@ -79,21 +90,36 @@ impl Shard {
 async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let node = Arc::clone(&shard.node);
     let user = arrival.identity.user.clone();
-    shard.replace(&arrival);
     let Some(departed) = arrival.wire.take() else { return };
-    let turn = shard.state.borrow_mut().attach_turn(&user, &arrival.device);
-    let planned = plan_streams(&shard, &arrival).await;
+    let exclusive = arrival.is_exclusive();
+    let is_bare = arrival.bare.is_some();
+    if exclusive && is_overtaken(arrival.sent_ms, shard.state.borrow().sent_ms(&user, &arrival.device)) {
+        // It was sent before the connection that is here, and took longer. Who sent it has given it up.
+        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000").await;
+    }
+    shard.replace(&arrival);
+    let sent_ms = arrival.sent_ms;
+    let turn =
+        if exclusive { shard.state.borrow_mut().attach_turn(&user, &arrival.device, sent_ms) } else { 0 };
+    shard.state.borrow_mut().arrives(&user);
+    let planned = AssertUnwindSafe(plan_streams(&shard, &arrival)).catch_unwind().await;
+    shard.state.borrow_mut().arrived(&user);
+    let planned = planned.unwrap_or(Err(StoreError::Closed));
     let (streams, groups, attempts, told) = match planned {
         Ok(planned) => planned,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be attached");
             shard.state.borrow_mut().is_turn(&user, &arrival.device, turn);
-            return refuse(departed, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
+            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
         }
     };
     // Another connection of the device that came meanwhile is the newer one.
-    if !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
-        return refuse(departed, CloseCode::Replaced, "a newer connection of this device").await;
+    if exclusive && !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
+        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device").await;
+    }
+    // Whoever is let in now was not among those that are told and closed.
+    if shard.state.borrow().draining {
+        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500").await;
     }
     shard.replace(&arrival);
     let Ok(wire) = Wire::arrive(departed) else { return };
@@ -113,6 +139,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             identity: Rc::new(arrival.identity),
             device,
             passing,
+            sent_ms,
             wire: wire.clone(),
             peer,
             readings: Vec::with_capacity(streams.len()),
@@ -125,7 +152,8 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             dirty: false,
             feeding: false,
             paused: None,
-            asking: false,
+            asking: 0,
+            choked: false,
             held: None,
             waiting_since: None,
             stuck: None,
@@ -183,11 +211,16 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     if !welcome.is_empty() {
         let mut state = shard.state.borrow_mut();
         if let Some(connection) = state.connection(place, generation) {
-            connection.say(&HubFrame::Notice {
+            let notice = HubFrame::Notice {
                 message_type: "welcome".into(),
                 data: "".into(),
                 content: welcome.as_str().into(),
-            });
+            };
+            match &connection.bare {
+                Some(bare) => bare.notice(&connection.wire, &notice),
+                None => connection.say(&notice),
+            }
+            shard.touch(connection, place);
         }
     }
     node.presence.connected(&user, &node);
@@ -201,6 +234,8 @@ type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
 async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
     let (node, identity) = (&shard.node, &arrival.identity);
     let now = clock::wall();
+    // What an earlier connection of the device left goes first, or its positions would be read before they are written.
+    shard.submit();
     let mut writes = Vec::with_capacity(identity.groups.len());
     let mut joins = Vec::with_capacity(identity.groups.len());
     for group in &identity.groups {
@@ -233,7 +268,7 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
     loop {
         let (told, changes) = {
             let state = shard.state.borrow();
-            (state.told, state.memberships)
+            (state.told, state.membership_changes(&identity.user))
         };
         let opened = node.log.store.open(&identity.user, device).await?;
         let epoch = node.log.store.epoch();
@@ -282,13 +317,13 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             }
         }
         // A membership that changed meanwhile is looked at again.
-        if shard.state.borrow().memberships == changes {
+        if shard.state.borrow().membership_changes(&identity.user) == changes {
             return Ok((planned, groups, attempts, told));
         }
     }
 }
 
-fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
+pub(crate) fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
     match stream {
         StreamKey::Group(group) => Some(Arc::clone(&group.group)),
         StreamKey::Inbox(_) | StreamKey::Broadcast(_) => None,
@@ -332,46 +367,16 @@ fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned])
 }
 
 /// Ends a connection that has not been let in.
-async fn refuse(wire: Departed, code: CloseCode, reason: &str) {
+async fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
     if let Ok(mut wire) = Wire::arrive(wire) {
-        wire.push(frame::close(code.number(), reason));
+        if !(bare && is_cut(code)) {
+            wire.push(frame::close(code.number(), reason));
+        }
         connection::linger_on(wire).await;
     }
 }
 
-impl State {
-    /// Opens a stream on a connection. `live`: nothing after `head` can have been missed.
-    pub(crate) fn open(&mut self, place: u32, key: &StreamKey, from: u64, head: u64, live: bool) {
-        let connection = &mut self.connections[place as usize];
-        let track = connection.peer.open(from);
-        let (number, at) = self.streams.subscribe(key, head, place, track);
-        let live = live && from > self.streams.get(number).head;
-        connection.readings.push(Reading {
-            group: group_of(key),
-            stream: number,
-            place: at,
-            live,
-            closed: false,
-            offline_to: head,
-            skip_to: 0,
-            start: 0,
-            receipts: None,
-        });
-    }
-
-    /// Ends a stream on a connection.
-    pub(crate) fn shut(&mut self, place: u32, track: TrackId) {
-        let connection = &mut self.connections[place as usize];
-        let reading = &mut connection.readings[track as usize];
-        if std::mem::replace(&mut reading.closed, true) {
-            return;
-        }
-        (reading.live, reading.skip_to) = (false, 0);
-        reading.receipts = None;
-        let (number, at) = (reading.stream, reading.place);
-        connection.peer.close(track);
-        if let Some((moved, moved_track)) = self.streams.unsubscribe(number, at) {
-            self.connections[moved as usize].readings[moved_track as usize].place = at;
-        }
-    }
+/// Whether a bare connection ends without a Close frame: only then does go-wsc's client connect again.
+pub(crate) fn is_cut(code: CloseCode) -> bool {
+    matches!(code.after(), AfterClose::Reconnect | AfterClose::ReconnectFewTimes)
 }

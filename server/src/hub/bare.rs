@@ -4,9 +4,8 @@ use std::rc::Rc;
 
 use wsc_core::codes::ErrorCode;
 use wsc_core::frame::{ClientFrame, Fault, Query, decode_client};
-use wsc_core::message::Text;
 use wsc_core::peer::TrackId;
-use wsc_core::{CloseCode, Message};
+use wsc_core::{CloseCode, Message, limits};
 
 use super::inbound::Refusal;
 use super::shard::Shard;
@@ -15,7 +14,7 @@ impl Shard {
     /// Takes a text frame of a bare connection.
     pub(crate) fn bare_text(self: &Rc<Self>, place: u32, generation: u32, text: &str) -> Result<(), Refusal> {
         match decode_client(text) {
-            Ok(ClientFrame::Message(message)) => self.bare_message(place, generation, &message),
+            Ok(ClientFrame::Message(message)) => self.bare_message(place, generation, *message),
             Ok(ClientFrame::AcknowledgeMessage { message_id }) => {
                 let settled = self.with_bare(place, generation, |bare, _| bare.acknowledge(&message_id));
                 self.settle_all(place, generation, settled)
@@ -28,7 +27,7 @@ impl Shard {
             Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
                 let message =
                     Message { message_type: "text".into(), content: text.into(), ..Message::default() };
-                self.bare_message(place, generation, &message)
+                self.bare_message(place, generation, message)
             }
             Ok(_) => self.bare_problem(place, generation, "", "not to be had without the subprotocol wsc.v1"),
             Err(error) => {
@@ -51,15 +50,12 @@ impl Shard {
         self: &Rc<Self>,
         place: u32,
         generation: u32,
-        message: &Message<'_>,
+        mut message: Message<'_>,
     ) -> Result<(), Refusal> {
-        let mut groups = message.group_ids.clone();
-        let first = if groups.is_empty() { None } else { Some(groups.remove(0)) };
-        let with_group = |group: Option<Text<'_>>, id: String| Message {
-            message_id: id.into(),
-            group_ids: group.into_iter().map(|group| group.into_owned().into()).collect(),
-            ..message.clone().into_owned()
-        };
+        let mut groups = std::mem::take(&mut message.group_ids).into_iter();
+        if groups.len() > limits::GROUPS {
+            return self.bare_problem(place, generation, &message.message_id, "group_ids: at most 1000");
+        }
         let id = match message.message_id.as_ref() {
             "" => uuid::Uuid::now_v7().to_string(),
             id => id.to_owned(),
@@ -70,11 +66,16 @@ impl Shard {
         if fresh == Some(false) && !again {
             return Ok(());
         }
-        self.send(place, generation, with_group(first, id.clone()))?;
-        for (index, group) in groups.into_iter().enumerate() {
+        message.message_id = id.clone().into();
+        let first = groups.next().into_iter().collect();
+        self.send(place, generation, Message { group_ids: first, ..message.clone() })?;
+        for (index, group) in groups.enumerate() {
             // Beyond the first nothing may wait, or the first would be sent twice.
             let id = format!("{id}.{}", index + 1);
-            if let Err(Refusal::Wait(_)) = self.send(place, generation, with_group(Some(group), id.clone())) {
+            // It must not come back to this connection either.
+            self.with_bare(place, generation, |bare, _| bare.remember(&id));
+            let one = Message { message_id: id.as_str().into(), group_ids: vec![group], ..message.clone() };
+            if let Err(Refusal::Wait(_)) = self.send(place, generation, one) {
                 self.bare_problem(place, generation, &id, ErrorCode::RateLimited.text())?;
             }
         }

@@ -22,7 +22,8 @@ impl Shard {
             return;
         }
         connection.feeding = true;
-        tokio::task::spawn_local(feed(Rc::clone(self), place, connection.generation));
+        let generation = connection.generation;
+        self.spawn(place, generation, feed(Rc::clone(self), place, generation));
     }
 
     /// Whether a stream lags and there is room for more of it.

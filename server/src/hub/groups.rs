@@ -25,8 +25,8 @@ impl Shard {
     /// A user joined a group: its stream opens on the user's connections that read all groups, or asked.
     pub(crate) fn joined(self: &Rc<Self>, group: &GroupKey, user: &Arc<str>, head: u64) {
         let mut state = self.state.borrow_mut();
-        state.memberships += 1;
         let key = crate::log::key::UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
+        state.membership_changed(&key);
         let Some(known) = state.users.get_mut(&key) else { return };
         known.groups.insert(Arc::clone(&group.group));
         let stream = StreamKey::Group(group.clone());
@@ -69,6 +69,8 @@ impl Shard {
             let State { connections, wheel, .. } = &mut *state;
             let connection = &mut connections[place as usize];
             connection.cursor_changed.get_or_insert(now);
+            // Nothing else might wake it: a bare connection is not told.
+            self.feed(connection, place);
             self.plan(wheel, connection, place, now);
             self.touch(connection, place);
         }
@@ -77,10 +79,10 @@ impl Shard {
     /// Memberships ended: the stream closes on the users' connections, and their devices' positions are forgotten.
     pub(crate) fn left(self: &Rc<Self>, group: &GroupKey, users: &[Arc<str>], action: &'static str) {
         let mut state = self.state.borrow_mut();
-        state.memberships += 1;
         let stream = StreamKey::Group(group.clone());
         for user in users {
             let key = crate::log::key::UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
+            state.membership_changed(&key);
             let Some(known) = state.users.get_mut(&key) else { continue };
             known.groups.remove(&group.group);
             for place in state.connections_of(&key) {
@@ -98,6 +100,8 @@ impl Shard {
                 let State { connections, streams, .. } = &mut *state;
                 let connection = &mut connections[place as usize];
                 self.write_cursors(streams, connection, vec![stream.clone()]);
+                // What was under way there is no more: others have room now.
+                self.feed(connection, place);
                 self.touch(connection, place);
             }
         }

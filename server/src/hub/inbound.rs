@@ -111,9 +111,7 @@ impl Shard {
                 }
                 connection.peer.request(now).map_err(Refusal::slow)?;
                 connection.rare().requests.push_back(super::requests::own(request));
-                if !std::mem::replace(&mut connection.answering, true) {
-                    tokio::task::spawn_local(super::requests::answer(Rc::clone(self), place, generation));
-                }
+                self.answer(connection, place);
                 Ok(())
             }
             ClientFrame::Connect(_) => Err(Refusal::Close(CloseCode::Violation, "connected already")),

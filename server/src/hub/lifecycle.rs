@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use wsc_core::CloseCode;
-use wsc_core::codes::AfterClose;
 use wsc_core::peer::TrackId;
 
 use super::clock;
@@ -17,12 +16,9 @@ use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, Pause, State, Streams};
+use super::state::{Connection, Pause, State};
 use super::wheel::Wheel;
 use crate::connection::{Readiness, frame};
-use crate::log::ReplyTo;
-use crate::log::key::StreamKey;
-use crate::log::store::{DeviceWrite, Write};
 
 /// How long a client has to answer the hub's Close frame.
 const CLOSE_MS: u64 = 2_000;
@@ -42,7 +38,12 @@ impl Shard {
         match connection.paused {
             Some(_) if connection.closing => Readiness::Read,
             _ if connection.ending && !connection.closing => Readiness::Paused,
-            None if connection.asking && !connection.closing => Readiness::Paused,
+            None if connection.asking > 0 && !connection.closing => Readiness::Paused,
+            // Every frame may be answered: who takes no answers asks nothing more.
+            None if self.is_full(connection) && !connection.closing => {
+                connection.choked = true;
+                Readiness::Paused
+            }
             Some(pause) if now < pause.until => Readiness::Paused,
             Some(pause) => {
                 connection.paused = None;
@@ -57,6 +58,21 @@ impl Shard {
             }
             None => Readiness::Read,
         }
+    }
+
+    /// Whether more waits for a connection's socket than should.
+    pub(crate) fn is_full(&self, connection: &Connection) -> bool {
+        connection.wire.0.borrow().queued() > self.node.settings.socket_limit
+    }
+
+    /// All that was written for a connection is gone: it may be given more, and read again.
+    fn emptied(self: &Rc<Self>, connection: &mut Connection, place: u32) {
+        connection.stuck = None;
+        if std::mem::take(&mut connection.choked) || connection.closing {
+            connection.wake();
+        }
+        self.feed(connection, place);
+        self.answer(connection, place);
     }
 
     /// Puts a connection's next deadline in the wheel, if it comes before the one it is in for.
@@ -157,7 +173,7 @@ impl Shard {
             return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
         }
         // A connection that is not read cannot show that it lives.
-        let paused = connection.paused.is_some();
+        let paused = connection.paused.is_some() || connection.choked;
         match connection.peer.handle_timeout(now, &settings.peer) {
             Some(CloseCode::Silent) if paused => None,
             Some(code) => {
@@ -184,12 +200,14 @@ impl Shard {
         let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
         let Some(connection) = found else { return };
         let since = connection.waiting_since.unwrap_or(now);
-        connection.paused = Some(Pause { since, until: now + wait.ms, store: wait.store });
+        // It is closed after this time anyway; a task that sleeps for an hour would outlive it.
+        let wait_ms = wait.ms.min(self.node.settings.stall_ms);
+        connection.paused = Some(Pause { since, until: now + wait_ms, store: wait.store });
         connection.held = Some(Box::new(held));
         self.plan(wheel, connection, place, now);
         let shard = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(Duration::from_millis(wait.ms)).await;
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
             if let Some(connection) = shard.state.borrow_mut().connection(place, generation) {
                 // Over, whatever the shard's clock says: nobody wakes it a second time.
                 if let Some(pause) = &mut connection.paused {
@@ -211,11 +229,7 @@ impl Shard {
         let flushed = connection.wire.0.borrow_mut().flush();
         match flushed {
             Ok(true) if connection.wire.0.borrow().is_direct() => {
-                connection.stuck = None;
-                if connection.closing {
-                    connection.wake();
-                }
-                self.feed(connection, place);
+                self.emptied(connection, place);
             }
             Ok(_) => {
                 // Its task waits for the socket.
@@ -234,8 +248,8 @@ impl Shard {
     pub(crate) fn drained(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let Some(connection) = state.connection(place, generation) else { return };
-        if connection.stuck.take().is_some() {
-            self.feed(connection, place);
+        if connection.stuck.is_some() || connection.choked {
+            self.emptied(connection, place);
         }
     }
 
@@ -286,8 +300,7 @@ impl Shard {
         tracing::debug!(code = code.number(), reason, connection = &*connection.id, "closing");
         {
             let mut wire = connection.wire.0.borrow_mut();
-            // go-wsc's client reconnects only when there is no Close frame.
-            let silent = connection.bare.is_some() && matches!(code.after(), AfterClose::Reconnect);
+            let silent = connection.bare.is_some() && super::arrival::is_cut(code);
             if !silent {
                 wire.push(frame::close(code.number(), reason));
             }
@@ -346,39 +359,6 @@ impl Shard {
         self.node.presence.disconnected(&identity.user);
         self.node.hooks.disconnected(&identity, &id, &device);
     }
-
-    /// Hands a device's positions to the log, if they changed.
-    pub(crate) fn write_cursors(
-        &self,
-        streams: &Streams,
-        connection: &mut Connection,
-        forget: Vec<StreamKey>,
-    ) {
-        let changed = connection.cursor_changed.take().is_some();
-        if connection.passing || (!changed && forget.is_empty()) {
-            return;
-        }
-        let (mut cursors, mut starts) = (Vec::new(), Vec::new());
-        for (track, reading) in connection.readings.iter().enumerate() {
-            let track = connection.peer.track(TrackId::try_from(track).unwrap_or(TrackId::MAX));
-            if let Some(track) = track.filter(|_| !reading.closed) {
-                let key = &streams.get(reading.stream).key;
-                cursors.push((key.clone(), track.acknowledged()));
-                starts.push((key.clone(), reading.start));
-            }
-        }
-        let write = DeviceWrite {
-            user: connection.identity.user.clone(),
-            device: Arc::clone(&connection.device),
-            cursors,
-            forget,
-            starts,
-            attempts: connection.attempts,
-            now: clock::wall(),
-            max_devices: self.node.settings.devices,
-        };
-        self.write(Write::Device(write), ReplyTo::Nobody);
-    }
 }
 
 enum Verdict {
@@ -396,10 +376,10 @@ impl Connection {
 
     /// Bytes wait for the socket: since when, without any progress.
     fn note_stuck(&mut self, now: u64) {
-        let queued = self.wire.0.borrow().queued();
+        let written = self.wire.0.borrow().written();
         match self.stuck {
-            Some((_, before)) if queued >= before => {}
-            _ => self.stuck = Some((now, queued)),
+            Some((_, before)) if written == before => {}
+            _ => self.stuck = Some((now, written)),
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod node;
 mod observers;
 mod positions;
 mod presence;
+mod readings;
 mod receipts;
 mod requests;
 mod resume;

@@ -33,6 +33,8 @@ struct Person {
     online: bool,
     status: UserStatus,
     last_seen: u64,
+    /// When it counts as offline, unless it comes back before.
+    leaves: Option<Instant>,
     watchers: HashSet<Address>,
 }
 
@@ -43,6 +45,7 @@ impl Default for Person {
             online: false,
             status: UserStatus::Online,
             last_seen: 0,
+            leaves: None,
             watchers: HashSet::new(),
         }
     }
@@ -95,6 +98,7 @@ impl Presence {
         person.last_seen = clock::wall();
         if person.connections == 0 {
             let at = Instant::now() + self.offline_after;
+            person.leaves = Some(at);
             registry.leaving.push_back((at, user.clone()));
         }
     }
@@ -104,14 +108,11 @@ impl Presence {
         let mut registry = self.lock();
         let now = Instant::now();
         while registry.leaving.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, user)) = registry.leaving.pop_front() else { break };
-            // One who came back and left again is further back in the queue.
-            if registry.leaving.iter().any(|(_, other)| *other == user) {
-                continue;
-            }
+            let Some((at, user)) = registry.leaving.pop_front() else { break };
             let Some(people) = registry.scopes.get_mut(&user.scope) else { continue };
             let Some(person) = people.get_mut(&user.user) else { continue };
-            if person.connections > 0 || !person.online {
+            // One who came back and left again is further back in the queue.
+            if person.connections > 0 || !person.online || person.leaves != Some(at) {
                 continue;
             }
             let was_visible = person.is_visible();
@@ -227,5 +228,27 @@ fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) 
     let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
     for address in &person.watchers {
         node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_who_leave_at_once_are_swept_in_time_and_who_came_back_stays() {
+        let hub = crate::Hub::builder(crate::MemoryStore::new(Default::default())).start().unwrap();
+        let (presence, node) = (Presence::new(0), hub.node());
+        let user = |number: u32| UserKey::new(&Scope::default(), &number.to_string());
+        for number in 0..30_000 {
+            presence.connected(&user(number), node);
+            presence.disconnected(&user(number));
+        }
+        presence.connected(&user(7), node);
+        let begin = Instant::now();
+        presence.sweep(node);
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        let (online, total, _) = presence.online(&Scope::default(), "", 10);
+        assert_eq!((&*online[0], total), ("7", 1));
     }
 }

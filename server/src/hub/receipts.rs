@@ -17,7 +17,7 @@ const IDS_A_FRAME: usize = 256;
 pub(crate) fn delivered(node: &Node, receiver: &UserKey, device: &Arc<str>, owed: Vec<OwedReceipt>) {
     let mut by_sender: Vec<(Arc<str>, Vec<Arc<str>>)> = Vec::new();
     for receipt in owed {
-        node.waiters.delivered(&receiver.scope, &receipt.message_id);
+        node.waiters.delivered(receiver, &receipt.sender, &receipt.message_id);
         match by_sender.iter_mut().find(|(sender, _)| *sender == receipt.sender) {
             Some((_, ids)) => ids.push(receipt.message_id),
             None => by_sender.push((receipt.sender, vec![receipt.message_id])),
@@ -30,7 +30,7 @@ pub(crate) fn delivered(node: &Node, receiver: &UserKey, device: &Arc<str>, owed
 
 /// The receiver has read these messages of one sender.
 pub(crate) fn read(node: &Node, receiver: &UserKey, sender: &Arc<str>, ids: &[Arc<str>]) {
-    ids.iter().for_each(|id| node.waiters.read(&receiver.scope, id));
+    ids.iter().for_each(|id| node.waiters.read(receiver, sender, id));
     tell(node, receiver, sender, &"".into(), ids, true);
 }
 

@@ -1,10 +1,12 @@
 //! Starting a hub, and ending it without losing anything under way.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 use wsc_core::frame::{HubFrame, ObjectWriter};
 use wsc_core::{CloseCode, Message};
@@ -164,15 +166,23 @@ fn spawn(
 
 fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let maintainer = tokio::spawn(maintain(Arc::clone(node)));
-        let broker = LocalBroker::new(Arc::clone(&node.shards));
-        node.log.run(node, &broker).await;
-        maintainer.abort();
-        if let Err(error) = node.log.store.close().await {
-            tracing::error!(%error, "the store could not be closed");
-        }
-    });
+    let run = runtime.block_on(
+        AssertUnwindSafe(async {
+            let maintainer = tokio::spawn(maintain(Arc::clone(node)));
+            let broker = LocalBroker::new(Arc::clone(&node.shards));
+            node.log.run(node, &broker).await;
+            maintainer.abort();
+            if let Err(error) = node.log.store.close().await {
+                tracing::error!(%error, "the store could not be closed");
+            }
+        })
+        .catch_unwind(),
+    );
+    if run.is_err() {
+        tracing::error!("the log ended by a panic; the hub accepts nothing more");
+        node.log.abandon();
+        node.shards.send_all(|| Letter::Call(Box::new(|shard| shard.close_unanswered())));
+    }
     Ok(())
 }
 
@@ -305,8 +315,26 @@ impl Shard {
                 self.close(*place, *generation, CloseCode::GoingAway, "retry_after_ms=500");
             }
         }
-        while !self.state.borrow().connections.is_empty() {
+        let somebody_is_left = || {
+            let state = self.state.borrow();
+            !state.connections.is_empty() || state.is_anybody_arriving()
+        };
+        while somebody_is_left() {
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Closes the connections whose messages nobody will answer any more: they are sent again elsewhere.
+    fn close_unanswered(self: &std::rc::Rc<Self>) {
+        let waiting: Vec<(u32, u32)> = {
+            let state = self.state.borrow();
+            let waiting = state.connections.iter().filter(|(_, found)| found.writing > 0);
+            waiting
+                .map(|(place, found)| (u32::try_from(place).unwrap_or(u32::MAX), found.generation))
+                .collect()
+        };
+        for (place, generation) in waiting {
+            self.close(place, generation, CloseCode::TryAgainLater, "retry_after_ms=5000");
         }
     }
 
@@ -317,7 +345,7 @@ impl Shard {
             for (place, generation) in some {
                 if let Some(connection) = self.state.borrow_mut().connection(*place, *generation) {
                     connection.ending = true;
-                    waits |= connection.writing > 0 || connection.answering;
+                    waits |= connection.writing > 0 || connection.answering || connection.asking > 0;
                 }
             }
             if !waits {

@@ -167,7 +167,7 @@ impl Shard {
         if message.is_volatile() {
             let from = self.address(place, connection.generation);
             super::volatile::send(&self.node, target, &message, Some(from));
-            if message.require_ack {
+            if message.require_ack && connection.bare.is_none() {
                 connection.say(&HubFrame::Accepted(Accepted {
                     message_id: message.message_id,
                     stream: None,
@@ -214,15 +214,15 @@ impl Shard {
             connection_id: state.connections[place as usize].id.clone(),
         };
         let Some(connection) = state.connection(place, generation) else { return Ok(()) };
-        connection.asking = true;
+        connection.asking += 1;
         drop(state);
         let shard = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        self.spawn(place, generation, async move {
             let id = message.message_id.clone();
             let verdict = shard.node.hooks.message(&sender, message).await;
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            connection.asking = false;
+            connection.asking -= 1;
             connection.wake();
             match verdict {
                 Verdict::Route(message) => drop(shard.route(connection, place, *message)),

@@ -117,7 +117,11 @@ impl Hub {
         let Some(target) = send::target_of(&scope, &message) else {
             return Err(FieldError { field: "receiver", reason: "names no target" }.into());
         };
-        let stage = node.waiters.expect(&scope, &message_id);
+        let receiver = match to {
+            Recipient::User(user) | Recipient::Device(user, _) => Some(user),
+            Recipient::Group(_) | Recipient::Everybody(_) => None,
+        };
+        let stage = node.waiters.expect(receiver, &message.sender, &message_id);
         if message.is_volatile() {
             volatile::send(node, target, &message, None);
             return Ok(Sent { message_id, seq: 0, stage });

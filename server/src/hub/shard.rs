@@ -3,13 +3,16 @@
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::task::LocalSet;
+use wsc_core::CloseCode;
 
 use super::arrival::Arrival;
 use super::node::Node;
@@ -183,16 +186,40 @@ impl Shard {
     fn read(self: &Rc<Self>, letters: impl IntoIterator<Item = Letter>) {
         self.state.borrow_mut().clock.tick();
         for letter in letters {
-            match letter {
-                Letter::Arrive(arrival) => self.arrive(*arrival),
-                Letter::Published(events) => self.published(&events),
-                Letter::Outcomes(outcomes) => self.outcomes(outcomes),
-                Letter::Volatile(copy) => self.hand_out(&copy),
-                Letter::ToUser(user, frame) => self.to_user(&user, &frame),
-                Letter::ToConnection(address, frame) => self.to_connection(address, &frame),
-                Letter::Call(call) => call(self),
+            // What goes wrong with one letter must not end the shard and all its connections. A reader that missed an
+            // entry by it sees the hole at the next, and the log is read.
+            if catch_unwind(AssertUnwindSafe(|| self.take(letter))).is_err() {
+                tracing::error!("a panic while a shard read a letter; it goes on");
             }
         }
+    }
+
+    fn take(self: &Rc<Self>, letter: Letter) {
+        match letter {
+            Letter::Arrive(arrival) => self.arrive(*arrival),
+            Letter::Published(events) => self.published(&events),
+            Letter::Outcomes(outcomes) => self.outcomes(outcomes),
+            Letter::Volatile(copy) => self.hand_out(&copy),
+            Letter::ToUser(user, frame) => self.to_user(&user, &frame),
+            Letter::ToConnection(address, frame) => self.to_connection(address, &frame),
+            Letter::Call(call) => call(self),
+        }
+    }
+
+    /// Does something for a connection in a task of its own. A panic in it costs that connection and no other.
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        task: impl Future<Output = ()> + 'static,
+    ) {
+        let shard = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!("a panic in a task of a connection, which is closed");
+                shard.close(place, generation, CloseCode::TryAgainLater, "retry_after_ms=5000");
+            }
+        });
     }
 
     /// Leaves a write for the end of the turn.
@@ -231,5 +258,21 @@ async fn seconds(shard: Rc<Shard>) {
     loop {
         interval.tick().await;
         shard.second();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_over_one_letter_does_not_end_the_shard() {
+        let settings = crate::Settings { shards: 1, ..crate::Settings::default() };
+        let hub = crate::Hub::builder(crate::MemoryStore::new(settings.retention)).settings(settings);
+        let hub = hub.start().unwrap();
+        hub.node().shards.send(0, Letter::Call(Box::new(|_| panic!("as it was told"))));
+        let (done, wait) = tokio::sync::oneshot::channel();
+        hub.node().shards.send(0, Letter::Call(Box::new(|_| done.send(()).unwrap())));
+        tokio::time::timeout(Duration::from_secs(5), wait).await.unwrap().unwrap();
     }
 }

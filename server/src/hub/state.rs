@@ -28,13 +28,13 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     /// Counts entries told of, so that an attach knows whether it may have missed one.
     pub(crate) told: u64,
-    /// Counts changes of memberships told of, for the same reason.
-    pub(crate) memberships: u64,
+    /// Users who attach.
+    arriving: HashMap<UserKey, Arriving>,
     /// Read marks that were passed on, or wait to be.
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
     next_generation: u32,
     /// Which attach of a device is the newest.
-    attaching: HashMap<(UserKey, Arc<str>), u64>,
+    attaching: HashMap<(UserKey, Arc<str>), (u64, u64)>,
     attach_turns: u64,
     /// Nobody new is let in any more.
     pub(crate) draining: bool,
@@ -50,7 +50,7 @@ impl State {
             users: HashMap::new(),
             streams: Streams::default(),
             told: 0,
-            memberships: 0,
+            arriving: HashMap::new(),
             marks: HashMap::new(),
             next_generation: 0,
             attaching: HashMap::new(),
@@ -66,12 +66,21 @@ impl State {
     }
 
     /// Takes a number for an attach of a device; a later one makes it void.
-    pub(crate) fn attach_turn(&mut self, user: &UserKey, device: &Arc<str>) -> u64 {
+    pub(crate) fn attach_turn(&mut self, user: &UserKey, device: &Arc<str>, sent_ms: u64) -> u64 {
         self.attach_turns += 1;
         if !device.is_empty() {
-            self.attaching.insert((user.clone(), Arc::clone(device)), self.attach_turns);
+            self.attaching.insert((user.clone(), Arc::clone(device)), (self.attach_turns, sent_ms));
         }
         self.attach_turns
+    }
+
+    /// When the newest connection of a device sent its `connect`, by the device's clock; 0: there is none, or unknown.
+    pub(crate) fn sent_ms(&self, user: &UserKey, device: &Arc<str>) -> u64 {
+        let attaching = self.attaching.get(&(user.clone(), Arc::clone(device))).map_or(0, |(_, sent)| *sent);
+        let connections = self.users.get(user).into_iter().flat_map(|user| &user.connections);
+        let same = connections.map(|place| &self.connections[*place as usize]);
+        let same = same.filter(|found| !found.passing && found.device == *device);
+        same.map(|found| found.sent_ms).fold(attaching, u64::max)
     }
 
     /// Whether an attach is still the newest of its device; if so, it ends with this.
@@ -80,11 +89,44 @@ impl State {
             return true;
         }
         let key = (user.clone(), Arc::clone(device));
-        let newest = self.attaching.get(&key) == Some(&turn);
+        let newest = self.attaching.get(&key).is_some_and(|(newest, _)| *newest == turn);
         if newest {
             self.attaching.remove(&key);
         }
         newest
+    }
+
+    /// A connection of a user begins to attach.
+    pub(crate) fn arrives(&mut self, user: &UserKey) {
+        self.arriving.entry(user.clone()).or_default().count += 1;
+    }
+
+    /// It has ended to attach.
+    pub(crate) fn arrived(&mut self, user: &UserKey) {
+        if let Some(arriving) = self.arriving.get_mut(user) {
+            arriving.count -= 1;
+            if arriving.count == 0 {
+                self.arriving.remove(user);
+            }
+        }
+    }
+
+    /// Whether somebody attaches.
+    pub(crate) fn is_anybody_arriving(&self) -> bool {
+        !self.arriving.is_empty()
+    }
+
+    /// A membership of a user changed.
+    pub(crate) fn membership_changed(&mut self, user: &UserKey) {
+        if let Some(arriving) = self.arriving.get_mut(user) {
+            arriving.changes += 1;
+        }
+    }
+
+    /// Counts changes of the memberships of a user who attaches. Those of others are no reason to look again: there
+    /// may always be some.
+    pub(crate) fn membership_changes(&self, user: &UserKey) -> u64 {
+        self.arriving.get(user).map_or(0, |arriving| arriving.changes)
     }
 
     /// A connection, if it is still the one meant.
@@ -97,6 +139,13 @@ impl State {
     pub(crate) fn connections_of(&self, user: &UserKey) -> Vec<u32> {
         self.users.get(user).map(|user| user.connections.clone()).unwrap_or_default()
     }
+}
+
+/// A user with connections that attach.
+#[derive(Default)]
+struct Arriving {
+    count: u32,
+    changes: u64,
 }
 
 /// A user with connections on this shard.
@@ -140,6 +189,8 @@ pub(crate) struct Connection {
     pub(crate) identity: Rc<Identity>,
     /// The device; for a passing one the connection's id.
     pub(crate) device: Arc<str>,
+    /// When its `connect` was sent, by the device's clock; 0: unknown.
+    pub(crate) sent_ms: u64,
     /// Nothing of the device is stored.
     pub(crate) passing: bool,
     pub(crate) wire: SharedWire,
@@ -163,14 +214,16 @@ pub(crate) struct Connection {
     pub(crate) feeding: bool,
     /// Not read until then, and since when in all.
     pub(crate) paused: Option<Pause>,
-    /// The application is deciding about its last message.
-    pub(crate) asking: bool,
+    /// Messages the application is deciding about.
+    pub(crate) asking: u32,
+    /// It is not read until it has taken what is written for it.
+    pub(crate) choked: bool,
     /// The frame that waits while it is not read.
     pub(crate) held: Option<Box<tokio_tungstenite::tungstenite::Message>>,
     /// While that frame is tried again: since when it waits.
     pub(crate) waiting_since: Option<u64>,
     /// Since when the socket takes nothing though bytes wait, and how many waited.
-    pub(crate) stuck: Option<(u64, usize)>,
+    pub(crate) stuck: Option<(u64, u64)>,
     /// The second at which the wheel gives it out.
     pub(crate) wheel: u64,
     /// Messages handed to the log and not answered.

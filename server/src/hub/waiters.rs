@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::log::key::Scope;
-
-const CLEAN_FROM: usize = 64;
+use crate::log::key::UserKey;
 
 /// How far a message got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,42 +18,60 @@ pub enum Stage {
     Read,
 }
 
-/// By tenant and message id.
-type Stages = HashMap<(Scope, Arc<str>), watch::Sender<Stage>>;
+/// A message: whose, from whom, which. Another sender's or to somebody else may have the same id.
+type Awaited = (UserKey, Arc<str>, Arc<str>);
 
 /// Messages whose stages are waited for, while somebody waits.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    stages: Mutex<Stages>,
+    waiting: Mutex<Waiting>,
 }
 
+#[derive(Default)]
+struct Waiting {
+    stages: HashMap<Awaited, watch::Sender<Stage>>,
+    /// With so many it is time to forget those nobody waits for any more.
+    sweep_at: usize,
+}
+
+/// Fewer than this are not worth a sweep.
+const SWEPT: usize = 64;
+
 impl Waiters {
-    /// Begins to wait; ends when the receiver is dropped.
-    pub(crate) fn expect(&self, scope: &Scope, message_id: &Arc<str>) -> watch::Receiver<Stage> {
-        let (sender, receiver) = watch::channel(Stage::Accepted);
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        // Now and then those are let go for whom nobody waits any more.
-        if stages.len() >= CLEAN_FROM && stages.len().is_power_of_two() {
-            stages.retain(|_, sender| sender.receiver_count() > 0);
+    /// Begins to wait; ends when the receiver is dropped. What is for no single user reaches no further stage.
+    pub(crate) fn expect(
+        &self,
+        receiver: Option<&UserKey>,
+        sender: &str,
+        message_id: &Arc<str>,
+    ) -> watch::Receiver<Stage> {
+        let (stage, wait) = watch::channel(Stage::Accepted);
+        let Some(receiver) = receiver else { return wait };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.stages.len() >= waiting.sweep_at {
+            waiting.stages.retain(|_, stage| stage.receiver_count() > 0);
+            waiting.sweep_at = SWEPT.max(2 * waiting.stages.len());
         }
-        stages.insert((scope.clone(), Arc::clone(message_id)), sender);
-        receiver
+        let key = (receiver.clone(), sender.into(), Arc::clone(message_id));
+        // Sent again while the first is waited for: both wait for the same.
+        waiting.stages.entry(key).or_insert(stage).subscribe()
     }
 
-    pub(crate) fn delivered(&self, scope: &Scope, message_id: &Arc<str>) {
-        self.reach(scope, message_id, Stage::Delivered);
+    pub(crate) fn delivered(&self, receiver: &UserKey, sender: &Arc<str>, message_id: &Arc<str>) {
+        self.reach(receiver, sender, message_id, Stage::Delivered);
     }
 
-    pub(crate) fn read(&self, scope: &Scope, message_id: &Arc<str>) {
-        self.reach(scope, message_id, Stage::Read);
+    pub(crate) fn read(&self, receiver: &UserKey, sender: &Arc<str>, message_id: &Arc<str>) {
+        self.reach(receiver, sender, message_id, Stage::Read);
     }
 
-    fn reach(&self, scope: &Scope, message_id: &Arc<str>, stage: Stage) {
-        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        if stages.is_empty() {
+    fn reach(&self, receiver: &UserKey, sender: &Arc<str>, message_id: &Arc<str>, stage: Stage) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.stages.is_empty() {
             return;
         }
-        if let Some(sender) = stages.get(&(scope.clone(), Arc::clone(message_id))) {
+        let key = (receiver.clone(), Arc::clone(sender), Arc::clone(message_id));
+        if let Some(sender) = waiting.stages.get(&key) {
             sender.send_if_modified(|now| {
                 let forward = stage > *now;
                 *now = stage.max(*now);

@@ -148,6 +148,7 @@ fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
         cursors: cursors.map(|found| (found.stream.into_owned(), cursor(&found.epoch, found.seq))).collect(),
         groups: connect.groups.map(|groups| groups.iter().map(|group| group.as_ref().into()).collect()),
         at_head: connect.start == "head",
+        sent_ms: connect.sent_ms,
         bare: None,
         permit: opening.permit,
     })
@@ -204,6 +205,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
             cursors: Vec::new(),
             groups: None,
             at_head: false,
+            sent_ms: 0,
             bare,
             permit: opening.permit,
         },

@@ -1,6 +1,6 @@
 //! The log: streams, and what is kept about who has read them.
 //!
-//! [`Log`] is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
+//! `Log` is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
 //! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
 
 #[doc(hidden)]
@@ -86,6 +86,12 @@ impl Log {
     /// Accepts no more writes; those handed over are still made.
     pub(crate) fn close(&self) {
         self.queue.close();
+    }
+
+    /// The log has broken off: what waits is dropped, and whoever waits for it sees that.
+    pub(crate) fn abandon(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+        self.queue.abandon();
     }
 
     /// Makes the writes, until the log is closed and all are made.

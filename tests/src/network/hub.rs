@@ -6,7 +6,7 @@ use wsc_core::frame::{
     Accepted, Answer, ClientFrame, Connect, Connected, ErrorFrame, HubFrame, OpenStream, Query, Range,
     Receipt, StreamCursor, decode_client, encode_hub,
 };
-use wsc_core::peer::{Offer, Peer, Settings, TrackId};
+use wsc_core::peer::{Offer, Peer, Settings, TrackId, is_overtaken};
 use wsc_core::{CloseCode, ErrorCode, Message, StreamName, Timestamp};
 
 use super::log::{Log, key_of};
@@ -39,6 +39,7 @@ struct Connection {
     peer: Peer,
     user: String,
     device: String,
+    sent_ms: u64,
     readings: Vec<Reading>,
 }
 
@@ -78,7 +79,7 @@ impl Hub {
     pub fn open(&mut self, now: Timestamp, id: ConnectionId) {
         let peer = Peer::new(now, &self.settings);
         let connection =
-            Connection { peer, user: String::new(), device: String::new(), readings: Vec::new() };
+            Connection { peer, user: String::new(), device: String::new(), sent_ms: 0, readings: Vec::new() };
         self.connections.insert(id, connection);
     }
 
@@ -161,11 +162,16 @@ impl Hub {
         let same = |connection: &Connection| connection.user == user && connection.device == device;
         let older: Vec<_> =
             self.connections.iter().filter(|(_, connection)| same(connection)).map(|(id, _)| *id).collect();
+        let present = older.iter().map(|id| self.connections[id].sent_ms).max().unwrap_or(0);
+        if is_overtaken(connect.sent_ms, present) {
+            return self.close(id, CloseCode::TryAgainLater, "retry_after_ms=1000");
+        }
         for id in older {
             self.close(id, CloseCode::Replaced, "");
         }
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.peer.attach(now);
+        connection.sent_ms = connect.sent_ms;
         connection.user.clone_from(&user);
         connection.device.clone_from(&device);
         let epoch = self.log.epoch_name();

@@ -6,6 +6,7 @@ mod people;
 mod progress;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -69,13 +70,26 @@ pub(crate) struct Asker {
     device: Arc<str>,
 }
 
+impl Shard {
+    /// Begins to answer a connection's requests, unless that is under way or it has not taken the last answers yet.
+    pub(crate) fn answer(self: &Rc<Self>, connection: &mut Connection, place: u32) {
+        let waits = connection.rare.as_ref().is_some_and(|rare| !rare.requests.is_empty());
+        if waits && !connection.answering && !self.is_full(connection) {
+            connection.answering = true;
+            let generation = connection.generation;
+            self.spawn(place, generation, answer(Rc::clone(self), place, generation));
+        }
+    }
+}
+
 /// Answers the waiting requests of a connection, in order.
-pub(crate) async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
+async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
     loop {
         let (request, asker) = {
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            let waiting = connection.rare.as_mut().filter(|_| !connection.closing);
+            let stop = connection.closing || shard.is_full(connection);
+            let waiting = connection.rare.as_mut().filter(|_| !stop);
             let request = waiting.and_then(|rare| rare.requests.pop_front());
             let Some(request) = request else {
                 connection.answering = false;
@@ -206,7 +220,19 @@ impl Asker {
             self.shard.close(place, generation, CloseCode::Unauthorized, "the token was not accepted");
             return Ok(Reply::Written);
         };
-        self.with(|connection| connection.identity = Rc::new(fresh));
+        let (observe, presence) = (fresh.capabilities.observe, fresh.capabilities.presence);
+        // What a right had begun ends with the right.
+        let ended = self.with(|connection| {
+            connection.identity = Rc::new(fresh);
+            let rare = connection.rare();
+            let observing = if observe { Vec::new() } else { std::mem::take(&mut rare.observing) };
+            let watching = if presence { HashSet::new() } else { std::mem::take(&mut rare.watching) };
+            (observing, watching)
+        });
+        let (observing, watching) = ended.unwrap_or_default();
+        let node = &self.shard.node;
+        node.observers.remove(self.scope(), self.address(), &observing);
+        node.presence.unwatch_all(self.scope(), self.address(), &watching);
         Ok(Reply::Done)
     }
 

@@ -128,7 +128,9 @@ impl Asker {
             if users.is_empty() {
                 users = connection.rare().watching.iter().cloned().collect();
             }
-            connection.rare().watching.retain(|user| !users.contains(user));
+            for user in &users {
+                connection.rare().watching.remove(user);
+            }
         });
         self.shard.node.presence.unwatch_all(self.scope(), self.address(), &users);
         Ok(Reply::Done)
@@ -147,11 +149,14 @@ impl Asker {
     pub(super) fn observe(&self, group: &str) -> Reply {
         let group: Arc<str> = group.into();
         let added = self.with(|connection| {
+            let observing = connection.rare().observing.len();
             let fresh = connection.attached && !connection.rare().observing.contains(&group);
-            if fresh && connection.rare().observing.len() < limits::GROUPS {
+            // Only what is remembered here ends with the connection.
+            let added = fresh && observing < limits::GROUPS;
+            if added {
                 connection.rare().observing.push(Arc::clone(&group));
             }
-            fresh
+            added
         });
         if added == Some(true) {
             self.shard.node.observers.add(self.scope(), self.address(), &group);

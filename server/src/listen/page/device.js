@@ -32,7 +32,7 @@ export class Device {
     this.since = this.heard = this.said = Date.now();
     // A late event of a socket that was given up does nothing.
     const mine = (act) => (event) => this.socket === socket && act(event);
-    socket.onopen = mine(() => this.say({ message_type: "connect", protocol: 1, device_id: this.kept.device,
+    socket.onopen = mine(() => this.say({ message_type: "connect", protocol: 1, sent_ms: Date.now(), device_id: this.kept.device,
       client: "wsc-page/1", cursors: this.kept.cursors, ...(this.token ? { token: this.token } : { user_id: this.user }) }));
     socket.onmessage = mine((event) => this.take(event.data));
     socket.onclose = mine((event) => this.lost(event.code, event.reason));

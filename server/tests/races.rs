@@ -1,0 +1,239 @@
+//! What happens at the same time, and what breaks underneath.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::Server;
+use wsc_server::log::store::{
+    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Store, StoreFuture, Write,
+    Written,
+};
+use wsc_server::{GroupKey, Hub, MemoryStore, Scope, Settings, StreamKey, UserKey};
+
+/// What a store suffers from.
+#[derive(Default)]
+struct Illness {
+    open_ms: AtomicU64,
+    write_ms: AtomicU64,
+    panics_at_write: AtomicBool,
+    panics_at_read: AtomicBool,
+}
+
+/// A memory store with an illness.
+struct Ill {
+    well: MemoryStore,
+    illness: Arc<Illness>,
+}
+
+impl Store for Ill {
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        Box::pin(async {
+            assert!(!self.illness.panics_at_write.load(Ordering::Relaxed), "the store panics as it was told");
+            tokio::time::sleep(Duration::from_millis(self.illness.write_ms.load(Ordering::Relaxed))).await;
+            self.well.write(batch).await
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        assert!(!self.illness.panics_at_read.load(Ordering::Relaxed), "the store panics as it was told");
+        self.well.read(stream, from, limit, max_bytes)
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.well.read_back(stream, from, limit, max_bytes)
+    }
+
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
+        self.well.headers(stream, from, limit)
+    }
+
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        Box::pin(async move {
+            let opened = self.well.open(user, device).await;
+            tokio::time::sleep(Duration::from_millis(self.illness.open_ms.load(Ordering::Relaxed))).await;
+            opened
+        })
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
+        self.well.devices(user)
+    }
+
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
+        self.well.marks(user)
+    }
+
+    fn find<'a>(&'a self, sender: &'a UserKey, ids: &'a [Arc<str>]) -> StoreFuture<'a, Vec<Option<Found>>> {
+        self.well.find(sender, ids)
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members> {
+        self.well.members(group, after, limit)
+    }
+
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
+        self.well.membership(group, user)
+    }
+
+    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
+        self.well.maintain(now)
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        self.well.epoch()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.well.close()
+    }
+}
+
+async fn ill() -> (Server, Arc<Illness>) {
+    let mut settings = Settings::default();
+    settings.shards = 1;
+    settings.drain = Duration::from_secs(3);
+    let illness = Arc::new(Illness::default());
+    let store = Ill { well: MemoryStore::new(settings.retention), illness: Arc::clone(&illness) };
+    (Server::over(Hub::builder(store).settings(settings)).await, illness)
+}
+
+#[tokio::test]
+async fn a_connect_does_not_wait_for_the_memberships_of_others_to_rest() {
+    let (server, illness) = ill().await;
+    illness.open_ms.store(20, Ordering::Relaxed);
+    let hub = server.hub.clone();
+    tokio::spawn(async move {
+        let group = GroupKey::new(&Scope::default(), "busy");
+        for number in 0.. {
+            hub.join(&group, &format!("u{number}")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    for number in 0..3 {
+        server.connect("bob", &format!("b{number}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_join_while_its_user_attaches_opens_the_stream_once_and_misses_nothing() {
+    let (server, illness) = ill().await;
+    let group = GroupKey::new(&Scope::default(), "team");
+    let mut alice = server.connect_with("alice", "a1", json!({"group_id": "team"})).await;
+    illness.open_ms.store(150, Ordering::Relaxed);
+    let (hub, joined) = (server.hub.clone(), group.clone());
+    let join = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        hub.join(&joined, "bob").await.unwrap();
+    });
+    let mut bob = server.connect("bob", "b1").await;
+    join.await.unwrap();
+    alice.send(json!({"message_type": "text", "message_id": "1", "group_ids": ["team"]})).await;
+    assert_eq!(bob.connected["streams"]["group:team"]["from"], 1, "{}", bob.connected);
+    assert_eq!(bob.message().await["message_id"], "1");
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_at_once_goes_on_after_what_it_acknowledged() {
+    let (server, illness) = ill().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    illness.write_ms.store(3, Ordering::Relaxed);
+    for seq in 1..=30 {
+        alice.send_to("bob", &seq.to_string(), "x").await;
+        assert_eq!(bob.message().await["seq_no"], seq);
+        bob.acknowledge("inbox", seq).await;
+        bob.say(&json!({"message_type": "ping"})).await;
+        bob.hear_type("pong").await;
+        let next = server.connect("bob", "b1").await;
+        assert_eq!(next.connected["streams"]["inbox"]["from"], seq + 1);
+        bob = next;
+    }
+}
+
+#[tokio::test]
+async fn of_two_connects_of_a_device_at_once_the_newer_stays() {
+    let (server, illness) = ill().await;
+    illness.open_ms.store(100, Ordering::Relaxed);
+    let mut first = server.socket().await;
+    let connect = json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob"});
+    first.say(&connect).await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let mut second = server.connect("bob", "b1").await;
+    assert_eq!(first.closed().await.unwrap().0, 4009);
+    second.say(&json!({"message_type": "ping"})).await;
+    second.hear_type("pong").await;
+}
+
+#[tokio::test]
+async fn who_attaches_while_the_hub_drains_is_told_to_go_elsewhere() {
+    let (server, illness) = ill().await;
+    illness.open_ms.store(300, Ordering::Relaxed);
+    let mut bob = server.socket().await;
+    bob.say(&json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob"})).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let hub = server.hub.clone();
+    let begin = Instant::now();
+    let drain = tokio::spawn(async move { hub.drain().await });
+    assert_eq!(bob.closed().await.map(|(code, _)| code), Some(1001));
+    drain.await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_panic_while_the_log_is_read_costs_one_connection() {
+    let (server, illness) = ill().await;
+    let mut alice = server.connect("alice", "a1").await;
+    alice.send_to("bob", "1", "x").await;
+    illness.panics_at_read.store(true, Ordering::Relaxed);
+    let mut bob = server.connect("bob", "b1").await;
+    assert_eq!(bob.closed().await.unwrap().0, 1013);
+    let request = json!({"message_type": "fetch", "message_id": "f", "stream": "inbox"});
+    alice.say(&request).await;
+    assert_eq!(alice.closed().await.unwrap().0, 1013);
+    illness.panics_at_read.store(false, Ordering::Relaxed);
+    let mut bob = server.connect("bob", "b1").await;
+    assert_eq!(bob.message().await["message_id"], "1");
+}
+
+#[tokio::test]
+async fn a_panic_while_the_log_is_written_is_a_store_that_cannot_write() {
+    let (server, illness) = ill().await;
+    let mut alice = server.connect("alice", "a1").await;
+    illness.panics_at_write.store(true, Ordering::Relaxed);
+    alice.say(&json!({"message_type": "text", "message_id": "1", "receiver": "bob"})).await;
+    let begin = Instant::now();
+    while server.hub.not_ready().is_none() {
+        assert!(begin.elapsed() < support::PATIENCE, "the hub should notice");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Who waits for an answer is not left waiting.
+    assert_eq!(alice.closed().await.unwrap().0, 1013);
+    let mut bob = server.socket().await;
+    bob.say(&json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob"})).await;
+    assert_eq!(bob.closed().await.unwrap().0, 1013);
+    let group = GroupKey::new(&Scope::default(), "team");
+    tokio::time::timeout(support::PATIENCE, server.hub.join(&group, "bob")).await.unwrap().unwrap_err();
+}
