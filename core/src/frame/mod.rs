@@ -14,6 +14,7 @@ mod fields;
 mod hub;
 mod message;
 mod scan;
+mod string;
 mod write;
 
 pub use answer::{

@@ -2,7 +2,6 @@
 //! is decided above it.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Fault;
@@ -12,7 +11,7 @@ use crate::message::{FieldError, Text};
 /// A place in a JSON text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     /// What is wrong. It lies here and not in the results, which are thereby as small as they can be.
     fault: Option<Fault>,
@@ -20,7 +19,7 @@ pub(super) struct Scanner<'a> {
 
 /// `None`: the text cannot be read on, and the scanner knows why. What is wrong with one field is only noted: reading
 /// goes on, so that whatever stands further on, above all the frame's id, is found too.
-type Scan<T> = Option<T>;
+pub(super) type Scan<T> = Option<T>;
 
 /// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
 /// what is usually in it, and there is one of it.
@@ -238,7 +237,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    fn word(&mut self, word: &str) -> Scan<()> {
+    pub(super) fn word(&mut self, word: &str) -> Scan<()> {
         if self.rest().starts_with(word.as_bytes()) {
             self.at += word.len();
             Some(())
@@ -270,75 +269,6 @@ impl<'a> Scanner<'a> {
         if self.at == start { self.syntax() } else { Some(()) }
     }
 
-    fn string(&mut self) -> Scan<Text<'a>> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.at += plain(self.rest());
-        let text = self.between(start);
-        if self.accept(b'"') { Some(Cow::Borrowed(text)) } else { self.escaped(text) }
-    }
-
-    fn escaped(&mut self, begin: &str) -> Scan<Text<'a>> {
-        let mut owned = String::from(begin);
-        loop {
-            if self.accept(b'"') {
-                return Some(Cow::Owned(owned));
-            }
-            self.expect(b'\\')?;
-            owned.push(self.escape()?);
-            let start = self.at;
-            self.at += plain(self.rest());
-            owned.push_str(self.between(start));
-        }
-    }
-
-    fn escape(&mut self) -> Scan<char> {
-        let letter = self.peek();
-        let code = match letter {
-            b'"' | b'\\' | b'/' => u32::from(letter),
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => 10,
-            b'r' => 13,
-            b't' => 9,
-            b'u' => {
-                self.at += 1;
-                let first = self.hex()?;
-                if !(0xd800..0xdc00).contains(&first) {
-                    return self.character(first);
-                }
-                // The second half of a pair must follow; a half alone is no character.
-                self.word("\\u")?;
-                let second = self.hex()?;
-                if !(0xdc00..0xe000).contains(&second) {
-                    return self.syntax();
-                }
-                return self.character(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
-            }
-            _ => return self.syntax(),
-        };
-        self.at += 1;
-        self.character(code)
-    }
-
-    fn character(&mut self, code: u32) -> Scan<char> {
-        match char::from_u32(code) {
-            Some(character) => Some(character),
-            None => self.syntax(),
-        }
-    }
-
-    fn hex(&mut self) -> Scan<u32> {
-        let Some(digits) = self.rest().first_chunk::<4>() else { return self.syntax() };
-        let mut value = 0;
-        for digit in digits {
-            let Some(digit) = char::from(*digit).to_digit(16) else { return self.syntax() };
-            value = value << 4 | digit;
-        }
-        self.at += 4;
-        Some(value)
-    }
-
     fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
@@ -346,30 +276,30 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte; 0 at the end, which is no JSON either.
-    fn peek(&self) -> u8 {
+    pub(super) fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     /// The text from a place up to here.
-    fn between(&self, start: usize) -> &'a str {
+    pub(super) fn between(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn accept(&mut self, byte: u8) -> bool {
+    pub(super) fn accept(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, byte: u8) -> Scan<()> {
+    pub(super) fn expect(&mut self, byte: u8) -> Scan<()> {
         if self.accept(byte) { Some(()) } else { self.syntax() }
     }
 
-    fn syntax<T>(&mut self) -> Scan<T> {
+    pub(super) fn syntax<T>(&mut self) -> Scan<T> {
         self.fail(Fault::Syntax { at: self.at })
     }
 
@@ -390,25 +320,4 @@ impl<'a> Scanner<'a> {
         self.note(Fault::Field(FieldError { field, reason }));
         Some(())
     }
-}
-
-/// How many bytes from the beginning stand for themselves in a string: no quote, backslash or control character.
-/// Eight at a time: a byte below `n` is one whose subtraction of `n` borrows into a high bit it did not have.
-fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
-    let (mut at, mut rest) = (0, bytes);
-    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let special = below(word, 0x20)
-            | below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1);
-        if special != 0 {
-            break;
-        }
-        at += 8;
-        rest = more;
-    }
-    at + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
 }
