@@ -3,8 +3,6 @@
 //! A message carries its type as text, so that types this table does not know pass unharmed; the table is for
 //! completion, classification and defaults.
 
-use core::cmp::Ordering;
-
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $text:literal),* $(,)? }) => {
         $(#[$meta])*
@@ -206,7 +204,7 @@ impl MessageType {
     }
 }
 
-/// The frames of the connection, and the requests; by length, then by text.
+/// The frames of the connection, and the requests; the shorter before the longer.
 static RESERVED: [&str; 41] = [
     "ack",
     "gap",
@@ -254,11 +252,9 @@ static RESERVED: [&str; 41] = [
 /// Whether this type is never a message from a client.
 #[must_use]
 pub fn is_reserved(message_type: &str) -> bool {
-    RESERVED.binary_search_by(|name| by_length(name, message_type)).is_ok()
-}
-
-fn by_length(one: &str, other: &str) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+    let first = RESERVED.partition_point(|name| name.len() < message_type.len());
+    let mut rest = RESERVED.iter().skip(first).take_while(|name| name.len() == message_type.len());
+    rest.any(|name| *name == message_type)
 }
 
 #[cfg(test)]
@@ -267,7 +263,7 @@ mod tests {
 
     #[test]
     fn reserved_types_are_in_order_and_found() {
-        assert!(RESERVED.is_sorted_by(|one, other| by_length(one, other).is_lt()));
+        assert!(RESERVED.is_sorted_by_key(|name| name.len()));
         assert!(RESERVED.iter().all(|name| is_reserved(name)));
         assert!(["", "text", "typing", "connecting", "connects"].iter().all(|name| !is_reserved(name)));
     }

@@ -112,8 +112,7 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
     Scanner::new(text).document(&mut |scanner, name| {
         let Some(stream) = StreamName::parse(name) else {
             let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
-            scanner.note(fault.into());
-            return scanner.skip();
+            return scanner.note(fault.into());
         };
         let stream = stream.into_owned();
         let mut cursor = StreamCursor { stream, epoch: Cow::Borrowed(""), seq: 0 };
@@ -126,7 +125,7 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
             Some(())
         })?;
         if cursors.iter().any(|other: &StreamCursor<'_>| other.stream == cursor.stream) {
-            scanner.note(super::Fault::Twice { field: "cursors" });
+            scanner.note(super::Fault::Twice { field: "cursors" })?;
         }
         cursors.push(cursor);
         Some(())

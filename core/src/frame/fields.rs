@@ -132,7 +132,7 @@ impl<'a> Fields<'a> {
     /// Reads an object; the error carries the `message_id` if it could be read. In place: the table of fields is
     /// large.
     pub(crate) fn read(&mut self, text: &'a str) -> Read<()> {
-        Scanner::new(text)
+        Scanner::patient(text)
             .document(&mut |scanner, name| self.member(scanner, name))
             .map_err(|fault| self.fault(fault))
     }
@@ -141,8 +141,7 @@ impl<'a> Fields<'a> {
         let Some((index, field)) = known(name) else { return scanner.skip() };
         if core::mem::replace(self.seen.get_mut(index)?, true) {
             scanner.skip()?;
-            scanner.note(Fault::Twice { field });
-            return Some(());
+            return scanner.note(Fault::Twice { field });
         }
         if let Some(text) = self.texts.get_mut(index) {
             *text = scanner.text(field)?;

@@ -15,10 +15,12 @@ pub(super) struct Scanner<'a> {
     depth: usize,
     /// What is wrong. It lies here and not in the results, which are thereby as small as they can be.
     fault: Option<Fault>,
+    /// Whether what is wrong with a field does not end the reading.
+    patient: bool,
 }
 
-/// `None`: the text cannot be read on, and the scanner knows why. What is wrong with one field is only noted: reading
-/// goes on, so that whatever stands further on, above all the frame's id, is found too.
+/// `None`: the text is not read on, and the scanner knows why. A patient scanner only notes what is wrong with one
+/// field: reading goes on, so that whatever stands further on, above all the frame's id, is found too.
 pub(super) type Scan<T> = Option<T>;
 
 /// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
@@ -27,7 +29,11 @@ pub(super) type Member<'m, 'a> = &'m mut dyn FnMut(&mut Scanner<'a>, &str) -> Op
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0, fault: None }
+        Self { text, at: 0, depth: 0, fault: None, patient: false }
+    }
+
+    pub(super) fn patient(text: &'a str) -> Self {
+        Self { patient: true, ..Self::new(text) }
     }
 
     /// Reads the whole text as one object; `null` members are left out.
@@ -145,7 +151,7 @@ impl<'a> Scanner<'a> {
             };
         }
         if value >= POSITION_END {
-            self.note(Fault::Field(FieldError { field, reason: RULE }));
+            self.note(Fault::Field(FieldError { field, reason: RULE }))?;
         }
         Some(value)
     }
@@ -310,14 +316,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// What is wrong with a field; the first counts.
-    pub(super) fn note(&mut self, fault: Fault) {
+    pub(super) fn note(&mut self, fault: Fault) -> Scan<()> {
         self.fault.get_or_insert(fault);
+        self.patient.then_some(())
     }
 
     /// The value is not of the type wanted: no JSON at all, or JSON of another type.
     fn wrong(&mut self, field: &'static str, reason: &'static str) -> Scan<()> {
         self.skip()?;
-        self.note(Fault::Field(FieldError { field, reason }));
-        Some(())
+        self.note(Fault::Field(FieldError { field, reason }))
     }
 }
