@@ -26,7 +26,7 @@ enum Command {
         /// Which part; without one, all of them.
         part: Option<test::Part>,
     },
-    /// Builds the core with the smallest driver as WebAssembly and prints its size; fails above the budget.
+    /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
     Sizes,
     /// Runs the simulation over many seeds and prints what it found.
     Simulate {

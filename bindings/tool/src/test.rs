@@ -19,7 +19,7 @@ pub(crate) enum Part {
     Rust,
     /// The documentation builds without a warning.
     Doc,
-    /// The core as WebAssembly: it builds and keeps its budget.
+    /// The core as WebAssembly: it builds and has not grown.
     Wasm,
     /// Real processes: kills and cuts under load, with the history checked.
     E2e,
@@ -37,7 +37,7 @@ impl Part {
             Self::Clippy => "lints",
             Self::Rust => "unit, integration, documentation and simulation tests",
             Self::Doc => "documentation builds without a warning",
-            Self::Wasm => "the core as WebAssembly, within its budget",
+            Self::Wasm => "the core as WebAssembly, which has not grown",
             Self::E2e => "real processes under kills and cuts",
             Self::Browser => "the page in a real browser",
         }
