@@ -50,14 +50,10 @@ impl<'a> StreamName<'a> {
     /// The same name with its own bytes.
     #[must_use]
     pub fn into_owned(self) -> StreamName<'static> {
-        self.keep(|id| Cow::Owned(id.into_owned()))
-    }
-
-    pub(crate) fn keep<'b>(self, keep: impl Fn(Cow<'a, str>) -> Cow<'b, str>) -> StreamName<'b> {
         match self {
             Self::Inbox => StreamName::Inbox,
             Self::Broadcast => StreamName::Broadcast,
-            Self::Group(id) => StreamName::Group(keep(id)),
+            Self::Group(id) => StreamName::Group(Cow::Owned(id.into_owned())),
         }
     }
 

@@ -2,12 +2,11 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::token::number_after;
 use super::{Action, Client, Closed, Link, Phase, Timer};
 use crate::codes::{AfterClose, CloseCode, retry_hint};
-use crate::frame::{encode_ping, write_connect, write_cursor};
+use crate::frame::{Frame, encode_ping, write_connect, write_cursor};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -24,7 +23,7 @@ impl Client {
         match self.phase {
             Phase::Closed(_) => {
                 self.backoff.reset();
-                self.malformed.clear();
+                self.malformed = [None; 2];
                 self.token.accepted();
                 self.begin(now);
             }
@@ -55,7 +54,7 @@ impl Client {
         self.timers.set(Timer::Open, now + limits::CONNECT_MS);
         self.phase = Phase::Greeting;
         let text = self.greeting(now);
-        self.transmit(now, text);
+        self.transmit(now, Frame::Text(text));
         // The hub's silence before `connected` has its own clock.
         self.timers.stop(Timer::Heartbeat);
     }
@@ -107,9 +106,9 @@ impl Client {
             AfterClose::Stay => false,
             AfterClose::FreshToken => self.token_refused(code == CloseCode::Unauthorized),
             AfterClose::ReconnectFewTimes => {
-                self.malformed.retain(|at| at + MINUTE_MS > now);
-                self.malformed.push(now);
-                self.malformed.len() < 3
+                let [before, last] = self.malformed;
+                self.malformed = [last, Some(now)];
+                before.is_none_or(|at| at + MINUTE_MS <= now)
             }
         };
         if goes_on {
@@ -218,23 +217,17 @@ impl Client {
 
     /// Reads the notice of a hub that drains.
     pub(super) fn plan_leaving(&mut self, now: Timestamp, data: &str) {
-        if let Some(after) = number_after(data, b"\"reconnect_after_ms\"") {
-            let jitter = number_after(data, b"\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
+        if let Some(after) = number_after(data.as_bytes(), b"\"reconnect_after_ms\"") {
+            let jitter = number_after(data.as_bytes(), b"\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
             let delay = after.min(HINT_MS) + self.random.up_to(jitter);
             self.timers.set(Timer::Drain, now + delay);
         }
     }
 
-    pub(super) fn transmit(&mut self, now: Timestamp, text: String) {
+    pub(super) fn transmit(&mut self, now: Timestamp, frame: Frame) {
         self.session.last_out = now;
         self.watch_silence();
-        self.actions.push(Action::Send { link: self.link, text });
-    }
-
-    pub(super) fn transmit_binary(&mut self, now: Timestamp, bytes: Vec<u8>) {
-        self.session.last_out = now;
-        self.watch_silence();
-        self.actions.push(Action::SendBinary { link: self.link, bytes });
+        self.actions.push(Action::Send { link: self.link, frame });
     }
 
     /// Any inbound frame is life.
@@ -259,6 +252,6 @@ impl Client {
         self.timers.stop(Timer::Heartbeat);
         let mut text = String::new();
         encode_ping(&mut text);
-        self.transmit(now, text);
+        self.transmit(now, Frame::Text(text));
     }
 }

@@ -1,18 +1,20 @@
 //! What waits to be polled. A `VecDeque` is a ring, and its growing and wrapping a good deal of code in WebAssembly;
 //! outputs are drained after every mutation, so that two lists do: one filled, one emptied from its end.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+
+use super::list::List;
 
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    filled: Vec<T>,
+    filled: List<T>,
     /// Backwards.
-    emptied: Vec<T>,
+    emptied: List<T>,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { filled: Vec::new(), emptied: Vec::new() }
+        Self { filled: List::default(), emptied: List::default() }
     }
 }
 
@@ -21,10 +23,11 @@ impl<T> Queue<T> {
         self.filled.push(item);
     }
 
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(super) fn pop(&mut self) -> Option<Box<T>> {
         if self.emptied.is_empty() {
-            core::mem::swap(&mut self.filled, &mut self.emptied);
-            self.emptied.reverse();
+            while let Some(item) = self.filled.pop() {
+                self.emptied.put(item);
+            }
         }
         self.emptied.pop()
     }
@@ -36,6 +39,6 @@ impl<T> Queue<T> {
 
     /// Puts an item before those that were added since [`Queue::end`] was asked; nothing was taken since.
     pub(super) fn insert(&mut self, at: usize, item: T) {
-        self.filled.insert(at.min(self.filled.len()), item);
+        self.filled.insert(at, item);
     }
 }

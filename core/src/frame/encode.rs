@@ -78,11 +78,11 @@ pub(crate) fn write_connect<S: AsRef<str>>(
     groups: Option<&[S]>,
     out: &mut String,
 ) {
-    const NAMES: [&str; 9] =
+    static NAMES: [&str; 9] =
         ["token", "device_id", "client", "start", "user_id", "user_type", "app_id", "namespace", "group_id"];
     let mut writer = ObjectWriter::new(out);
     writer.text("message_type", "connect").count("protocol", protocol);
-    for (name, text) in NAMES.into_iter().zip(texts) {
+    for (name, text) in NAMES.iter().zip(&texts) {
         writer.text(name, text);
     }
     writer.number("sent_ms", sent_ms).raw("cursors", cursors);

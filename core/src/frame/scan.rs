@@ -1,10 +1,11 @@
 //! The JSON scanner under the decoder: one pass, borrowing, no recursion. It checks syntax and depth; what fields mean
 //! is decided above it.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::Fault;
+use super::string::unescape;
+use crate::codes::with_digit;
 use crate::limits::{DEPTH, POSITION_END};
 use crate::message::{FieldError, Text};
 
@@ -26,6 +27,28 @@ pub(super) type Scan<T> = Option<T>;
 /// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
 /// what is usually in it, and there is one of it.
 pub(super) type Member<'m, 'a> = &'m mut dyn FnMut(&mut Scanner<'a>, &str) -> Option<()>;
+
+/// What a known field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+    Object,
+}
+
+impl Kind {
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::Text => "must be a text",
+            Self::Number => "must be a whole number from 0 below 2^53",
+            Self::Flag => "must be true or false",
+            Self::List => "must be a list",
+            Self::Object => "must be an object",
+        }
+    }
+}
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
@@ -70,6 +93,7 @@ impl<'a> Scanner<'a> {
         loop {
             self.space();
             let key = self.string()?;
+            let key = unescape(key);
             self.space();
             self.expect(b':')?;
             self.space();
@@ -95,7 +119,7 @@ impl<'a> Scanner<'a> {
         item: &mut dyn FnMut(&mut Self) -> Scan<()>,
     ) -> Scan<()> {
         if self.peek() != b'[' {
-            return self.wrong(field, "must be a list");
+            return self.wrong(field, Kind::List);
         }
         self.open(b'[')?;
         if self.accept(b']') {
@@ -115,67 +139,60 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a list of texts.
-    pub(super) fn list(&mut self, field: &'static str) -> Scan<Vec<Text<'a>>> {
-        let mut items = Vec::new();
-        self.array(field, &mut |scanner| {
-            items.push(scanner.text(field)?);
-            Some(())
-        })?;
-        Some(items)
+    /// Reads a value that must be of one kind; an empty text if it is not. A string comes as [`unescape`] wants it,
+    /// everything else as it stands.
+    pub(super) fn value(&mut self, kind: Kind, field: &'static str) -> Scan<&'a str> {
+        let start = self.at;
+        match (kind, self.peek()) {
+            (Kind::Text, b'"') => return self.string(),
+            (Kind::Number, b'-' | b'0'..=b'9') => {
+                self.number()?;
+                if whole(self.between(start)).is_none() {
+                    self.note_wrong(field, kind)?;
+                }
+            }
+            (Kind::Flag, b't' | b'f') | (Kind::Object, b'{') => self.skip()?,
+            (Kind::List, b'[') => {
+                self.array(field, &mut |scanner| scanner.value(Kind::Text, field).map(drop))?;
+            }
+            _ => {
+                self.wrong(field, kind)?;
+                return Some("");
+            }
+        }
+        Some(self.between(start))
+    }
+
+    /// The value is not of the kind wanted: no JSON at all, or JSON of another kind.
+    fn wrong(&mut self, field: &'static str, kind: Kind) -> Scan<()> {
+        self.skip()?;
+        self.note_wrong(field, kind)
+    }
+
+    fn note_wrong(&mut self, field: &'static str, kind: Kind) -> Scan<()> {
+        self.note(Fault::Field(FieldError { field, reason: kind.rule() }))
     }
 
     /// Reads a string.
     pub(super) fn text(&mut self, field: &'static str) -> Scan<Text<'a>> {
-        if self.peek() == b'"' {
-            return self.string();
-        }
-        self.wrong(field, "must be a text")?;
-        Some(Cow::Borrowed(""))
+        self.value(Kind::Text, field).map(unescape)
+    }
+
+    /// Reads a list of strings.
+    pub(super) fn list(&mut self, field: &'static str) -> Scan<Vec<Text<'a>>> {
+        let mut items = Vec::new();
+        each_text(self.value(Kind::List, field)?, &mut |item| items.push(item));
+        Some(items)
     }
 
     /// Reads a whole number below 2^53.
     pub(super) fn integer(&mut self, field: &'static str) -> Scan<u64> {
-        const RULE: &str = "must be a whole number from 0 below 2^53";
-        let start = self.at;
-        if !matches!(self.peek(), b'-' | b'0'..=b'9') {
-            self.wrong(field, RULE)?;
-            return Some(0);
-        }
-        self.number()?;
-        let mut value = 0_u64;
-        for byte in self.between(start).bytes() {
-            value = match byte {
-                b'0'..=b'9' if value < POSITION_END => value * 10 + u64::from(byte - b'0'),
-                _ => POSITION_END,
-            };
-        }
-        if value >= POSITION_END {
-            self.note(Fault::Field(FieldError { field, reason: RULE }))?;
-        }
-        Some(value)
+        self.value(Kind::Number, field).map(|digits| whole(digits).unwrap_or(0))
     }
 
     /// Reads `true` or `false`.
     pub(super) fn boolean(&mut self, field: &'static str) -> Scan<bool> {
-        let letter = self.peek();
-        match letter {
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            _ => self.wrong(field, "must be true or false")?,
-        }
-        Some(letter == b't')
-    }
-
-    /// Reads an object and returns its text.
-    pub(super) fn raw_object(&mut self, field: &'static str) -> Scan<&'a str> {
-        if self.peek() != b'{' {
-            self.wrong(field, "must be an object")?;
-            return Some("");
-        }
-        let start = self.at;
-        self.skip()?;
-        Some(self.between(start))
+        self.value(Kind::Flag, field).map(|word| word == "true")
     }
 
     /// Passes over one value of any kind. Iterative: depth is a number, not a stack.
@@ -320,10 +337,20 @@ impl<'a> Scanner<'a> {
         self.fault.get_or_insert(fault);
         self.patient.then_some(())
     }
+}
 
-    /// The value is not of the type wanted: no JSON at all, or JSON of another type.
-    fn wrong(&mut self, field: &'static str, reason: &'static str) -> Scan<()> {
-        self.skip()?;
-        self.note(Fault::Field(FieldError { field, reason }))
+/// The number of digits that were read as one; `None` from 2^53 on.
+pub(super) fn whole(digits: &str) -> Option<u64> {
+    digits.bytes().try_fold(0, with_digit).filter(|number| *number < POSITION_END)
+}
+
+/// Goes through a list of strings that was read as one.
+pub(super) fn each_text<'a>(list: &'a str, item: &mut dyn FnMut(Text<'a>)) {
+    if !list.is_empty() {
+        // It was read before: nothing can be wrong with it.
+        let _ = Scanner::new(list).array("", &mut |scanner| {
+            item(unescape(scanner.string()?));
+            Some(())
+        });
     }
 }
