@@ -14,6 +14,8 @@ mod settings;
 
 pub use admission::identity::{Capabilities, Identity};
 pub use admission::token;
+#[doc(hidden)]
+pub use hub::clock::simulate_wall;
 pub use hub::failure::{Failure, FailureKind};
 pub use hub::hooks::{HookFuture, Sender, Verdict};
 pub use hub::waiters::Stage;

@@ -6,4 +6,6 @@ pub mod chaos;
 pub mod history;
 pub mod network;
 pub mod simulation;
+pub mod system;
+mod traffic;
 pub mod vectors;

@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// The frame `connect`.
-    fn greeting(&self, now: Timestamp) -> String {
+    fn greeting(&mut self, now: Timestamp) -> String {
         let (config, identity) = (&self.config, &self.config.identity);
         let mut group_id = String::new();
         for group in &identity.groups {
@@ -81,8 +81,10 @@ impl Client {
             &group_id,
         ];
         let (mut cursors, mut text) = (String::new(), String::new());
-        for inbox in self.inboxes.iter().filter(|inbox| config.reads(&inbox.name)) {
-            write_cursor(&inbox.name, &inbox.epoch, inbox.handed, &mut cursors);
+        for inbox in self.inboxes.iter_mut().filter(|inbox| config.reads(&inbox.name)) {
+            let name = inbox.name.clone();
+            let (epoch, seq) = inbox.name_place();
+            write_cursor(&name, epoch, seq, &mut cursors);
         }
         write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);
         text

@@ -27,6 +27,12 @@ pub(super) struct Inbox {
     pub(super) generation: Generation,
     /// The cursor.
     pub(super) handed: u64,
+    /// The cursor as the connection that is being made names it: the application may go on meanwhile. `None`: it names
+    /// the place in the numbering before.
+    named: Option<u64>,
+    /// The cursor in the numbering before, until the application has acknowledged the present one: a process that ends
+    /// first must be told again that something may be lost.
+    before: Option<(String, u64)>,
     /// Events were made up to here.
     given: u64,
     /// Skips beyond the cursor: passed as soon as the application is there.
@@ -79,6 +85,8 @@ impl Inbox {
             epoch,
             generation,
             handed: cursor,
+            named: Some(cursor),
+            before: None,
             given: cursor,
             skips: Vec::new(),
             coverage: None,
@@ -98,7 +106,27 @@ impl Inbox {
     }
 
     pub(super) fn saved(&self) -> SavedCursor {
-        SavedCursor { stream: self.name.clone(), epoch: self.epoch.clone(), seq: self.handed }
+        let (epoch, seq) = self.place();
+        SavedCursor { stream: self.name.clone(), epoch: epoch.to_owned(), seq }
+    }
+
+    /// Where a new connection goes on, or another process.
+    fn place(&self) -> (&str, u64) {
+        match &self.before {
+            Some((epoch, seq)) => (epoch, *seq),
+            None => (&self.epoch, self.handed),
+        }
+    }
+
+    /// The place, for the frame `connect`.
+    pub(super) fn name_place(&mut self) -> (&str, u64) {
+        self.named = self.before.is_none().then_some(self.handed);
+        self.place()
+    }
+
+    /// The application acknowledged something of the present numbering; true when it had not before.
+    pub(super) fn confirm(&mut self) -> bool {
+        self.before.take().is_some()
     }
 
     /// The hub reads it to us from `from` on.
@@ -106,7 +134,9 @@ impl Inbox {
         self.coverage = Some(Coverage::new(from));
         self.head = head;
         let before = from.saturating_sub(1);
-        let adoption = if self.epoch != epoch || before < self.handed {
+        let adoption = if self.epoch != epoch || self.named.is_some_and(|named| before < named) {
+            let place = (core::mem::take(&mut self.epoch), self.handed);
+            self.before.get_or_insert(place);
             epoch.clone_into(&mut self.epoch);
             self.generation = generation;
             self.handed = before;
@@ -127,7 +157,8 @@ impl Inbox {
         self.acknowledged = before;
         self.taken = 0;
         self.urgent = NONE;
-        self.told = false;
+        // The application was told of this numbering already.
+        self.told = self.named.is_none() && adoption != Adoption::Renewed;
         adoption
     }
 
@@ -213,7 +244,10 @@ impl Inbox {
 
     /// What can be acknowledged: handed over, and covered on this connection.
     fn target(&self) -> u64 {
-        self.coverage.map_or(0, |coverage| coverage.cursor().min(self.handed))
+        match &self.coverage {
+            Some(coverage) if self.before.is_none() => coverage.cursor().min(self.handed),
+            _ => 0,
+        }
     }
 
     /// The position to acknowledge now, if it is news to the hub.
@@ -233,7 +267,7 @@ impl Inbox {
 
     /// The cursor, if the storage does not have it.
     pub(super) fn unstored(&mut self) -> Option<u64> {
-        if self.stored == Some(self.handed) {
+        if self.before.is_some() || self.stored == Some(self.handed) {
             return None;
         }
         self.stored = Some(self.handed);
@@ -296,6 +330,10 @@ impl Inboxes {
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {
+        self.all.iter_mut().map(|inbox| &mut **inbox)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Inbox> {

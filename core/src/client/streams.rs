@@ -24,11 +24,12 @@ impl Client {
         seq: u64,
     ) {
         let Ok(index) = self.inboxes.find(stream) else { return };
-        if self
-            .inboxes
-            .index(index)
-            .is_some_and(|inbox| inbox.generation == generation && inbox.hand_over(seq))
-        {
+        let moved =
+            self.inboxes.index(index).filter(|inbox| inbox.generation == generation).is_some_and(|inbox| {
+                let confirmed = inbox.confirm();
+                inbox.hand_over(seq) || confirmed
+            });
+        if moved {
             self.moved(now, index);
         }
     }
@@ -117,9 +118,11 @@ impl Client {
             }
             Adoption::Renewed => {
                 inbox.told = true;
+                if self.config.auto_acknowledge {
+                    inbox.confirm();
+                }
                 self.event(Event::StreamOpened { stream: stream.clone(), generation, from, head });
-                // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it. The
-                // new cursor is stored with the first acknowledgement, so that the old one stands until then.
+                // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it.
                 let reason = "epoch".to_owned();
                 self.tell_gap(stream, generation, (from, before), reason);
                 self.timers.start(Timer::Acknowledge, now + self.session.ack_ms);

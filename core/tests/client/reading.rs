@@ -3,7 +3,7 @@
 use wsc_core::StreamName;
 use wsc_core::client::{Config, Event, Gap, State};
 
-use crate::desk::{Desk, entry, inbox, manual};
+use crate::desk::{Desk, connected, entry, inbox, manual};
 
 fn ack(seq: u64) -> String {
     format!(r#"{{"message_type":"ack","stream":"inbox","seq_no":{seq}}}"#)
@@ -128,7 +128,7 @@ fn what_the_application_holds_comes_again_but_is_not_given_out_again() {
     desk.clear();
     desk.pass(500);
     assert!(desk.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
-    desk.text(&crate::desk::connected(&inbox("e1", 2, 4)));
+    desk.text(&connected(&inbox("e1", 2, 4)));
     // Acknowledged while the hub has not sent it again yet: waits until it did.
     desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 3));
     desk.pass(200);
@@ -152,7 +152,7 @@ fn a_new_epoch_is_told_once_and_old_acknowledgements_do_nothing() {
     desk.clear();
     desk.pass(500);
     desk.open();
-    desk.text(&crate::desk::connected(&inbox("e2", 5, 6)));
+    desk.text(&connected(&inbox("e2", 5, 6)));
     desk.text(r#"{"message_type":"gap","stream":"inbox","from":5,"to":4,"reason":"epoch"}"#);
     let gaps: Vec<_> = desk.events.iter().filter(|event| matches!(event, Event::Gap(_))).collect();
     assert!(matches!(gaps[..], [Event::Gap(Gap { from: 5, to: 4, reason, .. })] if reason == "epoch"));
@@ -173,7 +173,7 @@ fn a_stream_that_can_no_longer_be_read_is_told_and_forgotten() {
     desk.close(None, "");
     desk.pass(500);
     assert!(desk.open().contains(r#""group:a":{"epoch":"e1","seq":4}"#));
-    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    desk.text(&connected(&inbox("e1", 1, 0)));
     assert!(
         desk.events
             .iter()
@@ -188,7 +188,7 @@ fn a_stream_that_can_no_longer_be_read_is_told_and_forgotten() {
 fn caught_up_is_told_when_all_streams_reached_their_heads() {
     let mut desk = Desk::new(Config::default());
     desk.open();
-    desk.text(&crate::desk::connected(&format!(
+    desk.text(&connected(&format!(
         r#"{},"broadcast":{{"epoch":"e1","from":1,"head":1}}"#,
         inbox("e1", 1, 2)
     )));
@@ -262,4 +262,53 @@ fn nobody_forges_a_frame_of_the_hub() {
     }
     assert_eq!(desk.events.iter().filter(|event| matches!(event, Event::Volatile(_))).count(), 7);
     assert_eq!((desk.client.state(), desk.client.message_id(send)), (State::Connected, Some("m1")));
+}
+
+#[test]
+fn what_is_acknowledged_while_a_connection_is_made_does_not_come_twice() {
+    let mut desk = Desk::live(manual());
+    desk.text(&entry("inbox", 1));
+    desk.text(&entry("inbox", 2));
+    let generation = generation(&mut desk);
+    desk.close(None, "");
+    desk.pass(60_000);
+    assert!(desk.open().contains(r#""seq":0"#));
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 1));
+    desk.text(&connected(&inbox("e1", 1, 2)));
+    desk.text(&entry("inbox", 1));
+    desk.text(&entry("inbox", 2));
+    assert!(!desk.events.iter().any(|event| matches!(event, Event::Message { .. } | Event::Gap(_))));
+    desk.pass(200);
+    assert_eq!(desk.sent(), [ack(1)]);
+}
+
+#[test]
+fn a_new_epoch_is_told_again_to_a_process_that_follows_one_which_did_not_acknowledge_it() {
+    let mut desk = Desk::live(manual());
+    desk.text(&entry("inbox", 1));
+    let old = generation(&mut desk);
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
+    let renew = |desk: &mut Desk| {
+        desk.close(4014, "");
+        desk.pass(60_000);
+        assert!(desk.open().contains(r#""cursors":{"inbox":{"epoch":"e1","seq":1}}"#));
+        desk.text(&connected(&inbox("e2", 2, 3)));
+        desk.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":1,"reason":"epoch"}"#);
+        desk.text(r#"{"message_type":"skip","stream":"inbox","from":2,"to":3}"#);
+    };
+    renew(&mut desk);
+    let gap = desk.events.iter().find_map(|event| match event {
+        Event::Gap(gap) => Some(gap.clone()),
+        _ => None,
+    });
+    let gap = gap.expect("told");
+    assert_eq!(desk.client.snapshot().cursors[0].epoch, "e1");
+    // The same process is not told twice.
+    renew(&mut desk);
+    assert!(!desk.events.iter().any(|event| matches!(event, Event::Gap(_))));
+    desk.handle(|client, now| client.acknowledge(now, &gap.stream, gap.generation, gap.to));
+    let cursor = desk.client.snapshot().cursors.remove(0);
+    assert_eq!((cursor.epoch.as_str(), cursor.seq), ("e2", 3));
+    desk.pass(200);
+    assert_eq!(desk.sent(), [ack(3)]);
 }

@@ -1,7 +1,10 @@
-//! The hub's clocks: one for liveness, which never jumps, and the wall clock for what is written down.
+//! The hub's clocks: one for liveness, which never jumps, and the wall clock for what is written down. A simulation
+//! stops both: the first with tokio's, the second with [`simulate_wall`].
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::cell::Cell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
 use wsc_core::Timestamp;
 
 use crate::log::store::Milliseconds;
@@ -23,7 +26,7 @@ impl Clock {
     /// Reads the clock.
     pub(crate) fn tick(&mut self) -> Timestamp {
         let instant = Instant::now();
-        let step = u64::try_from(instant.duration_since(self.last).as_millis()).unwrap_or(u64::MAX);
+        let step = milliseconds(instant.duration_since(self.last));
         if step > LONGEST_STEP_MS {
             self.last = instant;
             self.now += LONGEST_STEP_MS;
@@ -36,11 +39,28 @@ impl Clock {
     }
 }
 
+thread_local! {
+    /// What a simulated wall clock showed, and when.
+    static SIMULATED: Cell<Option<(Milliseconds, Instant)>> = const { Cell::new(None) };
+}
+
 /// Milliseconds since the Unix epoch.
 pub(crate) fn wall() -> Milliseconds {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
+    let since = match SIMULATED.get() {
+        Some((shown, at)) => return shown.saturating_add(milliseconds(at.elapsed())),
+        None => SystemTime::now().duration_since(UNIX_EPOCH),
+    };
+    since.map_or(0, milliseconds)
+}
+
+/// Sets this thread's wall clock, which goes on from there with tokio's clock. For simulations.
+#[doc(hidden)]
+pub fn simulate_wall(shown: Milliseconds) {
+    SIMULATED.set(Some((shown, Instant::now())));
+}
+
+fn milliseconds(time: Duration) -> Milliseconds {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

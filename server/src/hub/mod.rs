@@ -38,6 +38,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 use self::node::Node;
+use self::run::Ending;
 
 /// A running hub. Clones are handles to the same one.
 #[derive(Clone)]
@@ -48,7 +49,10 @@ pub struct Hub {
 struct Shared {
     node: Arc<Node>,
     draining: watch::Sender<bool>,
-    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+    /// Ends when the log has.
+    log: Ending,
+    /// Ends when all shards have.
+    shards: Ending,
 }
 
 impl Hub {

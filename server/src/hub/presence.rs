@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use wsc_core::frame::{HubFrame, ObjectWriter, PresenceOf};
 use wsc_core::kind::UserStatus;
 

@@ -1,13 +1,15 @@
 //! Starting a hub, and ending it without losing anything under way.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use wsc_core::frame::{HubFrame, ObjectWriter};
 use wsc_core::{CloseCode, Message};
 
@@ -121,6 +123,41 @@ impl Builder {
 
     /// Starts the hub's threads.
     pub fn start(self) -> Result<Hub, StartError> {
+        let (hub, running) = self.build();
+        let node = hub.node();
+        for id in 0..node.shards.len() {
+            let (node, running) = (Arc::clone(node), running.shards.clone());
+            spawn(format!("wsc-shard-{id}"), running, move || Shard::run(id, node))?;
+        }
+        let writer = Arc::clone(node);
+        spawn("wsc-log".to_owned(), running.log, move || run_log(&writer))?;
+        Ok(hub)
+    }
+
+    /// Starts the hub as tasks of the present [`tokio::task::LocalSet`] instead of threads, so that tokio's clock
+    /// decides alone what happens when. For simulations: it is slower, and a panic in the log is not caught.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn start_local(self) -> Hub {
+        let (hub, running) = self.build();
+        let node = hub.node();
+        for id in 0..node.shards.len() {
+            let (node, running) = (Arc::clone(node), running.shards.clone());
+            tokio::task::spawn_local(async move {
+                Shard::live(id, node).await;
+                drop(running);
+            });
+        }
+        let writer = Arc::clone(node);
+        tokio::task::spawn_local(async move {
+            write_log(&writer).await;
+            drop(running.log);
+        });
+        hub
+    }
+
+    /// A hub of which nothing runs yet.
+    fn build(self) -> (Hub, Running) {
         let settings = self.settings;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.shards == 0 { cores } else { settings.shards };
@@ -141,49 +178,70 @@ impl Builder {
             draining: false.into(),
             settings,
         });
-        let mut threads = Vec::with_capacity(count + 1);
-        for id in 0..count {
-            let node = Arc::clone(&node);
-            threads.push(spawn(format!("wsc-shard-{id}"), move || Shard::run(id, node))?);
-        }
-        let writer = Arc::clone(&node);
-        threads.push(spawn("wsc-log".to_owned(), move || run_log(&writer))?);
-        let shared = Shared { node, draining: watch::Sender::new(false), threads: threads.into() };
-        Ok(Hub { shared: Arc::new(shared) })
+        let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
+        let shared = Shared { node, draining: watch::Sender::new(false), log, shards };
+        (Hub { shared: Arc::new(shared) }, Running { shards: shards_running, log: log_running })
+    }
+}
+
+/// Held by what runs; gone when it has ended, however it ended.
+type Runs = mpsc::Sender<Infallible>;
+
+/// The two parts of a hub that run.
+struct Running {
+    shards: Runs,
+    log: Runs,
+}
+
+/// The end of something that runs.
+pub(super) struct Ending(tokio::sync::Mutex<mpsc::Receiver<Infallible>>);
+
+impl Ending {
+    fn new() -> (Runs, Self) {
+        let (running, ended) = mpsc::channel(1);
+        (running, Self(tokio::sync::Mutex::new(ended)))
+    }
+
+    async fn wait(&self) {
+        let _ = self.0.lock().await.recv().await;
     }
 }
 
 fn spawn(
     name: String,
+    running: Runs,
     run: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-) -> std::io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name(name).spawn(move || {
+) -> std::io::Result<()> {
+    let run = move || {
         if let Err(error) = run() {
             tracing::error!(%error, "a thread of the hub could not run");
         }
-    })
+        drop(running);
+    };
+    thread::Builder::new().name(name).spawn(run).map(drop)
 }
 
 fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = runtime.block_on(
-        AssertUnwindSafe(async {
-            let maintainer = tokio::spawn(maintain(Arc::clone(node)));
-            let broker = LocalBroker::new(Arc::clone(&node.shards));
-            node.log.run(node, &broker).await;
-            maintainer.abort();
-            if let Err(error) = node.log.store.close().await {
-                tracing::error!(%error, "the store could not be closed");
-            }
-        })
-        .catch_unwind(),
-    );
-    if run.is_err() {
+    if runtime.block_on(AssertUnwindSafe(write_log(node)).catch_unwind()).is_err() {
         tracing::error!("the log ended by a panic; the hub accepts nothing more");
         node.log.abandon();
         node.shards.send_all(|| Letter::Call(Box::new(|shard| shard.close_unanswered())));
     }
     Ok(())
+}
+
+/// Writes until the log is closed, then closes the store.
+async fn write_log(node: &Arc<Node>) {
+    // Ends with this future, whatever ends it.
+    let mut maintainer = JoinSet::new();
+    maintainer.spawn(maintain(Arc::clone(node)));
+    let broker = LocalBroker::new(Arc::clone(&node.shards));
+    node.log.run(node, &broker).await;
+    maintainer.abort_all();
+    if let Err(error) = node.log.store.close().await {
+        tracing::error!(%error, "the store could not be closed");
+    }
 }
 
 async fn maintain(node: Arc<Node>) {
@@ -214,7 +272,7 @@ impl Hub {
         let time = node.settings.drain;
         let spread = time / SPREAD;
         let notice = notice(spread);
-        let (done, mut closed) = tokio::sync::mpsc::channel::<()>(1);
+        let (done, mut closed) = mpsc::channel::<()>(1);
         for shard in 0..node.shards.len() {
             let (notice, done) = (notice.clone(), done.clone());
             let call = Letter::Call(Box::new(move |shard| {
@@ -246,20 +304,11 @@ impl Hub {
             node.shards.send(shard, call);
             let _ = tokio::time::timeout(Duration::from_secs(2), wait).await;
         }
+        // The log ends by itself when all is written; the shards end then.
         node.log.close();
-        let threads =
-            std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let shards = Arc::clone(&node.shards);
-        let join = tokio::task::spawn_blocking(move || {
-            let mut threads = threads;
-            // The log's thread, the last, ends by itself when all is written; the shards end then.
-            if let Some(log) = threads.pop() {
-                let _ = log.join();
-            }
-            shards.close();
-            threads.into_iter().for_each(|thread| drop(thread.join()));
-        });
-        let _ = join.await;
+        self.shared.log.wait().await;
+        node.shards.close();
+        self.shared.shards.wait().await;
     }
 }
 

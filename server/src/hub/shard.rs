@@ -131,6 +131,12 @@ impl Shard {
     /// Runs a shard until its mailbox is closed. Call on the shard's own thread.
     pub(crate) fn run(id: usize, node: Arc<Node>) -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        LocalSet::new().block_on(&runtime, Self::live(id, node));
+        Ok(())
+    }
+
+    /// Lives until its mailbox is closed, in the present [`LocalSet`].
+    pub(crate) async fn live(id: usize, node: Arc<Node>) {
         let shard = Rc::new(Self {
             id,
             node,
@@ -139,13 +145,9 @@ impl Shard {
             dirty: RefCell::default(),
             turn: RefCell::default(),
         });
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, async {
-            let seconds = tokio::task::spawn_local(seconds(Rc::clone(&shard)));
-            std::future::poll_fn(|context| shard.poll_turn(context)).await;
-            seconds.abort();
-        });
-        Ok(())
+        let seconds = tokio::task::spawn_local(seconds(Rc::clone(&shard)));
+        std::future::poll_fn(|context| shard.poll_turn(context)).await;
+        seconds.abort();
     }
 
     /// One turn: letters, then the writes and bytes that they and the connections' tasks left. Woken by a letter or by

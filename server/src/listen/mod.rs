@@ -15,6 +15,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use crate::hub::Hub;
@@ -42,19 +43,25 @@ pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
             }
         };
         let _ = socket.set_nodelay(true);
-        let hub = hub.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| answer(hub.clone(), request, remote));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIME)
-                .max_buf_size(16 * 1024)
-                .serve_connection(TokioIo::new(socket), service)
-                .with_upgrades();
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an HTTP connection ended early");
-            }
-        });
+        tokio::spawn(serve_connection(socket, remote, hub.clone()));
+    }
+}
+
+/// Serves one accepted connection, for those who accept by themselves: over TLS, or from a place of their own. Returns
+/// when the connection has become a WebSocket, which is the hub's from then on, or has ended.
+pub async fn serve_connection<S>(socket: S, remote: SocketAddr, hub: Hub)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(hub.clone(), request, remote));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an HTTP connection ended early");
     }
 }
 

@@ -1,63 +1,165 @@
-//! `cargo tool simulate`: many worlds of clients and a hub on virtual time, each from its seed.
+//! `cargo tool simulate`: many worlds on virtual time, each from its seed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use clap::Parser;
-use wsc_tests::simulation::{Summary, simulate};
+use clap::{Parser, ValueEnum};
+use wsc_tests::{simulation, system};
 
-/// Simulates clients and a hub over a bad network, one world for each seed, and checks what must always hold.
+/// Simulates clients and a hub over bad networks, one world for each seed, and checks what must always hold.
 #[derive(Parser)]
 #[command(name = "cargo tool simulate", version)]
 struct Arguments {
-    /// How many worlds.
+    /// How many worlds of each kind.
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
     /// The first seed; a world is the same every time.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Which kind; unless told, both.
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// Ends after so many seconds, however many worlds are done.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Ends at the first violation.
+    #[arg(long)]
+    first: bool,
+    /// Writes the history of the first system's world to a file, one JSON object a line, and does nothing else.
+    #[arg(long)]
+    history: Option<PathBuf>,
 }
 
-/// Worlds between two lines of progress.
-const CHUNK: u64 = 1000;
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The two machines of the core, and a hub of a few lines that is easy to be sure of.
+    Core,
+    /// The production hub with its listener, shards and log, on a disk that fails.
+    System,
+}
+
+/// What a world came to.
+enum Done {
+    Core(simulation::Summary),
+    System(Box<system::Summary>),
+}
 
 fn main() -> ExitCode {
-    let Arguments { seeds, from } = Arguments::parse();
-    let (began, end) = (Instant::now(), from.saturating_add(seeds));
-    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    let mut total = Summary::default();
-    let mut at = from;
-    while at < end {
-        let chunk = CHUNK.min(end - at);
-        let share = chunk.div_ceil(threads);
-        thread::scope(|scope| {
-            let begins = (0..threads).map(|index| at + index * share).filter(|begin| *begin < at + chunk);
-            let running: Vec<_> = begins
-                .map(|begin| scope.spawn(move || simulate(begin, share.min(at + chunk - begin))))
-                .collect();
-            for summary in running.into_iter().filter_map(|thread| thread.join().ok()) {
-                total.seeds += summary.seeds;
-                total.sends += summary.sends;
-                total.received += summary.received;
-                total.gaps += summary.gaps;
-                total.failures.extend(summary.failures);
+    let arguments = Arguments::parse();
+    if let Some(path) = &arguments.history {
+        return match std::fs::write(path, system::history(arguments.from)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {} cannot be written: {error}", path.display());
+                ExitCode::FAILURE
             }
-        });
-        at += chunk;
-        eprintln!("{} of {seeds} worlds, {} violations", at - from, total.failures.len());
+        };
     }
-    for (seed, fault) in &total.failures {
-        println!("seed {seed}: {fault}\n  again: cargo tool simulate --seeds 1 --from {seed}");
+    let mut clean = true;
+    for kind in [Kind::Core, Kind::System] {
+        if arguments.kind.is_none_or(|only| only == kind) {
+            clean &= run(&arguments, kind);
+        }
     }
-    let Summary { seeds: done, sends, received, gaps, failures } = &total;
-    println!(
-        "{done} worlds from seed {from}: {sends} messages sent, {received} received, {gaps} gaps told, {} violations, {} s",
-        failures.len(),
-        began.elapsed().as_secs()
-    );
-    // A thread that panicked has not counted its worlds.
-    if failures.is_empty() && *done == seeds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(arguments: &Arguments, kind: Kind) -> bool {
+    let Arguments { seeds, from, .. } = *arguments;
+    let began = Instant::now();
+    let over = || arguments.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
+    let (next, end) = (AtomicU64::new(from), from.saturating_add(seeds));
+    let (sender, done) = mpsc::channel();
+    let mut core = simulation::Summary::default();
+    let mut system = system::Summary::default();
+    let (name, again) = match kind {
+        Kind::Core => ("core", "cargo tool simulate --kind core --seeds 1 --from"),
+        Kind::System => ("system", "cargo tool simulate --kind system --seeds 1 --from"),
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let (next, over, sender) = (&next, &over, sender.clone());
+            scope.spawn(move || {
+                while !over() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let world = match kind {
+                        Kind::Core => Done::Core(simulation::simulate(seed, 1)),
+                        Kind::System => Done::System(Box::new(system::simulate(seed))),
+                    };
+                    if sender.send(world).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut told = Instant::now();
+        for world in done {
+            let violations = match world {
+                Done::Core(world) => {
+                    core.seeds += world.seeds;
+                    core.sends += world.sends;
+                    core.received += world.received;
+                    core.gaps += world.gaps;
+                    core.failures.extend(world.failures.iter().cloned());
+                    world.failures
+                }
+                Done::System(world) => {
+                    let violations = world.violations.clone();
+                    system.add(*world);
+                    violations
+                }
+            };
+            for (seed, what) in &violations {
+                println!("seed {seed}: {what}\n  again: {again} {seed}");
+            }
+            if arguments.first && !violations.is_empty() {
+                next.store(end, Ordering::Relaxed);
+            }
+            if told.elapsed() > Duration::from_secs(10) {
+                told = Instant::now();
+                let (worlds, violations) =
+                    (core.seeds + system.worlds, core.failures.len() + system.violations.len());
+                eprintln!("{name}: {worlds} of {seeds} worlds, {violations} violations");
+            }
+        }
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    let violations = match kind {
+        Kind::Core => {
+            println!(
+                "core: {} worlds from seed {from}: {} messages sent, {} received, {} gaps told",
+                core.seeds, core.sends, core.received, core.gaps
+            );
+            core.failures.len()
+        }
+        Kind::System => {
+            let hours = system.milliseconds as f64 / 3_600_000.0;
+            println!(
+                "system: {} worlds from seed {from}: {} messages sent, {} accepted, {} entries handed over, {} gaps \
+                 told, {} connections, {hours:.1} simulated hours\n  {}",
+                system.worlds,
+                system.sent,
+                system.accepted,
+                system.handed,
+                system.gaps,
+                system.connections,
+                system.faults
+            );
+            system.violations.len()
+        }
+    };
+    println!("{name}: {violations} violations, {seconds:.1} s");
+    let done = core.seeds + system.worlds;
+    // A thread that panicked has not counted its world.
+    violations == 0 && done > 0 && (done == seeds || arguments.seconds.is_some())
 }

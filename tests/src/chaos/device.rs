@@ -13,11 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use wsc_client::{Client, Delivery, Event, Message, Notice, ReceiptError, State, StreamName};
 use wsc_core::backoff::Random;
-use wsc_core::client::Outcome as Settled;
 
-use super::plan::{CHURN, Crowd, Part};
-use super::traffic;
+use super::plan::Crowd;
 use crate::history::{Entry, Fact, Outcome, Writer, digest};
+use crate::traffic::{self, CHURN, Part};
 
 /// Unsettled sends above which a device waits.
 const BACKLOG: usize = 1500;
@@ -137,7 +136,7 @@ impl Actor {
             let device = self.part.device.clone();
             match notice {
                 Notice::Event(Event::Settled { message_id, outcome, .. }) => {
-                    if let Some(outcome) = outcome_of(outcome) {
+                    if let Some(outcome) = Outcome::of(outcome) {
                         self.write(Fact::Settled { device, message_id, outcome })?;
                     }
                 }
@@ -313,17 +312,5 @@ impl Actor {
     pub(super) fn folders(folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder.join("history"))?;
         std::fs::create_dir_all(folder.join("outbox"))
-    }
-}
-
-fn outcome_of(outcome: Settled) -> Option<Outcome> {
-    match outcome {
-        Settled::Accepted { stream, seq, .. } => Some(Outcome::Accepted { stream: stream?.to_string(), seq }),
-        Settled::Refused { code, reason, .. } => {
-            Some(Outcome::Refused(format!("{reason} ({})", code.number())))
-        }
-        Settled::Unknown => Some(Outcome::Unknown),
-        Settled::Expired => Some(Outcome::Expired),
-        Settled::Cancelled | Settled::Dropped | Settled::Sent => None,
     }
 }

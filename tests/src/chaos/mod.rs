@@ -9,21 +9,12 @@ mod hub;
 mod plan;
 mod proxy;
 mod run;
-mod tap;
-mod traffic;
 
 pub use crowd::run_crowd;
 pub use hub::serve_hub;
 pub use run::{Options, run};
 
 use std::io::{BufRead as _, Write as _};
-
-use wsc_core::backoff::Random;
-
-/// One of some.
-fn any<T: Copy>(of: &[T], random: &mut Random) -> T {
-    of[usize::try_from(random.up_to(of.len() as u64 - 1)).unwrap_or(0)]
-}
 
 /// Says a line to whoever started this process.
 fn say(line: &str) -> std::io::Result<()> {

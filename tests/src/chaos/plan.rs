@@ -1,40 +1,11 @@
-//! Who takes part: two tenants with the same names, users with two devices each, processes that hold the devices.
-//! Never runs anything.
+//! Which processes there are and which devices each holds. Never runs anything.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::history::Device;
-
-/// The tenants. They use the same app, users, devices, groups and message ids.
-const TENANTS: [&str; 2] = ["one", "two"];
-/// Users who send much, in each tenant.
-const SENDERS: [&str; 4] = ["s1", "s2", "s3", "s4"];
-/// Users who mostly receive, in each tenant.
-const RECEIVERS: [&str; 4] = ["r1", "r2", "r3", "r4"];
-/// The group of everybody.
-pub(super) const TEAM: &str = "team";
-/// The group of some.
-pub(super) const PAIR: &str = "pair";
-/// The group that some join and leave.
-pub(super) const CHURN: &str = "churn";
-
-/// One device and what it does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Part {
-    pub(super) device: Device,
-    /// Messages a minute.
-    pub(super) rate: u64,
-    /// Groups it is in from the start.
-    pub(super) groups: Vec<String>,
-    /// Whether it joins and leaves [`CHURN`].
-    pub(super) churns: bool,
-    /// Whether entries are acknowledged after they were written down.
-    pub(super) manual: bool,
-    /// Streams whose history it asks for at the end.
-    pub(super) audits: Vec<String>,
-}
+use crate::traffic::{CHURN, PAIR, Part, SENDERS, TEAM, TENANTS};
 
 /// One process and its devices.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,21 +16,6 @@ pub(super) struct Crowd {
     /// Counts its processes, one after the other.
     pub(super) life: u32,
     pub(super) parts: Vec<Part>,
-}
-
-impl Part {
-    /// The users of its tenant.
-    pub(super) fn users() -> Vec<&'static str> {
-        SENDERS.into_iter().chain(RECEIVERS).collect()
-    }
-
-    /// Streams it reads.
-    pub(super) fn streams(&self) -> Vec<String> {
-        let groups = self.groups.iter().map(|group| format!("group:{group}"));
-        let churn =
-            Some(format!("group:{CHURN}")).filter(|_| !self.groups.iter().any(|group| group == CHURN));
-        ["inbox", "broadcast"].map(str::to_owned).into_iter().chain(groups).chain(churn).collect()
-    }
 }
 
 /// The processes. The first is never killed; of the users in the others each has its two devices in two of them.

@@ -13,9 +13,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use wsc_core::backoff::Random;
 
-use super::any;
-use super::tap::Tap;
-use crate::history::Writer;
+use crate::history::{Tap, Writer};
+use crate::traffic::any;
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

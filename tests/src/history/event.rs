@@ -62,6 +62,23 @@ pub enum Outcome {
     Expired,
 }
 
+impl Outcome {
+    /// What the client says of a send; `None` for one that nobody will answer for.
+    #[must_use]
+    pub fn of(outcome: wsc_core::client::Outcome) -> Option<Self> {
+        use wsc_core::client::Outcome as Told;
+        match outcome {
+            Told::Accepted { stream, seq, .. } => Some(Self::Accepted { stream: stream?.to_string(), seq }),
+            Told::Refused { code, reason, .. } => {
+                Some(Self::Refused(format!("{reason} ({})", code.number())))
+            }
+            Told::Unknown => Some(Self::Unknown),
+            Told::Expired => Some(Self::Expired),
+            Told::Cancelled | Told::Dropped | Told::Sent => None,
+        }
+    }
+}
+
 /// A message as the application sent it. `digest` is of all that must not be altered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
@@ -138,6 +155,11 @@ pub enum Fact {
     },
     /// It is about to be killed without warning.
     Killed {
+        /// The device.
+        device: Device,
+    },
+    /// It lost all it had stored: cursors, and sends that were not settled.
+    Wiped {
         /// The device.
         device: Device,
     },
@@ -247,6 +269,10 @@ pub enum Fact {
     HubStarted,
     /// A hub is about to be killed without warning.
     HubKilled,
+    /// It was killed, and what its store had not flushed is lost: a new epoch begins.
+    HubLost,
+    /// Its store can write nothing more until a hub starts again; readers are served on.
+    HubFull,
     /// A hub was asked to end in order.
     HubDrained,
     /// A hub is about to be paused.
@@ -336,6 +362,7 @@ impl Fact {
             Self::Started { device, .. }
             | Self::Stopped { device }
             | Self::Killed { device }
+            | Self::Wiped { device }
             | Self::Connected { device }
             | Self::Closed { device, .. }
             | Self::Missed { device, .. }

@@ -3,8 +3,10 @@
 
 mod check;
 mod event;
+mod tap;
 mod writer;
 
 pub use check::{Report, Rule, Violation, check};
 pub use event::{Cover, Device, Entry, Event, Fact, Outcome, Sending, Target, digest};
+pub(crate) use tap::Tap;
 pub use writer::{Writer, read, read_all};

@@ -1,27 +1,36 @@
-//! Writing histories down and reading them again: one JSON object a line. Never judges one.
+//! Writing histories down and reading them again: one JSON object a line, or in memory. Never judges one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::event::{Event, Fact};
 
-/// A file of facts. Each is with the operating system when [`Writer::write`] returns, so that it outlives a killed
-/// process, and later ones of a file have later times.
+/// Where facts are written down, later ones with later times. Each is with the operating system when [`Writer::write`]
+/// returns, so that it outlives a killed process.
 #[derive(Debug)]
 pub struct Writer {
     inner: Mutex<Inner>,
+    now: fn() -> u64,
 }
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
+    sink: Sink,
     last: u64,
-    buffer: Vec<u8>,
-    /// Bytes gathered before they are written; 0: none.
-    gather: usize,
+}
+
+#[derive(Debug)]
+enum Sink {
+    File {
+        file: File,
+        buffer: Vec<u8>,
+        /// Bytes gathered before they are written; 0: none.
+        gather: usize,
+    },
+    Memory(Vec<Event>),
 }
 
 /// The time, in microseconds since 1970.
@@ -42,37 +51,70 @@ impl Writer {
                 file.write_all(b"\n")?;
             }
         }
-        let inner = Inner { file, last: 0, buffer: Vec::new(), gather: 0 };
-        Ok(Self { inner: Mutex::new(inner) })
+        Ok(Self::new(Sink::File { file, buffer: Vec::new(), gather: 0 }, now))
+    }
+
+    /// Keeps the facts in memory, by a clock of microseconds.
+    #[must_use]
+    pub fn in_memory(now: fn() -> u64) -> Self {
+        Self::new(Sink::Memory(Vec::new()), now)
+    }
+
+    fn new(sink: Sink, now: fn() -> u64) -> Self {
+        Self { inner: Mutex::new(Inner { sink, last: 0 }), now }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes many facts at once; for processes that nobody kills.
     #[must_use]
-    pub fn gathering(mut self) -> Self {
-        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).gather = 64 * 1024;
+    pub fn gathering(self) -> Self {
+        if let Sink::File { gather, .. } = &mut self.lock().sink {
+            *gather = 64 * 1024;
+        }
         self
     }
 
     /// Writes a fact down.
     pub fn write(&self, fact: Fact) -> io::Result<()> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let inner = &mut *inner;
-        inner.last = now().max(inner.last + 1);
-        serde_json::to_writer(&mut inner.buffer, &Event { at: inner.last, fact })?;
-        inner.buffer.push(b'\n');
-        if inner.buffer.len() >= inner.gather { inner.flush() } else { Ok(()) }
+        let mut inner = self.lock();
+        inner.last = (self.now)().max(inner.last + 1);
+        let event = Event { at: inner.last, fact };
+        match &mut inner.sink {
+            Sink::Memory(events) => events.push(event),
+            Sink::File { buffer, gather, .. } => {
+                serde_json::to_writer(&mut *buffer, &event)?;
+                buffer.push(b'\n');
+                if buffer.len() >= *gather {
+                    inner.sink.flush()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes what was gathered.
     pub fn flush(&self) -> io::Result<()> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.lock().sink.flush()
+    }
+
+    /// Takes what was kept in memory.
+    #[must_use]
+    pub fn take(&self) -> Vec<Event> {
+        match &mut self.lock().sink {
+            Sink::Memory(events) => std::mem::take(events),
+            Sink::File { .. } => Vec::new(),
+        }
     }
 }
 
-impl Inner {
+impl Sink {
     fn flush(&mut self) -> io::Result<()> {
-        let written = self.file.write_all(&self.buffer);
-        self.buffer.clear();
+        let Self::File { file, buffer, .. } = self else { return Ok(()) };
+        let written = file.write_all(buffer);
+        buffer.clear();
         written
     }
 }

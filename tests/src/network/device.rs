@@ -116,8 +116,8 @@ impl Device {
     }
 
     /// Sends a message.
-    pub fn send(&mut self, now: Timestamp, target: &str, message: Message<'static>) {
-        if let Ok((send, message_id)) = self.client.send_named(now, &message) {
+    pub fn send(&mut self, now: Timestamp, target: &str, message: &Message<'_>) {
+        if let Ok((send, message_id)) = self.client.send_named(now, message) {
             self.sends.push((send, target.to_owned(), message_id));
         }
     }

@@ -32,6 +32,8 @@ struct Reading {
     next: u64,
     /// Where skipped positions began that were not told yet.
     skipped: Option<u64>,
+    /// The newest position when it was opened: skips up to there are told at once.
+    head: u64,
 }
 
 #[derive(Debug)]
@@ -186,7 +188,7 @@ impl Hub {
             if resumption.broken {
                 gaps.push(Range { stream: stream.clone(), from, to: from - 1 });
             }
-            connection.readings.push(Reading { stream, key, track, next: from, skipped: None });
+            connection.readings.push(Reading { stream, key, track, next: from, skipped: None, head });
         }
         let connected = Connected {
             protocol: 1,
@@ -206,9 +208,7 @@ impl Hub {
         for range in gaps {
             self.send(id, &HubFrame::Gap { range, reason: "epoch".into() });
         }
-        let lazy = std::mem::replace(&mut self.lazy, false);
         self.feed(now, id);
-        self.lazy = lazy;
     }
 
     fn message(&mut self, now: Timestamp, id: ConnectionId, message: &Message<'_>) {
@@ -350,7 +350,7 @@ impl Hub {
                 }
                 reading.next += 1;
             }
-            if !lazy {
+            if !lazy || reading.skipped.is_some_and(|from| from <= reading.head) {
                 pass_skip(&mut connection.peer, reading, &mut frames);
             }
         }

@@ -14,8 +14,11 @@ pub(super) fn check(index: &Index<'_>, places: &Places<'_>, faults: &mut Faults<
         .filter(|met| met.how == How::Handed)
         .map(|met| (&met.entry.device, met.key()))
         .collect();
-    let stored: HashSet<Key<'_>> =
-        index.met.iter().filter(|met| met.how != How::Heard).map(super::index::Met::key).collect();
+    let met = |how: fn(How) -> bool| {
+        let met = index.met.iter().filter(move |met| how(met.how));
+        met.map(super::index::Met::key).collect::<HashSet<_>>()
+    };
+    let (stored, kept) = (met(|how| how != How::Heard), met(|how| how == How::Kept));
     for (key, sent) in &index.messages {
         if sent.sending.volatile || !is_due(index, sent, stored.contains(key)) {
             continue;
@@ -24,7 +27,8 @@ pub(super) fn check(index: &Index<'_>, places: &Places<'_>, faults: &mut Faults<
             if !lives.quiet || handed.contains(&(*device, *key)) || !is_meant(index, sent, device) {
                 continue;
             }
-            if is_excused(index, places, sent, device) {
+            let lost = !kept.contains(key) && is_lost(index, sent, device);
+            if lost || is_excused(index, places, sent, device) {
                 continue;
             }
             let from = &sent.sending.device;
@@ -38,7 +42,8 @@ pub(super) fn check(index: &Index<'_>, places: &Places<'_>, faults: &mut Faults<
 /// and nothing was said against it.
 fn is_due(index: &Index<'_>, sent: &Sent<'_>, stored: bool) -> bool {
     let quiet = index.devices.get(&sent.sending.device).is_some_and(|lives| lives.quiet);
-    let untold = sent.outcomes.is_empty() && sent.taken && quiet && !sent.sending.expires;
+    let forgotten = index.wiped_after(&sent.sending.device, sent.at);
+    let untold = sent.outcomes.is_empty() && sent.taken && quiet && !sent.sending.expires && !forgotten;
     sent.accepted().is_some() || stored || untold
 }
 
@@ -82,6 +87,12 @@ pub(super) fn forbidden(index: &Index<'_>, sent: &Sent<'_>, device: &Device) -> 
     }
 }
 
+/// Whether the store lost it, and the device need not be told: it knows nothing of the numbering of before.
+fn is_lost(index: &Index<'_>, sent: &Sent<'_>, device: &Device) -> bool {
+    let settled = sent.accepted().map_or(sent.at, |(at, ..)| at);
+    index.loss_after(settled).is_some_and(|loss| !index.knows_before(device, loss))
+}
+
 fn is_excused(index: &Index<'_>, places: &Places<'_>, sent: &Sent<'_>, device: &Device) -> bool {
     let (stream, log) = match &sent.sending.target {
         Target::User(_) | Target::Device(..) => {
@@ -100,8 +111,11 @@ fn is_excused(index: &Index<'_>, places: &Places<'_>, sent: &Sent<'_>, device: &
     }
     match position(index, places, sent, log, &stream) {
         Some(seq) => missed.iter().any(|missed| (missed.from..=missed.to).contains(&seq)),
-        // Nobody saw where it was: its life ended before.
-        None => sent.sending.expires,
+        // Nobody saw where it was: its life ended before, or it was trimmed before anybody came.
+        None => {
+            let trimmed = |missed: &super::index::Missed| missed.from <= missed.to && missed.at > sent.at;
+            sent.sending.expires || missed.iter().any(trimmed)
+        }
     }
 }
 

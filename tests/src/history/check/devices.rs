@@ -62,7 +62,8 @@ fn rising<'h>(index: &Index<'h>, met: &Met<'h>, place: &mut Place<'h>, faults: &
     if let Some((life, at)) = place.handed.insert(seq, (met.life, met.at)) {
         // The life it was handed over in was killed so soon after that the cursor may not have been stored.
         let killed = index.devices.get(&entry.device).and_then(|lives| lives.killed.get(&life));
-        if killed.is_some_and(|killed| at + REPEATS >= *killed) {
+        let forgotten = index.wiped_after(&entry.device, at);
+        if forgotten || killed.is_some_and(|killed| at + REPEATS >= *killed) {
             faults.report.repeated += 1;
         } else {
             let what = format!("{} got {} at {seq} again after a restart", entry.device, entry.stream);

@@ -114,7 +114,16 @@ pub(super) struct Lives {
     /// The lives that were killed, and when.
     pub(super) killed: BTreeMap<u32, u64>,
     pub(super) quiet: bool,
+    /// When it lost all it had stored.
+    pub(super) wiped: Vec<u64>,
+    /// When each life began.
+    pub(super) begun: BTreeMap<u32, u64>,
+    /// When each life was connected first.
+    pub(super) connected: BTreeMap<u32, u64>,
 }
+
+/// A device that is suspended reads so much later what it was told before. In microseconds.
+const SUSPENDED: u64 = 70_000_000;
 
 /// A history, sorted in.
 #[derive(Debug)]
@@ -129,6 +138,8 @@ pub(super) struct Index<'h> {
     pub(super) memberships: Memberships<'h>,
     /// Ranges that were looked at in full, by the device that looked.
     pub(super) looked: HashMap<Log<'h>, BTreeMap<&'h Device, (u64, u64)>>,
+    /// When a store lost what was not flushed.
+    pub(super) losses: Vec<u64>,
 }
 
 impl<'h> Index<'h> {
@@ -142,6 +153,7 @@ impl<'h> Index<'h> {
             seen: HashMap::new(),
             memberships: Memberships::default(),
             looked: HashMap::new(),
+            losses: Vec::new(),
         };
         for event in events {
             index.sort_in(event, faults);
@@ -154,6 +166,26 @@ impl<'h> Index<'h> {
         index
     }
 
+    /// The last loss that may have cost what was known to be stored at a time.
+    pub(super) fn loss_after(&self, at: u64) -> Option<u64> {
+        self.losses.last().copied().filter(|loss| at < loss + SUSPENDED)
+    }
+
+    /// Whether a device lost all it had stored after some time.
+    pub(super) fn wiped_after(&self, device: &Device, at: u64) -> bool {
+        let last = self.devices.get(device).and_then(|lives| lives.wiped.last());
+        last.is_some_and(|wiped| *wiped > at)
+    }
+
+    /// Whether a device was there before and after some time, so that it knows the numbering of before.
+    pub(super) fn knows_before(&self, device: &Device, at: u64) -> bool {
+        let Some(lives) = self.devices.get(device).filter(|_| !self.wiped_after(device, at)) else {
+            return false;
+        };
+        let Some((life, _)) = lives.begun.range(..).rfind(|(_, begun)| **begun < at) else { return false };
+        lives.connected.get(life).is_some_and(|connected| *connected < at)
+    }
+
     fn life(&self, device: &Device) -> u32 {
         self.devices.get(device).map_or(0, |lives| lives.life)
     }
@@ -161,13 +193,26 @@ impl<'h> Index<'h> {
     fn sort_in(&mut self, event: &'h Event, faults: &mut Faults<'_>) {
         let at = event.at;
         match &event.fact {
-            Fact::Started { device, life } => self.devices.entry(device).or_default().life = *life,
+            Fact::Started { device, life } => {
+                let lives = self.devices.entry(device).or_default();
+                lives.life = *life;
+                lives.begun.insert(*life, at);
+            }
+            Fact::HubLost => {
+                self.losses.push(at);
+                // Whom the hub knows may be lost too.
+                self.seen.clear();
+                self.memberships.sort_in(&event.fact, at);
+            }
             Fact::Killed { device } => {
                 let lives = self.devices.entry(device).or_default();
                 lives.killed.insert(lives.life, at);
             }
+            Fact::Wiped { device } => self.devices.entry(device).or_default().wiped.push(at),
             Fact::Connected { device } => {
                 self.seen.entry((&device.tenant, &device.user)).or_insert(at);
+                let lives = self.devices.entry(device).or_default();
+                lives.connected.entry(lives.life).or_insert(at);
             }
             Fact::Closed { device, why } => {
                 faults.add(Rule::Open, Some(device), None, format!("{device} was closed for good: {why}"));

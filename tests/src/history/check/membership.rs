@@ -27,6 +27,10 @@ impl<'h> Memberships<'h> {
             Fact::Joined { device, group } => (device, group, Step::Joined),
             Fact::Leaving { device, group } => (device, group, Step::Leaving),
             Fact::Left { device, group } => (device, group, Step::Left),
+            // What was lost may be a membership.
+            Fact::HubLost => {
+                return self.steps.values_mut().for_each(|steps| steps.push((at, Step::Leaving)));
+            }
             _ => return,
         };
         self.steps.entry((&device.tenant, &device.user, group)).or_default().push((at, step));

@@ -8,14 +8,13 @@ use crate::history::event::{Device, Target};
 
 /// Where messages are: one position per stream.
 pub(super) struct Places<'h> {
+    /// Without streams that had more than one numbering: positions of different ones are not compared.
     by_message: HashMap<(Log<'h>, Key<'h>), u64>,
-    /// Streams that had more than one numbering: positions of different ones are not compared.
-    renumbered: HashSet<Log<'h>>,
 }
 
 impl<'h> Places<'h> {
     pub(super) fn position(&self, log: Log<'h>, key: Key<'h>) -> Option<u64> {
-        if self.renumbered.contains(&log) { None } else { self.by_message.get(&(log, key)).copied() }
+        self.by_message.get(&(log, key)).copied()
     }
 }
 
@@ -57,7 +56,9 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
     let named = |epochs: &HashSet<&str>| epochs.iter().filter(|epoch| !epoch.is_empty()).count();
     let renumbered: HashSet<_> =
         epochs.iter().filter(|(_, epochs)| named(epochs) > 1).map(|(log, _)| *log).collect();
-    let epoch_of = |log: &Log<'h>, epoch: &'h str| if renumbered.contains(log) { epoch } else { "" };
+    // After a loss any log may have another numbering, whether somebody met both or not.
+    let is_renumbered = |log: &Log<'h>| !index.losses.is_empty() || renumbered.contains(log);
+    let epoch_of = |log: &Log<'h>, epoch: &'h str| if is_renumbered(log) { epoch } else { "" };
 
     let mut find = Find { by_position: HashMap::new(), by_message: HashMap::new() };
     let mut kept: HashSet<(Log<'h>, Key<'h>)> = HashSet::new();
@@ -74,7 +75,7 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
         let Some((_, stream, seq)) = sent.accepted().filter(|_| !sent.sending.volatile) else { continue };
         let device = &sent.sending.device;
         let log = Log::of(device, stream);
-        if renumbered.contains(&log) {
+        if is_renumbered(&log) {
             continue;
         }
         find.add((log, "", seq), (*key, ""), device, faults);
@@ -98,10 +99,10 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
     let by_message = find
         .by_message
         .into_iter()
-        .filter(|((log, ..), _)| !renumbered.contains(log))
+        .filter(|((log, ..), _)| !is_renumbered(log))
         .map(|((log, _, key), seq)| ((log, key), seq))
         .collect();
-    Places { by_message, renumbered }
+    Places { by_message }
 }
 
 /// Whether somebody looked at all of the stream who must have seen the message.

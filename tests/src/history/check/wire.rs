@@ -35,12 +35,17 @@ struct Wire<'i, 'h> {
     epochs: HashMap<Log<'h>, &'h str>,
     /// Positions accepted so far, by stream.
     heads: HashMap<Log<'h>, Vec<(u64, u64)>>,
+    /// Where each device's connections began at most, by stream and numbering.
+    begun: HashMap<(&'h Device, &'h str, &'h str), u64>,
+    /// Whether the store of the hub can write nothing.
+    full: bool,
 }
 
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
     let mut heads: HashMap<Log<'h>, Vec<(u64, u64)>> = HashMap::new();
     for sent in index.messages.values().filter(|sent| !sent.sending.volatile) {
-        if let Some((at, stream, seq)) = sent.accepted() {
+        // What may have been lost since says nothing about a head.
+        if let Some((at, stream, seq)) = sent.accepted().filter(|(at, ..)| index.loss_after(*at).is_none()) {
             heads.entry(Log::of(&sent.sending.device, stream)).or_default().push((at, seq));
         }
     }
@@ -58,6 +63,8 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
         acknowledged: HashMap::new(),
         entries: HashMap::new(),
         epochs: HashMap::new(),
+        begun: HashMap::new(),
+        full: false,
         heads,
     };
     for event in index.events {
@@ -91,6 +98,8 @@ impl<'h> Wire<'_, 'h> {
                     line.streams.insert(stream, track);
                 }
             }
+            Fact::HubFull => self.full = true,
+            Fact::HubStarted => self.full = false,
             Fact::Shut { connection, stream } => {
                 let track =
                     self.lines.get_mut(connection).and_then(|line| line.streams.get_mut(stream.as_str()));
@@ -125,18 +134,30 @@ impl<'h> Wire<'_, 'h> {
             }
             let cursor = line.cursors.get(stream);
             let stored = self.acknowledged.get(&(device, stream.as_str())).copied().unwrap_or(0);
+            // A device that forgot its cursor is where the hub has it, which need not have been told on a wire.
+            let forgot = self.index.wiped_after(device, 0);
             let expected = match cursor {
                 Some((known, seq)) if known == epoch && seq <= head => Some(*seq + 1),
                 // Another numbering, or beyond the head: the hub says how it goes on.
                 Some(_) => None,
-                None if stream == "inbox" && stored == 0 => Some(1),
+                None if stream == "inbox" && stored == 0 && !forgot => Some(1),
                 None => None,
             };
             if let Some(expected) = expected.filter(|expected| expected != from) {
                 let what = format!("{device} is at {expected} of {stream}, the hub begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }
-            if cursor.is_none() && stored > 0 && stored < *from - 1 && stream == "inbox" {
+            // Where it once began is stored before it is told, and never falls.
+            let begun = self.begun.entry((device, stream, epoch)).or_default();
+            if cursor.is_none() && *from < *begun {
+                let what =
+                    format!("{device} began at {begun} of {stream}, without a cursor it begins at {from}");
+                faults.add(Rule::Start, Some(device), None, what);
+            }
+            if !self.full {
+                *begun = (*begun).max(*from);
+            }
+            if cursor.is_none() && !forgot && stored > 0 && stored < *from - 1 && stream == "inbox" {
                 let what = format!("{device} acknowledged {stored} of {stream}, the hub begins at {from}");
                 faults.add(Rule::Start, Some(device), None, what);
             }

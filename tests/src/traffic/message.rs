@@ -1,14 +1,13 @@
 //! Random messages of every kind, each with all that must not be altered in its digest. Never sends one.
 
-use wsc_client::Message;
+use wsc_core::Message;
 use wsc_core::backoff::Random;
 
-use super::any;
-use super::plan::{CHURN, Part};
+use super::{CHURN, Part, any};
 use crate::history::{Sending, Target, digest};
 
 /// What a device says next.
-pub(super) fn message(
+pub(crate) fn message(
     part: &Part,
     life: u32,
     number: u64,

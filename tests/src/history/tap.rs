@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::history::{Cover, Device, Fact, Writer};
+use super::event::{Cover, Device, Fact};
+use super::writer::Writer;
 
 /// One direction's bytes on their way to whole messages.
 #[derive(Default)]
@@ -129,7 +130,7 @@ struct Frame {
 }
 
 /// A connection read along on.
-pub(super) struct Tap {
+pub(crate) struct Tap {
     connection: u64,
     user: String,
     up: Frames,
@@ -138,12 +139,12 @@ pub(super) struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(connection: u64, writer: Arc<Writer>) -> Self {
+    pub(crate) fn new(connection: u64, writer: Arc<Writer>) -> Self {
         Self { connection, user: String::new(), up: Frames::default(), down: Frames::default(), writer }
     }
 
     /// The client said this.
-    pub(super) fn up(&mut self, bytes: &[u8]) {
+    pub(crate) fn up(&mut self, bytes: &[u8]) {
         let (connection, user, writer) = (self.connection, &mut self.user, &self.writer);
         self.up.feed(bytes, |json| {
             let Ok(frame) = serde_json::from_slice::<Frame>(json) else { return };
@@ -163,7 +164,7 @@ impl Tap {
     }
 
     /// The hub said this.
-    pub(super) fn down(&mut self, bytes: &[u8]) {
+    pub(crate) fn down(&mut self, bytes: &[u8]) {
         let (connection, user, writer) = (self.connection, &self.user, &self.writer);
         self.down.feed(bytes, |json| {
             let Ok(frame) = serde_json::from_slice::<Frame>(json) else { return };

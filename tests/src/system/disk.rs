@@ -1,0 +1,236 @@
+//! The hub's disk: the production memory store behind the time a flush takes, and what is left of it after a crash.
+//! Readers see a batch when it is flushed, never before.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
+use wsc_core::backoff::Random;
+use wsc_server::log::memory::State;
+use wsc_server::log::store::{
+    Conversation, Device, Found, Members, Membership, Opened, Page, Retention, Store, StoreError,
+    StoreFuture, Write, Written,
+};
+use wsc_server::{GroupKey, MemoryStore, StreamKey, UserKey};
+
+/// What a crash leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Everything that was answered for.
+    Flushed,
+    /// What was there at some moment before, in a new epoch.
+    Lossy,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// What is on the disk, read by the hub that runs or ran last.
+    memory: Arc<MemoryStore>,
+    durability: Durability,
+    /// What a lossy crash goes back to.
+    snapshot: State,
+    /// The batch that is being flushed.
+    under_way: Vec<Write>,
+    random: Random,
+    /// Milliseconds a flush takes at most.
+    flush: u64,
+    full: bool,
+    epochs: u64,
+}
+
+impl Inner {
+    /// What is there now.
+    fn state(&self) -> State {
+        self.memory.state().unwrap_or_else(|| self.snapshot.clone())
+    }
+}
+
+/// A disk, which outlives the hubs on it.
+#[derive(Clone, Debug)]
+pub(super) struct Disk(Arc<Mutex<Inner>>);
+
+impl Disk {
+    pub(super) fn new(retention: Retention, durability: Durability, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let snapshot = State::new(retention);
+        let flush = random.up_to(30);
+        Self(Arc::new(Mutex::new(Inner {
+            memory: Arc::new(MemoryStore::with_state(snapshot.clone())),
+            durability,
+            snapshot,
+            under_way: Vec::new(),
+            random,
+            flush,
+            full: false,
+            epochs: 0,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A store on this disk for a hub that starts.
+    pub(super) fn open(&self) -> DiskStore {
+        let mut inner = self.lock();
+        inner.full = false;
+        inner.memory = Arc::new(MemoryStore::with_state(inner.state()));
+        DiskStore { memory: Arc::clone(&inner.memory), disk: self.clone() }
+    }
+
+    /// The hub was killed.
+    pub(super) fn crash(&self) {
+        let mut inner = self.lock();
+        let batch = std::mem::take(&mut inner.under_way);
+        let state = match inner.durability {
+            Durability::Flushed => {
+                // Of the batch being flushed anything up to all of it is there: nobody was told of it yet.
+                let mut state = inner.state();
+                let kept = usize::try_from(inner.random.up_to(batch.len() as u64)).unwrap_or(0);
+                for write in &batch[..kept] {
+                    state.apply(write);
+                }
+                state
+            }
+            Durability::Lossy => {
+                inner.epochs += 1;
+                let mut state = inner.snapshot.clone();
+                state.begin_epoch(&format!("generation-{}", inner.epochs));
+                inner.snapshot = state.clone();
+                state
+            }
+        };
+        inner.memory = Arc::new(MemoryStore::with_state(state));
+    }
+
+    /// No more can be written until a hub is started again.
+    pub(super) fn fill(&self) {
+        self.lock().full = true;
+    }
+
+    /// A flush takes this long at most from now on.
+    pub(super) fn slow(&self, flush: u64) {
+        self.lock().flush = flush;
+    }
+
+    /// A lossy crash goes back to what is there now.
+    pub(super) fn settle(&self) {
+        let mut inner = self.lock();
+        inner.snapshot = inner.state();
+    }
+}
+
+/// A hub's store on a [`Disk`].
+pub(super) struct DiskStore {
+    memory: Arc<MemoryStore>,
+    disk: Disk,
+}
+
+impl DiskStore {
+    /// A read takes a moment.
+    fn after<'a, T: Send + 'a>(&self, read: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        let delay = self.disk.lock().random.up_to(3);
+        Box::pin(async move {
+            if delay > 0 {
+                sleep(Duration::from_millis(delay)).await;
+            }
+            read.await
+        })
+    }
+}
+
+impl Store for DiskStore {
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        Box::pin(async move {
+            let wait = {
+                let mut inner = self.disk.lock();
+                let inner = &mut *inner;
+                if inner.full {
+                    return Err(StoreError::Full("the disk is full".into()));
+                }
+                match inner.durability {
+                    Durability::Flushed => {
+                        inner.under_way = batch.to_vec();
+                        inner.random.up_to(inner.flush)
+                    }
+                    Durability::Lossy => 0,
+                }
+            };
+            sleep(Duration::from_millis(wait)).await;
+            self.disk.lock().under_way.clear();
+            self.memory.write(batch).await
+        })
+    }
+
+    // A page as of now, told a little later.
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.after(self.memory.read(stream, from, limit, max_bytes))
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.after(self.memory.read_back(stream, from, limit, max_bytes))
+    }
+
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
+        self.after(self.memory.headers(stream, from, limit))
+    }
+
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        self.after(self.memory.open(user, device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
+        self.after(self.memory.devices(user))
+    }
+
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
+        self.after(self.memory.marks(user))
+    }
+
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>> {
+        self.after(self.memory.find(sender, message_ids))
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members> {
+        self.after(self.memory.members(group, after, limit))
+    }
+
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
+        self.after(self.memory.membership(group, user))
+    }
+
+    fn maintain(&self, now: u64) -> StoreFuture<'_, bool> {
+        self.memory.maintain(now)
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        self.memory.epoch()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        // In order: nothing can be lost any more.
+        self.disk.settle();
+        self.memory.close()
+    }
+}

@@ -1,0 +1,135 @@
+//! Whole systems on virtual time: the production hub (listener, admission, connections, shards, log) and many devices
+//! with the client machine, a wire between each, a disk under each; all of which fail, as a seed decides. The history
+//! goes to the checker that judges real processes too. No socket, no thread, no clock of the machine: a failing seed
+//! fails again.
+
+mod clock;
+mod device;
+mod disk;
+mod hub;
+mod link;
+mod net;
+mod socket;
+mod world;
+
+use std::fmt;
+
+use crate::history::{Report, check};
+
+/// What happened to worlds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Hubs killed.
+    pub kills: u64,
+    /// Of these, with what was not flushed lost.
+    pub lossy: u64,
+    /// Hubs drained.
+    pub drains: u64,
+    /// Hubs paused.
+    pub pauses: u64,
+    /// Wires cut or silenced.
+    pub wires: u64,
+    /// Device processes killed or stopped.
+    pub devices: u64,
+    /// Of these, with all that they had stored lost.
+    pub wiped: u64,
+    /// Device processes suspended, or slow to read.
+    pub slow: u64,
+    /// Disks full or slow.
+    pub disks: u64,
+    /// Clocks of hubs set.
+    pub clocks: u64,
+}
+
+impl Faults {
+    fn add(&mut self, other: &Self) {
+        self.kills += other.kills;
+        self.lossy += other.lossy;
+        self.drains += other.drains;
+        self.pauses += other.pauses;
+        self.wires += other.wires;
+        self.devices += other.devices;
+        self.wiped += other.wiped;
+        self.slow += other.slow;
+        self.disks += other.disks;
+        self.clocks += other.clocks;
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks } = self;
+        write!(
+            f,
+            "{kills} hubs killed ({lossy} lost what was not flushed), {drains} drained, {pauses} paused; \
+             {wires} wires cut or silent; {devices} devices killed or restarted ({wiped} lost their storage), {slow} suspended or slow; \
+             {disks} disks full or slow; {clocks} clocks set"
+        )
+    }
+}
+
+/// What worlds came to.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Worlds simulated.
+    pub worlds: u64,
+    /// Messages taken from applications.
+    pub sent: u64,
+    /// Of these, accepted.
+    pub accepted: u64,
+    /// Entries handed to applications.
+    pub handed: u64,
+    /// Gaps told.
+    pub gaps: u64,
+    /// Connections.
+    pub connections: u64,
+    /// What failed.
+    pub faults: Faults,
+    /// Virtual milliseconds.
+    pub milliseconds: u64,
+    /// What went against the rules: seed and what.
+    pub violations: Vec<(u64, String)>,
+}
+
+impl Summary {
+    /// Adds another one.
+    pub fn add(&mut self, other: Self) {
+        self.worlds += other.worlds;
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.handed += other.handed;
+        self.gaps += other.gaps;
+        self.connections += other.connections;
+        self.faults.add(&other.faults);
+        self.milliseconds += other.milliseconds;
+        self.violations.extend(other.violations);
+    }
+}
+
+/// Simulates the world of a seed, and judges it.
+#[must_use]
+pub fn simulate(seed: u64) -> Summary {
+    let lived = world::live(seed);
+    let report: Report = check(&lived.events);
+    let violations = report.violations.iter().map(ToString::to_string);
+    let unfinished = report.unfinished.iter().map(|device| format!("{device} was never quiet"));
+    let violations = violations.chain(lived.violations).chain(unfinished);
+    Summary {
+        worlds: 1,
+        sent: report.sent,
+        accepted: report.accepted,
+        handed: report.handed,
+        gaps: report.gaps,
+        connections: lived.connections,
+        faults: lived.faults,
+        milliseconds: lived.milliseconds,
+        violations: violations.map(|what| (seed, format!("{what}\n  world: {}", lived.kind))).collect(),
+    }
+}
+
+/// The history of a seed's world, as JSON lines.
+#[must_use]
+pub fn history(seed: u64) -> String {
+    let lines = world::live(seed).events.into_iter().filter_map(|event| serde_json::to_string(&event).ok());
+    lines.map(|line| line + "\n").collect()
+}
