@@ -58,7 +58,7 @@ pub struct Settings {
     pub offline_after_ms: u64,
     /// How often a changed cursor is written at the latest, in milliseconds.
     pub cursor_ms: u64,
-    /// How long a drain may take.
+    /// How long a drain may take, and again how long the store may then take to end.
     pub drain: Duration,
 }
 

@@ -351,6 +351,8 @@ async fn a_kick_and_a_replacement_say_so_in_a_close_frame() {
     present(&server, "bob", 1).await;
     let mut second = bare(&server, "user_id=bob&client_id=c").await;
     assert_eq!(first.closed().await.unwrap().0, 4009);
+    // The first gives way before the second is let in.
+    present(&server, "bob", 1).await;
     let bob = wsc_server::UserKey::new(&Scope::default(), "bob");
     server.hub.kick(&bob, None, "enough");
     let notice = second.hear().await;
@@ -369,7 +371,8 @@ async fn what_should_connect_again_is_cut_without_a_close_frame() {
     let mut bob = bare(&server, "user_id=bob&client_id=c").await;
     bob.say(&json!({"message_type": "ack", "message_id": "none"})).await;
     present(&server, "bob", 1).await;
-    server.connect("alice", "a").await.send_to("bob", "1", "1").await;
+    let asks = json!({"message_type": "text", "message_id": "1", "receiver": "bob", "content": "1", "require_ack": true});
+    server.connect("alice", "a").await.send(asks).await;
     ends_silently(&mut bob).await;
     // Too big a frame.
     let mut carol = bare(&server, "user_id=carol").await;

@@ -174,7 +174,12 @@ async fn a_token_that_ends_ends_the_connection_unless_it_is_refreshed() {
     let mut second = connect(&server, &short, "a2").await;
     let refresh = json!({"message_type": "refresh", "message_id": "r", "token": token(&claims("alice"))});
     assert_eq!(second.ask(refresh).await["message_type"], "ack");
+    // A fresh token that ends earlier counts too.
+    let mut third = connect(&server, &claims("alice"), "a3").await;
+    let shorter = json!({"message_type": "refresh", "message_id": "r", "token": token(&short)});
+    assert_eq!(third.ask(shorter).await["message_type"], "ack");
     assert_eq!(first.closed().await.unwrap().0, 4002);
+    assert_eq!(third.closed().await.unwrap().0, 4002);
     second.silence().await;
     let other = json!({"message_type": "refresh", "message_id": "r", "token": token(&claims("bob"))});
     second.say(&other).await;

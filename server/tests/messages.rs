@@ -4,8 +4,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::json;
 use support::Server;
+use tokio::io::AsyncWriteExt as _;
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn a_message_to_a_user_is_accepted_and_handed_over() {
@@ -109,4 +113,46 @@ async fn a_group_of_many_gets_every_message_once() {
             assert_eq!(member.message().await["seq_no"], seq, "member {number}");
         }
     }
+}
+
+#[tokio::test]
+async fn messages_in_pieces_do_not_mix_with_those_of_other_connections() {
+    let server = Server::with(|settings| settings.shards = 1, |builder| builder).await;
+    let (mut alice, mut bob) = (server.connect("alice", "a1").await, server.connect("bob", "b1").await);
+    let mut carol = server.connect("carol", "c1").await;
+    for round in 0..3 {
+        let text = |who: &str| {
+            let id = format!("{who}{round}");
+            json!({"message_type": "text", "message_id": id, "receiver": "carol", "content": who}).to_string()
+        };
+        let (first, second) = (pieces(&text("alice")), pieces(&text("bob")));
+        // Each piece is on its way alone, and a ping comes in between.
+        for (one, other) in first.iter().zip(&second) {
+            for (client, bytes) in [(&mut alice, one), (&mut bob, other)] {
+                client.socket.get_mut().write_all(bytes).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        for who in ["alice", "bob"] {
+            assert_eq!(carol.message().await["content"], who);
+        }
+        for client in [&mut alice, &mut bob] {
+            assert!(matches!(client.packet().await, Some(Ok(Message::Pong(_)))));
+            assert_eq!(client.hear().await["status"], "accepted");
+        }
+    }
+}
+
+/// A message in two frames with a ping between them, cut so that frames do not end where pieces do.
+fn pieces(text: &str) -> Vec<Vec<u8>> {
+    let frame = |first: u8, payload: &[u8]| {
+        let mut bytes = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
+        bytes.extend_from_slice(payload);
+        bytes
+    };
+    let (one, other) = text.as_bytes().split_at(30);
+    let all = [frame(0x01, one), frame(0x89, b"life"), frame(0x80, other)].concat();
+    let (head, rest) = all.split_at(1);
+    let (middle, end) = rest.split_at(40);
+    vec![head.to_vec(), middle.to_vec(), end.to_vec()]
 }

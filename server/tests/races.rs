@@ -4,121 +4,12 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::Server;
-use wsc_server::log::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Store, StoreFuture, Write,
-    Written,
-};
-use wsc_server::{GroupKey, Hub, MemoryStore, Scope, Settings, StreamKey, UserKey};
-
-/// What a store suffers from.
-#[derive(Default)]
-struct Illness {
-    open_ms: AtomicU64,
-    write_ms: AtomicU64,
-    panics_at_write: AtomicBool,
-    panics_at_read: AtomicBool,
-}
-
-/// A memory store with an illness.
-struct Ill {
-    well: MemoryStore,
-    illness: Arc<Illness>,
-}
-
-impl Store for Ill {
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
-        Box::pin(async {
-            assert!(!self.illness.panics_at_write.load(Ordering::Relaxed), "the store panics as it was told");
-            tokio::time::sleep(Duration::from_millis(self.illness.write_ms.load(Ordering::Relaxed))).await;
-            self.well.write(batch).await
-        })
-    }
-
-    fn read<'a>(
-        &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        assert!(!self.illness.panics_at_read.load(Ordering::Relaxed), "the store panics as it was told");
-        self.well.read(stream, from, limit, max_bytes)
-    }
-
-    fn read_back<'a>(
-        &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        self.well.read_back(stream, from, limit, max_bytes)
-    }
-
-    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
-        self.well.headers(stream, from, limit)
-    }
-
-    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
-        Box::pin(async move {
-            let opened = self.well.open(user, device).await;
-            tokio::time::sleep(Duration::from_millis(self.illness.open_ms.load(Ordering::Relaxed))).await;
-            opened
-        })
-    }
-
-    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
-        self.well.devices(user)
-    }
-
-    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
-        self.well.marks(user)
-    }
-
-    fn find<'a>(&'a self, sender: &'a UserKey, ids: &'a [Arc<str>]) -> StoreFuture<'a, Vec<Option<Found>>> {
-        self.well.find(sender, ids)
-    }
-
-    fn members<'a>(
-        &'a self,
-        group: &'a GroupKey,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> StoreFuture<'a, Members> {
-        self.well.members(group, after, limit)
-    }
-
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        self.well.membership(group, user)
-    }
-
-    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
-        self.well.maintain(now)
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        self.well.epoch()
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.well.close()
-    }
-}
-
-async fn ill() -> (Server, Arc<Illness>) {
-    let mut settings = Settings::default();
-    settings.shards = 1;
-    settings.drain = Duration::from_secs(3);
-    let illness = Arc::new(Illness::default());
-    let store = Ill { well: MemoryStore::new(settings.retention), illness: Arc::clone(&illness) };
-    (Server::over(Hub::builder(store).settings(settings)).await, illness)
-}
+use support::ill::ill;
+use wsc_server::{GroupKey, Scope};
 
 #[tokio::test]
 async fn a_connect_does_not_wait_for_the_memberships_of_others_to_rest() {

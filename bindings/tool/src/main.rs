@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 
 mod install;
+mod mutants;
 mod sizes;
 mod steps;
 mod test;
@@ -28,14 +29,19 @@ enum Command {
     },
     /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
     Sizes,
-    /// Runs the simulation over many seeds and prints what it found.
+    /// Simulates many worlds, of the core alone and of whole systems, and prints what it found.
     Simulate {
-        /// How many seeds.
-        #[arg(long, default_value_t = 2000)]
-        seeds: u64,
-        /// The first seed.
-        #[arg(long, default_value_t = 0)]
-        from: u64,
+        /// Arguments for the simulation; `--help` shows them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds the simulations with one deliberate defect after the other, and shows that each is found.
+    Mutants {
+        /// Only defects whose name contains this.
+        name: Option<String>,
+        /// Seconds in which each kind of simulation must find a defect.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
     },
     /// Runs real hubs and clients under cuts and kills and checks the recorded history.
     Chaos {
@@ -55,10 +61,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
         Command::Sizes => sizes::check(),
-        Command::Simulate { seeds, from } => steps::run_tests_binary(
-            "simulate",
-            &["--seeds".to_owned(), seeds.to_string(), "--from".to_owned(), from.to_string()],
-        ),
+        Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),
+        Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),
         Command::Chaos { seconds } => steps::build_hub()
             .and_then(|()| steps::run_tests_binary("chaos", &["--seconds".to_owned(), seconds.to_string()])),
         Command::Bench { arguments } => steps::run_tests_binary("bench", &arguments),

@@ -117,6 +117,11 @@ impl Peer {
         self.heard
     }
 
+    /// Makes room for exactly this many more streams: there are many connections, and each reads few.
+    pub fn reserve(&mut self, streams: usize) {
+        self.tracks.reserve_exact(streams);
+    }
+
     /// Begins to cover a stream from a position.
     pub fn open(&mut self, from: u64) -> TrackId {
         self.tracks.push(Some(Track::new(from)));

@@ -24,6 +24,9 @@ pub(crate) struct Addresses {
 }
 
 struct Address {
+    /// Sockets that have not become WebSockets.
+    sockets: usize,
+    /// WebSockets that are not authenticated.
     pending: usize,
     connects: Budget,
 }
@@ -53,19 +56,39 @@ impl Addresses {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more socket wait for authentication.
+    /// Lets one more socket in, of which nothing is known yet. `None`: there are too many from its address.
+    pub(crate) fn accept(self: &Arc<Self>, address: IpAddr) -> Option<Accepted> {
+        let mut known = self.lock();
+        let now = self.now();
+        let entry = self.of(&mut known, address, now);
+        if entry.sockets + entry.pending >= self.pending {
+            return None;
+        }
+        entry.sockets += 1;
+        Some(Accepted { addresses: Arc::clone(self), address })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn of<'k>(&self, known: &'k mut HashMap<IpAddr, Address>, address: IpAddr, now: u64) -> &'k mut Address {
+        if known.len() >= KEPT {
+            known.retain(|_, address| address.pending + address.sockets > 0);
+        }
+        let fresh = || Address { sockets: 0, pending: 0, connects: Budget::new(self.per_second, now) };
+        known.entry(address).or_insert_with(fresh)
+    }
+
+    /// Lets one more WebSocket wait for authentication.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, TooMany> {
         if self.most != 0 && self.connections.load(Ordering::Relaxed) >= self.most {
             return Err(TooMany::InAll);
         }
         if let Some(address) = address {
-            let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let now = self.now();
             let mut known = self.lock();
-            if known.len() >= KEPT {
-                known.retain(|_, address| address.pending > 0);
-            }
-            let fresh = || Address { pending: 0, connects: Budget::new(self.per_second, now) };
-            let address = known.entry(address).or_insert_with(fresh);
+            let address = self.of(&mut known, address, now);
             if address.pending >= self.pending {
                 return Err(TooMany::FromAddress(1000));
             }
@@ -73,7 +96,7 @@ impl Addresses {
             address.pending += 1;
         }
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { addresses: Arc::clone(self), pending: address })
+        Ok(Permit { addresses: Arc::clone(self), pending: address.map(Box::new) })
     }
 
     fn settle(&self, address: IpAddr) {
@@ -83,17 +106,32 @@ impl Addresses {
     }
 }
 
+/// A socket's place until it is closed or becomes a WebSocket; given back when dropped.
+pub(crate) struct Accepted {
+    addresses: Arc<Addresses>,
+    address: IpAddr,
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if let Some(address) = self.addresses.lock().get_mut(&self.address) {
+            address.sockets -= 1;
+        }
+    }
+}
+
 /// One connection's place; given back when dropped.
 pub(crate) struct Permit {
     addresses: Arc<Addresses>,
-    pending: Option<IpAddr>,
+    /// Boxed: a connection has it for a short time only.
+    pending: Option<Box<IpAddr>>,
 }
 
 impl Permit {
     /// The connection is authenticated: it counts no more as pending.
     pub(crate) fn authenticated(&mut self) {
         if let Some(address) = self.pending.take() {
-            self.addresses.settle(address);
+            self.addresses.settle(*address);
         }
     }
 }

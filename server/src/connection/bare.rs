@@ -27,7 +27,7 @@ pub(crate) struct Bare {
     count: u64,
     /// The newest ping covers entries up to here.
     pinged: u64,
-    /// The client acknowledges by itself.
+    /// The client acknowledges by itself what asks for it.
     acknowledges: bool,
     own: HashSet<Arc<str>>,
     own_order: VecDeque<Arc<str>>,
@@ -38,6 +38,8 @@ struct Written {
     track: TrackId,
     seq: u64,
     message_id: Arc<str>,
+    /// It asks for an acknowledgement.
+    asks: bool,
 }
 
 impl Bare {
@@ -78,15 +80,24 @@ impl Bare {
     /// Writes an entry, given as its WebSocket frame.
     pub(crate) fn entry(&mut self, wire: &SharedWire, track: TrackId, seq: u64, id: &Arc<str>, frame: &[u8]) {
         self.count += 1;
-        self.written.push_back(Written { number: self.count, track, seq, message_id: Arc::clone(id) });
+        let mut asks = false;
         if let Some(HubFrame::Message(message)) = decode(frame) {
+            asks = message.require_ack;
             self.message(wire, &message);
         }
+        let message_id = Arc::clone(id);
+        self.written.push_back(Written { number: self.count, track, seq, message_id, asks });
     }
 
     /// Whether a ping should ask if the entries arrived.
     pub(crate) fn owes_ping(&self) -> bool {
-        !self.acknowledges && !self.written.is_empty() && self.pinged < self.count
+        self.pinged < self.count && self.written.front().is_some_and(|written| self.is_pong_enough(written))
+    }
+
+    /// Whether a pong acknowledges an entry. Clients acknowledge what asks for it, and only that: what does not would
+    /// never be acknowledged once a client has begun to.
+    fn is_pong_enough(&self, written: &Written) -> bool {
+        !(self.acknowledges && written.asks)
     }
 
     /// Asks whether what was written arrived: the pong brings the number back.
@@ -98,7 +109,12 @@ impl Bare {
     /// A pong came: what was written before its ping has arrived. Returns the positions this settles.
     pub(crate) fn pong(&mut self, payload: &[u8]) -> Vec<(TrackId, u64)> {
         let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return Vec::new() };
-        if self.acknowledges || number > self.pinged { Vec::new() } else { self.settle(number) }
+        if number > self.pinged {
+            return Vec::new();
+        }
+        let held = self.written.iter().find(|written| !self.is_pong_enough(written));
+        let number = held.map_or(number, |held| number.min(held.number - 1));
+        self.settle(number)
     }
 
     /// The client acknowledged a message, and all written before it.

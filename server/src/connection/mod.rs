@@ -1,45 +1,59 @@
-//! One connection: tungstenite reads frames from the wire, the shard decides, the wire writes. One small task each,
-//! without a channel, a timer or a `select!`; what it waits for wakes it.
+//! One connection: tungstenite reads frames from the wire, the shard decides, the wire writes. It has no task, channel
+//! or timer of its own: what happens to it is noted in its shard's list, and the shard attends to it in its next turn.
 
 pub(crate) mod bare;
 pub(crate) mod frame;
+pub(crate) mod reader;
 pub(crate) mod wire;
 
-use std::future::Future;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use futures_util::Stream as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use self::wire::{SharedWire, Wire};
+use self::reader::Reader;
+use self::wire::Wire;
 use crate::hub::shard::Shard;
+use crate::mailbox::Mailbox;
 
 /// Frames read from one connection before others have their turn.
 const FRAMES_A_TURN: usize = 64;
 /// How long a closed connection may take to write what is left and to hang up.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How tungstenite reads: a small buffer, because the wire reads much at once anyway, and the hub's limit.
-pub(crate) fn config(frame_limit: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(256)
-        .write_buffer_size(0)
-        .max_message_size(Some(frame_limit))
-        .max_frame_size(Some(frame_limit))
+/// The connections of a shard that something happened to: place and generation.
+pub(crate) type Signals = Mailbox<(u32, u32)>;
+
+/// Notes that something happened to a connection: its socket can be read or written, or the hub wants it looked at.
+pub(crate) struct Signal {
+    signals: Arc<Signals>,
+    place: u32,
+    generation: u32,
+    noted: AtomicBool,
 }
 
-/// Serves a connection of this shard, in a task of its own, until it ends.
-pub(crate) async fn serve(shard: Rc<Shard>, wire: SharedWire, place: u32, generation: u32) {
-    let config = config(shard.node.settings.frame_limit);
-    let socket = WebSocketStream::from_raw_socket(wire.clone(), Role::Server, Some(config)).await;
-    // The future itself is the task, and what follows it another: an idle connection holds neither's buffers.
-    tokio::task::spawn_local(Serve { shard, wire: Some(wire), socket: Some(socket), place, generation });
+impl Signal {
+    pub(crate) fn new(signals: &Arc<Signals>, place: u32, generation: u32) -> Self {
+        Self { signals: Arc::clone(signals), place, generation, noted: AtomicBool::new(false) }
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Once is enough until the shard has looked.
+        if !self.noted.swap(true, Ordering::AcqRel) {
+            let _ = self.signals.put([(self.place, self.generation)]);
+        }
+    }
 }
 
 /// Writes what is left, says that nothing more comes, and waits shortly for the other side to hang up.
@@ -54,14 +68,6 @@ pub(crate) async fn linger_on(mut wire: Wire) {
     let _ = tokio::time::timeout(LINGER, hang_up).await;
 }
 
-struct Serve {
-    shard: Rc<Shard>,
-    wire: Option<SharedWire>,
-    socket: Option<WebSocketStream<SharedWire>>,
-    place: u32,
-    generation: u32,
-}
-
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -71,38 +77,46 @@ enum End {
     Broken,
 }
 
-impl Future for Serve {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+impl Shard {
+    /// Attends to a connection that something happened to.
+    pub(crate) fn attend(self: &Rc<Self>, place: u32, generation: u32) {
+        let (wire, signal) = {
+            let mut state = self.state.borrow_mut();
+            let Some(connection) = state.connection(place, generation) else { return };
+            (connection.wire.clone(), Arc::clone(&connection.signal))
+        };
+        // Before it is looked at: what happens from now on is noted again.
+        signal.noted.store(false, Ordering::Release);
         // A panic over one connection's frames costs that connection and no other.
-        let end = match catch_unwind(AssertUnwindSafe(|| self.poll_end(context))) {
+        let end = match catch_unwind(AssertUnwindSafe(|| self.exchange(&wire.0, signal, place, generation))) {
             Ok(Poll::Ready(end)) => end,
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => return,
             Err(_) => {
                 tracing::error!("a panic over a connection, which is cut");
                 End::Broken
             }
         };
-        self.shard.gone(self.place, self.generation);
-        self.socket = None;
-        let wire = self.wire.take().and_then(|wire| Rc::into_inner(wire.0));
+        self.gone(place, generation);
+        let wire = Rc::into_inner(wire.0);
         if let Some(wire) = wire.filter(|_| end == End::Orderly) {
             tokio::task::spawn_local(linger_on(wire.into_inner()));
         }
-        Poll::Ready(())
     }
-}
 
-impl Serve {
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        let (shard, place, generation) = (&self.shard, self.place, self.generation);
-        let (Some(wire), Some(socket)) = (&self.wire, &mut self.socket) else {
-            return Poll::Ready(End::Broken);
-        };
+    /// Reads what has come and writes what is left, without waiting.
+    fn exchange(
+        self: &Rc<Self>,
+        wire: &RefCell<Wire>,
+        signal: Arc<Signal>,
+        place: u32,
+        generation: u32,
+    ) -> Poll<End> {
+        let waker = Waker::from(signal);
+        let mut context = Context::from_waker(&waker);
+        let mut reader = self.reader(place, generation);
         let mut waits = false;
         for _ in 0..FRAMES_A_TURN {
-            match shard.ready(place, generation, context.waker()) {
+            match self.ready(place, generation) {
                 Readiness::Read => {}
                 Readiness::Paused => {
                     waits = true;
@@ -110,10 +124,11 @@ impl Serve {
                 }
                 Readiness::Cut => return Poll::Ready(End::Broken),
             }
-            match Pin::new(&mut *socket).poll_next(context) {
-                Poll::Ready(Some(Ok(message))) => shard.inbound(place, generation, message),
+            let next = reader.poll_next(&mut wire.borrow_mut(), &mut context);
+            match next {
+                Poll::Ready(Some(Ok(message))) => self.inbound(place, generation, message),
                 Poll::Ready(Some(Err(error))) => {
-                    shard.failed(place, generation, &error);
+                    self.failed(place, generation, &error);
                     return Poll::Ready(End::Orderly);
                 }
                 Poll::Ready(None) => return Poll::Ready(End::Orderly),
@@ -123,16 +138,34 @@ impl Serve {
                 }
             }
         }
+        self.put_reader(reader, &wire.borrow(), place, generation);
         if !waits {
-            context.waker().wake_by_ref();
+            waker.wake_by_ref();
         }
-        let drained = wire.0.borrow_mut().poll_drain(context);
+        let drained = wire.borrow_mut().poll_drain(&mut context);
         match drained {
-            Poll::Ready(Ok(())) => shard.drained(place, generation),
+            Poll::Ready(Ok(())) => self.drained(place, generation),
             Poll::Ready(Err(_)) => return Poll::Ready(End::Broken),
-            Poll::Pending => shard.stuck(place, generation),
+            Poll::Pending => self.stuck(place, generation),
         }
         Poll::Pending
+    }
+
+    /// The reader of a connection: its own if it is in the middle of something, else the shard's.
+    fn reader(&self, place: u32, generation: u32) -> Box<Reader> {
+        let mut state = self.state.borrow_mut();
+        let own = state.connection(place, generation).and_then(|connection| connection.reader.take());
+        own.or_else(|| state.reader.take())
+            .unwrap_or_else(|| Box::new(Reader::new(self.node.settings.frame_limit)))
+    }
+
+    fn put_reader(&self, reader: Box<Reader>, wire: &Wire, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        if reader.is_blank(wire) {
+            state.reader = Some(reader);
+        } else if let Some(connection) = state.connection(place, generation) {
+            connection.reader = Some(reader);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(crate) enum Socket {
     /// Plain TCP: written without waiting.
     Tcp(TcpStream),
-    /// Anything else (TLS, an embedder's own): written when the connection's task runs.
+    /// Anything else (TLS, an embedder's own): written when the connection is attended to.
     Other(Box<dyn Stream>),
 }
 
@@ -40,8 +40,7 @@ pub(crate) struct Wire {
     socket: Socket,
     /// Read from the socket and not yet taken.
     input: Bytes,
-    /// While a gate is up, only this many more bytes of `input` may be taken: up to the end of a frame.
-    gate: Option<usize>,
+    gate: Gate,
     /// Outgoing, in this order: `first`, `queue`, `tail`.
     first: Bytes,
     queue: VecDeque<Bytes>,
@@ -56,11 +55,12 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// A wire over a socket from which `input` was read already.
-    pub(crate) fn new(socket: Socket, input: Bytes) -> Self {
+    pub(crate) fn new(socket: Socket, input: &[u8]) -> Self {
         Self {
             socket,
-            input,
-            gate: None,
+            // A copy: a slice, even an empty one, would keep all of the buffer it was cut from.
+            input: Bytes::copy_from_slice(input),
+            gate: Gate::default(),
             first: Bytes::new(),
             queue: VecDeque::new(),
             tail: BytesMut::new(),
@@ -71,15 +71,9 @@ impl Wire {
         }
     }
 
-    /// From now on reading stops at the end of each frame, so that a reader above holds nothing back when it is
-    /// dropped between frames.
-    pub(crate) fn raise_gate(&mut self) {
-        self.gate = Some(0);
-    }
-
-    /// Reading is free again.
-    pub(crate) fn lower_gate(&mut self) {
-        self.gate = None;
+    /// Whether all that was taken of the input are whole messages.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.gate.left == 0 && !self.gate.fragmented
     }
 
     /// Takes a plain socket off its runtime, to be put on another with [`Wire::arrive`].
@@ -97,7 +91,7 @@ impl Wire {
             DepartedSocket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
             DepartedSocket::Other(stream) => Socket::Other(stream),
         };
-        let mut wire = Self::new(socket, departed.input);
+        let mut wire = Self::new(socket, &departed.input);
         wire.push_copy(&departed.tail);
         Ok(wire)
     }
@@ -203,7 +197,7 @@ impl Wire {
         }
     }
 
-    /// Whether the socket can be written from outside its task.
+    /// Whether the socket can be written at any time.
     pub(crate) fn is_direct(&self) -> bool {
         matches!(self.socket, Socket::Tcp(_))
     }
@@ -262,15 +256,28 @@ impl Wire {
         self.advance(self.queued);
         Err(error)
     }
+}
 
-    /// How many bytes of `input` may be taken now: all, or up to the end of the present frame. `None`: not enough is
-    /// there to know where the frame ends.
-    fn allowed(&mut self) -> Option<usize> {
-        let Some(left) = &mut self.gate else { return Some(self.input.len()) };
-        if *left == 0 {
-            *left = frame_length(&self.input)?;
+/// Reading stops at the end of each frame: whoever reads holds nothing back when it is dropped between messages.
+#[derive(Default)]
+struct Gate {
+    /// Bytes of the present frame that were not taken yet.
+    left: usize,
+    /// The present message has more frames.
+    fragmented: bool,
+}
+
+impl Gate {
+    /// How many of `bytes` may be taken now. `None`: not enough is there to know where the frame ends.
+    fn allow(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.left == 0 {
+            self.left = frame_length(bytes)?;
+            let (is_last, is_control) = (bytes[0] & 0x80 != 0, bytes[0] & 0x08 != 0);
+            if !is_control {
+                self.fragmented = !is_last;
+            }
         }
-        Some((*left).min(self.input.len()))
+        Some(self.left.min(bytes.len()))
     }
 }
 
@@ -307,13 +314,11 @@ impl AsyncRead for Wire {
         let wire = &mut *self;
         loop {
             if !wire.input.is_empty()
-                && let Some(allowed) = wire.allowed()
+                && let Some(allowed) = wire.gate.allow(&wire.input)
             {
                 let count = allowed.min(into.remaining());
                 into.put_slice(&wire.input.split_to(count));
-                if let Some(left) = &mut wire.gate {
-                    *left -= count;
-                }
+                wire.gate.left -= count;
                 if wire.input.is_empty() {
                     // Let go of the buffer the slice was part of.
                     wire.input = Bytes::new();
@@ -327,9 +332,12 @@ impl AsyncRead for Wire {
                     Socket::Other(stream) => ready!(Pin::new(stream).poll_read(context, &mut buffer))?,
                 }
                 let read = buffer.filled();
-                if wire.gate.is_none() && wire.input.is_empty() {
-                    let direct = read.len().min(into.remaining());
+                if wire.input.is_empty()
+                    && let Some(allowed) = wire.gate.allow(read)
+                {
+                    let direct = allowed.min(into.remaining());
                     into.put_slice(&read[..direct]);
+                    wire.gate.left -= direct;
                     if direct < read.len() {
                         wire.input = Bytes::copy_from_slice(&read[direct..]);
                     }
@@ -363,30 +371,6 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// A wire that the hub and tungstenite share.
+/// A wire as its connection's owners share it.
 #[derive(Clone)]
 pub(crate) struct SharedWire(pub(crate) Rc<RefCell<Wire>>);
-
-impl AsyncRead for SharedWire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, into)
-    }
-}
-
-impl AsyncWrite for SharedWire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
-    }
-}

@@ -1,6 +1,6 @@
 //! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use super::shard::Shard;
 use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
+use crate::connection::Signal;
 use crate::connection::bare::Bare;
 use crate::connection::wire::{Departed, SharedWire, Wire};
 use crate::connection::{self, frame};
@@ -39,7 +40,7 @@ pub(crate) struct Arrival {
     /// The device; empty: a passing one.
     pub(crate) device: Arc<str>,
     /// Cursors of the frame, by stream name.
-    pub(crate) cursors: Vec<(wsc_core::StreamName<'static>, Cursor)>,
+    pub(crate) cursors: HashMap<wsc_core::StreamName<'static>, Cursor>,
     /// Which groups to read; `None`: all.
     pub(crate) groups: Option<HashSet<Arc<str>>>,
     pub(crate) at_head: bool,
@@ -57,6 +58,20 @@ impl Arrival {
     }
 }
 
+impl Arrival {
+    /// Makes anew what stays as long as the connection. The allocator keeps memory by thread: single strings that stay
+    /// between the listener's buffers, which come and go, would keep those from being used again.
+    fn make_at_home(&mut self) {
+        self.connection_id = (*self.connection_id).into();
+        self.device = (*self.device).into();
+        let identity = &mut self.identity;
+        identity.user.user = (*identity.user.user).into();
+        identity.device = (*identity.device).into();
+        identity.groups = identity.groups.iter().map(|group| (**group).into()).collect();
+        identity.capabilities.groups = identity.capabilities.groups.clone();
+    }
+}
+
 /// A stream a connection will read.
 struct Planned {
     opened: OpenedStream,
@@ -65,7 +80,7 @@ struct Planned {
 
 impl Shard {
     /// Lets a connection in.
-    pub(crate) fn arrive(self: &Rc<Self>, arrival: Arrival) {
+    pub(crate) fn arrive(self: &Rc<Self>, arrival: Box<Arrival>) {
         tokio::task::spawn_local(attach(Rc::clone(self), arrival));
     }
 
@@ -87,7 +102,10 @@ impl Shard {
     }
 }
 
-async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
+/// Kept small: the allocator uses the memory of small tasks again for the next, where the holes that large ones leave
+/// between what stays are cut up.
+async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
+    arrival.make_at_home();
     let node = Arc::clone(&shard.node);
     let user = arrival.identity.user.clone();
     let Some(departed) = arrival.wire.take() else { return };
@@ -95,7 +113,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     let is_bare = arrival.bare.is_some();
     if exclusive && is_overtaken(arrival.sent_ms, shard.state.borrow().sent_ms(&user, &arrival.device)) {
         // It was sent before the connection that is here, and took longer. Who sent it has given it up.
-        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000").await;
+        return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000");
     }
     shard.replace(&arrival);
     let sent_ms = arrival.sent_ms;
@@ -110,20 +128,19 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         Err(error) => {
             tracing::warn!(%error, "a connection could not be attached");
             shard.state.borrow_mut().is_turn(&user, &arrival.device, turn);
-            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000").await;
+            return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=5000");
         }
     };
     // Another connection of the device that came meanwhile is the newer one.
     if exclusive && !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
-        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device").await;
+        return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device");
     }
     // Whoever is let in now was not among those that are told and closed.
     if shard.state.borrow().draining {
-        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500").await;
+        return refuse(departed, is_bare, CloseCode::GoingAway, "retry_after_ms=500");
     }
     shard.replace(&arrival);
     let Ok(wire) = Wire::arrive(departed) else { return };
-    let wire = SharedWire(Rc::new(std::cell::RefCell::new(wire)));
     let (place, generation) = {
         let mut state = shard.state.borrow_mut();
         let now = state.clock.tick();
@@ -131,21 +148,25 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         let device = if passing { Arc::clone(&arrival.connection_id) } else { Arc::clone(&arrival.device) };
         let mut peer = Peer::new(now, &node.settings.peer);
         peer.attach(now);
+        peer.reserve(streams.len());
         let generation = state.generation();
         let bit = device_bit(&user.user, &device);
-        let place = state.connections.insert(Box::new(Connection {
+        let place = u32::try_from(state.connections.vacant_key()).unwrap_or(u32::MAX);
+        let signal = Arc::new(Signal::new(&shard.signals, place, generation));
+        state.connections.insert(Box::new(Connection {
             generation,
             id: Arc::clone(&arrival.connection_id),
             identity: Rc::new(arrival.identity),
             device,
             passing,
             sent_ms,
-            wire: wire.clone(),
+            wire: SharedWire(Rc::new(std::cell::RefCell::new(wire))),
             peer,
             readings: Vec::with_capacity(streams.len()),
             rare: arrival.groups.map(|wanted| Box::new(Rare { wanted: Some(wanted), ..Rare::default() })),
             bare: arrival.bare.take(),
-            waker: None,
+            signal,
+            reader: None,
             ending: false,
             closing: false,
             cut: false,
@@ -153,6 +174,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             feeding: false,
             paused: None,
             asking: 0,
+            asked_at: 0,
             choked: false,
             held: None,
             waiting_since: None,
@@ -167,7 +189,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
             attached: true,
             _permit: arrival.permit,
         }));
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
         let settings = &node.settings;
         let known = state.users.entry(user.clone()).or_insert_with(|| {
             Box::new(User {
@@ -205,6 +226,8 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
         shard.feed(connection, place);
         shard.plan(wheel, connection, place, now);
         shard.touch(connection, place);
+        // What came before is read, and from then on what the socket says is heard.
+        connection.wake();
         (place, generation)
     };
     let welcome = &node.settings.welcome;
@@ -225,7 +248,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Arrival) {
     }
     node.presence.connected(&user, &node);
     node.connections.fetch_add(1, Ordering::Relaxed);
-    connection::serve(shard, wire, place, generation).await;
 }
 
 type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
@@ -275,7 +297,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
         let groups: HashSet<Arc<str>> =
             opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
-        let stored = opened.device.map(|device| device.streams).unwrap_or_default();
+        let stored = opened.device.map(|device| device.streams).unwrap_or_default().into_iter();
+        let stored: HashMap<StreamKey, Cursor> = stored.map(|kept| (kept.stream, kept.cursor)).collect();
         let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
         for opened in opened.streams {
             let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
@@ -286,9 +309,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 continue;
             }
             let name = stream_name(&opened.stream);
-            let in_frame =
-                arrival.cursors.iter().find(|(stream, _)| *stream == name).map(|(_, cursor)| cursor);
-            let kept = stored.iter().find(|kept| kept.stream == opened.stream).map(|kept| &kept.cursor);
+            let in_frame = arrival.cursors.get(&name);
+            let kept = stored.get(&opened.stream);
             let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
             let resume = resume(&opened, &epoch, in_frame, kept, at_head);
             planned.push(Planned { opened, resume });
@@ -367,12 +389,12 @@ fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned])
 }
 
 /// Ends a connection that has not been let in.
-async fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
+fn refuse(wire: Departed, bare: bool, code: CloseCode, reason: &str) {
     if let Ok(mut wire) = Wire::arrive(wire) {
         if !(bare && is_cut(code)) {
             wire.push(frame::close(code.number(), reason));
         }
-        connection::linger_on(wire).await;
+        tokio::task::spawn_local(connection::linger_on(wire));
     }
 }
 

@@ -71,7 +71,7 @@ impl Shard {
         self.send(place, generation, Message { group_ids: first, ..message.clone() })?;
         for (index, group) in groups.enumerate() {
             // Beyond the first nothing may wait, or the first would be sent twice.
-            let id = format!("{id}.{}", index + 1);
+            let id = numbered(&id, index + 1);
             // It must not come back to this connection either.
             self.with_bare(place, generation, |bare, _| bare.remember(&id));
             let one = Message { message_id: id.as_str().into(), group_ids: vec![group], ..message.clone() };
@@ -120,4 +120,13 @@ impl Shard {
         let wire = connection.wire.clone();
         connection.bare.as_mut().map(|bare| act(bare, &wire))
     }
+}
+
+/// The id of a message's copy to a further group: the message's with a number, made of a hash when that is too long.
+fn numbered(id: &str, number: usize) -> String {
+    let numbered = format!("{id}.{number}");
+    if wsc_core::names::is_message_id(&numbered) {
+        return numbered;
+    }
+    format!("{:032x}.{number}", xxhash_rust::xxh3::xxh3_128(id.as_bytes()))
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
+use std::task::Wake as _;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
@@ -24,14 +24,11 @@ use crate::connection::{Readiness, frame};
 const CLOSE_MS: u64 = 2_000;
 
 impl Shard {
-    /// Whether a connection may be read, and whom to wake when that changes. What had to wait is tried again first.
-    pub(crate) fn ready(self: &Rc<Self>, place: u32, generation: u32, waker: &Waker) -> Readiness {
+    /// Whether a connection may be read. What had to wait is tried again first.
+    pub(crate) fn ready(self: &Rc<Self>, place: u32, generation: u32) -> Readiness {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
         let Some(connection) = state.connection(place, generation) else { return Readiness::Cut };
-        if !connection.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            connection.waker = Some(waker.clone());
-        }
         if connection.cut {
             return Readiness::Cut;
         }
@@ -82,6 +79,17 @@ impl Shard {
         let second = deadline.max(now) / 1000 + 1;
         if connection.wheel <= now / 1000 || second < connection.wheel {
             connection.wheel = wheel.insert((place, connection.generation), deadline.max(now));
+        }
+    }
+
+    /// A deadline of a connection may lie earlier than before.
+    pub(crate) fn replan(&self, place: u32, generation: u32) {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        if let Some(connection) = found {
+            self.plan(wheel, connection, place, now);
         }
     }
 
@@ -168,12 +176,16 @@ impl Shard {
             let code = if pause.store { CloseCode::TryAgainLater } else { CloseCode::RateLimited };
             return Some(Verdict::Close(code, "retry_after_ms=5000"));
         }
+        if connection.asking > 0 && now >= connection.asked_at + settings.stall_ms {
+            tracing::warn!(connection = &*connection.id, "the application did not decide about a message");
+            return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000"));
+        }
         let expires = connection.identity.expires_at;
         if expires != 0 && clock::wall() >= expires {
             return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
         }
         // A connection that is not read cannot show that it lives.
-        let paused = connection.paused.is_some() || connection.choked;
+        let paused = connection.paused.is_some() || connection.choked || connection.asking > 0;
         match connection.peer.handle_timeout(now, &settings.peer) {
             Some(CloseCode::Silent) if paused => None,
             Some(code) => {
@@ -244,7 +256,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task wrote everything.
+    /// Everything was written.
     pub(crate) fn drained(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let Some(connection) = state.connection(place, generation) else { return };
@@ -253,7 +265,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task waits for the socket.
+    /// A connection waits for its socket.
     pub(crate) fn stuck(&self, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
@@ -321,7 +333,7 @@ impl Shard {
         }
     }
 
-    /// A connection's task has ended.
+    /// A connection has ended.
     pub(crate) fn gone(self: &Rc<Self>, place: u32, generation: u32) {
         self.detach(place, generation);
         let mut state = self.state.borrow_mut();
@@ -367,11 +379,9 @@ enum Verdict {
 }
 
 impl Connection {
-    /// Wakes the connection's task.
+    /// Has the connection attended to in the next turn.
     pub(crate) fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
+        self.signal.wake_by_ref();
     }
 
     /// Bytes wait for the socket: since when, without any progress.

@@ -11,6 +11,7 @@ pub(crate) mod hooks;
 mod inbound;
 mod kick;
 mod lifecycle;
+mod maintenance;
 mod marks;
 pub(crate) mod node;
 mod observers;
@@ -78,6 +79,8 @@ impl Hub {
             Some("draining\n")
         } else if self.shared.node.log.is_broken() {
             Some("the store cannot write: reads go on, nothing new is accepted; see the log\n")
+        } else if self.shared.node.maintenance_failures.load(Ordering::Relaxed) >= maintenance::FAILURES {
+            Some("the store cannot forget what is too old: its disk will fill; see the log\n")
         } else {
             None
         }

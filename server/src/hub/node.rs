@@ -1,7 +1,7 @@
 //! What all shards of a hub share. Everything in it may be used from any thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 use super::hooks::Hooks;
 use super::observers::Observers;
@@ -28,4 +28,6 @@ pub(crate) struct Node {
     /// Connections on all shards.
     pub(crate) connections: AtomicUsize,
     pub(crate) draining: AtomicBool,
+    /// How often in a row the store could not be maintained.
+    pub(crate) maintenance_failures: AtomicU32,
 }

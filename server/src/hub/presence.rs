@@ -29,14 +29,16 @@ struct Registry {
 }
 
 struct Person {
-    connections: u64,
+    connections: u32,
     /// Counts as online: connected, or not yet offline.
     online: bool,
     status: UserStatus,
     last_seen: u64,
     /// When it counts as offline, unless it comes back before.
     leaves: Option<Instant>,
-    watchers: HashSet<Address>,
+    /// Made at the first: most users are watched by nobody.
+    #[expect(clippy::box_collection, reason = "nearly always absent, and there are many users")]
+    watchers: Option<Box<HashSet<Address>>>,
 }
 
 impl Default for Person {
@@ -47,7 +49,7 @@ impl Default for Person {
             status: UserStatus::Online,
             last_seen: 0,
             leaves: None,
-            watchers: HashSet::new(),
+            watchers: None,
         }
     }
 }
@@ -59,9 +61,20 @@ impl Person {
         PresenceOf {
             user: user.to_owned(),
             status: status.as_str().to_owned(),
-            devices: if hidden { 0 } else { self.connections },
+            devices: if hidden { 0 } else { u64::from(self.connections) },
             last_seen_ms: self.last_seen,
         }
+    }
+
+    /// It is seen now, unless it does not want to be.
+    fn seen(&mut self) {
+        if self.status != UserStatus::Invisible {
+            self.last_seen = clock::wall();
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watchers.is_some()
     }
 
     fn is_visible(&self) -> bool {
@@ -85,7 +98,8 @@ impl Presence {
         let person = registry.person(user);
         let came = !person.is_visible();
         person.connections += 1;
-        (person.online, person.last_seen) = (true, clock::wall());
+        person.online = true;
+        person.seen();
         if came && person.is_visible() {
             notify(node, person, &user.user, "user_joined");
         }
@@ -96,7 +110,7 @@ impl Presence {
         let mut registry = self.lock();
         let person = registry.person(user);
         person.connections = person.connections.saturating_sub(1);
-        person.last_seen = clock::wall();
+        person.seen();
         if person.connections == 0 {
             let at = Instant::now() + self.offline_after;
             person.leaves = Some(at);
@@ -121,7 +135,7 @@ impl Presence {
             if was_visible {
                 notify(node, person, &user.user, "user_left");
             }
-            if person.watchers.is_empty() {
+            if !person.is_watched() {
                 people.remove(&user.user);
             }
         }
@@ -132,7 +146,10 @@ impl Presence {
         let mut registry = self.lock();
         let person = registry.person(user);
         let before = person.is_visible();
+        // For others it leaves now, or comes.
+        person.seen();
         person.status = status;
+        person.seen();
         match (before, person.is_visible()) {
             (false, true) => notify(node, person, &user.user, "user_joined"),
             (true, false) => notify(node, person, &user.user, "user_left"),
@@ -150,13 +167,6 @@ impl Presence {
             None => Person::default().describe(user),
         };
         users.iter().map(describe).collect()
-    }
-
-    /// Whether somebody of a user is connected now.
-    pub(crate) fn is_connected(&self, user: &UserKey) -> bool {
-        let registry = self.lock();
-        let person = registry.scopes.get(&user.scope).and_then(|people| people.get(&user.user));
-        person.is_some_and(|person| person.connections > 0)
     }
 
     /// A page of the online users in order: those after `after`, with how many there are in all.
@@ -178,6 +188,7 @@ impl Presence {
             registry
                 .person(&UserKey { scope: scope.clone(), user: Arc::clone(user) })
                 .watchers
+                .get_or_insert_default()
                 .insert(address);
         }
     }
@@ -193,8 +204,13 @@ impl Presence {
         let Some(people) = registry.scopes.get_mut(scope) else { return };
         for user in users {
             let Some(person) = people.get_mut(user) else { continue };
-            person.watchers.remove(&address);
-            if person.watchers.is_empty() && !person.online {
+            if let Some(watchers) = &mut person.watchers {
+                watchers.remove(&address);
+                if watchers.is_empty() {
+                    person.watchers = None;
+                }
+            }
+            if !person.is_watched() && !person.online {
                 people.remove(user);
             }
         }
@@ -219,15 +235,13 @@ pub(crate) fn write_presence(writer: &mut ObjectWriter<'_>, presence: &PresenceO
 
 /// Told under the lock, so that the last frame about a user is the last change.
 fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) {
-    if person.watchers.is_empty() {
-        return;
-    }
+    let Some(watchers) = &person.watchers else { return };
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
     write_presence(&mut writer, &person.describe(user));
     writer.end();
     let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
-    for address in &person.watchers {
+    for address in watchers.iter() {
         node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
     }
 }
@@ -235,6 +249,26 @@ fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_sees_when_an_invisible_user_comes_and_goes() {
+        let hub = crate::Hub::builder(crate::MemoryStore::new(Default::default())).start().unwrap();
+        let (presence, node) = (Presence::new(60_000), hub.node());
+        let user = UserKey::new(&Scope::default(), "alice");
+        let last_seen = || presence.describe(&user.scope, &[Arc::clone(&user.user)])[0].last_seen_ms;
+        let pass = || std::thread::sleep(Duration::from_millis(5));
+        presence.connected(&user, node);
+        presence.set_status(&user, UserStatus::Invisible, node);
+        let left = last_seen();
+        pass();
+        presence.connected(&user, node);
+        presence.disconnected(&user);
+        presence.disconnected(&user);
+        presence.connected(&user, node);
+        assert_eq!(last_seen(), left);
+        presence.set_status(&user, UserStatus::Busy, node);
+        assert!(last_seen() > left);
+    }
 
     #[test]
     fn many_who_leave_at_once_are_swept_in_time_and_who_came_back_stays() {

@@ -20,7 +20,7 @@ use super::observers::Observers;
 use super::presence::Presence;
 use super::shard::{Letter, Shard, Shards};
 use super::waiters::Waiters;
-use super::{Hub, Shared, clock};
+use super::{Hub, Shared, clock, maintenance};
 use crate::Settings;
 use crate::admission::Admission;
 use crate::admission::identity::Identity;
@@ -29,8 +29,6 @@ use crate::broker::LocalBroker;
 use crate::log::Log;
 use crate::log::store::Store;
 
-/// How often the store is asked to forget what is too old.
-const MAINTENANCE: Duration = Duration::from_secs(30);
 /// Closes are spread over this part of the drain time.
 const SPREAD: u32 = 2;
 /// How often, 10 ms apart, a closing hub looks whether everything is answered.
@@ -176,6 +174,7 @@ impl Builder {
             waiters: Waiters::default(),
             connections: 0.into(),
             draining: false.into(),
+            maintenance_failures: 0.into(),
             settings,
         });
         let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
@@ -235,28 +234,16 @@ fn run_log(node: &Arc<Node>) -> std::io::Result<()> {
 async fn write_log(node: &Arc<Node>) {
     // Ends with this future, whatever ends it.
     let mut maintainer = JoinSet::new();
-    maintainer.spawn(maintain(Arc::clone(node)));
+    let maintained = Arc::clone(node);
+    maintainer.spawn(async move {
+        let step = || maintained.log.store.maintain(clock::wall());
+        maintenance::run(&maintained.maintenance_failures, maintenance::PERIOD, step).await;
+    });
     let broker = LocalBroker::new(Arc::clone(&node.shards));
     node.log.run(node, &broker).await;
     maintainer.abort_all();
     if let Err(error) = node.log.store.close().await {
         tracing::error!(%error, "the store could not be closed");
-    }
-}
-
-async fn maintain(node: Arc<Node>) {
-    loop {
-        tokio::time::sleep(MAINTENANCE).await;
-        loop {
-            match node.log.store.maintain(clock::wall()).await {
-                Ok(true) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "the store could not be maintained");
-                    break;
-                }
-            }
-        }
     }
 }
 
@@ -306,9 +293,17 @@ impl Hub {
         }
         // The log ends by itself when all is written; the shards end then.
         node.log.close();
-        self.shared.log.wait().await;
-        node.shards.close();
-        self.shared.shards.wait().await;
+        let ended = async {
+            self.shared.log.wait().await;
+            node.shards.close();
+            self.shared.shards.wait().await;
+        };
+        // The store may never answer.
+        if tokio::time::timeout(node.settings.drain, ended).await.is_err() {
+            let writes = node.log.waiting();
+            tracing::error!(writes, "the store did not answer; what was not accepted yet is given up");
+            node.shards.close();
+        }
     }
 }
 

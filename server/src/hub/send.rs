@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use wsc_core::frame::{Accepted, EntryBody, HubFrame};
@@ -213,16 +214,27 @@ impl Shard {
             device,
             connection_id: state.connections[place as usize].id.clone(),
         };
-        let Some(connection) = state.connection(place, generation) else { return Ok(()) };
+        let now = state.clock.tick();
+        let State { connections, wheel, .. } = &mut *state;
+        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let Some(connection) = found else { return Ok(()) };
         connection.asking += 1;
+        connection.asked_at = now;
+        self.plan(wheel, connection, place, now);
         drop(state);
         let shard = Rc::clone(self);
         self.spawn(place, generation, async move {
             let id = message.message_id.clone();
-            let verdict = shard.node.hooks.message(&sender, message).await;
+            // A decision that does not come is given up, or what waits for it would stay for ever; the connection is
+            // closed within a second of it and sends the message again.
+            let patience = Duration::from_millis(shard.node.settings.stall_ms);
+            let decision = tokio::time::timeout(patience, shard.node.hooks.message(&sender, message));
+            let Ok(verdict) = decision.await else { return };
             let mut state = shard.state.borrow_mut();
+            let now = state.clock.tick();
             let Some(connection) = state.connection(place, generation) else { return };
             connection.asking -= 1;
+            connection.asked_at = now;
             connection.wake();
             match verdict {
                 Verdict::Route(message) => drop(shard.route(connection, place, *message)),

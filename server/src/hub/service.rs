@@ -12,7 +12,7 @@ use super::shard::Letter;
 use super::waiters::Stage;
 use super::{Hub, clock, groups, kick, send, volatile};
 use crate::log::key::{GroupKey, Scope, UserKey};
-use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Write, Written};
+use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Target, Write, Written};
 
 /// Who gets a message of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,11 @@ impl Hub {
         let Some(target) = send::target_of(&scope, &message) else {
             return Err(FieldError { field: "receiver", reason: "names no target" }.into());
         };
+        if let Target::Group(group) = &target
+            && node.log.store.members(group, None, 1).await?.total == 0
+        {
+            return Err(SendError::NoGroup);
+        }
         let receiver = match to {
             Recipient::User(user) | Recipient::Device(user, _) => Some(user),
             Recipient::Group(_) | Recipient::Everybody(_) => None,

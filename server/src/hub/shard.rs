@@ -19,6 +19,7 @@ use super::node::Node;
 use super::state::State;
 use super::volatile::Copy;
 use crate::broker::Published;
+use crate::connection::Signals;
 use crate::log::key::UserKey;
 use crate::log::store::Write;
 use crate::log::{Outcome, ReplyTo};
@@ -125,6 +126,8 @@ pub(crate) struct Shard {
     /// Connections with bytes to write at the end of the turn.
     dirty: RefCell<Vec<(u32, u32)>>,
     turn: RefCell<Option<Waker>>,
+    /// Connections that something happened to.
+    pub(crate) signals: Arc<Signals>,
 }
 
 impl Shard {
@@ -144,14 +147,16 @@ impl Shard {
             writes: RefCell::default(),
             dirty: RefCell::default(),
             turn: RefCell::default(),
+            signals: Arc::default(),
         });
         let seconds = tokio::task::spawn_local(seconds(Rc::clone(&shard)));
-        std::future::poll_fn(|context| shard.poll_turn(context)).await;
+        // All sockets are read in this one task: tokio's budget of a task must not end a turn in its middle.
+        tokio::task::unconstrained(std::future::poll_fn(|context| shard.poll_turn(context))).await;
         seconds.abort();
     }
 
-    /// One turn: letters, then the writes and bytes that they and the connections' tasks left. Woken by a letter or by
-    /// the first thing left; tokio runs it after the tasks that are ready already, so their work is joined.
+    /// One turn: letters, then connections that something happened to, then the writes and bytes that both and tasks
+    /// left. Woken by the first of each; tokio runs it after the tasks that are ready already, so their work is joined.
     fn poll_turn(self: &Rc<Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.turn.borrow().as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             *self.turn.borrow_mut() = Some(context.waker().clone());
@@ -164,6 +169,13 @@ impl Shard {
             }
             Poll::Ready(None) => return Poll::Ready(()),
             Poll::Pending => {}
+        }
+        if let Poll::Ready(Some(signals)) = self.signals.poll_take(context) {
+            for (place, generation) in signals {
+                self.attend(place, generation);
+            }
+            // More may have happened: after the tasks that are ready now.
+            context.waker().wake_by_ref();
         }
         self.finish_turn();
         Poll::Pending
@@ -198,7 +210,7 @@ impl Shard {
 
     fn take(self: &Rc<Self>, letter: Letter) {
         match letter {
-            Letter::Arrive(arrival) => self.arrive(*arrival),
+            Letter::Arrive(arrival) => self.arrive(arrival),
             Letter::Published(events) => self.published(&events),
             Letter::Outcomes(outcomes) => self.outcomes(outcomes),
             Letter::Volatile(copy) => self.hand_out(&copy),

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
 use slab::Slab;
 use wsc_core::budget::Budget;
@@ -14,6 +13,8 @@ use super::clock::Clock;
 use super::marks::Mark;
 use super::wheel::Wheel;
 use crate::admission::identity::Identity;
+use crate::connection::Signal;
+use crate::connection::reader::Reader;
 use crate::connection::wire::SharedWire;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::Conversation;
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) connections: Slab<Box<Connection>>,
     pub(crate) users: HashMap<UserKey, Box<User>>,
     pub(crate) streams: Streams,
+    /// Reads for connections that are between two messages.
+    pub(crate) reader: Option<Box<Reader>>,
     /// Counts entries told of, so that an attach knows whether it may have missed one.
     pub(crate) told: u64,
     /// Users who attach.
@@ -49,6 +52,7 @@ impl State {
             connections: Slab::new(),
             users: HashMap::new(),
             streams: Streams::default(),
+            reader: None,
             told: 0,
             arriving: HashMap::new(),
             marks: HashMap::new(),
@@ -200,13 +204,15 @@ pub(crate) struct Connection {
     /// What most connections never have.
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) bare: Option<Box<crate::connection::bare::Bare>>,
-    /// Wakes the connection's task.
-    pub(crate) waker: Option<Waker>,
+    /// Has it attended to.
+    pub(crate) signal: Arc<Signal>,
+    /// While it is in the middle of a message.
+    pub(crate) reader: Option<Box<Reader>>,
     /// It will be closed when what it sent is answered; it is not read any more.
     pub(crate) ending: bool,
     /// It is being closed: nothing it sends counts any more.
     pub(crate) closing: bool,
-    /// Its task must end at once, without waiting for the client's Close.
+    /// It must end at once, without waiting for the client's Close.
     pub(crate) cut: bool,
     /// Marked for the end of the turn.
     pub(crate) dirty: bool,
@@ -214,8 +220,9 @@ pub(crate) struct Connection {
     pub(crate) feeding: bool,
     /// Not read until then, and since when in all.
     pub(crate) paused: Option<Pause>,
-    /// Messages the application is deciding about.
+    /// Messages the application is deciding about, and since when it has decided nothing.
     pub(crate) asking: u32,
+    pub(crate) asked_at: u64,
     /// It is not read until it has taken what is written for it.
     pub(crate) choked: bool,
     /// The frame that waits while it is not read.
@@ -258,6 +265,9 @@ impl Connection {
         let mut next = self.peer.poll_timeout(&settings.peer);
         if let Some(pause) = self.paused {
             next = next.min(pause.until);
+        }
+        if self.asking > 0 {
+            next = next.min(self.asked_at + settings.stall_ms);
         }
         if let Some((since, _)) = self.stuck {
             next = next.min(since + settings.slow_ms);
@@ -355,7 +365,8 @@ impl Streams {
         let number = match self.numbers.get(key) {
             Some(number) => *number,
             None => {
-                let stream = Stream { key: key.clone(), head, readers: Vec::new() };
+                // Nearly always an inbox, with one reader.
+                let stream = Stream { key: key.clone(), head, readers: Vec::with_capacity(1) };
                 let number = u32::try_from(self.streams.insert(stream)).unwrap_or(u32::MAX);
                 self.numbers.insert(key.clone(), number);
                 number

@@ -1,6 +1,7 @@
 //! From an upgraded socket to an authenticated connection: the `connect` frame is read in a task that ends with it, so
 //! that its buffers do not stay.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +54,12 @@ impl Refusal {
 }
 
 /// Authenticates a connection and sends it to its shard; or tells it why not.
-pub(super) async fn shake(hub: &Hub, mut wire: Wire, opening: Opening) {
+pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
     if opening.bare {
         return arrive_bare(hub, wire, opening);
     }
     let wait = Duration::from_millis(hub.node().settings.peer.connect_ms);
-    wire.raise_gate();
-    let config = connection::config(hub.node().settings.frame_limit);
+    let config = connection::reader::config(hub.node().settings.frame_limit);
     let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
     let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));
@@ -67,7 +67,6 @@ pub(super) async fn shake(hub: &Hub, mut wire: Wire, opening: Opening) {
     let outcome = first.and_then(|text| accept(hub, &text, opening).map_err(Some));
     match outcome {
         Ok(mut arrival) => {
-            wire.lower_gate();
             let Ok(departed) = wire.depart() else { return };
             arrival.wire = Some(departed);
             send_home(hub, arrival);
@@ -202,7 +201,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
             identity,
             connection_id: opening.connection_id,
             device,
-            cursors: Vec::new(),
+            cursors: HashMap::new(),
             groups: None,
             at_head: false,
             sent_ms: 0,

@@ -53,6 +53,8 @@ pub async fn serve_connection<S>(socket: S, remote: SocketAddr, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    // Nothing is said to one too many: it has not asked anything yet.
+    let Some(accepted) = hub.node().admission.addresses.accept(remote.ip()) else { return };
     let service = service_fn(move |request| answer(hub.clone(), request, remote));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -60,7 +62,9 @@ where
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
+    let ended = connection.await;
+    drop(accepted);
+    if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
 }

@@ -149,8 +149,8 @@ async fn open(hub: Hub, upgrade: OnUpgrade, opening: Opening) {
 /// The socket itself where it is plain TCP, so that the hub can write without waiting.
 fn wire_of(upgraded: Upgraded) -> Wire {
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner()), parts.read_buf),
-        Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), Bytes::new()),
+        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner()), &parts.read_buf),
+        Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), &[]),
     }
 }
 

@@ -37,6 +37,14 @@ pub(crate) enum ReplyTo {
     Task(oneshot::Sender<Outcome>),
 }
 
+/// What the log is handed.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes")]
+enum Asked {
+    Write(Write, ReplyTo),
+    /// To be dropped when all before it is made.
+    Settled(oneshot::Sender<()>),
+}
+
 /// At most so many writes may wait before connections are made to wait.
 const BUSY_WRITES: usize = 16 * 1024;
 /// At most so many writes in one batch of the store, so that the first of them does not wait too long.
@@ -46,7 +54,7 @@ const BATCH_WRITES: usize = 4 * 1024;
 pub(crate) struct Log {
     /// Reads go straight to the store.
     pub(crate) store: Arc<dyn Store>,
-    queue: Arc<Mailbox<(Write, ReplyTo)>>,
+    queue: Arc<Mailbox<Asked>>,
     waiting: Arc<AtomicUsize>,
     broken: Arc<AtomicBool>,
 }
@@ -60,17 +68,30 @@ impl Log {
     /// Hands over writes, to be made in this order.
     pub(crate) fn submit(&self, writes: Vec<(Write, ReplyTo)>) {
         self.waiting.fetch_add(writes.len(), Ordering::Relaxed);
+        let writes = writes.into_iter().map(|(write, reply)| Asked::Write(write, reply));
         if let Err(refused) = self.queue.put(writes) {
             self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
             // The answers are dropped: whoever waits for one sees that the log is closed.
         }
     }
 
-    /// Makes one write and waits for its answer.
-    pub(crate) async fn write(&self, write: Write) -> Outcome {
+    /// Makes one write and waits for its answer. Handed over at once: whoever waits does not carry the write about.
+    pub(crate) fn write(&self, write: Write) -> impl Future<Output = Outcome> + use<> {
         let (reply, answer) = oneshot::channel();
         self.submit(vec![(write, ReplyTo::Task(reply))]);
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        async move { answer.await.unwrap_or(Err(StoreError::Closed)) }
+    }
+
+    /// Waits until all that was handed over before is made, or will never be.
+    pub(crate) async fn settled(&self) {
+        let (settled, wait) = oneshot::channel();
+        let _ = self.queue.put([Asked::Settled(settled)]);
+        let _ = wait.await;
+    }
+
+    /// How many writes are not made yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether so much waits that connections should be made to wait too.
@@ -99,8 +120,19 @@ impl Log {
         let shards = &node.shards;
         while let Some(mut letters) = self.queue.take().await {
             while !letters.is_empty() {
-                let (writes, replies): (Vec<_>, Vec<_>) =
-                    letters.drain(..letters.len().min(BATCH_WRITES)).unzip();
+                let (mut writes, mut replies, mut settled) = (Vec::new(), Vec::new(), Vec::new());
+                for asked in letters.drain(..letters.len().min(BATCH_WRITES)) {
+                    match asked {
+                        Asked::Write(write, reply) => {
+                            writes.push(write);
+                            replies.push(reply);
+                        }
+                        Asked::Settled(wait) => settled.push(wait),
+                    }
+                }
+                if writes.is_empty() {
+                    continue;
+                }
                 let outcome = self.store.write(&writes).await;
                 self.waiting.fetch_sub(writes.len(), Ordering::Relaxed);
                 let mut published = Vec::with_capacity(writes.len());
@@ -125,6 +157,7 @@ impl Log {
                     // The task may have gone; its answer is nobody's then.
                     let _ = task.send(outcome);
                 }
+                drop(settled);
             }
         }
     }

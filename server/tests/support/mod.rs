@@ -7,6 +7,8 @@
     reason = "each test file uses a part; a failed unwrap is a failed test"
 )]
 
+pub mod ill;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

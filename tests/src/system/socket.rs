@@ -85,7 +85,7 @@ pub(super) async fn run(device: Rc<Device>, life: u32, link: Link, mut outgoing:
                     device.with(|client, now| client.handle_binary(now, link, &bytes));
                 }
                 Some(Ok(Frame::Close(Some(frame)))) => {
-                    said = (Some(frame.code.into()), frame.reason.to_string())
+                    said = (Some(frame.code.into()), frame.reason.to_string());
                 }
                 Some(Ok(_)) => device.with(|client, now| client.handle_life(now, link)),
                 Some(Err(_)) | None => break,

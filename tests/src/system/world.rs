@@ -145,7 +145,7 @@ impl World {
             sleep(Duration::from_millis(self.random.up_to(1500))).await;
             self.act().await;
         }
-        self.calm().await;
+        self.calm();
         if !self.settle().await {
             for device in &self.devices {
                 self.net.fault(format!("it does not become quiet: {}", device.describe()));
@@ -215,9 +215,9 @@ impl World {
             76..=81 => {
                 self.faults.devices += 1;
                 if self.random.up_to(2) > 0 {
-                    device.kill()
+                    device.kill();
                 } else {
-                    device.stop()
+                    device.stop();
                 }
                 sleep(Duration::from_millis(self.random.up_to(4000))).await;
                 if self.random.up_to(5) == 0 {
@@ -285,7 +285,7 @@ impl World {
     }
 
     /// No more faults from here on.
-    async fn calm(&mut self) {
+    fn calm(&mut self) {
         self.disk.slow(5);
         clock::set_hub_wrong(0);
         let ready = self.net.hub.borrow().as_ref().is_some_and(Running::is_ready);

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wsc_core::frame::ObjectWriter;
 use wsc_core::{ErrorCode, StreamName, limits};
@@ -86,7 +87,7 @@ impl Asker {
         let marks: HashMap<Conversation, u64> = store.marks(user).await?.into_iter().collect();
         let mut found: HashMap<Conversation, Found> = HashMap::new();
         let inbox = StreamKey::Inbox(user.clone());
-        self.each_header(&inbox, 1, |entry| {
+        self.each_header(&inbox, 1, u64::MAX, |entry| {
             let Target::User(target) = &entry.target else { return };
             let own = entry.sender == user.user;
             let peer = if own { &target.user } else { &entry.sender };
@@ -104,7 +105,7 @@ impl Asker {
             let read = marks.get(&conversation).copied().unwrap_or(0).max(stream.start);
             let from = read.max(stream.head.saturating_sub(COUNTED)) + 1;
             let mut state = Found { last: stream.head, ..Found::default() };
-            self.each_header(&stream.stream, from.min(stream.head.max(1)), |entry| {
+            self.each_header(&stream.stream, from.min(stream.head.max(1)), u64::MAX, |entry| {
                 state.at = entry.create_at;
                 state.unread += u64::from(entry.sender != user.user && entry.seq > read);
             })
@@ -135,11 +136,13 @@ impl Asker {
         Ok(Reply::Data("conversations", data))
     }
 
-    /// Looks at every message of a stream from a position on, without bodies.
+    /// Looks at every message of a stream from a position up to another, without bodies. Each page but the first is paid
+    /// for like a request of its own: whoever asks for much waits, and nobody else.
     pub(super) async fn each_header(
         &self,
         stream: &StreamKey,
         mut from: u64,
+        to: u64,
         mut each: impl FnMut(&Entry),
     ) -> Result<(), StoreError> {
         let wall = clock::wall();
@@ -147,13 +150,33 @@ impl Asker {
             let page = self.shard.node.log.store.headers(stream, from, HEADERS).await?;
             page.entries
                 .iter()
+                .take_while(|entry| entry.seq <= to)
                 .filter(|entry| !entry.flags.has(Flags::INTERNAL))
                 .filter(|entry| entry.expires_at == 0 || entry.expires_at > wall)
                 .for_each(&mut each);
-            if page.next > page.head || page.next <= from {
+            if page.next > page.head.min(to) || page.next <= from {
                 return Ok(());
             }
             from = page.next;
+            self.pay().await?;
+        }
+    }
+}
+
+impl Asker {
+    /// Takes one more request from the connection's budget, waiting until there is one. An error when it has ended.
+    async fn pay(&self) -> Result<(), StoreError> {
+        loop {
+            let now = self.shard.now();
+            let paid = self.with(|connection| match connection.closing {
+                true => None,
+                false => Some(connection.peer.request(now)),
+            });
+            match paid.flatten() {
+                None => return Err(StoreError::Closed),
+                Some(Ok(())) => return Ok(()),
+                Some(Err(wait_ms)) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ impl Asker {
             Query::Watch { users, group } if may.presence => self.watch(users, group).await,
             Query::Unwatch { users, group } => self.unwatch(users, group).await,
             Query::SetStatus { status } => self.set_status(status),
-            Query::Observe { group } if may.observe => Ok(self.observe(group)),
+            Query::Observe { group } if may.observe => self.observe(group),
             Query::Unobserve { group } => Ok(self.unobserve(group)),
             Query::Refresh { token } => self.refresh(token),
             Query::GetUserInfo { user } if may.presence => self.user_info(user).await,
@@ -229,6 +229,8 @@ impl Asker {
             let watching = if presence { HashSet::new() } else { std::mem::take(&mut rare.watching) };
             (observing, watching)
         });
+        // It may end earlier than the one before.
+        self.shard.replan(self.place, self.generation);
         let (observing, watching) = ended.unwrap_or_default();
         let node = &self.shard.node;
         node.observers.remove(self.scope(), self.address(), &observing);

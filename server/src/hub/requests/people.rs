@@ -146,22 +146,25 @@ impl Asker {
         }
     }
 
-    pub(super) fn observe(&self, group: &str) -> Reply {
+    pub(super) fn observe(&self, group: &str) -> Outcome {
         let group: Arc<str> = group.into();
-        let added = self.with(|connection| {
-            let observing = connection.rare().observing.len();
-            let fresh = connection.attached && !connection.rare().observing.contains(&group);
+        let room = self.with(|connection| {
+            let attached = connection.attached;
+            let observing = &mut connection.rare().observing;
+            let known = observing.contains(&group);
             // Only what is remembered here ends with the connection.
-            let added = fresh && observing < limits::GROUPS;
-            if added {
-                connection.rare().observing.push(Arc::clone(&group));
+            let room = attached && (known || observing.len() < limits::GROUPS);
+            if room && !known {
+                observing.push(Arc::clone(&group));
             }
-            added
+            room
         });
-        if added == Some(true) {
-            self.shard.node.observers.add(self.scope(), self.address(), &group);
+        if room != Some(true) {
+            let reason = "a connection observes at most 1000 groups";
+            return Err(Refused::because(ErrorCode::InvalidFormat, reason));
         }
-        Reply::Done
+        self.shard.node.observers.add(self.scope(), self.address(), &group);
+        Ok(Reply::Done)
     }
 
     pub(super) fn unobserve(&self, group: &str) -> Reply {

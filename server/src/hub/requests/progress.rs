@@ -1,18 +1,21 @@
 //! Requests about progress: read marks, and how far own messages got.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wsc_core::frame::{ObjectWriter, ReceiptOf};
 use wsc_core::{ErrorCode, StreamName};
 
 use super::{Asker, Outcome, Refused, Reply};
-use crate::hub::{marks, receipts};
+use crate::hub::{marks, positions, receipts};
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::{Conversation, Device, Flags, Found, StoreError, Target, Write, Written};
 
 /// Members of a group whose progress is counted.
-const COUNTED_MEMBERS: u64 = 1000;
+const COUNTED_MEMBERS: usize = 1000;
+/// Users whose progress is read for one request; the groups beyond get no counts.
+const COUNTED_USERS: usize = 2000;
 
 impl Asker {
     /// Moves a read mark, tells the senders, and passes it on to the user's other devices.
@@ -32,47 +35,57 @@ impl Asker {
             ));
         }
         let user = self.identity.user.clone();
+        let mut ids: Vec<(u64, Arc<str>)> = Vec::new();
+        if let Conversation::Peer(peer) = &conversation {
+            let known = node.log.store.marks(&user).await?;
+            let known = known.iter().find(|(known, _)| *known == conversation).map(|(_, seq)| *seq);
+            let mut exists = known.is_some();
+            self.each_header(&stream, known.unwrap_or(0) + 1, seq, |entry| {
+                let Target::User(target) = &entry.target else { return };
+                let theirs = entry.sender == *peer && *target == user;
+                exists |= theirs || (entry.sender == user.user && target.user == *peer);
+                if theirs && entry.flags.has(Flags::REQUIRE_ACK) {
+                    ids.push((entry.seq, Arc::clone(&entry.message_id)));
+                }
+            })
+            .await?;
+            // Any string is a peer: marks would grow without end.
+            if !exists {
+                let reason = "peer: there is no message from or to this user";
+                return Err(Refused::because(ErrorCode::TargetMissing, reason));
+            }
+        }
         let mark = Write::Mark { user: user.clone(), conversation: conversation.clone(), seq };
         let Written::Mark { from, to } = node.log.write(mark).await? else { return Ok(Reply::Done) };
         if to <= from {
             return Ok(Reply::Done);
         }
-        if let Conversation::Peer(peer) = &conversation {
-            let mut ids: Vec<Arc<str>> = Vec::new();
-            self.each_header(&stream, from + 1, |entry| {
-                let wanted = entry.seq <= to && entry.sender == *peer && entry.flags.has(Flags::REQUIRE_ACK);
-                if wanted && matches!(&entry.target, Target::User(target) if *target == user) {
-                    ids.push(Arc::clone(&entry.message_id));
-                }
-            })
-            .await?;
-            if *peer != user.user {
-                receipts::read(node, &user, peer, &ids);
-            }
+        if let Conversation::Peer(peer) = &conversation
+            && *peer != user.user
+        {
+            // Another device may have moved the mark meanwhile, and told of those.
+            let ids: Vec<Arc<str>> =
+                ids.into_iter().filter(|(seq, _)| *seq > from).map(|(_, id)| id).collect();
+            receipts::read(node, &user, peer, &ids);
         }
         marks::pass_on(&self.shard, &self.identity, &self.device, &conversation, to);
         Ok(Reply::Done)
     }
 
-    /// How far own messages got. What connected devices acknowledged is written first, so that the answer is the truth.
+    /// How far own messages got.
     pub(super) async fn receipts(&self, ids: &[Cow<'_, str>]) -> Outcome {
         let store = &self.shard.node.log.store;
         let ids: Vec<Arc<str>> = ids.iter().map(|id| id.as_ref().into()).collect();
         let found = store.find(&self.identity.user, &ids).await?;
         let mut receipts = Vec::with_capacity(ids.len());
-        // Messages to the same receiver are mostly asked for together.
-        let mut known: Vec<(UserKey, Progress)> = Vec::new();
+        let receivers = self.receivers(&found).await?;
         for (id, found) in ids.iter().zip(found) {
             let mut receipt =
                 ReceiptOf { message_id: id.to_string(), stage: "unknown".into(), ..ReceiptOf::default() };
             match found {
                 None => {}
                 Some(Found { target: Target::User(user), seq, .. }) => {
-                    if !known.iter().any(|(other, _)| *other == user) {
-                        known.push((user.clone(), self.progress(&user).await?));
-                    }
-                    let progress =
-                        known.iter().find(|(other, _)| *other == user).map(|(_, progress)| progress);
+                    let progress = receivers.progress.get(&user);
                     let conversation = Conversation::Peer(Arc::clone(&self.identity.user.user));
                     let stage = progress.map_or(Stage::Accepted, |progress| {
                         progress.stage(&StreamKey::Inbox(user.clone()), &conversation, seq)
@@ -81,7 +94,7 @@ impl Asker {
                 }
                 Some(Found { target: Target::Group(group), seq, .. }) => {
                     receipt.stage = Stage::Accepted.name().into();
-                    if let Some((delivered, read)) = self.count(&group, seq).await? {
+                    if let Some((delivered, read)) = self.count(&receivers, &group, seq) {
                         (receipt.delivered, receipt.read) = (Some(delivered), Some(read));
                     }
                 }
@@ -103,32 +116,66 @@ impl Asker {
         Ok(Reply::Data("receipts", data))
     }
 
-    async fn progress(&self, user: &UserKey) -> Result<Progress, StoreError> {
+    /// Reads once how far everybody is whom the messages went to. What receivers acknowledged is written first, so that
+    /// a stage told now stands after a crash; nothing is written for the counts of groups.
+    async fn receivers(&self, found: &[Option<Found>]) -> Result<Receivers, StoreError> {
         let node = &self.shard.node;
-        crate::hub::positions::keep(node, user).await?;
-        Ok(Progress {
-            devices: node.log.store.devices(user).await?,
-            marks: node.log.store.marks(user).await?,
-        })
+        let mut receivers = Receivers::default();
+        let receiver = |found: &Found| match &found.target {
+            Target::User(user) => Some(user.clone()),
+            Target::Group(_) | Target::Broadcast(_) => None,
+        };
+        let mut users: HashSet<UserKey> = found.iter().flatten().filter_map(receiver).collect();
+        let single: Vec<UserKey> = users.iter().cloned().collect();
+        positions::keep(node, &single).await;
+        for found in found.iter().flatten() {
+            let Target::Group(group) = &found.target else { continue };
+            if receivers.members.contains_key(group) {
+                continue;
+            }
+            let page = node.log.store.members(group, None, COUNTED_MEMBERS).await?;
+            let others = page.users.iter().filter(|member| **member != self.identity.user.user);
+            let others: Vec<UserKey> = others.map(|member| self.user(member)).collect();
+            // Each is looked at once, but there may be many groups.
+            let fresh = others.iter().filter(|member| !users.contains(member)).count();
+            let counted = page.total <= COUNTED_MEMBERS as u64 && users.len() + fresh <= COUNTED_USERS;
+            if counted {
+                users.extend(others.iter().cloned());
+            }
+            receivers.members.insert(group.clone(), counted.then_some(others));
+        }
+        let users: Vec<UserKey> = users.into_iter().collect();
+        let mut live = positions::of_connected(node, &users).await;
+        for user in users {
+            let mut devices = node.log.store.devices(&user).await?;
+            devices.extend(live.remove(&user).unwrap_or_default());
+            let marks = node.log.store.marks(&user).await?;
+            receivers.progress.insert(user, Progress { devices, marks });
+        }
+        Ok(receivers)
     }
 
     /// How many other members a group's message was delivered to, and how many have read it.
-    async fn count(&self, group: &GroupKey, seq: u64) -> Result<Option<(u64, u64)>, StoreError> {
-        let page = self.shard.node.log.store.members(group, None, 1000).await?;
-        if page.total > COUNTED_MEMBERS {
-            return Ok(None);
-        }
+    fn count(&self, receivers: &Receivers, group: &GroupKey, seq: u64) -> Option<(u64, u64)> {
+        let members = receivers.members.get(group)?.as_ref()?;
         let (mut delivered, mut read) = (0, 0);
         let stream = StreamKey::Group(group.clone());
         let conversation = Conversation::Group(Arc::clone(&group.group));
-        for member in page.users.iter().filter(|member| **member != self.identity.user.user) {
-            let progress = self.progress(&self.user(member)).await?;
+        for progress in members.iter().filter_map(|member| receivers.progress.get(member)) {
             let stage = progress.stage(&stream, &conversation, seq);
             delivered += u64::from(stage >= Stage::Delivered);
             read += u64::from(stage >= Stage::Read);
         }
-        Ok(Some((delivered, read)))
+        Some((delivered, read))
     }
+}
+
+/// Whom the messages of a request went to.
+#[derive(Default)]
+struct Receivers {
+    /// The other members of each group; `None`: too many to be counted.
+    members: HashMap<GroupKey, Option<Vec<UserKey>>>,
+    progress: HashMap<UserKey, Progress>,
 }
 
 use crate::hub::waiters::Stage;
