@@ -80,8 +80,9 @@ impl Backoff {
 
     /// The wait after one more failure: anything from nothing to the present bound.
     pub fn delay(&mut self, random: &mut Random) -> u64 {
-        let bound = self.bound.min(self.growth.max_ms);
-        self.bound = bound.saturating_mul(self.growth.factor);
+        let Growth { factor, max_ms, .. } = self.growth;
+        let bound = self.bound.min(max_ms);
+        self.bound = if factor > 0 && bound > max_ms / factor { max_ms } else { bound * factor };
         self.attempts = self.attempts.saturating_add(1);
         random.up_to(bound)
     }

@@ -1,34 +1,31 @@
 //! The codes of the protocol: one table of errors, one of closes.
 
+// A code is its number with names for those that are known: what is not in the table passes through unharmed, and
+// neither direction needs code.
 macro_rules! codes {
     ($(#[$meta:meta])* $name:ident: $number:ty { $($(#[$doc:meta])* $variant:ident = $value:literal, $text:literal;)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$doc])* $variant,)* /// A code not in the table.
-            Other($number) }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name($number);
+        #[allow(non_upper_case_globals, reason = "they are the values of an open enumeration")]
         impl $name {
+            $($(#[$doc])* pub const $variant: Self = Self($value);)*
             /// Every code of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
             /// The number on the wire.
             #[must_use]
-            pub const fn number(self) -> $number { match self { $(Self::$variant => $value,)* Self::Other(number) => number } }
+            pub const fn number(self) -> $number { self.0 }
             /// The code of a number.
             #[must_use]
-            pub const fn from_number(number: $number) -> Self {
-                // A search of the table, because a `match` over so many numbers is ten times as large.
-                let mut at = 0;
-                while at < Self::ALL.len() {
-                    if Self::ALL[at].number() == number {
-                        return Self::ALL[at];
-                    }
-                    at += 1;
-                }
-                Self::Other(number)
-            }
+            pub const fn from_number(number: $number) -> Self { Self(number) }
             /// What it means, in a few words.
             #[must_use]
-            pub const fn text(self) -> &'static str { match self { $(Self::$variant => $text,)* Self::Other(_) => "another code" } }
+            pub const fn text(self) -> &'static str { match self { $(Self::$variant => $text,)* Self(_) => "another code" } }
+        }
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match *self { $(Self::$variant => f.write_str(stringify!($variant)),)* Self(number) => write!(f, "Other({number})") }
+            }
         }
     };
 }
@@ -279,20 +276,26 @@ impl CloseCode {
 /// ```
 #[must_use]
 pub fn retry_hint(reason: &str) -> Option<u64> {
-    number_after(reason, b"retry_after_ms=", &[])
+    number_after(reason.as_bytes(), b"retry_after_ms=", &[])
 }
 
 /// The whole number that follows a name, after bytes that may stand between. Not by `str::find`: its searcher for long
 /// texts costs more in WebAssembly than everything here.
-pub(crate) fn number_after(text: &str, name: &[u8], between: &[u8]) -> Option<u64> {
-    let bytes = text.as_bytes();
+pub(crate) fn number_after(bytes: &[u8], name: &[u8], between: &[u8]) -> Option<u64> {
     let at = bytes.windows(name.len()).position(|window| window == name)? + name.len();
     let rest = bytes.get(at..)?.iter().skip_while(|byte| between.contains(byte));
     let mut found = None;
     for digit in rest.take_while(|byte| byte.is_ascii_digit()) {
-        found = Some(found.unwrap_or(0_u64).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?);
+        found = Some(with_digit(found.unwrap_or(0), *digit)?);
     }
     found
+}
+
+/// The number with one more decimal digit; `None` when it is none, or the number too large for any use here.
+pub(crate) fn with_digit(number: u64, digit: u8) -> Option<u64> {
+    // By a bound: a multiplication that is checked takes 128 bits, which WebAssembly does not have.
+    let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+    (number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
 }
 
 #[cfg(test)]
@@ -308,5 +311,6 @@ mod tests {
             assert_eq!(CloseCode::from_number(code.number()), *code);
         }
         assert_eq!(CloseCode::from_number(4999).number(), 4999);
+        assert_eq!(format!("{:?} {:?}", CloseCode::Hole, CloseCode::from_number(7)), "Hole Other(7)");
     }
 }

@@ -1,10 +1,8 @@
 //! The message: go-wsc's envelope with its names, and ours. Borrowed where it was decoded, owned where it is kept.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::mem::take;
 
 use crate::names::{StreamName, is_id, is_message_id};
 use crate::{kind, limits};
@@ -131,17 +129,7 @@ impl<'a> Message<'a> {
     }
 
     fn text(content: impl Into<Text<'a>>) -> Self {
-        // By assignment: what struct update leaves over of its base is dropped field by field, in many bytes of code.
-        let mut message = Self::blank();
-        message.message_type = Cow::Borrowed("text");
-        message.content = content.into();
-        message
-    }
-
-    /// The default, whose many stores stand in one place.
-    #[cfg_attr(target_arch = "wasm32", inline(never))]
-    pub(crate) fn blank() -> Self {
-        Self::default()
+        Self { message_type: Cow::Borrowed("text"), content: content.into(), ..Self::default() }
     }
 
     /// Whether it is never stored.
@@ -152,49 +140,31 @@ impl<'a> Message<'a> {
 
     /// Where it is going; an error when it names more than one target.
     pub fn destination(&self) -> Result<Destination<'_>, FieldError> {
-        let global = self.broadcast_type == "global";
-        match (self.receiver.as_ref(), self.group_ids.as_slice(), global) {
-            ("", [], false) => Ok(Destination::Application),
-            ("", [], true) => Ok(Destination::Broadcast),
-            ("", [group], false) => Ok(Destination::Group(group)),
-            (user, [], false) => Ok(Destination::User(user)),
-            ("", [_, _, ..], _) => {
-                Err(FieldError { field: "group_ids", reason: "one message has one target: name one group" })
-            }
-            _ => Err(FieldError {
-                field: "receiver",
-                reason: "one message has one target: a receiver, one group or broadcast_type global",
-            }),
-        }
+        self.facts().check_target()?;
+        Ok(match (self.receiver.as_ref(), self.group_ids.first()) {
+            ("", Some(group)) => Destination::Group(group),
+            ("", None) if self.broadcast_type == "global" => Destination::Broadcast,
+            ("", None) => Destination::Application,
+            (user, _) => Destination::User(user),
+        })
     }
 
     /// Checks what a client may send: ids, the type, expiry. The same check on both sides.
     pub fn validate(&self) -> Result<(), FieldError> {
-        let fault = |field, reason| Err(FieldError { field, reason });
-        if self.message_type.is_empty() || self.message_type.len() > 64 {
-            return fault("message_type", "must be 1 to 64 bytes");
+        self.facts().check()
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            message_type: &self.message_type,
+            message_id: &self.message_id,
+            receiver: Id::of(&self.receiver),
+            receiver_client: Id::of(&self.receiver_client),
+            groups: self.group_ids.len(),
+            groups_are_ids: self.group_ids.iter().all(|id| is_id(id)),
+            global: self.broadcast_type == "global",
+            expires_in_ms: self.expires_in_ms,
         }
-        if kind::is_reserved(&self.message_type) {
-            return fault("message_type", "is a frame of the protocol, not a message");
-        }
-        if !is_message_id(&self.message_id) {
-            return fault("message_id", "must be 1 to 64 printable ASCII characters");
-        }
-        for (field, id) in [("receiver", &self.receiver), ("receiver_client", &self.receiver_client)] {
-            if !id.is_empty() && !is_id(id) {
-                return fault(field, "must be 1 to 128 bytes without control characters");
-            }
-        }
-        if !self.group_ids.iter().all(|id| is_id(id)) {
-            return fault("group_ids", "each must be 1 to 128 bytes without control characters");
-        }
-        if self.expires_in_ms == Some(0) {
-            return fault(
-                "expires_in_ms",
-                "must be above 0; leave it out for a message that does not expire",
-            );
-        }
-        self.destination().map(drop)
     }
 
     /// A guess from above at the size of its frame, in bytes, without encoding it.
@@ -203,53 +173,42 @@ impl<'a> Message<'a> {
         256 + self.content.len() + self.data.len() + self.payload.as_ref().map_or(0, |payload| payload.len())
     }
 
-    /// Every text but `data`, in the order of the decoder's table. What is done to each is a loop over this, because
-    /// the same written out for each would be the largest thing of all in WebAssembly.
-    #[cfg_attr(target_arch = "wasm32", inline(never))]
-    pub(crate) fn texts_mut(&mut self) -> [&mut Text<'a>; 20] {
-        [
-            &mut self.message_type,
-            &mut self.message_id,
-            &mut self.sender,
-            &mut self.sender_name,
-            &mut self.sender_type,
-            &mut self.sender_client,
-            &mut self.receiver,
-            &mut self.receiver_name,
-            &mut self.receiver_type,
-            &mut self.receiver_client,
-            &mut self.session_id,
-            &mut self.content,
-            &mut self.create_at,
-            &mut self.reply_to_msg_id,
-            &mut self.priority,
-            &mut self.source,
-            &mut self.push_type,
-            &mut self.broadcast_type,
-            &mut self.trace_id,
-            &mut self.request_id,
-        ]
-    }
-
     /// The same message with its own bytes.
     #[must_use]
-    pub fn into_owned(mut self) -> Message<'static> {
-        let mut owned = Message::blank();
-        for (place, text) in owned.texts_mut().into_iter().zip(self.texts_mut()) {
-            *place = own(take(text));
+    pub fn into_owned(self) -> Message<'static> {
+        Message {
+            message_type: own(self.message_type),
+            message_id: own(self.message_id),
+            sender: own(self.sender),
+            sender_name: own(self.sender_name),
+            sender_type: own(self.sender_type),
+            sender_client: own(self.sender_client),
+            receiver: own(self.receiver),
+            receiver_name: own(self.receiver_name),
+            receiver_type: own(self.receiver_type),
+            receiver_client: own(self.receiver_client),
+            session_id: own(self.session_id),
+            content: own(self.content),
+            data: own(self.data),
+            create_at: own(self.create_at),
+            reply_to_msg_id: own(self.reply_to_msg_id),
+            seq_no: self.seq_no,
+            priority: own(self.priority),
+            source: own(self.source),
+            push_type: own(self.push_type),
+            broadcast_type: own(self.broadcast_type),
+            group_ids: self.group_ids.into_iter().map(own).collect(),
+            require_ack: self.require_ack,
+            skip_database_storage: self.skip_database_storage,
+            skip_send_to_client: self.skip_send_to_client,
+            trace_id: own(self.trace_id),
+            stream: self.stream.map(StreamName::into_owned),
+            expires_in_ms: self.expires_in_ms,
+            volatile: self.volatile,
+            observed: self.observed,
+            request_id: own(self.request_id),
+            payload: self.payload.map(|payload| Cow::Owned(payload.into_owned())),
         }
-        owned.data = own(self.data);
-        owned.group_ids = self.group_ids.into_iter().map(own).collect();
-        owned.stream = self.stream.map(StreamName::into_owned);
-        owned.payload = self.payload.map(|payload| Cow::Owned(payload.into_owned()));
-        owned.seq_no = self.seq_no;
-        owned.require_ack = self.require_ack;
-        owned.skip_database_storage = self.skip_database_storage;
-        owned.skip_send_to_client = self.skip_send_to_client;
-        owned.expires_in_ms = self.expires_in_ms;
-        owned.volatile = self.volatile;
-        owned.observed = self.observed;
-        owned
     }
 
     /// Whether the frame fits; the client checks before it sends.
@@ -260,12 +219,75 @@ impl<'a> Message<'a> {
 }
 
 /// The text with its own bytes.
-#[cfg_attr(target_arch = "wasm32", inline(never))]
-pub(crate) fn own(text: Text<'_>) -> Text<'static> {
+fn own(text: Text<'_>) -> Text<'static> {
     if text.is_empty() { Cow::Borrowed("") } else { Cow::Owned(text.into_owned()) }
 }
 
-/// The text as a string; nothing is left of it.
-pub(crate) fn take_string(text: &mut Text<'_>) -> String {
-    take(text).into_owned()
+/// What decides whether a client may send a message, and to whom: of a [`Message`], or of a frame that nobody made into
+/// one.
+pub(crate) struct Facts<'f> {
+    pub(crate) message_type: &'f str,
+    pub(crate) message_id: &'f str,
+    pub(crate) receiver: Id,
+    pub(crate) receiver_client: Id,
+    /// How many groups there are, and whether all are ids.
+    pub(crate) groups: usize,
+    pub(crate) groups_are_ids: bool,
+    pub(crate) global: bool,
+    pub(crate) expires_in_ms: Option<u64>,
+}
+
+/// A field that may name somebody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Id {
+    Absent,
+    Right,
+    Wrong,
+}
+
+impl Id {
+    pub(crate) fn of(text: &str) -> Self {
+        if text.is_empty() {
+            Self::Absent
+        } else if is_id(text) {
+            Self::Right
+        } else {
+            Self::Wrong
+        }
+    }
+}
+
+impl Facts<'_> {
+    pub(crate) fn check(&self) -> Result<(), FieldError> {
+        const ID: &str = "must be 1 to 128 bytes without control characters";
+        let (field, reason) = if !(1..=64).contains(&self.message_type.len()) {
+            ("message_type", "must be 1 to 64 bytes")
+        } else if kind::is_reserved(self.message_type) {
+            ("message_type", "is a frame of the protocol, not a message")
+        } else if !is_message_id(self.message_id) {
+            ("message_id", "must be 1 to 64 printable ASCII characters")
+        } else if self.receiver == Id::Wrong {
+            ("receiver", ID)
+        } else if self.receiver_client == Id::Wrong {
+            ("receiver_client", ID)
+        } else if !self.groups_are_ids {
+            ("group_ids", ID)
+        } else if self.expires_in_ms == Some(0) {
+            ("expires_in_ms", "must be above 0, or left out")
+        } else {
+            return self.check_target();
+        };
+        Err(FieldError { field, reason })
+    }
+
+    /// One target at most.
+    fn check_target(&self) -> Result<(), FieldError> {
+        let targets = usize::from(self.receiver != Id::Absent) + self.groups + usize::from(self.global);
+        if targets < 2 {
+            return Ok(());
+        }
+        let field = if self.groups > 1 { "group_ids" } else { "receiver" };
+        let reason = "one message has one target: a receiver, one group or broadcast_type global";
+        Err(FieldError { field, reason })
+    }
 }

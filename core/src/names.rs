@@ -50,14 +50,10 @@ impl<'a> StreamName<'a> {
     /// The same name with its own bytes.
     #[must_use]
     pub fn into_owned(self) -> StreamName<'static> {
-        self.keep(|id| Cow::Owned(id.into_owned()))
-    }
-
-    pub(crate) fn keep<'b>(self, keep: fn(Cow<'a, str>) -> Cow<'b, str>) -> StreamName<'b> {
         match self {
             Self::Inbox => StreamName::Inbox,
             Self::Broadcast => StreamName::Broadcast,
-            Self::Group(id) => StreamName::Group(keep(id)),
+            Self::Group(id) => StreamName::Group(Cow::Owned(id.into_owned())),
         }
     }
 
@@ -94,11 +90,14 @@ impl fmt::Display for StreamName<'_> {
 /// Whether a text can be the id of a user, group or device: 1 to 128 bytes without control characters.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
-    let bytes = text.as_bytes();
     // Control characters are those of ASCII and U+0080 to U+009F, in bytes c2 80 to c2 9f.
-    let ascii = bytes.iter().any(|byte| *byte < 0x20 || *byte == 0x7f);
-    let later = bytes.windows(2).any(|pair| matches!(pair, [0xc2, 0x80..=0x9f]));
-    !(bytes.is_empty() || bytes.len() > 128 || ascii || later)
+    let mut before = 0;
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| {
+            let control = byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0);
+            before = byte;
+            !control
+        })
 }
 
 /// Whether a text can be a `message_id`: 1 to 64 printable ASCII characters.

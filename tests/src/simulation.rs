@@ -105,7 +105,7 @@ fn act(world: &mut World, turn: u64, lossy: bool) -> bool {
                     _ => ("user/bob", Message::to_user("bob", text)),
                 };
                 message.require_ack = world.random.up_to(2) == 0;
-                world.with(index, |device, now| device.send(now, target, message));
+                world.with(index, |device, now| device.send(now, target, &message));
             }
         }
         14..=18 => {

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 use wsc_core::client::{
-    Action, Change, Client, Config, Event, Gap, Identity, Link, Outcome, RequestError, Saved, SavedFrame,
+    Action, Change, Client, Config, Event, Gap, Identity, Link, Outcome, Presence, RequestError, Saved,
     SendId, State, Storage, TokenError,
 };
-use wsc_core::frame::{ClientFrame, HubFrame, Query, decode_client, encode_hub};
+use wsc_core::frame::{ClientFrame, Frame, HubFrame, Query, decode_client, encode_hub};
 use wsc_core::{CloseCode, StreamName, Timestamp};
 
 /// Runs one script; gives it back with what really happened in place of what is expected.
@@ -119,7 +119,7 @@ fn perform(client: &mut Client, now: Timestamp, step: &Value, seed: &u64) -> Res
             let Ok(ClientFrame::Message(message)) = decode_client(&frame) else {
                 return Err(format!("message: {frame}"));
             };
-            return Ok(Some(match client.send(now, message.into_owned()) {
+            return Ok(Some(match client.send(now, &message) {
                 Ok(send) => json!({ "send": send.0 }),
                 Err(error) => json!({ "error": error.to_string() }),
             }));
@@ -196,8 +196,10 @@ fn frame(text: &str) -> Result<Value, String> {
 fn action(action: Action) -> Result<Value, String> {
     Ok(match action {
         Action::Open { link } => json!({ "action": "open", "link": link.0 }),
-        Action::Send { link, text } => json!({ "action": "send", "link": link.0, "frame": frame(&text)? }),
-        Action::SendBinary { link, bytes } => {
+        Action::Send { link, frame: Frame::Text(text) } => {
+            json!({ "action": "send", "link": link.0, "frame": frame(&text)? })
+        }
+        Action::Send { link, frame: Frame::Binary(bytes) } => {
             json!({ "action": "send_binary", "link": link.0, "length": bytes.len() })
         }
         Action::Close { link, code, .. } => {
@@ -206,7 +208,7 @@ fn action(action: Action) -> Result<Value, String> {
         Action::FetchToken => json!({ "action": "fetch_token" }),
         Action::Persist(change) => match change {
             Change::Put(send) => {
-                let SavedFrame::Text(text) = &send.frame else { return Err("a binary send".to_owned()) };
+                let Frame::Text(text) = &send.frame else { return Err("a binary send".to_owned()) };
                 json!({ "action": "put", "send": send.id.0, "message_id": send.message_id, "frame": frame(text)? })
             }
             Change::Sent { up_to, at } => json!({ "action": "sent", "up_to": up_to.0, "at": at }),
@@ -220,11 +222,14 @@ fn action(action: Action) -> Result<Value, String> {
 }
 
 fn event(event: Event) -> Value {
-    let message_value = |message: Box<wsc_core::Message<'static>>| {
+    // As the codec reads and writes it, not as it came.
+    let message_value = |message: &Frame| {
+        let Ok(message) = message.message() else { return Value::Null };
         let mut text = String::new();
         encode_hub(&HubFrame::Message(message), &mut text);
         frame(&text).unwrap_or(Value::Null)
     };
+    let data = |text: &str| frame(text).unwrap_or(Value::Null);
     match event {
         Event::StateChanged(state) => match state {
             State::Idle => json!({ "event": "state", "state": "idle" }),
@@ -245,10 +250,10 @@ fn event(event: Event) -> Value {
             }
         },
         Event::CaughtUp => json!({ "event": "caught_up" }),
-        Event::Message { message, generation } => {
-            json!({ "event": "message", "generation": generation, "message": message_value(message) })
+        Event::Message(entry) => {
+            json!({ "event": "message", "generation": entry.generation, "message": message_value(&entry.frame) })
         }
-        Event::Volatile(message) => json!({ "event": "volatile", "message": message_value(message) }),
+        Event::Volatile(frame) => json!({ "event": "volatile", "message": message_value(&frame) }),
         Event::Gap(Gap { stream, generation, from, to, reason }) => json!({
             "event": "gap", "stream": stream.to_string(), "generation": generation, "from": from, "to": to,
             "reason": reason,
@@ -286,13 +291,18 @@ fn event(event: Event) -> Value {
         Event::ReceiptEnded { send, message_id } => {
             json!({ "event": "receipt_ended", "send": send.0, "message_id": message_id })
         }
-        Event::Fetched { request, message } => {
-            json!({ "event": "fetched", "request": request.0, "message": message_value(message) })
+        Event::Fetched { request, frame } => {
+            json!({ "event": "fetched", "request": request.0, "message": message_value(&frame) })
         }
-        Event::Answer { request, answer } => json!({
-            "event": "answer", "request": request.0, "message_type": answer.message_type,
-            "data": frame(&answer.data).unwrap_or(Value::Null),
-        }),
+        Event::Answer { request, answer } => match answer.frame.decode() {
+            Ok(HubFrame::Answer(answer)) => json!({
+                "event": "answer", "request": request.0, "message_type": answer.message_type,
+                "data": data(&answer.data),
+            }),
+            _ => json!({
+                "event": "answer", "request": request.0, "message_type": "group_changed", "data": null,
+            }),
+        },
         Event::RequestFailed { request, error } => {
             let (error, code) = match error {
                 RequestError::Refused { code, .. } => ("refused", Some(code.number())),
@@ -305,15 +315,19 @@ fn event(event: Event) -> Value {
         Event::MarkRefused { stream, peer, code } => json!({
             "event": "mark_refused", "stream": stream.to_string(), "peer": peer, "code": code.number(),
         }),
-        Event::GroupChanged { group, action, user } => {
-            json!({ "event": "group_changed", "group": group, "change": action, "user": user })
-        }
-        Event::Presence(presence) => json!({
-            "event": "presence", "message_type": presence.message_type,
-            "data": frame(&presence.data).unwrap_or(Value::Null),
-        }),
-        Event::Notice { message_type, data, .. } => {
-            json!({ "event": "notice", "message_type": message_type, "data": frame(&data).unwrap_or(Value::Null) })
+        Event::GroupChanged(frame) | Event::Presence(Presence { frame }) | Event::Notice(frame) => {
+            match frame.decode() {
+                Ok(HubFrame::GroupChanged(changed)) => json!({
+                    "event": "group_changed", "group": changed.group, "change": changed.action, "user": changed.user,
+                }),
+                Ok(HubFrame::Presence { message_type, data: text }) => {
+                    json!({ "event": "presence", "message_type": message_type, "data": data(&text) })
+                }
+                Ok(HubFrame::Notice { message_type, data: text, .. }) => {
+                    json!({ "event": "notice", "message_type": message_type, "data": data(&text) })
+                }
+                _ => Value::Null,
+            }
         }
         Event::Fault(_) => json!({ "event": "fault" }),
     }

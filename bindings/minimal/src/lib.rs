@@ -11,9 +11,9 @@ use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use wsc_core::Message;
 use wsc_core::client::{Action, Client, Config, Event, Link, Outcome, State};
 use wsc_core::codes::CloseCode;
+use wsc_core::frame::{Frame, text_of};
 
 /// In WebAssembly a panic is a trap and says nothing: what would be said, and the machinery to say it, is a quarter of
 /// the whole. Nothing the hub sends makes the machine panic; what is left is memory that runs out.
@@ -44,38 +44,47 @@ impl Driver {
         Self { client, input: Vec::new(), output: Vec::new(), link: 0, number: 0 }
     }
 
-    fn text(&self, from: usize, to: usize) -> &str {
-        self.input.get(from..to).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    /// Gives out a frame: what it is, if it is text, and else the next after that.
+    fn give(&mut self, frame: Frame, text: Next, binary: Next) -> Next {
+        match frame {
+            Frame::Text(object) => {
+                self.output = object.into_bytes();
+                text
+            }
+            Frame::Binary(bytes) => {
+                self.output = bytes;
+                binary
+            }
+        }
     }
 
-    /// By reference, so that the event is let go of in one place.
-    fn tell(&mut self, event: &Event) -> Next {
+    fn tell(&mut self, event: Event) -> Next {
         match event {
-            Event::Message { message, .. } | Event::Volatile(message) => {
-                self.number = message.seq_no;
-                for text in [&message.sender, &message.content, &message.data] {
-                    self.output.extend_from_slice(text.as_bytes());
-                    self.output.push(0);
-                }
-                Next::Message
+            Event::Message(entry) => {
+                self.number = entry.seq_no;
+                self.give(entry.frame, Next::Message, Next::BinaryMessage)
+            }
+            Event::Volatile(frame) => {
+                self.number = 0;
+                self.give(frame, Next::Message, Next::BinaryMessage)
             }
             Event::Gap(gap) => {
                 self.number = gap.to;
                 Next::Gap
             }
             Event::Settled { message_id, outcome, .. } => {
-                self.output.extend_from_slice(message_id.as_bytes());
+                self.output = message_id.into_bytes();
                 match outcome {
                     Outcome::Accepted { seq, .. } => {
-                        self.number = *seq;
+                        self.number = seq;
                         Next::Accepted
                     }
                     _ => Next::Lost,
                 }
             }
             Event::Receipt { message_id, stage, .. } => {
-                self.output.extend_from_slice(message_id.as_bytes());
-                self.number = *stage as u64;
+                self.output = message_id.into_bytes();
+                self.number = stage as u64;
                 Next::Receipt
             }
             Event::StateChanged(state) => {
@@ -90,7 +99,7 @@ impl Driver {
     fn next(&mut self) -> Next {
         self.output.clear();
         if let Some(event) = self.client.poll_event() {
-            return self.tell(&event);
+            return self.tell(event);
         }
         match self.client.poll_action() {
             None => Next::Nothing,
@@ -98,15 +107,9 @@ impl Driver {
                 self.link = link.0;
                 Next::Open
             }
-            Some(Action::Send { link, text }) => {
+            Some(Action::Send { link, frame }) => {
                 self.link = link.0;
-                self.output = text.into_bytes();
-                Next::Send
-            }
-            Some(Action::SendBinary { link, bytes }) => {
-                self.link = link.0;
-                self.output = bytes;
-                Next::SendBinary
+                self.give(frame, Next::Send, Next::SendBinary)
             }
             Some(Action::Close { link, code, reason }) => {
                 self.link = link.0;
@@ -128,6 +131,7 @@ enum Next {
     SendBinary,
     Close,
     Message,
+    BinaryMessage,
     Gap,
     Accepted,
     Lost,
@@ -200,7 +204,7 @@ pub extern "C" fn wsc_opened(driver: &mut Driver, now: u64, link: u32) {
 /// A text frame lies in the input.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsc_text(driver: &mut Driver, now: u64, link: u32) {
-    if let Ok(text) = core::str::from_utf8(&driver.input) {
+    if let Ok(text) = text_of(&driver.input) {
         driver.client.handle_text(now, Link(link), text);
     }
 }
@@ -214,7 +218,7 @@ pub extern "C" fn wsc_binary(driver: &mut Driver, now: u64, link: u32) {
 /// A socket has closed; the reason lies in the input. Code 0: without a Close frame.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsc_closed(driver: &mut Driver, now: u64, link: u32, code: u16) {
-    let reason = core::str::from_utf8(&driver.input).unwrap_or_default();
+    let reason = text_of(&driver.input).unwrap_or_default();
     let code = (code != 0).then(|| CloseCode::from_number(code));
     driver.client.handle_close(now, Link(link), code, reason);
 }
@@ -225,10 +229,12 @@ pub extern "C" fn wsc_timeout(driver: &mut Driver, now: u64) {
     driver.client.handle_timeout(now);
 }
 
-/// Sends a text message: the receiver, then the content, lie in the input. `false`: refused.
+/// Sends a message: its JSON object lies in the input, and from `payload` on the bytes beside it; where the input ends,
+/// there are none. `false`: refused.
 #[unsafe(no_mangle)]
-pub extern "C" fn wsc_send(driver: &mut Driver, now: u64, receiver: usize) -> bool {
-    let end = driver.input.len();
-    let (user, content) = (driver.text(0, receiver).to_owned(), driver.text(receiver, end).to_owned());
-    driver.client.send(now, Message::to_user(user, content)).is_ok()
+pub extern "C" fn wsc_send(driver: &mut Driver, now: u64, payload: usize) -> bool {
+    let Some((object, payload)) = driver.input.split_at_checked(payload) else { return false };
+    let Ok(object) = text_of(object) else { return false };
+    let payload = (!payload.is_empty()).then_some(payload);
+    driver.client.send_object(now, object.to_owned(), payload).is_ok()
 }

@@ -50,5 +50,7 @@ pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
 pub use wsc_core::client::{
     Closed, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
 };
-pub use wsc_core::frame::{ConversationState, Conversations, MemberPage, PresenceOf, ReceiptOf};
+pub use wsc_core::frame::{
+    ConversationState, Conversations, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf,
+};
 pub use wsc_core::{CloseCode, ErrorCode, Message, MessageType, StreamName};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use wsc_core::StreamName;
-use wsc_core::client::{Gap, Generation};
+use wsc_core::client::{self, Gap, Generation};
 
 use crate::stream::{Delivery, Entry, Missed};
 
@@ -82,14 +82,12 @@ impl Mailroom {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn put_message(
-        self: &Arc<Self>,
-        message: Box<wsc_core::Message<'static>>,
-        generation: Generation,
-    ) {
-        let Some(stream) = message.stream.clone() else { return };
-        let entry = Entry { message, generation, room: Arc::clone(self) };
-        self.put(stream, Delivery::Message(entry));
+    pub(crate) fn put_entry(self: &Arc<Self>, entry: &client::Entry) {
+        // The machine gives out nothing that cannot be read.
+        let Ok(message) = entry.message() else { return };
+        let message = Box::new(message.into_owned());
+        let delivery = Entry { message, generation: entry.generation, room: Arc::clone(self) };
+        self.put(entry.stream.clone(), Delivery::Message(delivery));
     }
 
     pub(crate) fn put_gap(self: &Arc<Self>, gap: Gap) {
@@ -228,11 +226,9 @@ mod tests {
     use crate::stream::Messages;
 
     fn put(room: &Arc<Mailroom>, seq: u64) {
-        let stream = Some(StreamName::Inbox);
-        room.put_message(
-            Box::new(wsc_core::Message { stream, seq_no: seq, ..wsc_core::Message::default() }),
-            1,
-        );
+        let frame = format!(r#"{{"message_type":"x","sender":"a","stream":"inbox","seq_no":{seq}}}"#);
+        let (stream, frame) = (StreamName::Inbox, wsc_core::frame::Frame::Text(frame));
+        room.put_entry(&client::Entry { stream, generation: 1, seq_no: seq, frame });
     }
 
     fn messages(room: &Arc<Mailroom>) -> Messages {

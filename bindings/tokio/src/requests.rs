@@ -10,7 +10,10 @@ use crate::error::RequestError;
 
 impl Reply {
     fn unexpected(&self) -> RequestError {
-        RequestError::Unexpected(self.answer.message_type.clone())
+        match self.answer.parts() {
+            Ok((message_type, _)) => RequestError::Unexpected(message_type.into_owned()),
+            Err(error) => error.into(),
+        }
     }
 }
 
@@ -112,7 +115,8 @@ impl Client {
     /// Any other question; the answer's type and its `data` as JSON.
     pub async fn ask(&self, query: Query<'static>) -> Result<(String, String), RequestError> {
         let reply = self.reply(query).await?;
-        Ok((reply.answer.message_type, reply.answer.data))
+        let (message_type, data) = reply.answer.parts()?;
+        Ok((message_type.into_owned(), data.into_owned()))
     }
 
     /// Tells a user that this one is typing. Volatile: told now or never.

@@ -173,7 +173,8 @@ fn checksum(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use wsc_core::client::{SavedFrame, SavedSend, SendId};
+    use wsc_core::client::{SavedSend, SendId};
+    use wsc_core::frame::Frame;
 
     use super::*;
 
@@ -184,7 +185,7 @@ mod tests {
             first_sent: None,
             deadline: None,
             receipts: false,
-            frame: SavedFrame::Text("{}".repeat(100)),
+            frame: Frame::Text("{}".repeat(100)),
         })
     }
 

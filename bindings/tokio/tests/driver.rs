@@ -13,6 +13,7 @@ use wsc_client::{
     BuildError, Builder, Client, Closed, Delivery, Event, Message, Notice, Outcome, ReceiptError, State,
     TokenError,
 };
+use wsc_core::frame::HubFrame;
 
 struct Hub {
     listener: TcpListener,
@@ -396,8 +397,9 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
     assert_eq!(soon(volatile.next()).await.expect("typing").message_type, "typing");
     loop {
         let notice = soon(notices.next()).await.expect("a notice");
-        if let Notice::Event(Event::Notice { message_type, data, .. }) = notice {
-            assert_eq!((message_type.as_str(), data.as_str()), ("config_update", r#"{"a":1}"#));
+        if let Notice::Event(Event::Notice(frame)) = notice {
+            let Ok(HubFrame::Notice { message_type, data, .. }) = frame.decode() else { panic!("no notice") };
+            assert_eq!((message_type.as_ref(), data.as_ref()), ("config_update", r#"{"a":1}"#));
             break;
         }
     }

@@ -13,7 +13,7 @@ use crate::test::npm_packages;
 /// What it should weigh, gzipped.
 const GOAL: usize = 20 * 1024;
 /// What it weighs now, with a little room: it may fall, and not rise.
-const CEILING: usize = 27 * 1024;
+const CEILING: usize = 21 * 1024;
 
 pub(crate) fn check() -> Result<()> {
     install::wasm_target()?;
@@ -34,7 +34,10 @@ pub(crate) fn check() -> Result<()> {
     npm_packages()?;
     let mut optimise = program("node");
     optimise.arg("tests/node_modules/binaryen/bin/wasm-opt").arg(&built).arg("-o").arg(&shrunk);
-    optimise.args(["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features"]);
+    // The stack lies at the bottom of memory, so that nothing is ever put into the first kilobyte of it.
+    optimise.args(["--low-memory-unused", "--flatten", "--rereloop", "-Oz", "--converge"]);
+    optimise.args(["--gufa-optimizing", "-Oz", "--converge", "--dealign"]);
+    optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
     optimise.args(["--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext"]);
     optimise.args(["--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"]);
     run(&mut optimise, minutes(5))?;

@@ -1,11 +1,9 @@
 //! What a client asks its driver to do.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use super::saved::Change;
 use super::state::Link;
 use crate::codes::CloseCode;
+use crate::frame::Frame;
 
 /// One thing to do, in the order given.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,19 +14,12 @@ pub enum Action {
         /// Its number.
         link: Link,
     },
-    /// Send a text frame.
+    /// Send a frame.
     Send {
         /// On this socket.
         link: Link,
         /// The frame.
-        text: String,
-    },
-    /// Send a binary frame.
-    SendBinary {
-        /// On this socket.
-        link: Link,
-        /// The frame.
-        bytes: Vec<u8>,
+        frame: Frame,
     },
     /// Close a socket, after what was sent; nothing more of it is awaited.
     Close {

@@ -2,12 +2,11 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::token::number_after;
 use super::{Action, Client, Closed, Link, Phase, Timer};
 use crate::codes::{AfterClose, CloseCode, retry_hint};
-use crate::frame::{encode_ping, write_connect, write_cursor};
+use crate::frame::{Frame, encode_ping, write_connect, write_cursor};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -24,7 +23,7 @@ impl Client {
         match self.phase {
             Phase::Closed(_) => {
                 self.backoff.reset();
-                self.malformed.clear();
+                self.malformed = [None; 2];
                 self.token.accepted();
                 self.begin(now);
             }
@@ -40,11 +39,7 @@ impl Client {
         }
         self.acknowledge_all(now);
         if self.has_link() {
-            self.actions.push_back(Action::Close {
-                link: self.link,
-                code: CloseCode::Normal,
-                reason: "done",
-            });
+            self.actions.push(Action::Close { link: self.link, code: CloseCode::Normal, reason: "done" });
         }
         self.detach();
         self.enter(Phase::Closed(Closed::Application));
@@ -52,14 +47,14 @@ impl Client {
 
     /// The socket is open.
     pub fn handle_open(&mut self, now: Timestamp, link: Link) {
-        if link != self.link || self.phase != Phase::Opening {
+        if link != self.link || !matches!(self.phase, Phase::Opening) {
             return;
         }
         self.session.last_in = now;
         self.timers.set(Timer::Open, now + limits::CONNECT_MS);
         self.phase = Phase::Greeting;
         let text = self.greeting(now);
-        self.transmit(now, text);
+        self.transmit(now, Frame::Text(text));
         // The hub's silence before `connected` has its own clock.
         self.timers.stop(Timer::Heartbeat);
     }
@@ -113,9 +108,9 @@ impl Client {
             AfterClose::Stay => false,
             AfterClose::FreshToken => self.token_refused(code == CloseCode::Unauthorized),
             AfterClose::ReconnectFewTimes => {
-                self.malformed.retain(|at| at + MINUTE_MS > now);
-                self.malformed.push(now);
-                self.malformed.len() < 3
+                let [before, last] = self.malformed;
+                self.malformed = [last, Some(now)];
+                before.is_none_or(|at| at + MINUTE_MS <= now)
             }
         };
         if goes_on {
@@ -156,7 +151,7 @@ impl Client {
         self.timers.stop(Timer::Token);
         self.link = Link(self.link.0.wrapping_add(1));
         self.timers.set(Timer::Open, now + self.config.open_ms);
-        self.actions.push_back(Action::Open { link: self.link });
+        self.actions.push(Action::Open { link: self.link });
         self.enter(Phase::Opening);
     }
 
@@ -177,7 +172,7 @@ impl Client {
     /// The link is of no use any more: closes it and tries another.
     pub(super) fn fail(&mut self, now: Timestamp, code: CloseCode, reason: &'static str) {
         if self.has_link() {
-            self.actions.push_back(Action::Close { link: self.link, code, reason });
+            self.actions.push(Action::Close { link: self.link, code, reason });
             self.detach();
             self.wait(now, None);
         }
@@ -211,7 +206,7 @@ impl Client {
     pub(super) fn leave_draining_hub(&mut self, now: Timestamp) {
         if self.has_link() {
             self.acknowledge_all(now);
-            self.actions.push_back(Action::Close {
+            self.actions.push(Action::Close {
                 link: self.link,
                 code: CloseCode::Normal,
                 reason: "leaving a draining hub",
@@ -224,23 +219,17 @@ impl Client {
 
     /// Reads the notice of a hub that drains.
     pub(super) fn plan_leaving(&mut self, now: Timestamp, data: &str) {
-        if let Some(after) = number_after(data, b"\"reconnect_after_ms\"") {
-            let jitter = number_after(data, b"\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
+        if let Some(after) = number_after(data.as_bytes(), b"\"reconnect_after_ms\"") {
+            let jitter = number_after(data.as_bytes(), b"\"jitter_ms\"").unwrap_or(0).min(HINT_MS);
             let delay = after.min(HINT_MS) + self.random.up_to(jitter);
             self.timers.set(Timer::Drain, now + delay);
         }
     }
 
-    pub(super) fn transmit(&mut self, now: Timestamp, text: String) {
+    pub(super) fn transmit(&mut self, now: Timestamp, frame: Frame) {
         self.session.last_out = now;
         self.watch_silence();
-        self.actions.push_back(Action::Send { link: self.link, text });
-    }
-
-    pub(super) fn transmit_binary(&mut self, now: Timestamp, bytes: Vec<u8>) {
-        self.session.last_out = now;
-        self.watch_silence();
-        self.actions.push_back(Action::SendBinary { link: self.link, bytes });
+        self.actions.push(Action::Send { link: self.link, frame });
     }
 
     /// Any inbound frame is life.
@@ -265,6 +254,6 @@ impl Client {
         self.timers.stop(Timer::Heartbeat);
         let mut text = String::new();
         encode_ping(&mut text);
-        self.transmit(now, text);
+        self.transmit(now, Frame::Text(text));
     }
 }

@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use super::state::State;
 use crate::codes::ErrorCode;
 use crate::frame::{
-    Conversations, DecodeError, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage, parse_conversations,
-    parse_fetched, parse_members, parse_receipts, parse_statuses,
+    Conversations, DecodeError, Fetched, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf, UserPage,
+    parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-use crate::message::Message;
+use crate::message::{Message, Text};
 use crate::names::StreamName;
 
 /// One accepted send: its place in the order of sends, kept over restarts.
@@ -34,14 +34,9 @@ pub enum Event {
     /// Every stream was read up to the head it had at connect. Once per connection.
     CaughtUp,
     /// An entry of a stream: once, in order.
-    Message {
-        /// The message, with `stream` and `seq_no`.
-        message: Box<Message<'static>>,
-        /// For [`super::Client::acknowledge`].
-        generation: Generation,
-    },
-    /// A message without position: volatile, or an observer's copy.
-    Volatile(Box<Message<'static>>),
+    Message(Entry),
+    /// A message without position: volatile, or an observer's copy. [`Frame::message`] reads it.
+    Volatile(Frame),
     /// Positions that were for this device and are gone.
     Gap(Gap),
     /// A stream is read from now on.
@@ -95,8 +90,8 @@ pub enum Event {
     Fetched {
         /// The request.
         request: RequestId,
-        /// The entry.
-        message: Box<Message<'static>>,
+        /// The entry; [`Frame::message`] reads it.
+        frame: Frame,
     },
     /// A request was answered.
     Answer {
@@ -121,28 +116,36 @@ pub enum Event {
         /// Why.
         code: ErrorCode,
     },
-    /// A group's membership changed.
-    GroupChanged {
-        /// The group.
-        group: String,
-        /// `joined`, `left`, `removed` or `disbanded`.
-        action: String,
-        /// Who.
-        user: String,
-    },
+    /// A group's membership changed: a [`HubFrame::GroupChanged`](crate::frame::HubFrame::GroupChanged).
+    GroupChanged(Frame),
     /// Presence of watched users changed.
     Presence(Presence),
-    /// A notice of the hub: `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome` or a new one.
-    Notice {
-        /// The type.
-        message_type: String,
-        /// A JSON object; empty: none.
-        data: String,
-        /// Text for people; empty: none.
-        content: String,
-    },
+    /// A notice of the hub: `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome` or a new one; a
+    /// [`HubFrame::Notice`](crate::frame::HubFrame::Notice).
+    Notice(Frame),
     /// Something that should not be; nothing has to be done.
     Fault(Fault),
+}
+
+/// A message with a position. The machine knows what it needs of it; the message itself is read by those who want it,
+/// so that a program that hands the JSON on does not carry the reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The stream.
+    pub stream: StreamName<'static>,
+    /// Its numbering, for [`super::Client::acknowledge`].
+    pub generation: Generation,
+    /// The position.
+    pub seq_no: u64,
+    /// The message as it came: JSON without a fault, its known fields of the types they should have.
+    pub frame: Frame,
+}
+
+impl Entry {
+    /// Reads the message. An entry that cannot be read is none: it was told as a [`Fault::Frame`] and left a hole.
+    pub fn message(&self) -> Result<Box<Message<'_>>, DecodeError> {
+        self.frame.message()
+    }
 }
 
 /// Positions that are gone. To be acknowledged like an entry, at `to`.
@@ -233,12 +236,8 @@ impl Stage {
 /// does not carry the readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Its type on the wire.
-    pub message_type: String,
-    /// Its JSON object; empty: none.
-    pub data: String,
-    /// `server_time_ms` of a `pong`.
-    pub server_time_ms: u64,
+    /// As it came: a [`HubFrame::Answer`], or the [`HubFrame::GroupChanged`] that answers a request.
+    pub frame: Frame,
 }
 
 /// What an answer says.
@@ -263,22 +262,35 @@ pub enum Body {
     Statuses(Vec<PresenceOf>),
     /// `online_users_list`.
     Users(UserPage),
-    /// Another: read it from [`Answer::data`].
+    /// Another: see [`Answer::parts`].
     Other,
 }
 
 impl Answer {
+    /// Its type on the wire, and its JSON object; empty: none.
+    pub fn parts(&self) -> Result<(Text<'_>, Text<'_>), DecodeError> {
+        Ok(match self.frame.decode()? {
+            HubFrame::Answer(answer) => (answer.message_type, answer.data),
+            _ => ("group_changed".into(), "".into()),
+        })
+    }
+
     /// Reads it.
     pub fn body(&self) -> Result<Body, DecodeError> {
-        Ok(match self.message_type.as_str() {
-            "ack" | "group_changed" => Body::Done,
-            "pong" => Body::Pong { server_time_ms: self.server_time_ms },
-            "group_members" => Body::Members(parse_members(&self.data)?),
-            "fetched" => Body::Fetched(parse_fetched(&self.data)?),
-            "receipts" => Body::Receipts(parse_receipts(&self.data)?),
-            "conversations" => Body::Conversations(parse_conversations(&self.data)?),
-            "user_status_response" => Body::Statuses(parse_statuses(&self.data)?),
-            "online_users_list" => Body::Users(parse_members(&self.data)?),
+        let answer = match self.frame.decode()? {
+            HubFrame::Answer(answer) => answer,
+            HubFrame::GroupChanged(_) => return Ok(Body::Done),
+            _ => return Ok(Body::Other),
+        };
+        Ok(match answer.message_type.as_ref() {
+            "ack" => Body::Done,
+            "pong" => Body::Pong { server_time_ms: answer.server_time_ms },
+            "group_members" => Body::Members(parse_members(&answer.data)?),
+            "fetched" => Body::Fetched(parse_fetched(&answer.data)?),
+            "receipts" => Body::Receipts(parse_receipts(&answer.data)?),
+            "conversations" => Body::Conversations(parse_conversations(&answer.data)?),
+            "user_status_response" => Body::Statuses(parse_statuses(&answer.data)?),
+            "online_users_list" => Body::Users(parse_members(&answer.data)?),
             _ => Body::Other,
         })
     }
@@ -287,18 +299,17 @@ impl Answer {
 /// A change of presence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
-    /// `user_joined`, `user_left`, `user_status_changed` or `user_status_response`.
-    pub message_type: String,
-    /// Its JSON object.
-    pub data: String,
+    /// As it came: a [`HubFrame::Presence`].
+    pub frame: Frame,
 }
 
 impl Presence {
     /// Reads it; a status that was left out follows from the type.
     pub fn users(&self) -> Result<Vec<PresenceOf>, DecodeError> {
-        let mut users = parse_statuses(&self.data)?;
+        let HubFrame::Presence { message_type, data } = self.frame.decode()? else { return Ok(Vec::new()) };
+        let mut users = parse_statuses(&data)?;
         for user in users.iter_mut().filter(|user| user.status.is_empty()) {
-            user.status = if self.message_type == "user_left" { "offline" } else { "online" }.to_owned();
+            user.status = if message_type == "user_left" { "offline" } else { "online" }.to_owned();
         }
         Ok(users)
     }

@@ -7,13 +7,18 @@
 //! reconnect the hub sends again what lies between `handed` and `given`: it is covered, but not given out twice.
 
 use alloc::borrow::ToOwned as _;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::event::Generation;
+use super::list::List;
 use super::saved::SavedCursor;
 use crate::coverage::{Coverage, Fit};
 use crate::names::StreamName;
+
+/// No position.
+const NONE: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -38,8 +43,8 @@ pub(super) struct Inbox {
     pub(super) head: u64,
     /// What the hub knows on this connection.
     acknowledged: u64,
-    /// The lowest entry with `require_ack` that is not acknowledged.
-    urgent: Option<u64>,
+    /// The lowest entry with `require_ack` that is not acknowledged; [`NONE`]: there is none.
+    urgent: u64,
     /// Entries taken on this connection since the last acknowledgement.
     taken: u32,
     /// The cursor as it was stored last.
@@ -87,7 +92,7 @@ impl Inbox {
             coverage: None,
             head: 0,
             acknowledged: cursor,
-            urgent: None,
+            urgent: NONE,
             taken: 0,
             stored: None,
             told: false,
@@ -151,7 +156,7 @@ impl Inbox {
         };
         self.acknowledged = before;
         self.taken = 0;
-        self.urgent = None;
+        self.urgent = NONE;
         // The application was told of this numbering already.
         self.told = self.named.is_none() && adoption != Adoption::Renewed;
         adoption
@@ -161,7 +166,7 @@ impl Inbox {
     pub(super) fn disconnect(&mut self) {
         self.coverage = None;
         self.taken = 0;
-        self.urgent = None;
+        self.urgent = NONE;
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -192,7 +197,7 @@ impl Inbox {
     pub(super) fn count(&mut self, seq: u64, urgent: bool) {
         self.taken = self.taken.saturating_add(1);
         if urgent {
-            self.urgent.get_or_insert(seq);
+            self.urgent = self.urgent.min(seq);
         }
     }
 
@@ -224,18 +229,17 @@ impl Inbox {
 
     fn absorb(&mut self) {
         // They rise and do not touch, so that those that are reached are the first.
-        self.skips.retain(|(first, last)| {
-            let reached = *first <= self.handed + 1;
-            if reached {
-                self.handed = self.handed.max(*last);
-            }
-            !reached
-        });
+        while let Some((first, last)) = self.skips.first().copied()
+            && first <= self.handed + 1
+        {
+            self.handed = self.handed.max(last);
+            self.skips.remove(0);
+        }
     }
 
     /// Whether an entry that wants it at once can be acknowledged.
     pub(super) fn is_urgent(&self) -> bool {
-        self.urgent.is_some_and(|seq| seq <= self.target())
+        self.urgent <= self.target()
     }
 
     /// What can be acknowledged: handed over, and covered on this connection.
@@ -253,7 +257,9 @@ impl Inbox {
             return None;
         }
         self.acknowledged = target;
-        self.urgent = self.urgent.filter(|seq| *seq > target);
+        if self.urgent <= target {
+            self.urgent = NONE;
+        }
         let open = self.coverage.map_or(0, |coverage| coverage.cursor() - target);
         self.taken = self.taken.min(u32::try_from(open).unwrap_or(u32::MAX));
         Some(target)
@@ -272,7 +278,7 @@ impl Inbox {
 /// Every stream, sorted by name.
 #[derive(Debug, Default)]
 pub(super) struct Inboxes {
-    all: Vec<Inbox>,
+    all: List<Inbox>,
     generations: Generation,
     /// Entries taken and not acknowledged, over all streams.
     taken: u64,
@@ -303,23 +309,22 @@ impl Inboxes {
     }
 
     pub(super) fn index(&mut self, index: usize) -> Option<&mut Inbox> {
-        self.all.get_mut(index)
+        self.all.get_mut(index).map(|inbox| &mut **inbox)
     }
 
     pub(super) fn insert(&mut self, inbox: Inbox) -> usize {
-        match self.find(&inbox.name) {
+        let index = match self.find(&inbox.name) {
             Ok(index) => {
-                self.all[index] = inbox;
+                self.all.remove(index);
                 index
             }
-            Err(index) => {
-                self.all.insert(index, inbox);
-                index
-            }
-        }
+            Err(index) => index,
+        };
+        self.all.insert(index, inbox);
+        index
     }
 
-    pub(super) fn remove(&mut self, index: usize) -> Inbox {
+    pub(super) fn remove(&mut self, index: usize) -> Option<Box<Inbox>> {
         self.all.remove(index)
     }
 
@@ -328,11 +333,11 @@ impl Inboxes {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Inbox> {
-        self.all.iter_mut()
+        self.all.iter_mut().map(|inbox| &mut **inbox)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Inbox> {
-        self.all.iter()
+        self.all.iter().map(|inbox| &**inbox)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Unsettled sends in order. The first `flying` of them are under way on the present connection; nothing overtakes.
 //! Never decides when to send and never talks to the hub.
 
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-
 use super::event::SendId;
-use super::saved::{SavedFrame, SavedSend};
+use super::list::List;
+use super::saved::SavedSend;
+use super::written::with_life;
+use crate::frame::Frame;
 use crate::time::Timestamp;
 
 /// One unsettled send.
@@ -13,12 +13,13 @@ use crate::time::Timestamp;
 pub(super) struct Waiting {
     pub(super) id: SendId,
     hash: u64,
-    pub(super) send: Box<SavedSend>,
+    pub(super) send: SavedSend,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    waiting: VecDeque<Waiting>,
+    /// A list: the few bytes that move when the first of some thousand goes cost less than the code of a ring.
+    waiting: List<Waiting>,
     flying: usize,
     flying_bytes: usize,
     bytes: usize,
@@ -68,7 +69,7 @@ impl Outbox {
     pub(super) fn push(&mut self, send: SavedSend) {
         self.last = self.last.max(send.id.0);
         self.bytes += send.cost();
-        self.waiting.push_back(Waiting { id: send.id, hash: hash(&send.message_id), send: Box::new(send) });
+        self.waiting.push(Waiting { id: send.id, hash: hash(&send.message_id), send });
     }
 
     /// Everything up to this send is stored.
@@ -78,7 +79,7 @@ impl Outbox {
 
     /// The first send that is not under way, if it is stored.
     pub(super) fn candidate(&self) -> Option<&SavedSend> {
-        self.waiting.get(self.flying).filter(|next| next.id.0 <= self.stored).map(|next| &*next.send)
+        self.waiting.get(self.flying).filter(|next| next.id.0 <= self.stored).map(|next| &next.send)
     }
 
     /// Whether one more of this size may be under way.
@@ -115,46 +116,42 @@ impl Outbox {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&SavedSend> {
-        self.waiting.get(index).map(|waiting| &*waiting.send)
+        self.waiting.get(index).map(|waiting| &waiting.send)
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<SavedSend> {
-        // Those before it, which are few, move up; the deque's own way is much code.
-        if index >= self.waiting.len() {
-            return None;
-        }
-        for before in (0..index).rev() {
-            self.waiting.swap(before, before + 1);
-        }
-        let gone = self.waiting.pop_front()?.send;
+        let gone = self.waiting.remove(index)?.send;
         self.bytes = self.bytes.saturating_sub(gone.cost());
         if index < self.flying {
             self.flying -= 1;
             self.flying_bytes = self.flying_bytes.saturating_sub(gone.cost());
         }
-        Some(*gone)
+        Some(gone)
     }
 
     /// The first place not under way whose life ended.
     pub(super) fn expired(&self, now: Timestamp) -> Option<usize> {
-        let mut grounded = self.waiting.iter().skip(self.flying);
-        grounded
-            .position(|waiting| waiting.send.deadline.is_some_and(|at| at <= now))
-            .map(|at| at + self.flying)
+        self.grounded().find(|(_, deadline)| *deadline <= now).map(|(index, _)| index)
     }
 
     /// When the first life of those not under way ends.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.waiting.iter().skip(self.flying).filter_map(|waiting| waiting.send.deadline).min()
+        self.grounded().map(|(_, deadline)| deadline).min()
+    }
+
+    /// The places not under way whose life ends, and when.
+    fn grounded(&self) -> impl Iterator<Item = (usize, Timestamp)> {
+        let ends = |index| Some((index, self.get(index)?.deadline?));
+        (self.flying..self.waiting.len()).filter_map(ends)
     }
 
     /// When the oldest went out first; sends go out in order, so that it is the first's.
     pub(super) fn oldest_sent(&self) -> Option<Timestamp> {
-        self.waiting.front().and_then(|waiting| waiting.send.first_sent)
+        self.waiting.first().and_then(|waiting| waiting.send.first_sent)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &SavedSend> {
-        self.waiting.iter().map(|waiting| &*waiting.send)
+        self.waiting.iter().map(|waiting| &waiting.send)
     }
 }
 
@@ -165,12 +162,9 @@ impl SavedSend {
     }
 
     /// The frame as it goes out now: with what is left of its life.
-    pub(super) fn frame_at(&self, now: Timestamp) -> SavedFrame {
-        let mut frame = self.frame.clone();
-        if let Some(deadline) = self.deadline {
-            frame.add_life(deadline.saturating_sub(now).max(1));
-        }
-        frame
+    pub(super) fn frame_at(&self, now: Timestamp) -> Frame {
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(now).max(1));
+        left.and_then(|left| with_life(&self.frame, left)).unwrap_or_else(|| self.frame.clone())
     }
 }
 

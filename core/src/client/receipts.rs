@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use super::Client;
 use super::event::{Event, SendId, Stage};
+use super::list::List;
 use super::requests::Purpose;
-use crate::frame::{encode_receipts, parse_receipts};
+use crate::frame::{each_stage, encode_receipts};
 use crate::limits;
-use crate::message::Text;
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct Followed {
 
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    followed: Vec<Followed>,
+    followed: List<Followed>,
     limit: usize,
     asking: bool,
 }
@@ -39,7 +39,7 @@ impl Receipts {
     }
 
     pub(super) fn doubt_all(&mut self, doubtful: bool) {
-        for followed in &mut self.followed {
+        for followed in self.followed.iter_mut() {
             followed.doubtful = doubtful;
         }
     }
@@ -48,14 +48,10 @@ impl Receipts {
 impl Client {
     /// An accepted message wants receipts. Was it accepted on an earlier connection, hints may have been missed.
     pub(super) fn follow(&mut self, now: Timestamp, send: SendId, message_id: String, doubtful: bool) {
-        if self.receipts.followed.len() >= self.receipts.limit && !self.receipts.followed.is_empty() {
-            let Followed { send, message_id, .. } = self.receipts.followed.remove(0);
-            self.event(Event::ReceiptEnded { send, message_id });
-        }
-        if self.receipts.limit == 0 {
-            return self.event(Event::ReceiptEnded { send, message_id });
-        }
         self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted, doubtful });
+        if self.receipts.followed.len() > self.receipts.limit {
+            self.unfollow(0);
+        }
         if doubtful {
             self.ask_receipts(now);
         }
@@ -82,12 +78,14 @@ impl Client {
 
     pub(super) fn receipts_answered(&mut self, now: Timestamp, data: &str) {
         self.receipts.asking = false;
-        for receipt in parse_receipts(data).unwrap_or_default() {
-            match Stage::from_name(&receipt.stage) {
-                Some(stage) => self.reached(&receipt.message_id, stage, "", ""),
-                None => self.unfollow(&receipt.message_id),
+        each_stage(data, &mut |message_id, stage| match Stage::from_name(stage) {
+            Some(stage) => self.reached(message_id, stage, "", ""),
+            None => {
+                if let Some(index) = self.find_followed(message_id) {
+                    self.unfollow(index);
+                }
             }
-        }
+        });
         self.ask_receipts(now);
     }
 
@@ -96,15 +94,8 @@ impl Client {
         self.receipts.detach();
     }
 
-    pub(super) fn on_receipt(&mut self, read: bool, receiver: &str, device: &str, message_ids: &[Text<'_>]) {
-        let stage = if read { Stage::Read } else { Stage::Delivered };
-        for message_id in message_ids {
-            self.reached(message_id, stage, receiver, device);
-        }
-    }
-
-    fn reached(&mut self, message_id: &str, stage: Stage, receiver: &str, device: &str) {
-        let index = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
+    pub(super) fn reached(&mut self, message_id: &str, stage: Stage, receiver: &str, device: &str) {
+        let index = self.find_followed(message_id);
         let mut send = None;
         if let Some((index, followed)) =
             index.and_then(|index| Some((index, self.receipts.followed.get_mut(index)?)))
@@ -129,10 +120,13 @@ impl Client {
         });
     }
 
-    fn unfollow(&mut self, message_id: &str) {
-        let found = self.receipts.followed.iter().position(|followed| followed.message_id == message_id);
-        if let Some(index) = found {
-            let Followed { send, message_id, .. } = self.receipts.followed.remove(index);
+    fn find_followed(&self, message_id: &str) -> Option<usize> {
+        self.receipts.followed.iter().position(|followed| followed.message_id == message_id)
+    }
+
+    fn unfollow(&mut self, index: usize) {
+        if let Some(followed) = self.receipts.followed.remove(index) {
+            let Followed { send, message_id, .. } = *followed;
             self.event(Event::ReceiptEnded { send, message_id });
         }
     }

@@ -1,59 +1,40 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
-use alloc::borrow::{Cow, ToOwned as _};
-use alloc::boxed::Box;
-
-use super::event::{Event, Fault, Outcome, Presence};
+use super::event::{Event, Fault, Outcome, Presence, Stage};
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{
-    Fields, Flags, Kind, Lists, Numbers, Objects, Read, Texts, error_code, opened, range, read_hub,
-    read_hub_binary, read_message, streams_and_limit,
+    Fields, Flags, FrameRef, Kind, Lists, Numbers, Objects, Read, Texts, each_stream, error_code,
+    frame_limit, opened, range, read_hub, read_hub_binary,
 };
 use crate::limits;
-use crate::message::{Message, own};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
 impl Client {
     /// A text frame came.
     pub fn handle_text(&mut self, now: Timestamp, link: Link, text: &str) {
-        if self.listens(link) {
-            self.heard(now);
-            let mut fields = Fields::new();
-            let taken = read_hub(text, &mut fields).and_then(|kind| self.take(now, kind, &mut fields, None));
-            self.check(taken);
-        }
+        self.handle_frame(now, link, FrameRef::Text(text));
     }
 
     /// A binary frame came.
     pub fn handle_binary(&mut self, now: Timestamp, link: Link, bytes: &[u8]) {
-        if self.listens(link) {
-            self.heard(now);
-            let mut fields = Fields::new();
-            let taken = read_hub_binary(bytes, &mut fields)
-                .and_then(|payload| self.take(now, Kind::Message, &mut fields, Some(payload)));
-            self.check(taken);
+        self.handle_frame(now, link, FrameRef::Binary(bytes));
+    }
+
+    fn handle_frame(&mut self, now: Timestamp, link: Link, frame: FrameRef<'_>) {
+        if link != self.link || !matches!(self.phase, Phase::Greeting | Phase::Live) {
+            return;
         }
-    }
-
-    fn listens(&self, link: Link) -> bool {
-        link == self.link && matches!(self.phase, Phase::Greeting | Phase::Live)
-    }
-
-    /// A frame that held an entry and was not understood leaves a hole, which the next one shows.
-    fn check(&mut self, taken: Read<()>) {
-        if let Err(error) = taken {
+        self.heard(now);
+        let mut fields = Fields::new();
+        let read = match frame {
+            FrameRef::Text(text) => read_hub(text, &mut fields),
+            FrameRef::Binary(bytes) => read_hub_binary(bytes, &mut fields).map(|_| Kind::Message),
+        };
+        // A frame that held an entry and was not understood leaves a hole, which the next one shows.
+        if let Err(error) = read.and_then(|kind| self.take(now, kind, &fields, frame)) {
             self.event(Event::Fault(Fault::Frame(*error)));
         }
-    }
-
-    /// Whether a frame may come now that needs a connection.
-    fn admits(&mut self) -> bool {
-        let live = self.is_live();
-        if !live {
-            self.unexpected("a frame before connected");
-        }
-        live
     }
 
     pub(super) fn unexpected(&mut self, what: &'static str) {
@@ -61,87 +42,51 @@ impl Client {
     }
 
     /// Takes a frame out of its fields. Nothing has happened yet when there is an error.
-    fn take<'a>(
-        &mut self,
-        now: Timestamp,
-        kind: Kind,
-        fields: &mut Fields<'a>,
-        payload: Option<&'a [u8]>,
-    ) -> Read<()> {
+    fn take(&mut self, now: Timestamp, kind: Kind, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
         match kind {
             Kind::Error => self.on_error(now, fields),
             Kind::Notice => {
-                let data = fields.object(Objects::Data);
-                if fields.peek(Texts::MessageType) == "server_status" {
-                    self.plan_leaving(now, data);
+                if fields.is(Texts::MessageType, "server_status") {
+                    self.plan_leaving(now, fields.object(Objects::Data));
                 }
-                self.event(Event::Notice {
-                    message_type: fields.string(Texts::MessageType),
-                    data: data.to_owned(),
-                    content: fields.string(Texts::Content),
-                });
+                self.event(Event::Notice(frame.own()));
             }
             Kind::Connected => self.on_connected(now, fields)?,
-            Kind::Message => {
-                let payload = payload.map(|payload| Cow::Owned(payload.to_owned()));
-                let message = read_message(fields, payload, own)?;
-                if self.admits() {
-                    self.on_message(now, message);
-                }
-            }
-            Kind::Skip => {
-                let range = range(fields)?;
-                if self.admits() {
-                    self.on_skip(now, &range);
-                }
-            }
-            Kind::Gap => {
-                let range = range(fields)?;
-                if self.admits() {
-                    self.on_gap(now, &range, fields.peek(Texts::Reason));
-                }
-            }
+            _ if !self.is_live() => self.unexpected("a frame before connected"),
+            Kind::Message => self.on_message(now, fields, frame)?,
+            Kind::Skip => self.on_skip(now, &range(fields)?),
+            Kind::Gap => self.on_gap(now, &range(fields)?, fields.string(Texts::Reason)),
             Kind::Accepted => {
-                let stream = fields.optional_stream()?;
-                if self.admits() {
-                    let outcome = Outcome::Accepted {
-                        stream: stream.map(StreamName::into_owned),
-                        seq: fields.number(Numbers::SeqNo),
-                        duplicate: fields.flag(Flags::Duplicate),
-                        create_at: fields.string(Texts::CreateAt),
-                    };
-                    self.answer_send(now, fields.peek(Texts::MessageId), outcome);
-                }
+                let outcome = Outcome::Accepted {
+                    stream: fields.optional_stream()?.map(StreamName::into_owned),
+                    seq: fields.number(Numbers::SeqNo),
+                    duplicate: fields.flag(Flags::Duplicate),
+                    create_at: fields.string(Texts::CreateAt),
+                };
+                self.answer_send(now, &fields.text(Texts::MessageId), outcome);
             }
-            Kind::GroupChanged => self.on_group_changed(now, fields)?,
-            _ if !self.admits() => {}
+            Kind::GroupChanged => self.on_group_changed(now, fields, frame)?,
             Kind::Receipt => {
-                let read = fields.peek(Texts::MessageType) == "read";
-                let message_ids = fields.list(Lists::MessageIds);
-                let (receiver, device) = (fields.peek(Texts::Receiver), fields.peek(Texts::ReceiverClient));
-                self.on_receipt(read, receiver, device, &message_ids);
+                let read = fields.is(Texts::MessageType, "read");
+                let stage = if read { Stage::Read } else { Stage::Delivered };
+                let (receiver, device) = (fields.text(Texts::Receiver), fields.text(Texts::ReceiverClient));
+                fields.each(Lists::MessageIds, &mut |id| self.reached(&id, stage, &receiver, &device));
             }
-            Kind::Answer => self.on_answer(
-                now,
-                fields.peek(Texts::RequestId),
-                fields.peek(Texts::MessageType),
-                fields.object(Objects::Data),
-                fields.number(Numbers::ServerTime),
-            ),
-            Kind::Presence => {
-                let message_type = fields.string(Texts::MessageType);
-                let data = fields.object(Objects::Data).to_owned();
-                self.event(Event::Presence(Presence { message_type, data }));
+            Kind::Answer => {
+                self.on_answer(now, &fields.text(Texts::RequestId), fields.object(Objects::Data), frame);
             }
+            Kind::Presence => self.event(Event::Presence(Presence { frame: frame.own() })),
         }
         Ok(())
     }
 
-    fn on_connected(&mut self, now: Timestamp, fields: &mut Fields<'_>) -> Read<()> {
+    fn on_connected(&mut self, now: Timestamp, fields: &Fields<'_>) -> Read<()> {
         fn or(value: u64, default: u64) -> u64 {
             if value == 0 { default } else { value }
         }
-        let (streams, frame_limit) = streams_and_limit(fields)?;
+        // Once to see that all can be read.
+        each_stream(fields, &mut |_| {})?;
+        let limit = frame_limit(fields)?;
         if self.is_live() {
             self.unexpected("connected twice");
             return Ok(());
@@ -154,13 +99,13 @@ impl Client {
         session.window = or(fields.number(Numbers::Window), u64::from(limits::WINDOW));
         session.ack_ms = or(fields.number(Numbers::Ack), limits::ACK_MS);
         session.dedupe_ms = Some(or(fields.number(Numbers::Dedupe), limits::DEDUPE_MS));
-        let limit = usize::try_from(frame_limit).unwrap_or(usize::MAX);
-        session.frame_limit = if limit == 0 { limits::FRAME } else { limit };
+        session.frame_limit = usize::try_from(or(limit, limits::FRAME as u64)).unwrap_or(usize::MAX);
         session.connected_at = Some(now);
         self.token.accepted();
         self.enter(Phase::Live);
         self.heard(now);
-        self.adopt(now, &streams);
+        each_stream(fields, &mut |open| self.open_stream(now, open))?;
+        self.close_unopened();
         self.pump(now);
         self.send_marks(now);
         self.receipts.doubt_all(true);
@@ -169,55 +114,50 @@ impl Client {
         Ok(())
     }
 
-    fn on_message(&mut self, now: Timestamp, message: Box<Message<'static>>) {
-        if !message.request_id.is_empty() {
-            self.on_fetched(now, message);
-        } else if message.stream.is_some() && message.seq_no > 0 {
-            self.on_entry(now, message);
-        } else {
-            self.event(Event::Volatile(message));
+    fn on_message(&mut self, now: Timestamp, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
+        let (stream, seq) = (fields.optional_stream()?, fields.number(Numbers::SeqNo));
+        let request_id = fields.text(Texts::RequestId);
+        match stream {
+            _ if !request_id.is_empty() => self.on_fetched(now, &request_id, frame),
+            Some(stream) if seq > 0 => {
+                self.on_entry(now, (&stream, seq), fields.flag(Flags::RequireAck), frame);
+            }
+            _ => self.event(Event::Volatile(frame.own())),
         }
+        Ok(())
     }
 
-    fn on_error(&mut self, now: Timestamp, fields: &mut Fields<'_>) {
+    fn on_error(&mut self, now: Timestamp, fields: &Fields<'_>) {
         let (code, retry_after_ms) = (error_code(fields), fields.optional(Numbers::RetryAfter));
         let reason = fields.string(Texts::Reason);
-        let request_id = fields.peek(Texts::RequestId);
+        let request_id = fields.text(Texts::RequestId);
         if !request_id.is_empty() {
-            return self.on_request_refused(now, request_id, code, reason, retry_after_ms);
+            return self.on_request_refused(now, &request_id, code, reason, retry_after_ms);
         }
         let outcome = Outcome::Refused { code, reason: reason.clone(), retry_after_ms };
-        let message_id = fields.peek(Texts::MessageId);
-        if message_id.is_empty() || !self.answer_send(now, message_id, outcome) {
-            let message_id = message_id.to_owned();
+        let message_id = fields.string(Texts::MessageId);
+        if message_id.is_empty() || !self.answer_send(now, &message_id, outcome) {
             self.event(Event::Fault(Fault::Hub { code, reason, message_id }));
         }
     }
 
-    fn on_group_changed(&mut self, now: Timestamp, fields: &mut Fields<'_>) -> Read<()> {
+    fn on_group_changed(&mut self, now: Timestamp, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
         let mut data = Fields::new();
-        fields.data(&mut data)?;
+        fields.inside(Objects::Data, &mut data)?;
         let opened = opened(fields)?;
-        if !self.admits() {
-            return Ok(());
-        }
-        let own = data.peek(Texts::UserId) == self.session.user_id;
-        let group = data.peek(Texts::GroupId);
-        match (data.peek(Texts::Action), opened) {
+        let own = data.is(Texts::UserId, &self.session.user_id);
+        let (group, action) = (data.text(Texts::GroupId), data.text(Texts::Action));
+        match (action.as_ref(), opened) {
             ("joined", Some(open)) => self.join_stream(now, &open),
             ("joined", None) => {}
-            (action, _) if own || action == "disbanded" => self.leave_stream(group, action),
+            (action, _) if own || action == "disbanded" => self.leave_stream(&group, action),
             _ => {}
         }
-        let request_id = fields.peek(Texts::RequestId);
+        let request_id = fields.text(Texts::RequestId);
         if !request_id.is_empty() {
-            self.on_answer(now, request_id, "group_changed", "", 0);
+            self.on_answer(now, &request_id, "", frame);
         }
-        self.event(Event::GroupChanged {
-            group: data.string(Texts::GroupId),
-            action: data.string(Texts::Action),
-            user: data.string(Texts::UserId),
-        });
+        self.event(Event::GroupChanged(frame.own()));
         Ok(())
     }
 }

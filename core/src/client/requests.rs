@@ -3,13 +3,12 @@
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::event::{Answer, Event, RequestError, RequestId};
+use super::list::List;
 use super::{Client, Timer};
-use crate::codes::ErrorCode;
-use crate::frame::{Query, Request, encode_query, encode_read, write_number};
-use crate::message::Message;
+use crate::codes::{ErrorCode, with_digit};
+use crate::frame::{Frame, FrameRef, Query, Request, encode_query, encode_read, write_number};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -39,8 +38,8 @@ pub(super) struct MarkOf {
 }
 
 impl MarkOf {
-    fn is_of(&self, mark: &Mark) -> bool {
-        mark.stream == self.stream && mark.peer == self.peer
+    fn is_of(&self, other: &Self) -> bool {
+        self.stream == other.stream && self.peer == other.peer
     }
 }
 
@@ -52,17 +51,15 @@ struct Pending {
 
 #[derive(Debug)]
 struct Mark {
-    stream: StreamName<'static>,
-    peer: String,
-    seq: u64,
+    of: MarkOf,
     asked: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    pending: Vec<Pending>,
+    pending: List<Pending>,
     last: u64,
-    marks: Vec<Mark>,
+    marks: List<Mark>,
 }
 
 impl Client {
@@ -79,16 +76,16 @@ impl Client {
     /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
     /// messages in the inbox and is empty for a group's stream.
     pub fn mark_read(&mut self, now: Timestamp, stream: &StreamName<'_>, peer: &str, seq: u64) {
+        let of = MarkOf { stream: stream.clone().into_owned(), peer: peer.to_owned(), seq };
         let marks = &mut self.requests.marks;
-        match marks.iter_mut().find(|mark| mark.stream == *stream && mark.peer == peer) {
-            Some(mark) if mark.seq >= seq => return,
-            Some(mark) => mark.seq = seq,
+        match marks.iter_mut().find(|mark| mark.of.is_of(&of)) {
+            Some(mark) if mark.of.seq >= seq => return,
+            Some(mark) => mark.of.seq = seq,
             None => {
                 if marks.len() >= MARKS {
-                    marks.remove(0);
+                    drop(marks.remove(0));
                 }
-                let (stream, peer) = (stream.clone().into_owned(), peer.to_owned());
-                marks.push(Mark { stream, peer, seq, asked: false });
+                marks.push(Mark { of, asked: false });
             }
         }
         if self.timers.get(Timer::Marks).is_none() {
@@ -104,7 +101,7 @@ impl Client {
         for index in 0..self.requests.marks.len() {
             let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
             mark.asked = true;
-            let of = MarkOf { stream: mark.stream.clone(), peer: mark.peer.clone(), seq: mark.seq };
+            let of = mark.of.clone();
             let purpose = Purpose::Mark(Box::new(of.clone()));
             self.ask(now, purpose, &mut |id, out| encode_read(id, &of.stream, &of.peer, of.seq, out));
         }
@@ -130,14 +127,14 @@ impl Client {
             if text.len() <= self.session.frame_limit {
                 self.requests.pending.push(Pending { id, purpose });
                 self.timers.start(Timer::Requests, now + ANSWER_MS);
-                self.transmit(now, text);
+                self.transmit(now, Frame::Text(text));
                 return id;
             }
             let reason = ErrorCode::MessageTooLarge.text().to_owned();
             RequestError::Refused { code: ErrorCode::MessageTooLarge, reason, retry_after_ms: None }
         };
         if purpose == Purpose::Application {
-            self.event(Event::RequestFailed { request: id, error });
+            self.end_request(Pending { id, purpose }, error);
         }
         id
     }
@@ -148,9 +145,9 @@ impl Client {
         pending.position(|pending| pending.id == id)
     }
 
-    fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Pending> {
+    fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Box<Pending>> {
         let index = self.pending(request_id)?;
-        let done = self.requests.pending.remove(index);
+        let done = self.requests.pending.remove(index)?;
         self.timers.stop(Timer::Requests);
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
@@ -158,19 +155,11 @@ impl Client {
         Some(done)
     }
 
-    pub(super) fn on_answer(
-        &mut self,
-        now: Timestamp,
-        request_id: &str,
-        message_type: &str,
-        data: &str,
-        server_time_ms: u64,
-    ) {
+    pub(super) fn on_answer(&mut self, now: Timestamp, request_id: &str, data: &str, frame: FrameRef<'_>) {
         let Some(done) = self.conclude(now, request_id) else { return };
         match done.purpose {
             Purpose::Application => {
-                let (message_type, data) = (message_type.to_owned(), data.to_owned());
-                let answer = Answer { message_type, data, server_time_ms };
+                let answer = Answer { frame: frame.own() };
                 self.event(Event::Answer { request: done.id, answer });
             }
             Purpose::Receipts => self.receipts_answered(now, data),
@@ -180,15 +169,11 @@ impl Client {
     }
 
     /// One entry of an answer; the answer is alive.
-    pub(super) fn on_fetched(&mut self, now: Timestamp, message: Box<Message<'static>>) {
-        let Some(pending) =
-            self.pending(&message.request_id).and_then(|index| self.requests.pending.get(index))
-        else {
-            return;
-        };
-        let request = pending.id;
+    pub(super) fn on_fetched(&mut self, now: Timestamp, request_id: &str, frame: FrameRef<'_>) {
+        let found = self.pending(request_id).and_then(|index| self.requests.pending.get(index));
+        let Some(request) = found.map(|pending| pending.id) else { return };
         self.timers.set(Timer::Requests, now + ANSWER_MS);
-        self.event(Event::Fetched { request, message });
+        self.event(Event::Fetched { request, frame: frame.own() });
     }
 
     pub(super) fn on_request_refused(
@@ -201,11 +186,9 @@ impl Client {
     ) {
         let Some(done) = self.conclude(now, request_id) else { return };
         match done.purpose {
-            Purpose::Application => {
-                let error = RequestError::Refused { code, reason, retry_after_ms };
-                self.event(Event::RequestFailed { request: done.id, error });
+            Purpose::Application | Purpose::Receipts => {
+                self.end_request(*done, RequestError::Refused { code, reason, retry_after_ms });
             }
-            Purpose::Receipts => self.receipts_refused(),
             // The hub closes with 4001 when it means it; else the provider is asked again.
             Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
             Purpose::Mark(of) if code.is_retryable() => {
@@ -221,21 +204,24 @@ impl Client {
 
     /// The hub has said yes or no to a mark; a later one of the same conversation may go out.
     fn end_mark(&mut self, now: Timestamp, of: &MarkOf) {
-        self.requests.marks.retain(|mark| !of.is_of(mark) || mark.seq > of.seq);
         self.free_mark(of);
+        let marks = &mut self.requests.marks;
+        let done = marks.iter().position(|mark| mark.of.is_of(of) && mark.of.seq <= of.seq);
+        if let Some(index) = done {
+            drop(marks.remove(index));
+        }
         self.send_marks(now);
     }
 
     fn free_mark(&mut self, of: &MarkOf) {
-        if let Some(mark) = self.requests.marks.iter_mut().find(|mark| of.is_of(mark)) {
+        if let Some(mark) = self.requests.marks.iter_mut().find(|mark| mark.of.is_of(of)) {
             mark.asked = false;
         }
     }
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
-        if !self.requests.pending.is_empty() {
-            let oldest = self.requests.pending.remove(0);
-            self.end_request(oldest, RequestError::Timeout);
+        if let Some(oldest) = self.requests.pending.remove(0) {
+            self.end_request(*oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
@@ -254,8 +240,8 @@ impl Client {
     pub(super) fn detach_requests(&mut self) {
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
-        for pending in core::mem::take(&mut self.requests.pending) {
-            self.end_request(pending, RequestError::Disconnected);
+        while let Some(pending) = self.requests.pending.remove(0) {
+            self.end_request(*pending, RequestError::Disconnected);
         }
         self.receipts.detach();
     }
@@ -265,8 +251,7 @@ impl Client {
 fn number(text: &str) -> Option<u64> {
     let mut value = 0_u64;
     for byte in text.bytes() {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        value = with_digit(value, byte)?;
     }
     Some(value).filter(|_| !text.is_empty())
 }

@@ -7,18 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::event::SendId;
-use crate::frame::write_number;
+use crate::frame::Frame;
 use crate::names::StreamName;
 use crate::time::Timestamp;
-
-/// An encoded message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SavedFrame {
-    /// A text frame.
-    Text(String),
-    /// A binary frame.
-    Binary(Vec<u8>),
-}
 
 /// One unsettled send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +24,8 @@ pub struct SavedSend {
     pub deadline: Option<Timestamp>,
     /// Whether its receipts are waited for.
     pub receipts: bool,
-    /// The frame, without `expires_in_ms`.
-    pub frame: SavedFrame,
+    /// The frame as it was taken.
+    pub frame: Frame,
 }
 
 /// A device's place in a stream.
@@ -94,49 +85,7 @@ pub struct Saved {
 }
 
 /// The first bytes of an encoding, and its version.
-const MAGIC: &[u8] = b"wsc\x01";
-
-impl SavedFrame {
-    /// Its length in bytes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    /// Whether it has no bytes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Adds what is left of the message's life: the last field of its JSON object.
-    pub(super) fn add_life(&mut self, ms: u64) {
-        let mut field = String::from(",\"expires_in_ms\":");
-        write_number(&mut field, ms);
-        match self {
-            Self::Text(text) if text.ends_with('}') => {
-                text.pop();
-                text.push_str(&field);
-                text.push('}');
-            }
-            Self::Binary(bytes) => {
-                let Some(&[a, b, c, d]) = bytes.get(..4) else { return };
-                let header = u32::from_be_bytes([a, b, c, d]);
-                let Some((begin, end)) = bytes.split_at_checked(header as usize + 3) else { return };
-                let (Some(b'}'), Ok(more)) = (end.first(), u32::try_from(field.len())) else { return };
-                let mut longer = Vec::from(header.saturating_add(more).to_be_bytes());
-                longer.extend_from_slice(begin.get(4..).unwrap_or_default());
-                longer.extend_from_slice(field.as_bytes());
-                longer.extend_from_slice(end);
-                *bytes = longer;
-            }
-            Self::Text(_) => {}
-        }
-    }
-}
+const MAGIC: &[u8] = b"wsc\x02";
 
 impl Saved {
     /// Applies one change.
@@ -201,7 +150,7 @@ impl Change {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Put(send) => {
-                let binary = matches!(send.frame, SavedFrame::Binary(_));
+                let binary = matches!(send.frame, Frame::Binary(_));
                 let flags = u8::from(binary)
                     | u8::from(send.receipts) << 1
                     | u8::from(send.first_sent.is_some()) << 2
@@ -213,8 +162,8 @@ impl Change {
                 }
                 put_bytes(out, send.message_id.as_bytes());
                 match &send.frame {
-                    SavedFrame::Text(text) => put_bytes(out, text.as_bytes()),
-                    SavedFrame::Binary(bytes) => put_bytes(out, bytes),
+                    Frame::Text(text) => put_bytes(out, text.as_bytes()),
+                    Frame::Binary(bytes) => put_bytes(out, bytes),
                 }
             }
             Self::Sent { up_to, at } => {
@@ -255,9 +204,9 @@ impl Change {
                 let deadline = if flags & 8 == 0 { None } else { Some(number(rest)?) };
                 let message_id = text(rest)?;
                 let frame = if flags & 1 == 0 {
-                    SavedFrame::Text(text(rest)?)
+                    Frame::Text(text(rest)?)
                 } else {
-                    SavedFrame::Binary(slice(rest)?.to_vec())
+                    Frame::Binary(slice(rest)?.to_vec())
                 };
                 Self::Put(SavedSend { id, message_id, first_sent, deadline, receipts: flags & 2 != 0, frame })
             }
@@ -328,7 +277,7 @@ fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
 mod tests {
     use super::*;
 
-    fn send(id: u64, frame: SavedFrame) -> SavedSend {
+    fn send(id: u64, frame: Frame) -> SavedSend {
         SavedSend {
             id: SendId(id),
             message_id: format!("m{id}"),
@@ -345,9 +294,9 @@ mod tests {
             device_id: "d1".to_owned(),
             last_send: 9,
             sends: vec![
-                send(1, SavedFrame::Text("{}".to_owned())),
-                send(2, SavedFrame::Binary(vec![0, 0, 0, 2, b'{', b'}', 255])),
-                send(3, SavedFrame::Text("{\"a\":1}".to_owned())),
+                send(1, Frame::Text("{}".to_owned())),
+                send(2, Frame::Binary(vec![0, 0, 0, 2, b'{', b'}', 255])),
+                send(3, Frame::Text("{\"a\":1}".to_owned())),
             ],
             cursors: vec![cursor(StreamName::Inbox, 300), cursor(StreamName::group("t"), 0)],
         }
@@ -376,15 +325,5 @@ mod tests {
         assert_eq!(state.sends.iter().map(|send| send.id.0).collect::<Vec<_>>(), [1, 3]);
         assert_eq!((state.sends[0].first_sent, state.sends[1].first_sent), (Some(5), None));
         assert_eq!(state.cursors.len(), 1);
-    }
-
-    #[test]
-    fn the_rest_of_a_life_is_written_into_either_kind_of_frame() {
-        let mut text = SavedFrame::Text("{\"a\":1}".to_owned());
-        text.add_life(70);
-        assert_eq!(text, SavedFrame::Text("{\"a\":1,\"expires_in_ms\":70}".to_owned()));
-        let mut binary = SavedFrame::Binary(b"\0\0\0\x07{\"a\":1}raw".to_vec());
-        binary.add_life(7);
-        assert_eq!(binary, SavedFrame::Binary(b"\0\0\0\x19{\"a\":1,\"expires_in_ms\":7}raw".to_vec()));
     }
 }

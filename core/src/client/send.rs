@@ -1,22 +1,18 @@
 //! Sends: accepted from the application, sent in order, sent again after each connect, settled once.
 
-use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::event::{Event, Outcome, SendId};
-use super::saved::{Change, SavedFrame, SavedSend};
+use super::saved::{Change, SavedSend};
+use super::written::{check, is_volatile, with_id};
 use super::{Action, Client, Phase, Storage, Timer};
 use crate::codes::ErrorCode;
-use crate::frame::{encode_client_binary, encode_message};
+use crate::frame::{Fault, Fields, Flags, Frame, HEX, Numbers, Texts, encode_message};
 use crate::limits;
-use crate::message::{Destination, FieldError, Message, take_string};
+use crate::message::{FieldError, Message};
 use crate::time::Timestamp;
 
-/// Room for `expires_in_ms` in a frame, in bytes.
-const LIFE: usize = 40;
 /// Volatile sends that wait for an `ack` at most.
 const VOLATILE: usize = 256;
 
@@ -37,12 +33,24 @@ pub enum SendError {
     /// A field is wrong.
     #[error("invalid message: {0}")]
     Invalid(FieldError),
+    /// It is no JSON object, or one that no hub would read.
+    #[error("invalid message: {0}")]
+    Unreadable(Fault),
     /// A message with this id is not settled yet.
     #[error("a message with this message_id is not settled yet")]
     Repeated,
     /// The client is closed.
     #[error("client closed")]
     Closed,
+}
+
+impl From<Fault> for SendError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Field(error) => Self::Invalid(error),
+            fault => Self::Unreadable(fault),
+        }
+    }
 }
 
 /// A volatile send that wants an `ack`.
@@ -58,7 +66,7 @@ impl Client {
     /// exactly one [`Event::Settled`] comes for each. A `message_id` is made when it is empty.
     ///
     /// A volatile message is sent now or never.
-    pub fn send(&mut self, now: Timestamp, message: Message<'static>) -> Result<SendId, SendError> {
+    pub fn send(&mut self, now: Timestamp, message: &Message<'_>) -> Result<SendId, SendError> {
         self.send_named(now, message).map(|(send, _)| send)
     }
 
@@ -66,48 +74,53 @@ impl Client {
     pub fn send_named(
         &mut self,
         now: Timestamp,
-        message: Message<'static>,
+        message: &Message<'_>,
     ) -> Result<(SendId, String), SendError> {
-        // Boxed as it is everywhere else, so that there is one function that lets go of a message.
-        self.accept(now, &mut Box::new(message))
+        let mut object = String::with_capacity(message.size_hint());
+        encode_message(message, &mut object);
+        self.send_object(now, object, message.payload.as_deref())
     }
 
-    /// By reference, so that the message is let go of in one place.
-    fn accept(
+    /// As [`Client::send_named`], for a message that is written already: a JSON object with the fields of one, and the
+    /// bytes that go beside it. A `message_id` is made when there is none. The object goes out as it is, whatever else
+    /// stands in it.
+    pub fn send_object(
         &mut self,
         now: Timestamp,
-        message: &mut Message<'static>,
+        object: String,
+        payload: Option<&[u8]>,
     ) -> Result<(SendId, String), SendError> {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(SendError::Closed);
         }
-        if message.message_id.is_empty() {
-            message.message_id = Cow::Owned(self.make_id(now));
-        } else if self.outbox.contains(&message.message_id) {
+        let mut fields = Fields::new();
+        fields.read(&object).map_err(|error| SendError::from(error.fault))?;
+        let named = fields.has(Texts::MessageId);
+        let message_id = if named { fields.string(Texts::MessageId) } else { self.make_id(now) };
+        if named && self.outbox.contains(&message_id) {
             return Err(SendError::Repeated);
         }
-        message.validate().map_err(SendError::Invalid)?;
-        let life = message.expires_in_ms.take();
-        let volatile = message.is_volatile();
-        if volatile {
-            message.expires_in_ms = life;
-        }
-        let frame = encode(message);
-        let (size, limit) = (frame.len() + if life.is_some() { LIFE } else { 0 }, self.session.frame_limit);
+        check(&fields, &message_id).map_err(SendError::Invalid)?;
+        let life = fields.optional(Numbers::ExpiresIn);
+        let require_ack = fields.flag(Flags::RequireAck);
+        let receipts = require_ack && !fields.is_empty(Texts::Receiver);
+        let volatile = is_volatile(&fields);
+        let object = if named { object } else { with_id(&object, &message_id) };
+        let frame = Frame::new(object, payload);
+        let (size, limit) = (frame.len(), self.session.frame_limit);
         if size > limit {
             return Err(SendError::TooLarge { size, limit });
         }
-        let message_id = take_string(&mut message.message_id);
         if volatile {
-            let send = self.send_volatile(now, message_id.clone(), message.require_ack, frame);
+            let send = self.send_volatile(now, message_id.clone(), require_ack, frame);
             return Ok((send, message_id));
         }
-        let receipts = message.require_ack && matches!(message.destination(), Ok(Destination::User(_)));
+        let deadline = life.map(|ms| now.saturating_add(ms));
         let mut send = SavedSend {
             id: SendId(0),
             message_id: message_id.clone(),
             first_sent: None,
-            deadline: life.map(|ms| now.saturating_add(ms)),
+            deadline,
             receipts,
             frame,
         };
@@ -167,7 +180,7 @@ impl Client {
         now: Timestamp,
         message_id: String,
         require_ack: bool,
-        frame: SavedFrame,
+        frame: Frame,
     ) -> SendId {
         let send = self.outbox.next_id();
         let outcome =
@@ -176,22 +189,15 @@ impl Client {
             let until = now + limits::SEND_TIMEOUT_MS;
             self.volatile.push(Volatile { send, message_id, until });
             self.timers.start(Timer::Volatile, until);
-            self.transmit_saved(now, frame);
+            self.transmit(now, frame);
             return send;
         }
         let sent = outcome == Outcome::Sent;
-        self.event(Event::Settled { send, message_id, outcome });
+        self.tell_settled(send, message_id, outcome);
         if sent {
-            self.transmit_saved(now, frame);
+            self.transmit(now, frame);
         }
         send
-    }
-
-    fn transmit_saved(&mut self, now: Timestamp, frame: SavedFrame) {
-        match frame {
-            SavedFrame::Text(text) => self.transmit(now, text),
-            SavedFrame::Binary(bytes) => self.transmit_binary(now, bytes),
-        }
     }
 
     /// Sends what may go out now, in order.
@@ -199,7 +205,7 @@ impl Client {
         if !self.is_live() {
             return;
         }
-        let (begin, mut first_sent) = (self.actions.len(), None);
+        let (begin, mut first_sent) = (self.actions.end(), None);
         while let Some(next) = self.outbox.candidate() {
             let index = self.outbox.flying();
             if let Some(outcome) = self.too_late(now, next) {
@@ -222,14 +228,11 @@ impl Client {
             if self.outbox.launch(now) {
                 first_sent = Some(id);
             }
-            self.transmit_saved(now, frame);
+            self.transmit(now, frame);
         }
         if let (Some(up_to), true) = (first_sent, self.config.storage != Storage::None) {
             // Before the frames: a process that dies between must not take them for unsent for ever.
-            self.actions.push_back(Action::Persist(Change::Sent { up_to, at: now }));
-            for before in (begin..self.actions.len() - 1).rev() {
-                self.actions.swap(before, before + 1);
-            }
+            self.actions.insert(begin, Action::Persist(Change::Sent { up_to, at: now }));
         }
         if self.outbox.flying() > 0 {
             self.timers.start(Timer::Sends, now + limits::SEND_TIMEOUT_MS);
@@ -255,10 +258,15 @@ impl Client {
         self.persist(Change::Settled { send: send.id });
         let duplicate = matches!(outcome, Outcome::Accepted { duplicate: true, .. });
         let accepted = matches!(outcome, Outcome::Accepted { .. });
-        self.event(Event::Settled { send: send.id, message_id: send.message_id.clone(), outcome });
+        self.tell_settled(send.id, send.message_id.clone(), outcome);
         if accepted && send.receipts {
             self.follow(now, send.id, send.message_id, duplicate);
         }
+    }
+
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    fn tell_settled(&mut self, send: SendId, message_id: String, outcome: Outcome) {
+        self.event(Event::Settled { send, message_id, outcome });
     }
 
     /// Settles a send by the hub's answer; false when none waits for it.
@@ -269,11 +277,10 @@ impl Client {
             self.pump(now);
             return true;
         }
-        let Some(index) = self.volatile.iter().position(|volatile| volatile.message_id == message_id) else {
-            return false;
-        };
-        let Volatile { send, message_id, .. } = self.volatile.remove(index);
-        self.event(Event::Settled { send, message_id, outcome });
+        let index = self.volatile.iter().position(|volatile| volatile.message_id == message_id);
+        let Some(volatile) = index.and_then(|index| self.volatile.remove(index)) else { return false };
+        let Volatile { send, message_id, .. } = *volatile;
+        self.tell_settled(send, message_id, outcome);
         self.watch_volatile();
         true
     }
@@ -300,9 +307,11 @@ impl Client {
 
     /// The oldest were not answered.
     fn end_volatile(&mut self, count: usize) {
-        let rest = self.volatile.split_off(count);
-        for Volatile { send, message_id, .. } in core::mem::replace(&mut self.volatile, rest) {
-            self.event(Event::Settled { send, message_id, outcome: Outcome::Unknown });
+        for _ in 0..count {
+            if let Some(volatile) = self.volatile.remove(0) {
+                let Volatile { send, message_id, .. } = *volatile;
+                self.tell_settled(send, message_id, Outcome::Unknown);
+            }
         }
         self.watch_volatile();
     }
@@ -343,36 +352,26 @@ impl Client {
 
     /// A UUIDv7 by shape: the time, then randomness from the seed.
     fn make_id(&mut self, now: Timestamp) -> String {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let (high, low) = (self.random.next(), self.random.next());
-        let words = [
+        let mut words = [
             now << 16 | 0x7000 | high & 0x0fff,
             (0x8000 | high >> 16 & 0x3fff) << 48 | low & 0xffff_ffff_ffff,
         ];
-        let (mut id, mut nibble) = ([b'-'; 36], 0);
-        for (at, digit) in id.iter_mut().enumerate() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                let word = if nibble < 16 { words[0] } else { words[1] };
-                *digit = HEX[(word >> (60 - nibble % 16 * 4) & 0xf) as usize];
-                nibble += 1;
+        let mut id = String::with_capacity(36);
+        for at in 0..36 {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                id.push('-');
+            } else {
+                let word = &mut words[usize::from(at > 18)];
+                id.push(char::from(HEX[(*word >> 60) as usize]));
+                *word <<= 4;
             }
         }
-        core::str::from_utf8(&id).unwrap_or_default().to_owned()
+        id
     }
 }
 
 /// How long a message may be sent again.
 fn resend_ms(dedupe: u64) -> u64 {
     dedupe - dedupe / 10
-}
-
-fn encode(message: &Message<'_>) -> SavedFrame {
-    if message.payload.is_some() {
-        let mut bytes = Vec::new();
-        encode_client_binary(message, &mut bytes);
-        return SavedFrame::Binary(bytes);
-    }
-    let mut text = String::new();
-    encode_message(message, &mut text);
-    SavedFrame::Text(text)
 }

@@ -1,16 +1,14 @@
 //! Streams opened, read, acknowledged and closed.
 
 use alloc::borrow::ToOwned as _;
-use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::event::{Event, Gap};
+use super::event::{Entry, Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
 use super::saved::{Change, SavedCursor};
 use super::{Client, Storage, Timer};
 use crate::codes::CloseCode;
-use crate::frame::{OpenStream, Range, encode_acknowledge};
-use crate::message::Message;
+use crate::frame::{Frame, FrameRef, OpenStream, Range, encode_acknowledge};
 use crate::names::StreamName;
 use crate::time::Timestamp;
 
@@ -55,7 +53,7 @@ impl Client {
         if let (Some(seq), true) = (position, self.is_live()) {
             let mut text = String::new();
             encode_acknowledge(&stream, seq, &mut text);
-            self.transmit(now, text);
+            self.transmit(now, Frame::Text(text));
         }
         if self.config.storage != Storage::None {
             self.store_cursor(index);
@@ -78,11 +76,8 @@ impl Client {
         }
     }
 
-    /// Adopts the streams of `connected`.
-    pub(super) fn adopt(&mut self, now: Timestamp, streams: &[OpenStream<'_>]) {
-        for open in streams {
-            self.open_stream(now, open);
-        }
+    /// All streams of `connected` are open: the others cannot be read any more.
+    pub(super) fn close_unopened(&mut self) {
         for index in (0..self.inboxes.len()).rev() {
             let gone = self
                 .inboxes
@@ -96,7 +91,7 @@ impl Client {
         self.check_caught_up();
     }
 
-    fn open_stream(&mut self, now: Timestamp, open: &OpenStream<'_>) {
+    pub(super) fn open_stream(&mut self, now: Timestamp, open: &OpenStream<'_>) {
         let generation = self.inboxes.next_generation();
         let (from, head, before) = (open.from, open.head, open.from.saturating_sub(1));
         let (index, known) = match self.inboxes.find(&open.stream) {
@@ -119,7 +114,7 @@ impl Client {
             }
             Adoption::Passed(from, to) => {
                 let reason = "unexplained".to_owned();
-                self.event(Event::Gap(Gap { stream, generation, from, to, reason }));
+                self.tell_gap(stream, generation, (from, to), reason);
             }
             Adoption::Renewed => {
                 inbox.told = true;
@@ -129,7 +124,7 @@ impl Client {
                 self.event(Event::StreamOpened { stream: stream.clone(), generation, from, head });
                 // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it.
                 let reason = "epoch".to_owned();
-                self.event(Event::Gap(Gap { stream, generation, from, to: before, reason }));
+                self.tell_gap(stream, generation, (from, before), reason);
                 self.timers.start(Timer::Acknowledge, now + self.session.ack_ms);
             }
         }
@@ -149,7 +144,7 @@ impl Client {
     }
 
     fn close_stream(&mut self, index: usize, reason: &str) {
-        let closed = self.inboxes.remove(index);
+        let Some(closed) = self.inboxes.remove(index) else { return };
         self.inboxes.sub_taken(closed.taken());
         let stream = closed.name;
         self.persist(Change::Forget { stream: stream.clone() });
@@ -164,8 +159,9 @@ impl Client {
             groups.push(id.to_owned());
         }
         // A membership that begins anew has nothing to do with the cursor of an earlier one.
-        if let Ok(index) = self.inboxes.find(&open.stream) {
-            let closed = self.inboxes.remove(index);
+        if let Ok(index) = self.inboxes.find(&open.stream)
+            && let Some(closed) = self.inboxes.remove(index)
+        {
             self.inboxes.sub_taken(closed.taken());
         }
         self.open_stream(now, open);
@@ -175,8 +171,10 @@ impl Client {
 
     /// A membership of this user ended.
     pub(super) fn leave_stream(&mut self, group: &str, action: &str) {
-        if let Some(groups) = self.config.groups.as_mut() {
-            groups.retain(|id| id != group);
+        if let Some(groups) = self.config.groups.as_mut()
+            && let Some(index) = groups.iter().position(|id| id == group)
+        {
+            groups.swap_remove(index);
         }
         if let Ok(index) = self.inboxes.find(&StreamName::group(group)) {
             self.close_stream(index, action);
@@ -206,21 +204,29 @@ impl Client {
         }
     }
 
-    pub(super) fn on_entry(&mut self, now: Timestamp, message: Box<Message<'static>>) {
-        let (Some(stream), seq) = (message.stream.clone(), message.seq_no) else { return };
-        let Some((index, taken)) = self.cover(now, &stream, seq, seq) else { return };
+    pub(super) fn on_entry(
+        &mut self,
+        now: Timestamp,
+        (stream, seq): (&StreamName<'_>, u64),
+        require_ack: bool,
+        frame: FrameRef<'_>,
+    ) {
+        let Some((index, taken)) = self.cover(now, stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
-        let generation = inbox.generation;
-        inbox.count(seq, message.require_ack);
-        self.inboxes.add_taken();
-        if matches!(taken, Taken::New(_)) {
-            self.event(Event::Message { message, generation });
-        }
+        inbox.count(seq, require_ack);
         let auto = self.config.auto_acknowledge;
-        let moved = self.inboxes.index(index).is_some_and(|inbox| {
-            // Covered again, and acknowledged by the application meanwhile: the hub does not know yet.
-            (auto && inbox.hand_over(seq)) || inbox.handed >= seq
+        let entry = matches!(taken, Taken::New(_)).then(|| Entry {
+            stream: inbox.name.clone(),
+            generation: inbox.generation,
+            seq_no: seq,
+            frame: frame.own(),
         });
+        // Covered again, and acknowledged by the application meanwhile: the hub does not know yet.
+        let moved = (auto && inbox.hand_over(seq)) || inbox.handed >= seq;
+        self.inboxes.add_taken();
+        if let Some(entry) = entry {
+            self.event(Event::Message(entry));
+        }
         if moved {
             self.moved(now, index);
         }
@@ -238,7 +244,7 @@ impl Client {
         self.check_caught_up();
     }
 
-    pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: &str) {
+    pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: String) {
         let (from, to) = (range.from, range.to);
         if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, from, to)
             && let Some(inbox) = self.inboxes.index(index)
@@ -249,13 +255,23 @@ impl Client {
             }
             let (stream, generation) = (inbox.name.clone(), inbox.generation);
             let handed = self.config.auto_acknowledge && inbox.hand_over(to);
-            let gap = Gap { stream, generation, from: first, to, reason: reason.to_owned() };
-            self.event(Event::Gap(gap));
+            self.tell_gap(stream, generation, (first, to), reason);
             if handed {
                 self.moved(now, index);
             }
         }
         self.check_caught_up();
+    }
+
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    fn tell_gap(
+        &mut self,
+        stream: StreamName<'static>,
+        generation: super::Generation,
+        (from, to): (u64, u64),
+        reason: String,
+    ) {
+        self.event(Event::Gap(Gap { stream, generation, from, to, reason }));
     }
 
     fn check_caught_up(&mut self) {

@@ -103,12 +103,12 @@ impl Client {
     }
 
     pub(super) fn fetch_token(&mut self, now: Timestamp) {
-        if self.phase == Phase::Token {
+        if matches!(self.phase, Phase::Token) {
             self.timers.set(Timer::Token, now + FETCH_MS);
         }
         if !self.token.fetching {
             self.token.fetching = true;
-            self.actions.push_back(Action::FetchToken);
+            self.actions.push(Action::FetchToken);
         }
     }
 
@@ -140,12 +140,14 @@ impl Client {
 
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.
 fn end_of(token: &str) -> Option<Timestamp> {
-    let claims = decode_base64url(token.as_bytes().split(|byte| *byte == b'.').nth(1)?)?;
-    number_after(core::str::from_utf8(&claims).ok()?, b"\"exp\"").map(|seconds| seconds.saturating_mul(1000))
+    let dot = token.bytes().position(|byte| byte == b'.')?;
+    let claims = decode_base64url(token.as_bytes().get(dot + 1..)?)?;
+    number_after(&claims, b"\"exp\"").map(|seconds| seconds.min(Timestamp::MAX / 1000) * 1000)
 }
 
+/// Up to the next dot.
 fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
+    let mut out = Vec::new();
     let (mut bits, mut held) = (0_u32, 0_u32);
     for byte in text.iter().copied() {
         let value = match byte {
@@ -154,6 +156,7 @@ fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
             b'0'..=b'9' => byte - b'0' + 52,
             b'-' => 62,
             b'_' => 63,
+            b'.' => break,
             _ => return None,
         };
         bits = (bits << 6 | u32::from(value)) & 0xffff;
@@ -168,7 +171,7 @@ fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The whole number behind a quoted name. A quoted name cannot stand inside a JSON text unescaped, so that this finds
 /// the field without reading the rest; which level it stands on does not matter to those who ask.
-pub(super) fn number_after(json: &str, name: &[u8]) -> Option<u64> {
+pub(super) fn number_after(json: &[u8], name: &[u8]) -> Option<u64> {
     crate::codes::number_after(json, name, b": \t\r\n")
 }
 

@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::DecodeError;
-use super::scan::Scanner;
+use super::scan::{Kind, Scanner};
+use super::string::unescape;
 use crate::kind::UserStatus;
 use crate::message::Text;
 use crate::names::StreamName;
@@ -183,6 +184,30 @@ pub fn parse_receipts(data: &str) -> Result<Vec<ReceiptOf>, DecodeError> {
         })
     })?;
     Ok(receipts)
+}
+
+/// Goes through the ids and stages in the `data` of `receipts`, up to what cannot be read: all that the client machine
+/// wants of it.
+pub(crate) fn each_stage(data: &str, each: &mut dyn FnMut(&str, &str)) {
+    // What cannot be read is asked for again at the next connect.
+    let _ = Scanner::new(data).document(&mut |scanner, key| {
+        if key != "receipts" {
+            return scanner.skip();
+        }
+        scanner.array("receipts", &mut |scanner| {
+            let (mut message_id, mut stage) = ("", "");
+            scanner.object(&mut |scanner, key| {
+                match key {
+                    "message_id" => message_id = scanner.value(Kind::Text, "message_id")?,
+                    "stage" => stage = scanner.value(Kind::Text, "stage")?,
+                    _ => scanner.skip()?,
+                }
+                Some(())
+            })?;
+            each(&unescape(message_id), &unescape(stage));
+            Some(())
+        })
+    });
 }
 
 /// Reads the `data` of `conversations`.

@@ -31,9 +31,9 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     fields.read(text)?;
     let message_type = fields.text(Texts::MessageType);
     match message_type.as_ref() {
-        "connect" => return connect(&mut fields).map(|connect| ClientFrame::Connect(Box::new(connect))),
+        "connect" => return connect(&fields).map(|connect| ClientFrame::Connect(Box::new(connect))),
         "ack" => {
-            if fields.peek(Texts::Stream).is_empty() && !fields.peek(Texts::MessageId).is_empty() {
+            if fields.is_empty(Texts::Stream) && !fields.is_empty(Texts::MessageId) {
                 return Ok(ClientFrame::AcknowledgeMessage { message_id: fields.text(Texts::MessageId) });
             }
             let Some(seq) = fields.optional(Numbers::SeqNo) else {
@@ -44,7 +44,7 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
         "" => return fields.wrong("message_type", "is missing"),
         _ => {}
     }
-    if let Some(query) = query(&message_type, &mut fields)? {
+    if let Some(query) = query(&message_type, &fields)? {
         let id = fields.text(Texts::MessageId);
         let anonymous = id.is_empty() && query == Query::Ping;
         if !anonymous && !is_message_id(&id) {
@@ -55,9 +55,7 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     if crate::kind::is_reserved(&message_type) {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
-    let mut message = read_message(&mut fields, None, |text| text)?;
-    message.message_type = message_type;
-    Ok(ClientFrame::Message(message))
+    read_message(&fields, None).map(ClientFrame::Message)
 }
 
 /// Reads a binary frame from a client, which is always a message.
@@ -73,7 +71,7 @@ pub fn decode_client_binary(bytes: &[u8]) -> Result<ClientFrame<'_>, DecodeError
     }
 }
 
-fn connect<'a>(fields: &mut Fields<'a>) -> Read<Connect<'a>> {
+fn connect<'a>(fields: &Fields<'a>) -> Read<Connect<'a>> {
     let mut cursors = Vec::new();
     let given = fields.object(Objects::Cursors);
     if !given.is_empty() {
@@ -86,8 +84,8 @@ fn connect<'a>(fields: &mut Fields<'a>) -> Read<Connect<'a>> {
         return fields.wrong("groups", "at most 1000 on one connection");
     }
     for name in [Texts::DeviceId, Texts::UserId] {
-        let id = fields.peek(name);
-        if !id.is_empty() && !is_id(id) {
+        let id = fields.text(name);
+        if !id.is_empty() && !is_id(&id) {
             return fields.wrong(name.name(), "must be 1 to 128 bytes without control characters");
         }
     }
@@ -112,8 +110,7 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
     Scanner::new(text).document(&mut |scanner, name| {
         let Some(stream) = StreamName::parse(name) else {
             let fault = FieldError { field: "cursors", reason: "a stream's name with {\"epoch\",\"seq\"}" };
-            scanner.note(fault.into());
-            return scanner.skip();
+            return scanner.note(fault.into());
         };
         let stream = stream.into_owned();
         let mut cursor = StreamCursor { stream, epoch: Cow::Borrowed(""), seq: 0 };
@@ -126,7 +123,7 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
             Some(())
         })?;
         if cursors.iter().any(|other: &StreamCursor<'_>| other.stream == cursor.stream) {
-            scanner.note(super::Fault::Twice { field: "cursors" });
+            scanner.note(super::Fault::Twice { field: "cursors" })?;
         }
         cursors.push(cursor);
         Some(())
@@ -134,8 +131,8 @@ fn read_cursors<'a>(text: &'a str, cursors: &mut Vec<StreamCursor<'a>>) -> Resul
 }
 
 /// The request a type stands for; `None` when it is a message.
-fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'a>>> {
-    let id = |fields: &Fields<'_>, data: &mut Fields<'a>, name: Texts, required: bool| {
+fn query<'a>(message_type: &str, fields: &Fields<'a>) -> Read<Option<Query<'a>>> {
+    let id = |fields: &Fields<'_>, data: &Fields<'a>, name: Texts, required: bool| {
         let text = data.text(name);
         if is_id(&text) || (text.is_empty() && !required) {
             Ok(text)
@@ -143,7 +140,7 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'
             fields.wrong(name.name(), "must be 1 to 128 bytes without control characters")
         }
     };
-    let ids = |fields: &Fields<'_>, data: &mut Fields<'a>, name: Lists, most: usize| {
+    let ids = |fields: &Fields<'_>, data: &Fields<'a>, name: Lists, most: usize| {
         let list = data.list(name);
         if list.len() > most {
             return fields.wrong(name.name(), "too many at once");
@@ -157,8 +154,8 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'
     Ok(Some(match message_type {
         "ping" | "heartbeat" => Query::Ping,
         "read" => {
-            let targeted = !fields.peek(Texts::Receiver).is_empty();
-            if fields.peek(Texts::Stream).is_empty() || targeted {
+            let targeted = !fields.is_empty(Texts::Receiver);
+            if fields.is_empty(Texts::Stream) || targeted {
                 return Ok(None);
             }
             let Some(seq) = fields.optional(Numbers::SeqNo) else {
@@ -211,41 +208,39 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'
                 return Ok(None);
             }
             let mut data = Fields::new();
-            fields.data(&mut data)?;
+            fields.inside(Objects::Data, &mut data)?;
             let limit = data.number(Numbers::Limit);
             match message_type {
                 "group_remove" => Query::GroupRemove {
-                    group: id(fields, &mut data, Texts::GroupId, true)?,
-                    user: id(fields, &mut data, Texts::UserId, true)?,
+                    group: id(fields, &data, Texts::GroupId, true)?,
+                    user: id(fields, &data, Texts::UserId, true)?,
                 },
-                "group_disband" => {
-                    Query::GroupDisband { group: id(fields, &mut data, Texts::GroupId, true)? }
-                }
+                "group_disband" => Query::GroupDisband { group: id(fields, &data, Texts::GroupId, true)? },
                 "kick" => Query::Kick {
-                    user: id(fields, &mut data, Texts::UserId, true)?,
-                    device: id(fields, &mut data, Texts::DeviceId, false)?,
+                    user: id(fields, &data, Texts::UserId, true)?,
+                    device: id(fields, &data, Texts::DeviceId, false)?,
                     reason: data.text(Texts::Reason),
                 },
                 "group_members" => Query::GroupMembers {
-                    group: id(fields, &mut data, Texts::GroupId, true)?,
+                    group: id(fields, &data, Texts::GroupId, true)?,
                     limit,
                     after: data.text(Texts::After),
                 },
-                "receipts" => Query::Receipts {
-                    message_ids: ids(fields, &mut data, Lists::MessageIds, limits::QUERY_IDS)?,
-                },
+                "receipts" => {
+                    Query::Receipts { message_ids: ids(fields, &data, Lists::MessageIds, limits::QUERY_IDS)? }
+                }
                 "conversations" => Query::Conversations { limit, after: data.text(Texts::After) },
-                "check_user_status" => Query::CheckUserStatus {
-                    users: ids(fields, &mut data, Lists::UserIds, limits::QUERY_IDS)?,
-                },
+                "check_user_status" => {
+                    Query::CheckUserStatus { users: ids(fields, &data, Lists::UserIds, limits::QUERY_IDS)? }
+                }
                 "get_online_users" => Query::GetOnlineUsers {
-                    group: id(fields, &mut data, Texts::GroupId, false)?,
+                    group: id(fields, &data, Texts::GroupId, false)?,
                     limit,
                     after: data.text(Texts::After),
                 },
                 "watch" | "unwatch" => {
-                    let users = ids(fields, &mut data, Lists::UserIds, limits::WATCH)?;
-                    let group = id(fields, &mut data, Texts::GroupId, false)?;
+                    let users = ids(fields, &data, Lists::UserIds, limits::WATCH)?;
+                    let group = id(fields, &data, Texts::GroupId, false)?;
                     if message_type == "watch" {
                         Query::Watch { users, group }
                     } else {
@@ -253,9 +248,9 @@ fn query<'a>(message_type: &str, fields: &mut Fields<'a>) -> Read<Option<Query<'
                     }
                 }
                 "user_status_changed" => Query::SetStatus { status: data.text(Texts::Status) },
-                "observe" => Query::Observe { group: id(fields, &mut data, Texts::GroupId, false)? },
-                "unobserve" => Query::Unobserve { group: id(fields, &mut data, Texts::GroupId, false)? },
-                _ => Query::GetUserInfo { user: id(fields, &mut data, Texts::UserId, true)? },
+                "observe" => Query::Observe { group: id(fields, &data, Texts::GroupId, false)? },
+                "unobserve" => Query::Unobserve { group: id(fields, &data, Texts::GroupId, false)? },
+                _ => Query::GetUserInfo { user: id(fields, &data, Texts::UserId, true)? },
             }
         }
     }))

@@ -58,9 +58,11 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
 
 /// Adds one cursor to what [`write_connect`] takes.
 pub(crate) fn write_cursor(stream: &StreamName<'_>, epoch: &str, seq: u64, cursors: &mut String) {
-    let mut writer = match cursors.pop() {
-        Some(_) => ObjectWriter::resume(cursors),
-        None => ObjectWriter::new(cursors),
+    let mut writer = if cursors.is_empty() {
+        ObjectWriter::new(cursors)
+    } else {
+        cursors.truncate(cursors.len() - 1);
+        ObjectWriter::resume(cursors)
     };
     writer.stream_object(stream, |writer| {
         writer.text("epoch", epoch).count("seq", seq);
@@ -76,11 +78,11 @@ pub(crate) fn write_connect<S: AsRef<str>>(
     groups: Option<&[S]>,
     out: &mut String,
 ) {
-    const NAMES: [&str; 9] =
+    static NAMES: [&str; 9] =
         ["token", "device_id", "client", "start", "user_id", "user_type", "app_id", "namespace", "group_id"];
     let mut writer = ObjectWriter::new(out);
     writer.text("message_type", "connect").count("protocol", protocol);
-    for (name, text) in NAMES.into_iter().zip(texts) {
+    for (name, text) in NAMES.iter().zip(&texts) {
         writer.text(name, text);
     }
     writer.number("sent_ms", sent_ms).raw("cursors", cursors);

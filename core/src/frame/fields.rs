@@ -1,13 +1,13 @@
 //! The fields of all frames, read in one pass: a table of names, and what was given for each.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::scan::Scanner;
+use super::scan::{Kind, Scanner, each_text, whole};
+use super::string::unescape;
 use super::{DecodeError, Fault};
-use crate::message::{FieldError, Message, Text, take_string};
+use crate::message::{FieldError, Id, Text};
 use crate::names::StreamName;
 
 macro_rules! table {
@@ -61,7 +61,7 @@ const FIRST_FLAG: usize = TEXTS + NUMBERS;
 const FIRST_LIST: usize = FIRST_FLAG + FLAGS;
 const FIRST_OBJECT: usize = FIRST_LIST + LISTS;
 
-const PLACES: usize = 256;
+const PLACES: usize = 128;
 const NONE: u8 = u8::MAX;
 
 /// Where in [`NAMES`] a name stands: a hash table that is complete when the program is compiled. Nearly every name
@@ -87,7 +87,7 @@ const fn place(name: &[u8]) -> usize {
         return 0;
     }
     let (first, middle, last) = (name[0], name[name.len() / 2], name[name.len() - 1]);
-    (first as usize + 4 * middle as usize + 14 * last as usize + 5 * name.len()) % PLACES
+    (first as usize + 13 * middle as usize + 63 * last as usize + 13 * name.len()) % PLACES
 }
 
 /// A known field's place in [`NAMES`].
@@ -106,130 +106,139 @@ fn known(name: &str) -> Option<(usize, &'static str)> {
 /// A result of reading. The error is boxed, so that handing it on costs one word instead of seven.
 pub(crate) type Read<T> = Result<T, Box<DecodeError>>;
 
-/// What one object gave for the known fields.
+/// What one object gave for the known fields: slices of it, checked, and made into texts and numbers when they are
+/// asked for. Most never are.
 pub(crate) struct Fields<'a> {
-    texts: [Text<'a>; TEXTS],
-    numbers: [u64; NUMBERS],
-    flags: [bool; FLAGS],
-    lists: [Vec<Text<'a>>; LISTS],
-    objects: [&'a str; OBJECTS],
-    /// One bit for each of [`NAMES`].
-    seen: u128,
+    values: [Option<&'a str>; NAMES.len()],
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn new() -> Self {
-        Self {
-            texts: [const { Cow::Borrowed("") }; TEXTS],
-            numbers: [0; NUMBERS],
-            flags: [false; FLAGS],
-            lists: [const { Vec::new() }; LISTS],
-            objects: [""; OBJECTS],
-            seen: 0,
-        }
+        Self { values: [None; NAMES.len()] }
     }
 
     /// Reads an object; the error carries the `message_id` if it could be read. In place: the table of fields is
     /// large.
     pub(crate) fn read(&mut self, text: &'a str) -> Read<()> {
-        Scanner::new(text)
+        Scanner::patient(text)
             .document(&mut |scanner, name| self.member(scanner, name))
             .map_err(|fault| self.fault(fault))
     }
 
     fn member(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Option<()> {
         let Some((index, field)) = known(name) else { return scanner.skip() };
-        if self.seen & 1 << index != 0 {
+        let place = self.values.get_mut(index)?;
+        if place.is_some() {
             scanner.skip()?;
-            scanner.note(Fault::Twice { field });
-            return Some(());
+            return scanner.note(Fault::Twice { field });
         }
-        self.seen |= 1 << index;
-        if let Some(text) = self.texts.get_mut(index) {
-            *text = scanner.text(field)?;
-        } else if let Some(number) = self.numbers.get_mut(index.wrapping_sub(TEXTS)) {
-            *number = scanner.integer(field)?;
-        } else if let Some(flag) = self.flags.get_mut(index.wrapping_sub(FIRST_FLAG)) {
-            *flag = scanner.boolean(field)?;
-        } else if let Some(list) = self.lists.get_mut(index.wrapping_sub(FIRST_LIST)) {
-            *list = scanner.list(field)?;
-        } else if let Some(object) = self.objects.get_mut(index.wrapping_sub(FIRST_OBJECT)) {
-            *object = scanner.raw_object(field)?;
-        }
+        let kind = match index {
+            ..TEXTS => Kind::Text,
+            TEXTS..FIRST_FLAG => Kind::Number,
+            FIRST_FLAG..FIRST_LIST => Kind::Flag,
+            FIRST_LIST..FIRST_OBJECT => Kind::List,
+            _ => Kind::Object,
+        };
+        *place = Some(scanner.value(kind, field)?);
         Some(())
     }
 
-    fn has(&self, index: usize) -> bool {
-        self.seen & 1 << index != 0
-    }
-
-    /// Moves a message's texts there.
-    pub(super) fn give_texts<'b>(&mut self, message: &mut Message<'b>, keep: fn(Text<'a>) -> Text<'b>) {
-        for (place, text) in message.texts_mut().into_iter().zip(&mut self.texts) {
-            *place = keep(core::mem::take(text));
-        }
-    }
-
     /// An error about this frame.
-    pub(super) fn fault(&self, fault: impl Into<Fault>) -> Box<DecodeError> {
-        let id = self.peek(Texts::MessageId);
-        Box::new(DecodeError { fault: fault.into(), message_id: (!id.is_empty()).then(|| id.into()) })
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(super) fn fault(&self, fault: Fault) -> Box<DecodeError> {
+        let message_id = (!self.is_empty(Texts::MessageId)).then(|| self.string(Texts::MessageId));
+        Box::new(DecodeError { fault, message_id })
     }
 
     /// An error about one field of this frame.
     pub(crate) fn wrong<T>(&self, field: &'static str, reason: &'static str) -> Read<T> {
-        Err(self.fault(FieldError { field, reason }))
+        Err(self.fault(Fault::Field(FieldError { field, reason })))
     }
 
-    pub(crate) fn peek(&self, name: Texts) -> &str {
-        &self.texts[name as usize]
+    fn value(&self, index: usize) -> &'a str {
+        self.values[index].unwrap_or_default()
     }
 
-    pub(super) fn text(&mut self, name: Texts) -> Text<'a> {
-        core::mem::take(&mut self.texts[name as usize])
+    pub(crate) fn is_empty(&self, name: Texts) -> bool {
+        self.value(name as usize).is_empty()
+    }
+
+    /// Whether it is this text.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn is(&self, name: Texts, text: &str) -> bool {
+        self.text(name) == text
+    }
+
+    /// Whether it was given, if only as an empty text.
+    pub(crate) fn has(&self, name: Texts) -> bool {
+        self.values[name as usize].is_some()
+    }
+
+    pub(crate) fn text(&self, name: Texts) -> Text<'a> {
+        unescape(self.value(name as usize))
     }
 
     #[cfg_attr(target_arch = "wasm32", inline(never))]
-    pub(crate) fn string(&mut self, name: Texts) -> String {
-        take_string(&mut self.texts[name as usize])
+    pub(crate) fn string(&self, name: Texts) -> String {
+        self.text(name).into_owned()
+    }
+
+    /// What it is as the name of somebody.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    pub(crate) fn id(&self, name: Texts) -> Id {
+        Id::of(&self.text(name))
     }
 
     pub(crate) fn number(&self, name: Numbers) -> u64 {
-        self.numbers[name as usize]
+        self.optional(name).unwrap_or(0)
     }
 
     #[cfg_attr(target_arch = "wasm32", inline(never))]
     pub(crate) fn optional(&self, name: Numbers) -> Option<u64> {
-        self.has(TEXTS + name as usize).then(|| self.number(name))
+        self.values[TEXTS + name as usize].and_then(whole)
+    }
+
+    /// What stands before and after a number in the text that was read.
+    pub(crate) fn around<'t>(&self, name: Numbers, text: &'t str) -> Option<(&'t str, &'t str)> {
+        let digits = self.values[TEXTS + name as usize]?;
+        let at = digits.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        Some((text.get(..at)?, text.get(at + digits.len()..)?))
     }
 
     pub(crate) fn flag(&self, name: Flags) -> bool {
-        self.flags[name as usize]
+        self.value(FIRST_FLAG + name as usize) == "true"
     }
 
-    pub(crate) fn list(&mut self, name: Lists) -> Vec<Text<'a>> {
-        core::mem::take(&mut self.lists[name as usize])
+    /// Goes through a list.
+    pub(crate) fn each(&self, name: Lists, item: &mut dyn FnMut(Text<'a>)) {
+        each_text(self.value(FIRST_LIST + name as usize), item);
     }
 
-    pub(super) fn optional_list(&mut self, name: Lists) -> Option<Vec<Text<'a>>> {
-        self.has(FIRST_LIST + name as usize).then(|| self.list(name))
+    pub(crate) fn list(&self, name: Lists) -> Vec<Text<'a>> {
+        let mut items = Vec::new();
+        self.each(name, &mut |item| items.push(item));
+        items
+    }
+
+    pub(super) fn optional_list(&self, name: Lists) -> Option<Vec<Text<'a>>> {
+        self.values[FIRST_LIST + name as usize].map(|_| self.list(name))
     }
 
     pub(crate) fn object(&self, name: Objects) -> &'a str {
-        self.objects[name as usize]
+        self.value(FIRST_OBJECT + name as usize)
     }
 
-    /// Reads the fields inside `data`; an absent one has none.
-    pub(crate) fn data(&self, into: &mut Self) -> Read<()> {
-        let data = self.object(Objects::Data);
-        if data.is_empty() {
+    /// Reads the fields inside an object; an absent one has none.
+    pub(crate) fn inside(&self, name: Objects, into: &mut Self) -> Read<()> {
+        let object = self.object(name);
+        if object.is_empty() {
             return Ok(());
         }
-        into.read(data).map_err(|error| self.fault(error.fault))
+        into.read(object).map_err(|error| self.fault(error.fault))
     }
 
     /// `stream`, which must name one.
-    pub(crate) fn stream(&mut self) -> Read<StreamName<'a>> {
+    pub(crate) fn stream(&self) -> Read<StreamName<'a>> {
         match StreamName::from_text(self.text(Texts::Stream)) {
             Some(stream) => Ok(stream),
             None => self.wrong("stream", "must be inbox, broadcast or group:<id>"),
@@ -238,7 +247,7 @@ impl<'a> Fields<'a> {
 
     /// `stream`, which may be absent.
     #[cfg_attr(target_arch = "wasm32", inline(never))]
-    pub(crate) fn optional_stream(&mut self) -> Read<Option<StreamName<'a>>> {
-        if self.peek(Texts::Stream).is_empty() { Ok(None) } else { self.stream().map(Some) }
+    pub(crate) fn optional_stream(&self) -> Read<Option<StreamName<'a>>> {
+        if self.is_empty(Texts::Stream) { Ok(None) } else { self.stream().map(Some) }
     }
 }

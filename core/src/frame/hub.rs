@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary, write_binary, write_message};
-use super::scan::Scanner;
+use super::scan::{self, Scanner};
 use super::write::ObjectWriter;
 use super::{
     Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, Range,
@@ -36,42 +36,51 @@ pub(crate) enum Kind {
 /// Reads a text frame from the hub.
 pub fn decode_hub(text: &str) -> Result<HubFrame<'_>, DecodeError> {
     let mut fields = Fields::new();
-    read_hub(text, &mut fields).and_then(|kind| frame(kind, &mut fields)).map_err(|error| *error)
+    read_hub(text, &mut fields).and_then(|kind| frame(kind, &fields)).map_err(|error| *error)
 }
 
 /// Reads a binary frame from the hub, which is always a message.
 pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
     let mut fields = Fields::new();
-    let message = read_hub_binary(bytes, &mut fields)
-        .and_then(|payload| read_message(&mut fields, Some(Cow::Borrowed(payload)), |text| text));
+    let message =
+        read_hub_binary(bytes, &mut fields).and_then(|payload| read_message(&fields, Some(payload)));
     message.map(HubFrame::Message).map_err(|error| *error)
 }
 
-/// Reads the fields of a text frame and says which it is. The client goes on from here: a [`HubFrame`] in between is
-/// nothing but moves to it, and the largest part of it in WebAssembly.
+/// Reads the fields of a text frame and says which it is. The client goes on from here: it reads only what it needs of
+/// a frame and hands the frame on.
 pub(crate) fn read_hub<'a>(text: &'a str, fields: &mut Fields<'a>) -> Read<Kind> {
     check_length(text.len()).map_err(|fault| fields.fault(fault))?;
     fields.read(text)?;
     // A message carries `sender`, and nothing else of the hub does: this test comes before every other.
-    if !fields.peek(Texts::Sender).is_empty() {
+    if !fields.is_empty(Texts::Sender) {
         return Ok(Kind::Message);
     }
-    let answers = !fields.peek(Texts::RequestId).is_empty();
-    Ok(match fields.peek(Texts::MessageType) {
-        "" => return fields.wrong("message_type", "is missing"),
-        "connected" => Kind::Connected,
-        "skip" => Kind::Skip,
-        "gap" => Kind::Gap,
-        "ack" if !answers => Kind::Accepted,
-        "error" => Kind::Error,
-        "delivered" | "read" if !answers => Kind::Receipt,
-        "group_changed" => Kind::GroupChanged,
-        "pong" => Kind::Answer,
-        _ if answers => Kind::Answer,
-        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => Kind::Presence,
-        _ => Kind::Notice,
-    })
+    let answers = !fields.is_empty(Texts::RequestId);
+    let message_type = fields.text(Texts::MessageType);
+    if message_type.is_empty() {
+        return fields.wrong("message_type", "is missing");
+    }
+    let found = KINDS.iter().find(|(name, _, always)| *name == message_type && (*always || !answers));
+    Ok(found.map_or(if answers { Kind::Answer } else { Kind::Notice }, |(_, kind, _)| *kind))
 }
+
+/// The types of frames with a meaning of their own: always, or only when they do not answer a request.
+static KINDS: [(&str, Kind, bool); 13] = [
+    ("connected", Kind::Connected, true),
+    ("skip", Kind::Skip, true),
+    ("gap", Kind::Gap, true),
+    ("ack", Kind::Accepted, false),
+    ("error", Kind::Error, true),
+    ("delivered", Kind::Receipt, false),
+    ("read", Kind::Receipt, false),
+    ("group_changed", Kind::GroupChanged, true),
+    ("pong", Kind::Answer, true),
+    ("user_joined", Kind::Presence, false),
+    ("user_left", Kind::Presence, false),
+    ("user_status_changed", Kind::Presence, false),
+    ("user_status_response", Kind::Presence, false),
+];
 
 /// Reads the fields of a binary frame, which must be a message; gives its payload.
 pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Read<&'a [u8]> {
@@ -86,7 +95,7 @@ pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> R
     }
 }
 
-fn frame<'a>(kind: Kind, fields: &mut Fields<'a>) -> Read<HubFrame<'a>> {
+fn frame<'a>(kind: Kind, fields: &Fields<'a>) -> Read<HubFrame<'a>> {
     Ok(match kind {
         Kind::Connected => HubFrame::Connected(connected(fields)?),
         Kind::Skip => HubFrame::Skip(range(fields)?),
@@ -105,9 +114,9 @@ fn frame<'a>(kind: Kind, fields: &mut Fields<'a>) -> Read<HubFrame<'a>> {
             reason: fields.text(Texts::Reason),
             retry_after_ms: fields.optional(Numbers::RetryAfter),
         }),
-        Kind::Message => HubFrame::Message(read_message(fields, None, |text| text)?),
+        Kind::Message => HubFrame::Message(read_message(fields, None)?),
         Kind::Receipt => HubFrame::Receipt(Receipt {
-            read: fields.peek(Texts::MessageType) == "read",
+            read: fields.text(Texts::MessageType) == "read",
             receiver: fields.text(Texts::Receiver),
             receiver_client: fields.text(Texts::ReceiverClient),
             message_ids: fields.list(Lists::MessageIds),
@@ -138,7 +147,7 @@ pub(crate) fn error_code(fields: &Fields<'_>) -> ErrorCode {
 
 /// The positions of `skip` and `gap`.
 #[cfg_attr(target_arch = "wasm32", inline(never))]
-pub(crate) fn range<'a>(fields: &mut Fields<'a>) -> Read<Range<'a>> {
+pub(crate) fn range<'a>(fields: &Fields<'a>) -> Read<Range<'a>> {
     let (Some(from), Some(to)) = (fields.optional(Numbers::From), fields.optional(Numbers::To)) else {
         return fields.wrong("from", "from and to are both needed");
     };
@@ -146,18 +155,22 @@ pub(crate) fn range<'a>(fields: &mut Fields<'a>) -> Read<Range<'a>> {
 }
 
 /// The stream that `group_changed` opens.
-pub(crate) fn opened<'a>(fields: &mut Fields<'a>) -> Read<Option<OpenStream<'a>>> {
-    Ok(fields.optional_stream()?.map(|stream| OpenStream {
+pub(crate) fn opened<'a>(fields: &Fields<'a>) -> Read<Option<OpenStream<'a>>> {
+    Ok(fields.optional_stream()?.map(|stream| open_stream(stream, fields)))
+}
+
+fn open_stream<'a>(stream: StreamName<'a>, fields: &Fields<'a>) -> OpenStream<'a> {
+    OpenStream {
         stream,
         epoch: fields.text(Texts::Epoch),
         from: fields.number(Numbers::From),
         head: fields.number(Numbers::Head),
-    }))
+    }
 }
 
-fn group_changed<'a>(fields: &mut Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
+fn group_changed<'a>(fields: &Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
     let mut data = Fields::new();
-    fields.data(&mut data)?;
+    fields.inside(Objects::Data, &mut data)?;
     let opened = opened(fields)?;
     Ok(Box::new(GroupChanged {
         request_id: fields.text(Texts::RequestId),
@@ -168,8 +181,10 @@ fn group_changed<'a>(fields: &mut Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
     }))
 }
 
-fn connected<'a>(fields: &mut Fields<'a>) -> Read<Box<Connected<'a>>> {
-    let (streams, frame_limit) = streams_and_limit(fields)?;
+fn connected<'a>(fields: &Fields<'a>) -> Read<Box<Connected<'a>>> {
+    let mut streams = Vec::new();
+    each_stream(fields, &mut |open| streams.push(open.clone().into_owned()))?;
+    let frame_limit = frame_limit(fields)?;
     Ok(Box::new(Connected {
         protocol: fields.number(Numbers::Protocol),
         connection_id: fields.text(Texts::ConnectionId),
@@ -189,37 +204,32 @@ fn connected<'a>(fields: &mut Fields<'a>) -> Read<Box<Connected<'a>>> {
     }))
 }
 
-/// What `connected` has inside its objects: the streams, and the limit of a frame; 0: none given.
-pub(crate) fn streams_and_limit<'a>(fields: &Fields<'a>) -> Read<(Vec<OpenStream<'a>>, u64)> {
-    let mut streams = Vec::new();
-    let given = fields.object(Objects::Streams);
-    if !given.is_empty() {
-        read_streams(given, &mut streams).map_err(|fault| fields.fault(fault))?;
-    }
-    let (given, mut limits) = (fields.object(Objects::Limits), Fields::new());
-    if !given.is_empty() {
-        limits.read(given)?;
-    }
-    Ok((streams, limits.number(Numbers::Frame)))
+/// The limit of a frame that `connected` names; 0: none.
+pub(crate) fn frame_limit(fields: &Fields<'_>) -> Read<u64> {
+    let mut limits = Fields::new();
+    fields.inside(Objects::Limits, &mut limits)?;
+    Ok(limits.number(Numbers::Frame))
 }
 
-fn read_streams<'a>(text: &'a str, streams: &mut Vec<OpenStream<'a>>) -> Result<(), Fault> {
-    Scanner::new(text).document(&mut |scanner, name| {
+/// Goes through the streams of `connected`.
+pub(crate) fn each_stream(fields: &Fields<'_>, each: &mut dyn FnMut(&OpenStream<'_>)) -> Read<()> {
+    let streams = fields.object(Objects::Streams);
+    if streams.is_empty() {
+        return Ok(());
+    }
+    let read = Scanner::new(streams).document(&mut |scanner, name| {
+        let stream = scanner.value(scan::Kind::Object, "streams")?;
+        let mut inside = Fields::new();
+        if let Err(error) = inside.read(stream) {
+            return scanner.note(error.fault);
+        }
         // A stream this version does not know is left out, not an error.
-        let Some(stream) = StreamName::parse(name) else { return scanner.skip() };
-        let mut open = OpenStream { stream: stream.into_owned(), epoch: Cow::Borrowed(""), from: 0, head: 0 };
-        scanner.object(&mut |scanner, key| {
-            match key {
-                "epoch" => open.epoch = scanner.text("epoch")?,
-                "from" => open.from = scanner.integer("from")?,
-                "head" => open.head = scanner.integer("head")?,
-                _ => scanner.skip()?,
-            }
-            Some(())
-        })?;
-        streams.push(open);
+        if let Some(stream) = StreamName::parse(name) {
+            each(&open_stream(stream, &inside));
+        }
         Some(())
-    })
+    });
+    read.map_err(|fault| fields.fault(fault))
 }
 
 /// Writes any frame but a binary message.

@@ -5,34 +5,48 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Fault;
-use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read};
+use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::write::ObjectWriter;
+use super::{Fault, text_of};
 use crate::limits;
-use crate::message::{Message, Text};
+use crate::message::Message;
 use crate::names::StreamName;
 
-/// Reads a message; `keep` decides whether its texts are borrowed or its own.
-pub(crate) fn read_message<'a, 'b>(
-    fields: &mut Fields<'a>,
-    payload: Option<Cow<'b, [u8]>>,
-    keep: fn(Text<'a>) -> Text<'b>,
-) -> Read<Box<Message<'b>>> {
-    let stream = fields.optional_stream()?;
-    let mut message = Box::new(Message::blank());
-    fields.give_texts(&mut message, keep);
-    message.data = keep(Cow::Borrowed(fields.object(Objects::Data)));
-    message.seq_no = fields.number(Numbers::SeqNo);
-    message.group_ids = fields.list(Lists::GroupIds).into_iter().map(keep).collect();
-    message.require_ack = fields.flag(Flags::RequireAck);
-    message.skip_database_storage = fields.flag(Flags::SkipStorage);
-    message.skip_send_to_client = fields.flag(Flags::SkipSend);
-    message.volatile = fields.flag(Flags::Volatile);
-    message.observed = fields.flag(Flags::Observed);
-    message.expires_in_ms = fields.optional(Numbers::ExpiresIn);
-    message.stream = stream.map(|stream| stream.keep(keep));
-    message.payload = payload;
-    Ok(message)
+/// Reads a message.
+pub(super) fn read_message<'a>(fields: &Fields<'a>, payload: Option<&'a [u8]>) -> Read<Box<Message<'a>>> {
+    Ok(Box::new(Message {
+        message_type: fields.text(Texts::MessageType),
+        message_id: fields.text(Texts::MessageId),
+        sender: fields.text(Texts::Sender),
+        sender_name: fields.text(Texts::SenderName),
+        sender_type: fields.text(Texts::SenderType),
+        sender_client: fields.text(Texts::SenderClient),
+        receiver: fields.text(Texts::Receiver),
+        receiver_name: fields.text(Texts::ReceiverName),
+        receiver_type: fields.text(Texts::ReceiverType),
+        receiver_client: fields.text(Texts::ReceiverClient),
+        session_id: fields.text(Texts::SessionId),
+        content: fields.text(Texts::Content),
+        data: Cow::Borrowed(fields.object(Objects::Data)),
+        create_at: fields.text(Texts::CreateAt),
+        reply_to_msg_id: fields.text(Texts::ReplyTo),
+        seq_no: fields.number(Numbers::SeqNo),
+        priority: fields.text(Texts::Priority),
+        source: fields.text(Texts::Source),
+        push_type: fields.text(Texts::PushType),
+        broadcast_type: fields.text(Texts::BroadcastType),
+        group_ids: fields.list(Lists::GroupIds),
+        require_ack: fields.flag(Flags::RequireAck),
+        skip_database_storage: fields.flag(Flags::SkipStorage),
+        skip_send_to_client: fields.flag(Flags::SkipSend),
+        trace_id: fields.text(Texts::TraceId),
+        stream: fields.optional_stream()?,
+        expires_in_ms: fields.optional(Numbers::ExpiresIn),
+        volatile: fields.flag(Flags::Volatile),
+        observed: fields.flag(Flags::Observed),
+        request_id: fields.text(Texts::RequestId),
+        payload: payload.map(Cow::Borrowed),
+    }))
 }
 
 /// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ from place to place.
@@ -94,10 +108,15 @@ pub(super) fn write_message(out: &mut String, message: &Message<'_>) {
 pub(super) fn write_binary(out: &mut Vec<u8>, message: &Message<'_>) {
     let mut header = String::with_capacity(message.size_hint());
     write_message(&mut header, message);
+    join_binary(out, &header, message.payload.as_deref().unwrap_or_default());
+}
+
+/// Makes a binary frame of its object and its bytes.
+pub(super) fn join_binary(out: &mut Vec<u8>, header: &str, payload: &[u8]) {
     let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(header.as_bytes());
-    out.extend_from_slice(message.payload.as_deref().unwrap_or_default());
+    out.extend_from_slice(payload);
 }
 
 /// Cuts a binary frame into its object and its bytes.
@@ -105,7 +124,7 @@ pub(super) fn split_binary(bytes: &[u8]) -> Result<(&str, &[u8]), Fault> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Fault::Binary)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Fault::Binary)?;
     let (header, payload) = rest.split_at_checked(length).ok_or(Fault::Binary)?;
-    let header = core::str::from_utf8(header).map_err(|error| Fault::Syntax { at: error.valid_up_to() })?;
+    let header = text_of(header).map_err(|at| Fault::Syntax { at })?;
     Ok((header, payload))
 }
 

@@ -4,6 +4,7 @@
 //! text, skips unknown fields, refuses a known field given twice, and never panics or allocates more than the frame.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 mod answer;
@@ -13,9 +14,12 @@ mod entry;
 mod fields;
 mod hub;
 mod message;
+mod raw;
 mod scan;
+mod string;
 mod write;
 
+pub(crate) use answer::each_stage;
 pub use answer::{
     ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
@@ -28,10 +32,11 @@ pub(crate) use encode::{
 pub use encode::{encode_client, encode_client_binary, encode_connect, encode_message, encode_query};
 pub use entry::{EntryBody, finish_entry};
 pub(crate) use fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
-pub(crate) use hub::{Kind, error_code, opened, range, read_hub, read_hub_binary, streams_and_limit};
+pub(crate) use hub::{Kind, each_stream, error_code, frame_limit, opened, range, read_hub, read_hub_binary};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
-pub(crate) use message::read_message;
-pub(crate) use write::write_number;
+pub(crate) use raw::FrameRef;
+pub use raw::{Frame, text_of};
+pub(crate) use write::{HEX, write_number};
 pub use write::{ObjectWriter, write_string};
 
 use alloc::borrow::Cow;
@@ -432,7 +437,7 @@ pub struct DecodeError {
     /// What is wrong.
     pub fault: Fault,
     /// The frame's `message_id`, if it could be read.
-    pub message_id: Option<Box<str>>,
+    pub message_id: Option<String>,
 }
 
 /// What can be wrong with a frame.

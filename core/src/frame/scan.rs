@@ -1,34 +1,62 @@
 //! The JSON scanner under the decoder: one pass, borrowing, no recursion. It checks syntax and depth; what fields mean
 //! is decided above it.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Fault;
+use super::string::unescape;
+use crate::codes::with_digit;
 use crate::limits::{DEPTH, POSITION_END};
 use crate::message::{FieldError, Text};
 
 /// A place in a JSON text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     /// What is wrong. It lies here and not in the results, which are thereby as small as they can be.
     fault: Option<Fault>,
+    /// Whether what is wrong with a field does not end the reading.
+    patient: bool,
 }
 
-/// `None`: the text cannot be read on, and the scanner knows why. What is wrong with one field is only noted: reading
-/// goes on, so that whatever stands further on, above all the frame's id, is found too.
-type Scan<T> = Option<T>;
+/// `None`: the text is not read on, and the scanner knows why. A patient scanner only notes what is wrong with one
+/// field: reading goes on, so that whatever stands further on, above all the frame's id, is found too.
+pub(super) type Scan<T> = Option<T>;
 
 /// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
 /// what is usually in it, and there is one of it.
 pub(super) type Member<'m, 'a> = &'m mut dyn FnMut(&mut Scanner<'a>, &str) -> Option<()>;
 
+/// What a known field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+    Object,
+}
+
+impl Kind {
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::Text => "must be a text",
+            Self::Number => "must be a whole number from 0 below 2^53",
+            Self::Flag => "must be true or false",
+            Self::List => "must be a list",
+            Self::Object => "must be an object",
+        }
+    }
+}
+
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0, fault: None }
+        Self { text, at: 0, depth: 0, fault: None, patient: false }
+    }
+
+    pub(super) fn patient(text: &'a str) -> Self {
+        Self { patient: true, ..Self::new(text) }
     }
 
     /// Reads the whole text as one object; `null` members are left out.
@@ -65,6 +93,7 @@ impl<'a> Scanner<'a> {
         loop {
             self.space();
             let key = self.string()?;
+            let key = unescape(key);
             self.space();
             self.expect(b':')?;
             self.space();
@@ -90,7 +119,7 @@ impl<'a> Scanner<'a> {
         item: &mut dyn FnMut(&mut Self) -> Scan<()>,
     ) -> Scan<()> {
         if self.peek() != b'[' {
-            return self.wrong(field, "must be a list");
+            return self.wrong(field, Kind::List);
         }
         self.open(b'[')?;
         if self.accept(b']') {
@@ -110,67 +139,60 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a list of texts.
-    pub(super) fn list(&mut self, field: &'static str) -> Scan<Vec<Text<'a>>> {
-        let mut items = Vec::new();
-        self.array(field, &mut |scanner| {
-            items.push(scanner.text(field)?);
-            Some(())
-        })?;
-        Some(items)
+    /// Reads a value that must be of one kind; an empty text if it is not. A string comes as [`unescape`] wants it,
+    /// everything else as it stands.
+    pub(super) fn value(&mut self, kind: Kind, field: &'static str) -> Scan<&'a str> {
+        let start = self.at;
+        match (kind, self.peek()) {
+            (Kind::Text, b'"') => return self.string(),
+            (Kind::Number, b'-' | b'0'..=b'9') => {
+                self.number()?;
+                if whole(self.between(start)).is_none() {
+                    self.note_wrong(field, kind)?;
+                }
+            }
+            (Kind::Flag, b't' | b'f') | (Kind::Object, b'{') => self.skip()?,
+            (Kind::List, b'[') => {
+                self.array(field, &mut |scanner| scanner.value(Kind::Text, field).map(drop))?;
+            }
+            _ => {
+                self.wrong(field, kind)?;
+                return Some("");
+            }
+        }
+        Some(self.between(start))
+    }
+
+    /// The value is not of the kind wanted: no JSON at all, or JSON of another kind.
+    fn wrong(&mut self, field: &'static str, kind: Kind) -> Scan<()> {
+        self.skip()?;
+        self.note_wrong(field, kind)
+    }
+
+    fn note_wrong(&mut self, field: &'static str, kind: Kind) -> Scan<()> {
+        self.note(Fault::Field(FieldError { field, reason: kind.rule() }))
     }
 
     /// Reads a string.
     pub(super) fn text(&mut self, field: &'static str) -> Scan<Text<'a>> {
-        if self.peek() == b'"' {
-            return self.string();
-        }
-        self.wrong(field, "must be a text")?;
-        Some(Cow::Borrowed(""))
+        self.value(Kind::Text, field).map(unescape)
+    }
+
+    /// Reads a list of strings.
+    pub(super) fn list(&mut self, field: &'static str) -> Scan<Vec<Text<'a>>> {
+        let mut items = Vec::new();
+        each_text(self.value(Kind::List, field)?, &mut |item| items.push(item));
+        Some(items)
     }
 
     /// Reads a whole number below 2^53.
     pub(super) fn integer(&mut self, field: &'static str) -> Scan<u64> {
-        const RULE: &str = "must be a whole number from 0 below 2^53";
-        let start = self.at;
-        if !matches!(self.peek(), b'-' | b'0'..=b'9') {
-            self.wrong(field, RULE)?;
-            return Some(0);
-        }
-        self.number()?;
-        let mut value = 0_u64;
-        for byte in self.between(start).bytes() {
-            value = match byte {
-                b'0'..=b'9' if value < POSITION_END => value * 10 + u64::from(byte - b'0'),
-                _ => POSITION_END,
-            };
-        }
-        if value >= POSITION_END {
-            self.note(Fault::Field(FieldError { field, reason: RULE }));
-        }
-        Some(value)
+        self.value(Kind::Number, field).map(|digits| whole(digits).unwrap_or(0))
     }
 
     /// Reads `true` or `false`.
     pub(super) fn boolean(&mut self, field: &'static str) -> Scan<bool> {
-        let letter = self.peek();
-        match letter {
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            _ => self.wrong(field, "must be true or false")?,
-        }
-        Some(letter == b't')
-    }
-
-    /// Reads an object and returns its text.
-    pub(super) fn raw_object(&mut self, field: &'static str) -> Scan<&'a str> {
-        if self.peek() != b'{' {
-            self.wrong(field, "must be an object")?;
-            return Some("");
-        }
-        let start = self.at;
-        self.skip()?;
-        Some(self.between(start))
+        self.value(Kind::Flag, field).map(|word| word == "true")
     }
 
     /// Passes over one value of any kind. Iterative: depth is a number, not a stack.
@@ -238,7 +260,7 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
-    fn word(&mut self, word: &str) -> Scan<()> {
+    pub(super) fn word(&mut self, word: &str) -> Scan<()> {
         if self.rest().starts_with(word.as_bytes()) {
             self.at += word.len();
             Some(())
@@ -270,75 +292,6 @@ impl<'a> Scanner<'a> {
         if self.at == start { self.syntax() } else { Some(()) }
     }
 
-    fn string(&mut self) -> Scan<Text<'a>> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.at += plain(self.rest());
-        let text = self.between(start);
-        if self.accept(b'"') { Some(Cow::Borrowed(text)) } else { self.escaped(text) }
-    }
-
-    fn escaped(&mut self, begin: &str) -> Scan<Text<'a>> {
-        let mut owned = String::from(begin);
-        loop {
-            if self.accept(b'"') {
-                return Some(Cow::Owned(owned));
-            }
-            self.expect(b'\\')?;
-            owned.push(self.escape()?);
-            let start = self.at;
-            self.at += plain(self.rest());
-            owned.push_str(self.between(start));
-        }
-    }
-
-    fn escape(&mut self) -> Scan<char> {
-        let letter = self.peek();
-        let code = match letter {
-            b'"' | b'\\' | b'/' => u32::from(letter),
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => 10,
-            b'r' => 13,
-            b't' => 9,
-            b'u' => {
-                self.at += 1;
-                let first = self.hex()?;
-                if !(0xd800..0xdc00).contains(&first) {
-                    return self.character(first);
-                }
-                // The second half of a pair must follow; a half alone is no character.
-                self.word("\\u")?;
-                let second = self.hex()?;
-                if !(0xdc00..0xe000).contains(&second) {
-                    return self.syntax();
-                }
-                return self.character(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
-            }
-            _ => return self.syntax(),
-        };
-        self.at += 1;
-        self.character(code)
-    }
-
-    fn character(&mut self, code: u32) -> Scan<char> {
-        match char::from_u32(code) {
-            Some(character) => Some(character),
-            None => self.syntax(),
-        }
-    }
-
-    fn hex(&mut self) -> Scan<u32> {
-        let Some(digits) = self.rest().first_chunk::<4>() else { return self.syntax() };
-        let mut value = 0;
-        for digit in digits {
-            let Some(digit) = char::from(*digit).to_digit(16) else { return self.syntax() };
-            value = value << 4 | digit;
-        }
-        self.at += 4;
-        Some(value)
-    }
-
     fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
@@ -346,30 +299,30 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte; 0 at the end, which is no JSON either.
-    fn peek(&self) -> u8 {
+    pub(super) fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     /// The text from a place up to here.
-    fn between(&self, start: usize) -> &'a str {
+    pub(super) fn between(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn accept(&mut self, byte: u8) -> bool {
+    pub(super) fn accept(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, byte: u8) -> Scan<()> {
+    pub(super) fn expect(&mut self, byte: u8) -> Scan<()> {
         if self.accept(byte) { Some(()) } else { self.syntax() }
     }
 
-    fn syntax<T>(&mut self) -> Scan<T> {
+    pub(super) fn syntax<T>(&mut self) -> Scan<T> {
         self.fail(Fault::Syntax { at: self.at })
     }
 
@@ -380,35 +333,24 @@ impl<'a> Scanner<'a> {
     }
 
     /// What is wrong with a field; the first counts.
-    pub(super) fn note(&mut self, fault: Fault) {
+    pub(super) fn note(&mut self, fault: Fault) -> Scan<()> {
         self.fault.get_or_insert(fault);
-    }
-
-    /// The value is not of the type wanted: no JSON at all, or JSON of another type.
-    fn wrong(&mut self, field: &'static str, reason: &'static str) -> Scan<()> {
-        self.skip()?;
-        self.note(Fault::Field(FieldError { field, reason }));
-        Some(())
+        self.patient.then_some(())
     }
 }
 
-/// How many bytes from the beginning stand for themselves in a string: no quote, backslash or control character.
-/// Eight at a time: a byte below `n` is one whose subtraction of `n` borrows into a high bit it did not have.
-fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
-    let (mut at, mut rest) = (0, bytes);
-    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let special = below(word, 0x20)
-            | below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1);
-        if special != 0 {
-            break;
-        }
-        at += 8;
-        rest = more;
+/// The number of digits that were read as one; `None` from 2^53 on.
+pub(super) fn whole(digits: &str) -> Option<u64> {
+    digits.bytes().try_fold(0, with_digit).filter(|number| *number < POSITION_END)
+}
+
+/// Goes through a list of strings that was read as one.
+pub(super) fn each_text<'a>(list: &'a str, item: &mut dyn FnMut(Text<'a>)) {
+    if !list.is_empty() {
+        // It was read before: nothing can be wrong with it.
+        let _ = Scanner::new(list).array("", &mut |scanner| {
+            item(unescape(scanner.string()?));
+            Some(())
+        });
     }
-    at + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
 }

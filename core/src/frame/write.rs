@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use super::string::plain;
 use crate::names::StreamName;
 
 /// Writes one object, member by member.
@@ -146,44 +147,36 @@ impl<'o> ObjectWriter<'o> {
 /// Writes a text as a JSON string.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut written = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(text.get(written..at).unwrap_or_default());
-        written = at + 1;
-        if escape.is_empty() {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.push_str("\\u00");
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        } else {
-            out.push_str(escape);
+    let mut rest = text;
+    loop {
+        // What ends a run is one byte long, so that both cuts lie between characters.
+        let (run, special) = rest.split_at_checked(plain(rest.as_bytes())).unwrap_or((rest, ""));
+        out.push_str(run);
+        let Some(byte) = special.bytes().next() else { break };
+        out.push('\\');
+        match byte {
+            b'"' | b'\\' => out.push(char::from(byte)),
+            b'\n' => out.push('n'),
+            b'\r' => out.push('r'),
+            b'\t' => out.push('t'),
+            _ => {
+                out.push_str("u00");
+                out.push(char::from(HEX[usize::from(byte >> 4)]));
+                out.push(char::from(HEX[usize::from(byte & 15)]));
+            }
         }
+        rest = special.get(1..).unwrap_or_default();
     }
-    out.push_str(text.get(written..).unwrap_or_default());
     out.push('"');
 }
 
+/// The digits of hexadecimal numbers.
+pub(crate) static HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Writes a whole number; without the formatting machinery, which is large in WebAssembly.
-pub(crate) fn write_number(out: &mut String, mut value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        first -= 1;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+pub(crate) fn write_number(out: &mut String, value: u64) {
+    if value >= 10 {
+        write_number(out, value / 10);
     }
-    let digits = digits.get(first..).unwrap_or_default();
-    out.push_str(core::str::from_utf8(digits).unwrap_or_default());
+    out.push(char::from(b'0' + (value % 10) as u8));
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use wsc_core::client::{Action, Client, Config, Event, Link, Outcome, SendId, State};
+use wsc_core::frame::Frame;
 use wsc_core::{CloseCode, Message};
 
 pub(crate) const START: u64 = 1_795_528_800_000;
@@ -46,10 +47,15 @@ impl Desk {
     }
 
     pub(crate) fn come_live(&mut self, streams: &str) {
+        self.come_live_keeping(streams);
+        self.clear();
+    }
+
+    /// As [`Desk::come_live`], and what came of it stays to be looked at.
+    pub(crate) fn come_live_keeping(&mut self, streams: &str) {
         self.open();
         self.text(&connected(streams));
         assert_eq!(self.client.state(), State::Connected);
-        self.clear();
     }
 
     /// Connects up to the `connect` frame, which it gives back.
@@ -108,7 +114,7 @@ impl Desk {
     pub(crate) fn sent(&mut self) -> Vec<String> {
         let mut sent = Vec::new();
         self.actions.retain(|action| match action {
-            Action::Send { text, .. } => {
+            Action::Send { frame: Frame::Text(text), .. } => {
                 sent.push(text.clone());
                 false
             }
@@ -132,8 +138,9 @@ impl Desk {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "most messages are made for it")]
     pub(crate) fn send(&mut self, message: Message<'static>) -> SendId {
-        self.handle(|client, now| client.send(now, message)).expect("taken")
+        self.handle(|client, now| client.send(now, &message)).expect("taken")
     }
 
     /// A message with an id.
@@ -158,7 +165,7 @@ impl Desk {
     /// Positions of entries given out, gaps as `-to`.
     pub(crate) fn positions(&mut self) -> Vec<i64> {
         let positions = self.events.drain(..).filter_map(|event| match event {
-            Event::Message { message, .. } => Some(message.seq_no.cast_signed()),
+            Event::Message(entry) => Some(entry.seq_no.cast_signed()),
             Event::Gap(gap) => Some(-gap.to.cast_signed()),
             _ => None,
         });

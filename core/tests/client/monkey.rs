@@ -134,7 +134,7 @@ fn nothing_that_comes_in_any_order_breaks_the_machine() {
                     message.require_ack = random.up_to(1) == 0;
                     message.expires_in_ms = (random.up_to(3) == 0).then(|| number(&mut random));
                     message.volatile = random.up_to(5) == 0;
-                    if let Ok(send) = client.send(now, message) {
+                    if let Ok(send) = client.send(now, &message) {
                         assert!(taken.insert(send), "seed {seed}: {send:?} given twice");
                     }
                 }

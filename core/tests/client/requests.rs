@@ -57,7 +57,9 @@ fn a_page_of_history_moves_no_cursor() {
         .events
         .iter()
         .filter_map(|event| match event {
-            Event::Fetched { request: of, message } if *of == request => Some(message.seq_no),
+            Event::Fetched { request: of, frame } if *of == request => {
+                frame.message().ok().map(|message| message.seq_no)
+            }
             _ => None,
         })
         .collect();

@@ -135,7 +135,7 @@ fn ids_differ_between_seeds_and_calls() {
     for seed in 0..4 {
         let mut client = Client::new(Config::default(), seed);
         for _ in 0..4 {
-            let send = client.send(START, Message::to_user("bob", "x")).expect("taken");
+            let send = client.send(START, &Message::to_user("bob", "x")).expect("taken");
             ids.push(client.message_id(send).expect("unsettled").to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! Sends: in order, again after each connect, settled once.
 
 use wsc_core::client::{Action, Config, Event, Outcome, RequestError, SendError, Stage, State};
+use wsc_core::frame::Frame;
 use wsc_core::{ErrorCode, Message};
 
 use crate::desk::{Desk, ids, inbox};
@@ -147,28 +148,70 @@ fn only_so_many_are_under_way_at_once() {
 fn the_outbox_is_bounded_by_count_and_by_bytes() {
     let mut desk = Desk::new(Config { outbox_count: 1, ..Config::default() });
     desk.say("a");
-    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("b"))), Err(SendError::OutboxFull));
+    assert_eq!(desk.handle(|client, now| client.send(now, &to_bob("b"))), Err(SendError::OutboxFull));
     let mut desk = Desk::new(Config { outbox_bytes: 1000, ..Config::default() });
     let long = Message::to_user("bob", "x".repeat(1000));
-    assert_eq!(desk.handle(|client, now| client.send(now, long)), Err(SendError::OutboxFull));
+    assert_eq!(desk.handle(|client, now| client.send(now, &long)), Err(SendError::OutboxFull));
 }
 
 #[test]
 fn what_the_caller_can_mend_is_said_at_once() {
     let mut desk = Desk::live(Config::default());
-    let mut refused = |message| desk.handle(|client, now| client.send(now, message)).expect_err("refused");
+    let mut refused =
+        |message: &Message<'_>| desk.handle(|client, now| client.send(now, message)).expect_err("refused");
     let long = Message::to_user("bob", "x".repeat(65_536));
-    assert!(matches!(refused(long), SendError::TooLarge { limit: 65_536, .. }));
+    assert!(matches!(refused(&long), SendError::TooLarge { limit: 65_536, .. }));
     let two = Message { broadcast_type: "global".into(), ..to_bob("a") };
-    assert!(matches!(refused(two), SendError::Invalid(_)));
+    assert!(matches!(refused(&two), SendError::Invalid(_)));
+    let broken = Message { data: "{".into(), ..to_bob("a") };
+    assert!(matches!(refused(&broken), SendError::Unreadable(_)));
     let reserved = Message { message_type: "ack".into(), ..to_bob("a") };
-    assert!(matches!(refused(reserved), SendError::Invalid(_)));
+    assert!(matches!(refused(&reserved), SendError::Invalid(_)));
     let gone = Message { expires_in_ms: Some(0), ..to_bob("a") };
-    assert!(matches!(refused(gone), SendError::Invalid(_)));
+    assert!(matches!(refused(&gone), SendError::Invalid(_)));
     desk.say("a");
-    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("a"))), Err(SendError::Repeated));
+    assert_eq!(desk.handle(|client, now| client.send(now, &to_bob("a"))), Err(SendError::Repeated));
     desk.handle(|client, now| client.close(now));
-    assert_eq!(desk.handle(|client, now| client.send(now, to_bob("b"))), Err(SendError::Closed));
+    assert_eq!(desk.handle(|client, now| client.send(now, &to_bob("b"))), Err(SendError::Closed));
+}
+
+#[test]
+fn a_message_that_is_written_already_goes_out_as_it_is_under_the_same_rules() {
+    let mut desk = Desk::live(Config::default());
+    let mut send = |object: &str| desk.handle(|client, now| client.send_object(now, object.to_owned(), None));
+    let (_, named) =
+        send(r#"{ "x":[1e9], "receiver":"b\u006fb","message_id":"a","message_type":"text"}"#).expect("taken");
+    let (_, unnamed) =
+        send(r#" {"message_type":"text","receiver":"bob","expires_in_ms":5000}"#).expect("taken");
+    assert_eq!((named.as_str(), unnamed.len()), ("a", 36));
+    for wrong in [
+        "",
+        "[]",
+        r#"{"message_type":"text","receiver":7}"#,
+        r#"{"message_type":"text","receiver":"bob","group_ids":["team"]}"#,
+        r#"{"message_type":"text","group_ids":["a","b"]}"#,
+        r#"{"message_type":"text","message_id":""}"#,
+        r#"{"message_type":"gap"}"#,
+        r#"{"receiver":"bob"}"#,
+        r#"{"message_type":"text","receiver":"bob","receiver":"eve"}"#,
+    ] {
+        assert!(matches!(send(wrong), Err(SendError::Invalid(_) | SendError::Unreadable(_))), "{wrong}");
+    }
+    assert_eq!(
+        send(r#"{"message_type":"text","message_id":"a","receiver":"bob"}"#),
+        Err(SendError::Repeated)
+    );
+    let second = |life: u64| {
+        format!(
+            r#"{{"message_id":"{unnamed}","message_type":"text","receiver":"bob","expires_in_ms":{life}}}"#
+        )
+    };
+    let first = r#"{ "x":[1e9], "receiver":"b\u006fb","message_id":"a","message_type":"text"}"#;
+    assert_eq!(desk.sent(), [first.to_owned(), second(5000)]);
+    desk.close(None, "");
+    desk.pass(1000);
+    desk.come_live_keeping(&inbox("e1", 1, 0));
+    assert_eq!(desk.sent(), [first.to_owned(), second(4000)]);
 }
 
 #[test]
@@ -213,7 +256,9 @@ fn binary_messages_go_out_as_binary_frames() {
     let mut desk = Desk::live(Config::default());
     let payload = Some(vec![1, 2, 3].into());
     desk.send(Message { payload, message_type: "binary".into(), expires_in_ms: Some(9), ..to_bob("a") });
-    let Some(Action::SendBinary { bytes, .. }) = desk.actions.pop_front() else { panic!("no binary frame") };
+    let Some(Action::Send { frame: Frame::Binary(bytes), .. }) = desk.actions.pop_front() else {
+        panic!("no binary frame")
+    };
     let frame = wsc_core::frame::decode_client_binary(&bytes).expect("a frame");
     let wsc_core::frame::ClientFrame::Message(message) = frame else { panic!("no message") };
     assert_eq!((message.payload.as_deref(), message.expires_in_ms), (Some(&[1, 2, 3][..]), Some(9)));

@@ -70,7 +70,7 @@ impl Link {
             Closed::NoToken => return "the token is over; make a new one with `wsc token`".to_owned(),
             Closed::Hub { code, reason } => (code, reason),
         };
-        let what = match code {
+        let what = match *code {
             CloseCode::Unauthorized if self.token.is_none() => {
                 "the hub wants a token: give --token or WSC_TOKEN, made with `wsc token`"
             }

@@ -121,8 +121,10 @@ async fn read_all(client: Client, deliveries: mpsc::Sender<Delivery>) {
             Notice::Event(Event::StreamClosed { stream, reason }) => {
                 eprintln!("{stream} is not read any more ({})", plain(&reason));
             }
-            Notice::Event(Event::Notice { message_type, content, .. }) => {
-                eprintln!("{}", plain(format!("{message_type} {content}").trim()));
+            Notice::Event(Event::Notice(frame)) => {
+                if let Ok(HubFrame::Notice { message_type, content, .. }) = frame.decode() {
+                    eprintln!("{}", plain(format!("{message_type} {content}").trim()));
+                }
             }
             _ => {}
         }

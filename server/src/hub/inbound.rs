@@ -84,7 +84,7 @@ impl Shard {
             return Err(Refusal::Close(CloseCode::Violation, "too many frames that could not be understood"));
         }
         connection.say(&HubFrame::Error(ErrorFrame {
-            message_id: error.message_id.map(String::from).unwrap_or_default().into(),
+            message_id: error.message_id.unwrap_or_default().into(),
             request_id: "".into(),
             code: ErrorCode::InvalidFormat,
             reason: fault.into(),

@@ -116,7 +116,7 @@ impl Device {
     }
 
     /// Sends a message.
-    pub fn send(&mut self, now: Timestamp, target: &str, message: Message<'static>) {
+    pub fn send(&mut self, now: Timestamp, target: &str, message: &Message<'_>) {
         if let Ok((send, message_id)) = self.client.send_named(now, message) {
             self.sends.push((send, target.to_owned(), message_id));
         }
@@ -178,10 +178,12 @@ impl Device {
 
     fn event(&mut self, event: Event, log: &Log) {
         match event {
-            Event::Message { message, generation } => {
-                let Some(stream) = message.stream.clone() else { return };
-                self.entry(&stream, message.seq_no, &message, log);
-                self.hold(stream, generation, message.seq_no);
+            Event::Message(entry) => {
+                match entry.message() {
+                    Ok(message) => self.entry(&entry.stream, entry.seq_no, &message, log),
+                    Err(error) => self.faults.push(error.to_string()),
+                }
+                self.hold(entry.stream, entry.generation, entry.seq_no);
             }
             Event::Gap(gap) => {
                 self.gaps += 1;

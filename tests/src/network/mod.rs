@@ -12,6 +12,7 @@ pub use hub::{ConnectionId, Hub, Output};
 pub use log::{Log, Place, Resumption, Stored, Stream, key_of};
 use wsc_core::backoff::Random;
 use wsc_core::client::{Action, Link, State};
+use wsc_core::frame::Frame;
 use wsc_core::peer::Settings;
 use wsc_core::{CloseCode, Timestamp};
 
@@ -124,7 +125,7 @@ impl World {
                     self.wires.insert(self.last, wire);
                     self.post_to_hub(self.last, Packet::Open);
                 }
-                Action::Send { link, text } => {
+                Action::Send { link, frame: Frame::Text(text) } => {
                     if let Some(id) = self.wire_of(index, link) {
                         self.post_to_hub(id, Packet::Text(text));
                     }
@@ -138,7 +139,7 @@ impl World {
                         }
                     }
                 }
-                Action::SendBinary { .. } | Action::FetchToken | Action::Persist(_) => {}
+                Action::Send { .. } | Action::FetchToken | Action::Persist(_) => {}
             }
         }
     }

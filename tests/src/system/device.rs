@@ -12,8 +12,8 @@ use wsc_core::client::{
     Action, Answer, Body, Change, Client, Closed, Config, Event, Generation, Identity, Link as LinkId,
     RequestId, Saved, SendId, State, Storage,
 };
-use wsc_core::frame::Query;
-use wsc_core::{CloseCode, Message, StreamName, Timestamp};
+use wsc_core::frame::{Frame, Query};
+use wsc_core::{CloseCode, StreamName, Timestamp};
 
 use super::clock;
 use super::net::Net;
@@ -236,7 +236,7 @@ impl Device {
             let (device, message_id) = (self.part.device.clone(), sending.message_id.clone());
             let volatile = sending.volatile;
             self.write(Fact::Sending(sending));
-            match client.send(now, message) {
+            match client.send(now, &message) {
                 Ok(_) if volatile => self.write(Fact::Taken { device, message_id }),
                 Ok(send) => drop(inner.ids.insert(send, message_id)),
                 Err(error) => self.write(Fact::Declined { device, message_id, why: error.to_string() }),
@@ -374,8 +374,8 @@ impl Device {
                     inner.socket = Some((link, sender));
                     tokio::task::spawn_local(socket::run(Rc::clone(self), inner.life, link, receiver));
                 }
-                Action::Send { link, text } => inner.out(link, Out::Text(text)),
-                Action::SendBinary { link, bytes } => inner.out(link, Out::Binary(bytes)),
+                Action::Send { link, frame: Frame::Text(text) } => inner.out(link, Out::Text(text)),
+                Action::Send { link, frame: Frame::Binary(bytes) } => inner.out(link, Out::Binary(bytes)),
                 Action::Close { link, code, reason } => inner.out(link, Out::Close(code, reason)),
                 Action::FetchToken => {
                     let (device, life) = (Rc::clone(self), inner.life);
@@ -399,8 +399,15 @@ impl Device {
         self.changed.notify_one();
     }
 
-    fn entry(&self, message: &Message<'_>, stream: &str) -> Entry {
-        Entry {
+    fn entry(&self, frame: &Frame, stream: &str) -> Option<Entry> {
+        let message = match frame.message() {
+            Ok(message) => message,
+            Err(error) => {
+                self.net.fault(format!("{}: given, and not to be read: {error}", self.part.device));
+                return None;
+            }
+        };
+        Some(Entry {
             device: self.part.device.clone(),
             stream: stream.to_owned(),
             epoch: self.epoch.borrow().to_string(),
@@ -414,18 +421,22 @@ impl Device {
                 &message.data,
                 message.payload.as_deref(),
             ),
-        }
+        })
     }
 
     fn event(self: &Rc<Self>, event: Event) {
         let device = self.part.device.clone();
         match event {
-            Event::Message { message, generation } => {
-                let Some(stream) = message.stream.clone() else { return };
-                let fact = Fact::Handed(self.entry(&message, &stream.to_string()));
-                self.hold(Held { stream, generation, seq: message.seq_no, fact });
+            Event::Message(given) => {
+                let Some(entry) = self.entry(&given.frame, &given.stream.to_string()) else { return };
+                let (generation, seq) = (given.generation, given.seq_no);
+                self.hold(Held { stream: given.stream, generation, seq, fact: Fact::Handed(entry) });
             }
-            Event::Volatile(message) => self.write(Fact::Heard(self.entry(&message, ""))),
+            Event::Volatile(frame) => {
+                if let Some(entry) = self.entry(&frame, "") {
+                    self.write(Fact::Heard(entry));
+                }
+            }
             Event::Gap(gap) => {
                 let (stream, reason) = (gap.stream.to_string(), gap.reason);
                 let fact = Fact::Missed { device, stream, from: gap.from, to: gap.to, reason };
@@ -456,10 +467,10 @@ impl Device {
                     }
                 });
             }
-            Event::Fetched { message, .. } => {
+            Event::Fetched { frame, .. } => {
                 let stream = self.inner.borrow().audit.as_ref().and_then(|audit| audit.left.last().cloned());
-                if let Some(stream) = stream {
-                    self.write(Fact::Kept(self.entry(&message, &stream)));
+                if let Some(entry) = stream.and_then(|stream| self.entry(&frame, &stream)) {
+                    self.write(Fact::Kept(entry));
                 }
             }
             Event::Answer { request, answer } => self.answered(request, &answer),

@@ -216,7 +216,7 @@ impl Driver {
         match command {
             Command::Connect => self.machine.connect(now),
             Command::Network { online } => self.machine.handle_network(now, online),
-            Command::Send { message, reply } => self.send(now, *message, reply),
+            Command::Send { message, reply } => self.send(now, &message, reply),
             Command::Cancel { send, reply } => {
                 let _ = reply.send(self.machine.cancel(now, send));
             }

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use wsc_core::CloseCode;
 use wsc_core::client::{Action, Link};
+use wsc_core::frame;
 
 use super::Driver;
 
@@ -44,8 +45,12 @@ impl Driver {
                 let transport = self.transport.clone();
                 self.opening = Some((link, Box::pin(transport.open())));
             }
-            Action::Send { link, text } => self.write(link, Frame::text(text)).await,
-            Action::SendBinary { link, bytes } => self.write(link, Frame::binary(bytes)).await,
+            Action::Send { link, frame: frame::Frame::Text(text) } => {
+                self.write(link, Frame::text(text)).await;
+            }
+            Action::Send { link, frame: frame::Frame::Binary(bytes) } => {
+                self.write(link, Frame::binary(bytes)).await;
+            }
             Action::Close { link, code, reason } => {
                 self.opening.take_if(|(opening, _)| *opening == link);
                 self.part(link, Some((code, reason)));

@@ -74,7 +74,7 @@ impl Saving {
 }
 
 impl Driver {
-    pub(super) fn send(&mut self, now: Timestamp, message: Message<'static>, reply: Reply) {
+    pub(super) fn send(&mut self, now: Timestamp, message: &Message<'_>, reply: Reply) {
         if let Some(why) = &self.saving.failed {
             let _ = reply.send(Err(SendError::Storage(why.clone())));
             return;

@@ -1,7 +1,9 @@
 //! Telling the application what happened: events of the machine to receipts, mailroom, answers and feeds.
 
 use tokio::sync::watch;
+use wsc_core::Message;
 use wsc_core::client::{Answer, Body, Event, Outcome, RequestError, RequestId, SendId, Stage, State};
+use wsc_core::frame::Frame;
 
 use super::Driver;
 use crate::client::Reply;
@@ -13,6 +15,11 @@ pub(super) struct Followed {
     pub(super) progress: watch::Sender<Progress>,
     /// Whether more comes after it was accepted.
     pub(super) receipts: bool,
+}
+
+/// The machine told of nothing that cannot be read.
+fn read(frame: &Frame) -> Option<Message<'static>> {
+    frame.message().ok().map(|message| message.into_owned())
 }
 
 impl Driver {
@@ -27,10 +34,12 @@ impl Driver {
                         self.watch(&targets);
                     }
                 }
-                Event::Message { message, generation } => self.room.put_message(message, generation),
+                Event::Message(entry) => self.room.put_entry(&entry),
                 Event::Gap(gap) => self.room.put_gap(gap),
-                Event::Volatile(message) => {
-                    let _ = self.volatile.send(*message);
+                Event::Volatile(frame) => {
+                    if let Some(message) = read(&frame) {
+                        let _ = self.volatile.send(message);
+                    }
                 }
                 Event::Settled { send, outcome, .. } if self.followed.contains_key(&send) => {
                     self.settled(send, outcome);
@@ -38,9 +47,9 @@ impl Driver {
                 Event::Receipt { send: Some(send), stage, .. } => self.reached(send, stage),
                 Event::Receipt { send: None, .. } => {}
                 Event::ReceiptEnded { send, .. } => self.unfollow(send),
-                Event::Fetched { request, message } => {
+                Event::Fetched { request, frame } => {
                     if let Some((_, messages)) = self.asked.get_mut(&request) {
-                        messages.push(*message);
+                        messages.extend(read(&frame));
                     }
                 }
                 Event::Answer { request, answer } => self.answered(request, answer),

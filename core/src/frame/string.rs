@@ -1,0 +1,121 @@
+//! The strings of the scanner: where they stand for themselves they are slices of the frame; what is escaped is only
+//! checked, and written out when somebody wants it.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use super::scan::{Scan, Scanner};
+use crate::message::Text;
+
+/// The text of a string that [`Scanner::string`] read.
+pub(super) fn unescape(string: &str) -> Text<'_> {
+    if string.starts_with('"') { written_out(string) } else { Cow::Borrowed(string) }
+}
+
+fn written_out(string: &str) -> Text<'static> {
+    let (mut scanner, mut out) = (Scanner::new(string), String::with_capacity(string.len()));
+    scanner.at = 1;
+    loop {
+        let start = scanner.at;
+        scanner.at += plain(scanner.rest());
+        out.push_str(scanner.between(start));
+        // It was read before: it ends with its quote, and nothing is wrong with it.
+        if !scanner.accept(b'\\') {
+            return Cow::Owned(out);
+        }
+        if let Some(character) = scanner.escape() {
+            out.push(character);
+        }
+    }
+}
+
+impl<'a> Scanner<'a> {
+    /// Reads a string: what stands between its quotes, or, if something in it is escaped, all of it from the first
+    /// quote on. The two cannot be mixed up, for no quote stands for itself inside.
+    pub(super) fn string(&mut self) -> Scan<&'a str> {
+        self.expect(b'"')?;
+        let start = self.at;
+        self.at += plain(self.rest());
+        let text = self.between(start);
+        if self.accept(b'"') {
+            return Some(text);
+        }
+        loop {
+            self.expect(b'\\')?;
+            self.escape()?;
+            self.at += plain(self.rest());
+            if self.accept(b'"') {
+                return Some(self.between(start - 1));
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Scan<char> {
+        let character = match self.peek() {
+            b'b' => '\x08',
+            b'f' => '\x0c',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            letter @ (b'"' | b'\\' | b'/') => char::from(letter),
+            _ => '\0',
+        };
+        if character != '\0' {
+            self.at += 1;
+            return Some(character);
+        }
+        self.expect(b'u')?;
+        let first = self.hex()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return self.character(first);
+        }
+        // The second half of a pair must follow; a half alone is no character.
+        self.word("\\u")?;
+        let second = self.hex()?;
+        if !(0xdc00..0xe000).contains(&second) {
+            return self.syntax();
+        }
+        self.character(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+    }
+
+    fn character(&mut self, code: u32) -> Scan<char> {
+        match char::from_u32(code) {
+            Some(character) => Some(character),
+            None => self.syntax(),
+        }
+    }
+
+    fn hex(&mut self) -> Scan<u32> {
+        let mut digits = self.rest().iter();
+        let next = |value, _| Some(value << 4 | char::from(*digits.next()?).to_digit(16)?);
+        match (0..4).try_fold(0, next) {
+            Some(value) => {
+                self.at += 4;
+                Some(value)
+            }
+            None => self.syntax(),
+        }
+    }
+}
+
+/// How many bytes from the beginning stand for themselves in a string: no quote, backslash or control character.
+/// Eight at a time: a byte below `n` is one whose subtraction of `n` borrows into a high bit it did not have.
+pub(super) fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
+    let (mut at, mut rest) = (0, bytes);
+    while let Some((chunk, more)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let special = below(word, 0x20)
+            | below(word ^ (ONES * u64::from(b'"')), 1)
+            | below(word ^ (ONES * u64::from(b'\\')), 1);
+        if special != 0 {
+            // A borrow may mark bytes after the first special one, and none before it.
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+        rest = more;
+    }
+    at + rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count()
+}
