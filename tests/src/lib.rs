@@ -1,5 +1,6 @@
-//! Tests that need more than one crate: a simulated network and what must be true in it, and scripts for the client
-//! machine that every SDK runs. Never part of what is shipped.
+//! Tests that need more than one crate: simulated worlds of the core (`network`, `simulation`) and of the whole hub
+//! (`system`), real processes (`chaos`), the checker of their histories, benchmarks, and scripts for the client machine
+//! that every SDK runs. Never part of what is shipped.
 
 pub mod bench;
 pub mod chaos;

@@ -36,7 +36,7 @@ pub(crate) fn check() -> Result<()> {
     optimise.arg("tests/node_modules/binaryen/bin/wasm-opt").arg(&built).arg("-o").arg(&shrunk);
     // The stack lies at the bottom of memory, so that nothing is ever put into the first kilobyte of it.
     optimise.args(["--low-memory-unused", "--flatten", "--rereloop", "-Oz", "--converge"]);
-    optimise.args(["--gufa-optimizing", "-Oz", "--converge", "--dealign"]);
+    optimise.args(["--gufa-optimizing", "-Oz", "--converge", "--dealign", "--reorder-functions-by-name"]);
     optimise.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
     optimise.args(["--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext"]);
     optimise.args(["--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue"]);

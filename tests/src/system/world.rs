@@ -211,8 +211,12 @@ impl World {
                 self.faults.wires += 1;
                 self.net.fail(&device.part.device, any(&FATES, &mut self.random));
             }
-            76..=79 if device.part.churns => device.churn(self.random.up_to(1) == 0),
-            76..=81 => {
+            76..=78 => {
+                let join = self.random.up_to(1) == 0;
+                let awake = self.devices.iter().filter(|device| device.part.churns && !device.is_frozen());
+                awake.for_each(|device| device.churn(join));
+            }
+            79..=81 => {
                 self.faults.devices += 1;
                 if self.random.up_to(2) > 0 {
                     device.kill();

@@ -105,8 +105,10 @@ fn is_excused(index: &Index<'_>, places: &Places<'_>, sent: &Sent<'_>, device: &
         return sent.sending.expires && position(index, places, sent, log, &stream).is_none();
     };
     // A new epoch: anything accepted before it may be lost.
+    // A suspended sender hears of it later than the store lost it.
     let settled = sent.accepted().map_or(sent.at, |(at, ..)| at);
-    if missed.iter().any(|missed| missed.to < missed.from && missed.at > settled) {
+    let stored = if index.loss_after(settled).is_some() { sent.at } else { settled };
+    if missed.iter().any(|missed| missed.to < missed.from && missed.at > stored) {
         return true;
     }
     match position(index, places, sent, log, &stream) {

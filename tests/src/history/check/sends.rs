@@ -10,7 +10,7 @@ pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
     let met: HashSet<Key<'_>> = index.met.iter().map(super::index::Met::key).collect();
     for (key, sent) in &index.messages {
         count(sent, faults);
-        once(*key, sent, faults);
+        once(index, *key, sent, faults);
         let Some(lives) = index.devices.get(&sent.sending.device) else { continue };
         let told = !sent.outcomes.is_empty() || sent.declined;
         if lives.quiet && !told && sent.taken && !sent.sending.volatile {
@@ -43,14 +43,15 @@ fn count(sent: &Sent<'_>, faults: &mut Faults<'_>) {
 }
 
 /// A process that was killed may hear of an outcome again in its next life; it must be the same.
-fn once(key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
+fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
     for pair in sent.outcomes.windows(2) {
-        let [(first, life, _), (second, next, _)] = pair else { continue };
+        let [(first, life, at), (second, next, _)] = pair else { continue };
         let device = &sent.sending.device;
         if life == next {
             let what = format!("{} of {device} was settled twice: {first:?}, then {second:?}", key.id);
             faults.add(Rule::Settled, Some(device), Some(key), what);
-        } else if first != second {
+        } else if first != second && index.loss_after(*at).is_none() {
+            // What a store lost is accepted anew when it is sent again.
             let what = format!("{} of {device} was settled in two ways: {first:?} and {second:?}", key.id);
             faults.add(Rule::Settled, Some(device), Some(key), what);
         }
