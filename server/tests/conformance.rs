@@ -317,3 +317,38 @@ async fn group_10_segments_do_not_matter() {
     let segments: Vec<usize> = (1..=32).chain([64, 125, 126, 127, 128, 256, 1023, 1024, 1300]).collect();
     check_in(cases, &segments, None).await;
 }
+
+/// The first frame is read by other hands than all later ones.
+#[tokio::test]
+async fn the_same_holds_before_the_connect_frame() {
+    let protocol = Close(Some(PROTOCOL));
+    let table = [
+        ("a ping", frame(FIN | PING, b"p"), Pong(b"p".into())),
+        (
+            "a ping after a pong",
+            [frame(FIN | PONG, b"x"), frame(FIN | PING, b"p")].concat(),
+            Pong(b"p".into()),
+        ),
+        ("a ping of 126 bytes", frame(FIN | PING, &[0; 126]), protocol.clone()),
+        ("reserved bits", frame(FIN | 0x40 | TEXT, b"x"), protocol.clone()),
+        ("a reserved opcode", frame(FIN | 3, b"x"), protocol.clone()),
+        ("a last fragment without a first", frame(FIN | CONTINUATION, b"x"), protocol.clone()),
+        ("invalid UTF-8", frame(FIN | TEXT, b"\xff"), Close(Some(INVALID_DATA))),
+        ("too much", frame(FIN | TEXT, &[b' '; 70_000]), Close(Some(TOO_BIG))),
+        ("a close", close(1000, b""), Close(Some(1000))),
+        ("a close with another code", close(4999, b"bye"), Close(Some(4999))),
+        ("a close of one byte", frame(FIN | CLOSE, &[3]), protocol.clone()),
+        ("a close with code 1005", close(1005, b""), protocol),
+    ];
+    let server = Server::start().await;
+    let mut listener = server.connect("echo", "e1").await;
+    for (name, sent, expected) in table {
+        let mut raw = Raw::open(&server).await;
+        raw.write(&sent, usize::MAX).await;
+        let closes = matches!(expected, Close(_));
+        assert_eq!(raw.answer(&mut listener).await, Some(expected), "{name}");
+        if closes {
+            assert_eq!(raw.frame().await, None, "{name}: after its Close");
+        }
+    }
+}

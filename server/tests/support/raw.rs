@@ -51,6 +51,17 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(server: &Server, user: &str) -> Self {
+        let mut raw = Self::open(server).await;
+        let connect =
+            format!(r#"{{"message_type":"connect","protocol":1,"device_id":"raw","user_id":"{user}"}}"#);
+        raw.write(&frame(FIN | TEXT, connect.as_bytes()), usize::MAX).await;
+        let (_, connected) = raw.frame().await.unwrap();
+        assert!(String::from_utf8_lossy(&connected).contains("connected"));
+        raw
+    }
+
+    /// A socket on which nothing was said yet.
+    pub async fn open(server: &Server) -> Self {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let request = "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -62,13 +73,7 @@ impl Raw {
             head.push(socket.read_u8().await.unwrap());
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-        let connect =
-            format!(r#"{{"message_type":"connect","protocol":1,"device_id":"raw","user_id":"{user}"}}"#);
-        socket.write_all(&frame(FIN | TEXT, connect.as_bytes())).await.unwrap();
-        let mut raw = Self { socket, read: Vec::new() };
-        let (_, connected) = raw.frame().await.unwrap();
-        assert!(String::from_utf8_lossy(&connected).contains("connected"));
-        raw
+        Self { socket, read: Vec::new() }
     }
 
     pub async fn write(&mut self, bytes: &[u8], segment: usize) {
