@@ -86,7 +86,7 @@ impl Told {
     /// Its lines about new inputs and words it tried are many and are left out; everything else is shown.
     fn hear(&mut self, line: &str) {
         let Some(counted) = line.strip_prefix('#') else {
-            if !line.starts_with('"') {
+            if !line.starts_with(['"', '\t']) {
                 eprintln!("{line}");
             }
             return;
