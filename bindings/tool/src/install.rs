@@ -58,7 +58,7 @@ fn find(needed: &Needed) -> Option<String> {
     candidates.into_iter().find(|file| file.is_file()).map(|file| file.to_string_lossy().into_owned())
 }
 
-fn exists(name: &str) -> bool {
+pub(crate) fn exists(name: &str) -> bool {
     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 
+mod fuzz;
 mod install;
 mod mutants;
 mod sizes;
@@ -49,6 +50,14 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Fuzzes one part, guided by coverage, and prints what it came to.
+    Fuzz {
+        /// What is fuzzed.
+        target: fuzz::Target,
+        /// For how long, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Measures the hub beside a raw TCP server and prints ratios.
     Bench {
         /// Arguments for the benchmark; `--help` shows them.
@@ -65,6 +74,7 @@ fn main() -> ExitCode {
         Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),
         Command::Chaos { seconds } => steps::build_hub()
             .and_then(|()| steps::run_tests_binary("chaos", &["--seconds".to_owned(), seconds.to_string()])),
+        Command::Fuzz { target, seconds } => fuzz::fuzz(target, seconds),
         Command::Bench { arguments } => steps::run_tests_binary("bench", &arguments),
     };
     match result {

@@ -2,10 +2,11 @@
 //! that its buffers do not stay.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -89,17 +90,24 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
             wire.push(frame::close(refusal.code.number(), &refusal.reason));
             connection::linger_on(wire).await;
         }
-        Err(None) => {}
+        Err(None) => connection::linger_on(wire).await,
     }
 }
 
-/// Reads the first text frame. `None`: the connection is gone.
+/// Reads the first text frame. `None`: the other side is gone or closed, and there is nothing to say.
 async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Option<Refusal>> {
     for _ in 0..EARLY_PACKETS {
         match socket.next().await {
             Some(Ok(Packet::Text(text))) => return Ok(text.as_str().to_owned()),
             Some(Ok(Packet::Ping(_) | Packet::Pong(_))) => {
-                let _ = socket.get_mut().flush();
+                // tungstenite keeps the answer to a ping until it is asked to write, and the wire does too.
+                let _ = socket.flush().await;
+                let _ = poll_fn(|context| socket.get_mut().poll_drain(context)).await;
+            }
+            Some(Ok(Packet::Close(_))) => {
+                // Its answer lies ready, and is written when the wire is shut down.
+                let _ = socket.flush().await;
+                return Err(None);
             }
             Some(Ok(_)) => {
                 return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));

@@ -8,6 +8,7 @@
 )]
 
 pub mod ill;
+pub mod raw;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -8,6 +8,9 @@
 
 mod append;
 mod engine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod layout;
 mod marker;
