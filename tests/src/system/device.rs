@@ -1,5 +1,5 @@
-//! A device on virtual time: the client machine, its disk, its socket and an application that writes down what it is
-//! told. Never judges anything.
+//! A device on virtual time: the client machine, its disk, its clock and its socket, over all its lives. Never judges
+//! anything.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -9,26 +9,23 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 use wsc_core::backoff::Random;
 use wsc_core::client::{
-    Action, Answer, Body, Change, Client, Closed, Config, Event, Generation, Identity, Link as LinkId,
-    RequestId, Saved, SendId, State, Storage,
+    Action, Change, Client, Config, Identity, Link as LinkId, RequestId, Saved, SendId, State, Storage,
 };
-use wsc_core::frame::{Frame, Query};
-use wsc_core::{CloseCode, StreamName, Timestamp};
+use wsc_core::frame::Frame;
+use wsc_core::{CloseCode, Timestamp};
 
+use super::application::{Asked, Audit, Held};
 use super::clock;
 use super::net::Net;
 use super::socket::{self, Out};
-use crate::history::{Entry, Fact, Outcome, digest};
-use crate::traffic::{self, CHURN, Part};
-
-/// Unsettled sends above which a device sends nothing more.
-const BACKLOG: usize = 200;
+use crate::history::Fact;
+use crate::traffic::Part;
 
 /// One device over all its lives.
 pub(super) struct Device {
     pub(super) part: Part,
     pub(super) net: Rc<Net>,
-    inner: RefCell<Inner>,
+    pub(super) inner: RefCell<Inner>,
     /// A deadline may have changed.
     changed: Notify,
     /// Nothing of it runs before this time.
@@ -39,48 +36,25 @@ pub(super) struct Device {
     pub(super) epoch: RefCell<Rc<str>>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     /// `None` between two lives.
-    client: Option<Client>,
-    life: u32,
+    pub(super) client: Option<Client>,
+    pub(super) life: u32,
     /// The clock of this life is wrong by so much.
-    wrong: i64,
-    saved: Saved,
+    pub(super) wrong: i64,
+    pub(super) saved: Saved,
     /// Changes on their way to the disk, and when they are there.
-    writing: VecDeque<(Timestamp, Change)>,
+    pub(super) writing: VecDeque<(Timestamp, Change)>,
     /// Told by the machine and not dealt with by the application.
-    held: VecDeque<Held>,
+    pub(super) held: VecDeque<Held>,
     /// Sends in the outbox whose fate nobody knows yet, of this life.
-    ids: BTreeMap<SendId, String>,
-    socket: Option<(LinkId, mpsc::UnboundedSender<Out>)>,
-    number: u64,
-    random: Random,
-    seed: u64,
-    asked: BTreeMap<RequestId, Asked>,
-    audit: Option<Audit>,
-}
-
-/// An entry or a gap until the application deals with it: it counts as handed over then.
-struct Held {
-    stream: StreamName<'static>,
-    generation: Generation,
-    seq: u64,
-    fact: Fact,
-}
-
-/// What a request was for.
-enum Asked {
-    Join,
-    Leave,
-    Page,
-}
-
-/// A look at all of its streams.
-#[derive(Default)]
-struct Audit {
-    left: Vec<String>,
-    from: Option<u64>,
-    first: Option<u64>,
+    pub(super) ids: BTreeMap<SendId, String>,
+    pub(super) socket: Option<(LinkId, mpsc::UnboundedSender<Out>)>,
+    pub(super) number: u64,
+    pub(super) random: Random,
+    pub(super) seed: u64,
+    pub(super) asked: BTreeMap<RequestId, Asked>,
+    pub(super) audit: Option<Audit>,
 }
 
 impl Device {
@@ -106,7 +80,7 @@ impl Device {
         Rc::new(Self { part, net, inner, changed: Notify::new(), frozen, slow, epoch })
     }
 
-    fn write(&self, fact: Fact) {
+    pub(super) fn write(&self, fact: Fact) {
         self.net.write(fact);
     }
 
@@ -220,63 +194,6 @@ impl Device {
         self.pump();
     }
 
-    /// Sends a few messages.
-    pub(super) fn send(self: &Rc<Self>, count: u64) {
-        for _ in 0..count {
-            let mut inner = self.inner.borrow_mut();
-            let inner = &mut *inner;
-            let now = inner.now();
-            let Some(client) = inner.client.as_mut().filter(|client| client.unsettled().count() < BACKLOG)
-            else {
-                return;
-            };
-            inner.number += 1;
-            let (message, sending) =
-                traffic::message(&self.part, inner.life, inner.number, &mut inner.random);
-            let (device, message_id) = (self.part.device.clone(), sending.message_id.clone());
-            let volatile = sending.volatile;
-            self.write(Fact::Sending(sending));
-            match client.send(now, &message) {
-                Ok(_) if volatile => self.write(Fact::Taken { device, message_id }),
-                Ok(send) => drop(inner.ids.insert(send, message_id)),
-                Err(error) => self.write(Fact::Declined { device, message_id, why: error.to_string() }),
-            }
-        }
-        self.pump();
-    }
-
-    /// The application deals with some of what it holds.
-    pub(super) fn deal(self: &Rc<Self>, count: usize) {
-        let mut inner = self.inner.borrow_mut();
-        let inner = &mut *inner;
-        let now = inner.now();
-        let Some(client) = &mut inner.client else { return };
-        for held in inner.held.drain(..count.min(inner.held.len())) {
-            self.net.write(held.fact);
-            client.acknowledge(now, &held.stream, held.generation, held.seq);
-        }
-    }
-
-    /// Joins or leaves the group of those who come and go.
-    pub(super) fn churn(self: &Rc<Self>, join: bool) {
-        let (device, group) = (self.part.device.clone(), CHURN.to_owned());
-        let mut inner = self.inner.borrow_mut();
-        let now = inner.now();
-        let Some(client) = inner.client.as_mut().filter(|client| client.state() == State::Connected) else {
-            return;
-        };
-        let id = if join {
-            self.write(Fact::Joining { device, group });
-            client.request(now, Query::GroupJoin { group: CHURN.into() })
-        } else {
-            self.write(Fact::Leaving { device, group });
-            client.request(now, Query::GroupLeave { group: CHURN.into() })
-        };
-        inner.asked.insert(id, if join { Asked::Join } else { Asked::Leave });
-        drop(inner);
-        self.pump();
-    }
-
     /// Whether nothing is under way.
     pub(super) fn is_quiet(&self) -> bool {
         let inner = self.inner.borrow();
@@ -293,31 +210,6 @@ impl Device {
         let inner = self.inner.borrow();
         let client = inner.client.as_ref().map(|client| (client.state(), client.sync()));
         format!("{}: {client:?}, {} held, {} asked", self.part.device, inner.held.len(), inner.asked.len())
-    }
-
-    /// Asks for the whole history of its streams.
-    pub(super) fn audit(self: &Rc<Self>) {
-        let left: Vec<_> = self.part.audits.iter().rev().cloned().collect();
-        self.inner.borrow_mut().audit = Some(Audit { left, ..Audit::default() });
-        self.ask_page();
-    }
-
-    /// Whether all pages came.
-    pub(super) fn is_audited(&self) -> bool {
-        self.inner.borrow().audit.as_ref().is_some_and(|audit| audit.left.is_empty())
-    }
-
-    fn ask_page(self: &Rc<Self>) {
-        let mut inner = self.inner.borrow_mut();
-        let inner = &mut *inner;
-        let now = inner.now();
-        let (Some(client), Some(audit)) = (&mut inner.client, &inner.audit) else { return };
-        let Some(stream) = audit.left.last().and_then(|name| StreamName::parse(name)) else {
-            return self.write(Fact::Quiet { device: self.part.device.clone() });
-        };
-        let (stream, from) = (stream.into_owned(), audit.from);
-        let id = client.request(now, Query::Fetch { stream, from, limit: 500, reverse: false });
-        inner.asked.insert(id, Asked::Page);
     }
 
     /// Tells the disk and the machine what time it is, as long as this life lasts.
@@ -398,137 +290,11 @@ impl Device {
         }
         self.changed.notify_one();
     }
-
-    fn entry(&self, frame: &Frame, stream: &str) -> Option<Entry> {
-        let message = match frame.message() {
-            Ok(message) => message,
-            Err(error) => {
-                self.net.fault(format!("{}: given, and not to be read: {error}", self.part.device));
-                return None;
-            }
-        };
-        Some(Entry {
-            device: self.part.device.clone(),
-            stream: stream.to_owned(),
-            epoch: self.epoch.borrow().to_string(),
-            seq: message.seq_no,
-            message_id: message.message_id.to_string(),
-            sender: message.sender.to_string(),
-            sender_device: message.sender_client.to_string(),
-            digest: digest(
-                &message.message_type,
-                &message.content,
-                &message.data,
-                message.payload.as_deref(),
-            ),
-        })
-    }
-
-    fn event(self: &Rc<Self>, event: Event) {
-        let device = self.part.device.clone();
-        match event {
-            Event::Message(given) => {
-                let Some(entry) = self.entry(&given.frame, &given.stream.to_string()) else { return };
-                let (generation, seq) = (given.generation, given.seq_no);
-                self.hold(Held { stream: given.stream, generation, seq, fact: Fact::Handed(entry) });
-            }
-            Event::Volatile(frame) => {
-                if let Some(entry) = self.entry(&frame, "") {
-                    self.write(Fact::Heard(entry));
-                }
-            }
-            Event::Gap(gap) => {
-                let (stream, reason) = (gap.stream.to_string(), gap.reason);
-                let fact = Fact::Missed { device, stream, from: gap.from, to: gap.to, reason };
-                self.hold(Held { stream: gap.stream, generation: gap.generation, seq: gap.to, fact });
-            }
-            Event::Settled { send, message_id, outcome } => {
-                self.inner.borrow_mut().ids.remove(&send);
-                if let Some(outcome) = Outcome::of(outcome) {
-                    self.write(Fact::Settled { device, message_id, outcome });
-                }
-            }
-            Event::StateChanged(State::Connected) => self.write(Fact::Connected { device }),
-            // Of a claim to be in a group this is the answer.
-            Event::StreamOpened { stream, .. } => {
-                if let Some(group) =
-                    stream.group_id().filter(|group| self.part.groups.iter().any(|own| own == group))
-                {
-                    self.write(Fact::Joined { device, group: group.to_owned() });
-                }
-            }
-            Event::StateChanged(State::Closed(why)) if why != Closed::Application => {
-                self.write(Fact::Closed { device, why: format!("{why:?}") });
-                let (device, life) = (Rc::clone(self), self.life());
-                tokio::task::spawn_local(async move {
-                    sleep_until(clock::instant(clock::now() + 500)).await;
-                    if device.life() == life {
-                        device.with(|client, now| client.connect(now));
-                    }
-                });
-            }
-            Event::Fetched { frame, .. } => {
-                let stream = self.inner.borrow().audit.as_ref().and_then(|audit| audit.left.last().cloned());
-                if let Some(entry) = stream.and_then(|stream| self.entry(&frame, &stream)) {
-                    self.write(Fact::Kept(entry));
-                }
-            }
-            Event::Answer { request, answer } => self.answered(request, &answer),
-            Event::RequestFailed { request, .. } => {
-                if let Some(Asked::Page) = self.inner.borrow_mut().asked.remove(&request) {
-                    let device = Rc::clone(self);
-                    tokio::task::spawn_local(async move {
-                        sleep_until(clock::instant(clock::now() + 300)).await;
-                        device.ask_page();
-                        device.pump();
-                    });
-                }
-            }
-            Event::Fault(wsc_core::client::Fault::Hub { .. }) => {}
-            Event::Fault(fault) => self.net.fault(format!("{device}: {fault}")),
-            _ => {}
-        }
-    }
-
-    fn hold(&self, held: Held) {
-        if self.part.manual {
-            self.inner.borrow_mut().held.push_back(held);
-        } else {
-            self.write(held.fact);
-        }
-    }
-
-    fn answered(self: &Rc<Self>, request: RequestId, answer: &Answer) {
-        let (device, group) = (self.part.device.clone(), CHURN.to_owned());
-        let asked = self.inner.borrow_mut().asked.remove(&request);
-        match asked {
-            Some(Asked::Join) => self.write(Fact::Joined { device, group }),
-            Some(Asked::Leave) => self.write(Fact::Left { device, group }),
-            Some(Asked::Page) => {
-                let Ok(Body::Fetched(page)) = answer.body() else {
-                    return self.net.fault(format!("{device}: a page that is none"));
-                };
-                let mut inner = self.inner.borrow_mut();
-                let Some(audit) = &mut inner.audit else { return };
-                let from = *audit.first.get_or_insert_with(|| page.floor.max(1));
-                if page.more {
-                    audit.from = Some(page.to + 1);
-                } else {
-                    let stream = audit.left.pop().unwrap_or_default();
-                    (audit.from, audit.first) = (None, None);
-                    self.write(Fact::Looked { device, stream, from, to: page.head });
-                }
-                drop(inner);
-                self.ask_page();
-            }
-            None => {}
-        }
-    }
 }
 
 impl Inner {
     /// What its own clock shows.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         clock::now().saturating_add_signed(self.wrong)
     }
 

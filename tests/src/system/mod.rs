@@ -3,6 +3,7 @@
 //! goes to the checker that judges real processes too. No socket, no thread, no clock of the machine: a failing seed
 //! fails again.
 
+mod application;
 mod clock;
 mod device;
 mod disk;
