@@ -59,7 +59,7 @@ impl Part {
             Self::E2e => {
                 // Other worlds each time; a seed that fails is printed, and fails again.
                 let from = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-                let words = format!("--seeds 1000000000 --seconds 60 --from {from}");
+                let words = format!("--kind system --seeds 1000000000 --seconds 60 --from {from}");
                 run_tests_binary("simulate", &words.split(' ').map(str::to_owned).collect::<Vec<_>>())?;
                 build_hub()?;
                 run_tests_binary("chaos", &["--seconds".to_owned(), "60".to_owned()])
