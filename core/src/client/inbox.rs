@@ -135,7 +135,7 @@ impl Inbox {
         self.head = head;
         let before = from.saturating_sub(1);
         let adoption = if self.epoch != epoch || self.named.is_some_and(|named| before < named) {
-            let place = (core::mem::take(&mut self.epoch), self.handed);
+            let place = (core::mem::take(&mut self.epoch), self.named.unwrap_or(self.handed));
             self.before.get_or_insert(place);
             epoch.clone_into(&mut self.epoch);
             self.generation = generation;
