@@ -312,3 +312,16 @@ fn a_new_epoch_is_told_again_to_a_process_that_follows_one_which_did_not_acknowl
     desk.pass(200);
     assert_eq!(desk.sent(), [ack(3)]);
 }
+
+#[test]
+fn the_place_kept_of_an_old_numbering_is_the_one_that_was_named() {
+    let mut desk = Desk::live(manual());
+    desk.text(&entry("inbox", 1));
+    let old = generation(&mut desk);
+    desk.close(4014, "");
+    desk.pass(60_000);
+    desk.open();
+    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
+    desk.text(&connected(&inbox("e2", 1, 1)));
+    assert_eq!(desk.client.snapshot().cursors[0].seq, 0);
+}
