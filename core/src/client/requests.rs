@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::list::List;
+use super::written::with_id;
 use super::{Client, Timer};
 use crate::codes::{ErrorCode, with_digit};
 use crate::frame::{Frame, FrameRef, Query, Request, encode_query, encode_read, write_number};
@@ -71,6 +72,12 @@ impl Client {
             request.id = id.to_owned().into();
             encode_query(&request, out);
         })
+    }
+
+    /// As [`Client::request`], for a request that is written already: a JSON object without `message_id`.
+    #[must_use = "the answer comes with this id"]
+    pub fn request_object(&mut self, now: Timestamp, object: &str) -> RequestId {
+        self.ask(now, Purpose::Application, &mut |id, out| *out = with_id(object, id))
     }
 
     /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose

@@ -1,0 +1,649 @@
+/** The client of an application: one device's connection to a hub, shared by the tabs of a browser. */
+
+import { accountOf, socketUrl } from './account.js';
+import { Conversations } from './conversations.js';
+import { Emitter } from './emitter.js';
+import { load } from './engine/module.js';
+import { canShare, type Host, OwnPort, SharedPort } from './engine/ports.js';
+import type { Command, Handed, Port, Report, Settlement, State, Sync } from './engine/protocol.js';
+import type { EngineSettings } from './engine/engine.js';
+import { ClosedError, ReceiptError, SendError, StorageError, WscError } from './errors.js';
+import {
+  type ConversationName,
+  type Gap,
+  type Message,
+  newMessageId,
+  type OutgoingMessage,
+  readMessage,
+  streamOf,
+  type StreamName,
+  targetOf,
+} from './message.js';
+import type { ClientOptions, WasmSource } from './options.js';
+import { Presence, type Status } from './presence.js';
+import { type Readable, Writable } from './readable.js';
+import { Receipt, type Stage } from './receipt.js';
+import { type Answer, Requests } from './requests.js';
+import { IndexedDbStorage } from './storage/indexeddb.js';
+import { MemoryStorage } from './storage/memory.js';
+import type { Storage } from './storage/storage.js';
+import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
+import { Timeline, type TimelineOptions } from './timeline.js';
+
+/** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
+const RESEND_MS = 3_600_000;
+
+/** What happens beside the streams. */
+export interface ClientEvents<Data> {
+  /** A message of any stream, in order, once. */
+  message: Message<Data>;
+  /** Messages that were for this device and are gone. */
+  gap: Gap;
+  /** A message without a position: typing, volatile messages, an observer's copies. */
+  volatile: Message<Data>;
+  state: State;
+  /** A stream is read from now on. */
+  opened: { readonly stream: StreamName; readonly from: number; readonly head: number };
+  /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
+  closed: { readonly stream: StreamName; readonly reason: string };
+  /** A message of this device, whichever tab sent it, is kept. */
+  taken: OutgoingMessage<Data> & { readonly message_id: string };
+  /** A message of this device ended. */
+  settled: Settlement;
+  /** A message got further. */
+  receipt: { readonly id: string; readonly stage: Stage; readonly receiver: string; readonly device: string };
+  /** Members of a group came or went: the hub's frame. */
+  group: unknown;
+  /** Users that are watched changed: the hub's frame. */
+  presence: unknown;
+  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`: the hub's frame. */
+  notice: unknown;
+  /** Something that should not be; nothing has to be done. */
+  fault: { readonly what: string; readonly code: number; readonly messageId: string };
+}
+
+interface Outgoing {
+  readonly command: Extract<Command, { do: 'send' }>;
+  readonly receipt: Receipt;
+  readonly since: number;
+  taken?: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void };
+}
+
+/** One device's connection to a hub. Making one opens nothing: it may be made on a server, too.
+ *
+ * ```ts
+ * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice' });
+ * client.inbox.on('message', (message) => console.log(message.sender, message.content));
+ * await client.connect();
+ * const receipt = await client.send('user:bob', 'hello');   // kept: a reload does not lose it
+ * await receipt.accepted;                                    // stored by the hub
+ * ```
+ */
+export class Client<Data = unknown> {
+  readonly #url: string;
+  readonly #options: ClientOptions;
+  readonly #emitter: Emitter<ClientEvents<Data>> = new Emitter();
+  readonly #state: Writable<State> = new Writable<State>({ name: 'idle' });
+  readonly #sync: Writable<Sync> = new Writable<Sync>({ unsaved: 0, saved: 0, underWay: 0, caughtUp: false });
+  readonly #streams: Map<StreamName, Stream<Data>> = new Map();
+  readonly #readers: Map<string, number> = new Map();
+  readonly #outgoing: Map<string, Outgoing> = new Map();
+  readonly #receipts: Map<string, Receipt> = new Map();
+  readonly #requests: Requests = new Requests();
+  /** Per stream, the last position this tab has; what comes below it came before. */
+  readonly #places: Map<StreamName, number> = new Map();
+  /** Streams of which something is fetched that another tab's engine had handed over. */
+  readonly #behind: Map<StreamName, Handed[]> = new Map();
+  readonly #generations: WeakMap<object, number> = new WeakMap();
+  #port: Port | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #memory: MemoryStorage | undefined;
+  #engine = '';
+  #readingSoon = false;
+  #user = '';
+  #device = '';
+  #account = '';
+
+  /** This user's messages with other users. */
+  readonly inbox: Stream<Data>;
+  /** Messages to everybody. */
+  readonly broadcast: Stream<Data>;
+  /** The user's conversations with their unread counts, newest first; loaded when somebody looks. */
+  readonly conversations: Conversations<Data>;
+  readonly #presence: Presence<Data>;
+
+  constructor(address: string, options: ClientOptions = {}) {
+    this.#url = address;
+    this.#options = options;
+    this.inbox = this.stream('inbox');
+    this.broadcast = this.stream('broadcast');
+    this.conversations = new Conversations(this);
+    this.#presence = new Presence(this);
+  }
+
+  /** Where the connection stands. */
+  get state(): Readable<State> {
+    return this.#state;
+  }
+
+  /** How far sends and streams are. */
+  get sync(): Readable<Sync> {
+    return this.#sync;
+  }
+
+  /** The user, once the hub or the options named it. */
+  get user(): string {
+    return this.#user || (this.#options.user ?? '');
+  }
+
+  /** This installation's id, once it is known; empty: the hub keeps nothing for it. */
+  get device(): string {
+    return this.#device;
+  }
+
+  /** Connects, and from now on keeps connected: resolves when it is. Rejects when it is closed for good, or by the signal, which ends the waiting and not the client. */
+  async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#open();
+    this.#port?.post({ do: 'connect' });
+    await this.#whenConnected(options.signal);
+  }
+
+  /** Closes this tab's client. What is unsettled stays kept; other tabs stay connected. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#leave().finally(() => (this.#closing = undefined)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Closes, and forgets all that is kept for this user here: unsent messages, places, the device. For shared computers. */
+  async forget(): Promise<void> {
+    await this.close();
+    if (this.#account) await this.#storage(this.#account).clear();
+  }
+
+  /** Calls back on each event of this name, until the function it gives is called. */
+  on<K extends keyof ClientEvents<Data>>(name: K, listener: (event: ClientEvents<Data>[K]) => void): () => void {
+    const off = this.#emitter.on(name, listener);
+    const unread = name === 'message' ? this.reading('*') : undefined;
+    return () => {
+      off();
+      unread?.();
+    };
+  }
+
+  /** A stream. */
+  stream(name: StreamName): Stream<Data> {
+    const known = this.#streams.get(name);
+    if (known) return known;
+    const made = name.startsWith('group:') ? new Group<Data>(this, name.slice(6)) : new Stream<Data>(this, name);
+    this.#streams.set(name, made);
+    return made;
+  }
+
+  /** A group. */
+  group(id: string): Group<Data> {
+    return this.stream(`group:${id}`) as Group<Data>;
+  }
+
+  /** A conversation as a list for a screen: what was, what comes, and what this user sends, with how far it got. */
+  timeline(name: ConversationName, options: TimelineOptions = {}): Timeline<Data> {
+    return new Timeline<Data>(this, name, options);
+  }
+
+  /** Who of these users, or of a group, is there: now and as it changes. */
+  presence(of: { users: readonly string[] } | { group: string }): Readable<ReadonlyMap<string, Status>> {
+    return this.#presence.of(of);
+  }
+
+  /** Says how this user is to be seen. */
+  async setStatus(status: Status): Promise<void> {
+    await this.request({ message_type: 'user_status_changed', data: { status } });
+  }
+
+  /** Takes a message: resolves when it is kept. From then on it is sent until the hub has it, over reloads and days without a network. `to` is a conversation; a message that names its target may stand alone. */
+  send(to: ConversationName, message: string | OutgoingMessage<Data>, options?: SendOptions): Promise<Receipt>;
+  send(message: OutgoingMessage<Data>, options?: SendOptions): Promise<Receipt>;
+  send(
+    first: ConversationName | OutgoingMessage<Data>,
+    second?: string | OutgoingMessage<Data> | SendOptions,
+    third?: SendOptions,
+  ): Promise<Receipt> {
+    if (typeof first !== 'string') return this.#send(first, undefined, second as SendOptions | undefined);
+    const message = typeof second === 'string' ? { content: second } : (second as OutgoingMessage<Data>);
+    return this.#send({ ...message, ...targetOf(first) }, undefined, third);
+  }
+
+  /** As {@link Client.send}, with bytes beside the message. */
+  sendBinary(
+    to: ConversationName,
+    bytes: Uint8Array | ArrayBuffer,
+    message: OutgoingMessage<Data> = {},
+    options?: SendOptions,
+  ): Promise<Receipt> {
+    const payload = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+    return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
+  }
+
+  /** Takes back a message that never went out; what became of it its receipt tells. */
+  cancel(receipt: Receipt): void {
+    this.#port?.post({ do: 'cancel', id: receipt.id });
+  }
+
+  /** Tells the others that this user types. Never stored. */
+  typing(to: ConversationName): void {
+    if (this.#state.get().name !== 'connected') return;
+    void this.send(to, { message_type: 'typing' }).catch(() => undefined);
+  }
+
+  /** Everything of a conversation up to this position was read: on all of the user's devices. */
+  markRead(conversation: ConversationName, position: number): void {
+    const peer = conversation.startsWith('user:') ? conversation.slice(5) : '';
+    this.#port?.post({ do: 'mark read', stream: streamOf(conversation), peer, seq: position });
+    this.conversations.marked(conversation, position);
+  }
+
+  /** The application has this message, and all before it in its stream; only with `acknowledge: 'manual'`. */
+  acknowledge(message: Message<Data> | Gap): void {
+    const generation = this.#generations.get(message);
+    if (generation === undefined) return;
+    const seq = 'reason' in message && 'to' in message ? message.to : ((message as Message).seq_no ?? 0);
+    this.#port?.post({ do: 'acknowledge', stream: message.stream!, generation, seq });
+  }
+
+  /** Asks the hub anything it answers: the frame of a request without `message_id`. */
+  async request(frame: RequestFrame, signal?: AbortSignal): Promise<Answer> {
+    await this.#open();
+    const object = JSON.stringify(frame);
+    return this.#requests.ask(object, signal, (ticket) => this.#port?.post({ do: 'request', ticket, object }));
+  }
+
+  /** @internal See {@link Stream.history}. */
+  async history(name: StreamName, options: HistoryOptions): Promise<Page<Data>> {
+    const { before, after, limit = 50, signal } = options;
+    const reverse = after === undefined;
+    const from = reverse ? (before === undefined ? undefined : before - 1) : after + 1;
+    if (from !== undefined && from < 1) return { messages: [], from: 1, to: 0, floor: 1, head: 0, more: false };
+    const frame = { message_type: 'fetch', stream: name, limit, ...(from && { from }), ...(reverse && { reverse }) };
+    const { frame: answer, entries } = await this.request(frame, signal);
+    const page = answer.data as { from: number; to: number; floor: number; head: number; more?: boolean };
+    const [low, high] = [Math.min(page.from, page.to), Math.max(page.from, page.to)];
+    const messages = (reverse ? [...entries].reverse() : entries) as Message<Data>[];
+    return { messages, from: low, to: high, floor: page.floor, head: page.head, more: page.more ?? false };
+  }
+
+  /** @internal Whether this device would be handed a message that was fetched. */
+  isForDevice(message: Message): boolean {
+    if (message.skip_send_to_client) return false;
+    if (message.sender === this.user && message.sender_client === this.#device) return false;
+    const narrowed = message.stream === 'inbox' && message.receiver === this.user && message.receiver_client;
+    return !narrowed || narrowed === this.#device;
+  }
+
+  /** @internal Somebody reads a stream, until the function is called. */
+  reading(stream: string): () => void {
+    const change = (by: number): void => {
+      const count = (this.#readers.get(stream) ?? 0) + by;
+      if (count > 0) this.#readers.set(stream, count);
+      else this.#readers.delete(stream);
+      if (this.#readingSoon) return;
+      this.#readingSoon = true;
+      queueMicrotask(() => {
+        this.#readingSoon = false;
+        this.#port?.post({ do: 'read', streams: [...this.#readers.keys()] });
+      });
+    };
+    change(1);
+    let reads = true;
+    return () => {
+      if (reads) change(-1);
+      reads = false;
+    };
+  }
+
+  /** @internal */
+  receiptOf(id: string): Receipt | undefined {
+    return this.#receipts.get(id);
+  }
+
+  // ── Opening and closing ─────────────────────────────────────────────────────────────────────────────────────────
+
+  #open(): Promise<void> {
+    return (this.#opening ??= this.#start().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    }));
+  }
+
+  async #start(): Promise<void> {
+    await this.#closing;
+    if (typeof WebSocket !== 'function') {
+      throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
+    }
+    const url = socketUrl(this.#url);
+    const { token, device, storage } = this.#options;
+    // Only a token says whose things may be opened.
+    const needed = typeof token === 'function' && this.#options.user === undefined;
+    const first = needed ? await token() : typeof token === 'string' ? token : undefined;
+    if (first === null) throw new ClosedError('there will be no token');
+    this.#account = accountOf(url, this.#options, first);
+    await load(() => this.#options.wasm ?? wasmSource());
+    const kept = this.#storage(this.#account);
+    const passing = kept instanceof MemoryStorage && storage === 'memory';
+    const settings: EngineSettings = {
+      url,
+      device: device ?? (passing ? '' : undefined),
+      token: first ?? '',
+      provider: typeof token === 'function' ? this.#checked(token, url) : undefined,
+      identity: [this.#options.user, this.#options.userType, this.#options.app, this.#options.namespace].map(
+        (part) => part ?? '',
+      ) as [string, string, string, string],
+      groups: this.#options.groups,
+      startAtHead: this.#options.startAtHead ?? false,
+      manual: this.#options.acknowledge === 'manual',
+      outboxCount: this.#options.outboxCount ?? 0,
+      outboxBytes: this.#options.outboxBytes ?? 0,
+      storage: kept,
+    };
+    const host: Host = {
+      settings: () => settings,
+      hear: (reports, engine) => this.#hear(reports, engine),
+      failed: (error) => this.#fail(error),
+    };
+    const shared = !(kept instanceof MemoryStorage) && (this.#options.shareTabs ?? true) && canShare();
+    this.#port = shared ? new SharedPort(this.#account, host) : new OwnPort(host);
+  }
+
+  /** A provider whose tokens are this user's: what is kept must not go out under another name. */
+  #checked(provider: () => string | null | Promise<string | null>, url: string): () => Promise<string | null> {
+    return async () => {
+      const token = await provider();
+      if (token !== null && token !== undefined && accountOf(url, this.#options, token) !== this.#account) {
+        this.#emitter.emit('fault', { what: 'the token provider gave a token of another user', code: 0, messageId: '' });
+        return null;
+      }
+      return token;
+    };
+  }
+
+  #storage(account: string): Storage {
+    const { storage = 'persistent', shareTabs, device } = this.#options;
+    if (typeof storage === 'object') return storage;
+    if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
+    // A tab of its own is a device of its own.
+    const alone = shareTabs === false || !canShare();
+    return new IndexedDbStorage(alone ? `${account} ${device ?? tabName()}` : account);
+  }
+
+  async #leave(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    const port = this.#port;
+    this.#port = undefined;
+    this.#engine = '';
+    await port?.leave();
+    this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
+    this.#requests.drop(true);
+    for (const { taken } of this.#outgoing.values()) taken?.reject(new SendError('closed', 'the client was closed'));
+    this.#outgoing.clear();
+    this.#places.clear();
+    this.#behind.clear();
+  }
+
+  #fail(error: unknown): void {
+    const what = error instanceof StorageError ? error.message : String(error);
+    this.#emitter.emit('fault', { what, code: 0, messageId: '' });
+    this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
+  }
+
+  #whenConnected(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (state: State, fresh: boolean): void => {
+        // The state from before belongs to the attempt before.
+        if (state.name === 'connected') finish(resolve);
+        else if (state.name === 'closed' && fresh) {
+          finish(() => reject(new ClosedError(state.reason || state.why, state.code)));
+        }
+      };
+      const stop = this.#state.subscribe((state) => look(state, true));
+      const abort = (): void => finish(() => reject(signal?.reason as Error));
+      const finish = (end: () => void): void => {
+        stop();
+        signal?.removeEventListener('abort', abort);
+        end();
+      };
+      if (signal?.aborted) return abort();
+      signal?.addEventListener('abort', abort);
+      look(this.#state.get(), false);
+    });
+  }
+
+  // ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
+    options?.signal?.throwIfAborted();
+    await this.#open();
+    options?.signal?.throwIfAborted();
+    const id = message.message_id ?? newMessageId();
+    // Two sends of one message are one.
+    const known = this.#outgoing.get(id);
+    if (known) throw new SendError('repeated', 'a message with this message_id is not settled yet');
+    const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
+    const receipt = new Receipt(id);
+    const command = { do: 'send', id, object, ...(payload && { payload }) } as const;
+    const outgoing: Outgoing = { command, receipt, since: Date.now() };
+    this.#outgoing.set(id, outgoing);
+    this.#receipts.set(id, receipt);
+    return new Promise<Receipt>((resolve, reject) => {
+      outgoing.taken = { resolve, reject };
+      if (this.#port) this.#port.post(command);
+      else reject(new SendError('closed', 'the client was closed'));
+    });
+  }
+
+  #settle(settlement: Settlement): void {
+    const outgoing = this.#outgoing.get(settlement.id);
+    if (outgoing) {
+      this.#outgoing.delete(settlement.id);
+      outgoing.receipt.settle(settlement);
+      outgoing.taken?.resolve(outgoing.receipt);
+      const wanted = outgoing.command.object.includes('"require_ack":true');
+      if (!wanted || outgoing.receipt.stage.get() === 'failed') this.#receipts.delete(settlement.id);
+    }
+    this.#emitter.emit('settled', settlement);
+  }
+
+  // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hear(reports: readonly Report[], engine: string): void {
+    for (const report of reports) this.#heard(report, engine);
+  }
+
+  #heard(report: Report, engine: string): void {
+    switch (report.is) {
+      case 'standing':
+        return this.#stand(report, engine);
+      case 'state':
+        this.#user = report.user;
+        return this.#enter(report.state);
+      case 'sync':
+        return this.#sync.set(report.sync);
+      case 'handed':
+        return this.#take(report.handed);
+      case 'volatile':
+        return this.#emitter.emit('volatile', readMessage(report.json, report.payload) as Message<Data>);
+      case 'opened':
+        this.#places.set(report.stream, report.from - 1);
+        return this.#emitter.emit('opened', report);
+      case 'closed':
+        this.#places.delete(report.stream);
+        return this.#emitter.emit('closed', report);
+      case 'taken': {
+        const outgoing = this.#outgoing.get(report.id);
+        outgoing?.taken?.resolve(outgoing.receipt);
+        delete outgoing?.taken;
+        return this.#emitter.emit('taken', JSON.parse(report.object) as ClientEvents<Data>['taken']);
+      }
+      case 'not taken': {
+        const outgoing = this.#outgoing.get(report.id);
+        this.#outgoing.delete(report.id);
+        this.#receipts.delete(report.id);
+        return outgoing?.taken?.reject(new SendError(report.fault, report.message));
+      }
+      case 'settled':
+        return this.#settle(report.settlement);
+      case 'receipt': {
+        this.#receipts.get(report.id)?.advance(report.stage);
+        if (report.stage === 'read') this.#receipts.delete(report.id);
+        return this.#emitter.emit('receipt', report);
+      }
+      case 'receipt ended':
+        this.#receipts.get(report.id)?.end();
+        this.#receipts.delete(report.id);
+        return;
+      case 'answer':
+      case 'no answer':
+        return this.#requests.hear(report);
+      case 'group':
+      case 'presence':
+      case 'notice':
+        return this.#emitter.emit(report.is, JSON.parse(report.frame));
+      case 'mark refused':
+        return this.#emitter.emit('fault', { what: `read mark of ${report.stream} refused`, code: report.code, messageId: '' });
+      case 'fault':
+        return this.#emitter.emit('fault', { what: report.what, code: report.code, messageId: report.id });
+      case 'caught up':
+        return;
+    }
+  }
+
+  /** An engine says how far everything is. A new one knows nothing of this tab: it is told again. */
+  #stand(report: Extract<Report, { is: 'standing' }>, engine: string): void {
+    const fresh = engine !== this.#engine;
+    this.#engine = engine;
+    this.#user = report.user;
+    this.#device = report.device;
+    this.#sync.set(report.sync);
+    this.#enter(report.state);
+    for (const object of report.pending) this.#emitter.emit('taken', JSON.parse(object) as ClientEvents<Data>['taken']);
+    if (fresh) {
+      this.#requests.drop(false);
+      for (const [stream, place] of report.places) this.#catchUp(stream, place);
+      this.#port?.post({ do: 'read', streams: [...this.#readers.keys()] });
+      this.#port?.post({ do: 'connect' });
+      const kept = new Set(report.pending.map((object) => (JSON.parse(object) as { message_id: string }).message_id));
+      for (const outgoing of [...this.#outgoing.values()]) this.#again(outgoing, kept);
+    }
+  }
+
+  /** Tells a new engine of a send whose end this tab does not know. What was settled meanwhile the hub recognises. */
+  #again({ command, receipt, since, taken }: Outgoing, kept: ReadonlySet<string>): void {
+    if (kept.has(command.id) || Date.now() - since < RESEND_MS) this.#port?.post(command);
+    else {
+      this.#outgoing.delete(command.id);
+      receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
+      taken?.resolve(receipt);
+    }
+  }
+
+  #enter(state: State): void {
+    const before = this.#state.get();
+    if (JSON.stringify(before) === JSON.stringify(state)) return;
+    this.#state.set(state);
+    this.#emitter.emit('state', state);
+  }
+
+  #take(handed: Handed): void {
+    const behind = this.#behind.get(handed.stream);
+    if (behind) return void behind.push(handed);
+    const { stream, generation, seq, gap } = handed;
+    const place = this.#places.get(stream);
+    // An epoch begins where it likes; anything else below this tab's place came before, from another tab's engine.
+    if (place !== undefined && seq <= place && gap?.reason !== 'epoch') return;
+    this.#places.set(stream, seq);
+    if (gap) {
+      const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
+      this.#generations.set(missed, generation);
+      this.#streams.get(stream)?.deliver({ gap: missed });
+      this.#emitter.emit('gap', missed);
+    } else {
+      const message = readMessage(handed.json ?? '{}', handed.payload) as Message<Data>;
+      this.#generations.set(message, generation);
+      this.#deliver(message);
+    }
+  }
+
+  #deliver(message: Message<Data>): void {
+    if (message.stream) this.#streams.get(message.stream)?.deliver({ message });
+    this.#emitter.emit('message', message);
+  }
+
+  /** Fetches what an engine handed over that this tab did not hear any more. */
+  #catchUp(stream: StreamName, place: number): void {
+    const mine = this.#places.get(stream);
+    if (mine === undefined || this.#behind.has(stream)) {
+      if (mine === undefined) this.#places.set(stream, place);
+      return;
+    }
+    if (mine >= place) return;
+    this.#behind.set(stream, []);
+    void this.#fetchMissed(stream, place).finally(() => {
+      const behind = this.#behind.get(stream) ?? [];
+      this.#behind.delete(stream);
+      for (const handed of behind) this.#take(handed);
+    });
+  }
+
+  async #fetchMissed(stream: StreamName, place: number): Promise<void> {
+    const port = this.#port;
+    for (let mine = this.#places.get(stream) ?? place; mine < place && this.#port === port; ) {
+      try {
+        await this.#whenConnected(undefined);
+        const page = await this.history(stream, { after: mine, limit: 500 });
+        for (const message of page.messages) {
+          if ((message.seq_no ?? 0) <= place && this.isForDevice(message)) this.#deliver(message);
+        }
+        mine = Math.max(page.to, mine + 1);
+        this.#places.set(stream, Math.min(mine, place));
+      } catch (error) {
+        // Cut off: again when connected. Refused for good: the stream is not this user's any more.
+        if (error instanceof WscError && error.retryable) continue;
+        return;
+      }
+    }
+  }
+}
+
+/** For one send. */
+export interface SendOptions {
+  /** Ends the waiting before the message is kept. */
+  signal?: AbortSignal;
+}
+
+/** A request as it stands on the wire. */
+export interface RequestFrame {
+  readonly message_type: string;
+  readonly [field: string]: unknown;
+}
+
+let wasmSource: () => WasmSource | Promise<WasmSource> = () => {
+  throw new WscError('give the option `wasm`: where wsc.wasm of this package is served');
+};
+
+/** @internal Where the module comes from when the options do not say. */
+export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
+  wasmSource = source;
+}
+
+/** A name for this tab that survives its reloads. */
+function tabName(): string {
+  try {
+    const name = sessionStorage.getItem('wsc tab') ?? newMessageId();
+    sessionStorage.setItem('wsc tab', name);
+    return name;
+  } catch {
+    return newMessageId();
+  }
+}
