@@ -407,4 +407,9 @@ async fn without_tokens_a_page_under_a_name_resolved_to_this_machine_does_not_ge
         let origin = format!("http://{host}");
         server.request("/ws", &[protocol, ("host", host), ("origin", origin.as_str())]).await.unwrap();
     }
+    // Where front ends are developed: another port, or another name of the same machine.
+    let elsewhere = [protocol, ("host", "127.0.0.1:8080"), ("origin", "http://localhost:5173")];
+    server.request("/ws", &elsewhere).await.unwrap();
+    let rebound = [protocol, ("host", "evil.example:8080"), ("origin", "http://localhost:5173")];
+    assert_eq!(refused(server.request("/ws", &rebound).await).0, 403);
 }

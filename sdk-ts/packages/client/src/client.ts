@@ -29,6 +29,7 @@ import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
 import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
+import { Typing } from './typing.js';
 
 /** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
 const RESEND_MS = 3_600_000;
@@ -39,6 +40,8 @@ export interface ClientEvents<Data> {
   message: Message<Data>;
   /** Messages that were for this device and are gone. */
   gap: Gap;
+  /** As `message`, for those who only look: it does not count as reading. */
+  handed: Message<Data>;
   /** A message without a position: typing, volatile messages, an observer's copies. */
   volatile: Message<Data>;
   state: State;
@@ -112,6 +115,9 @@ export class Client<Data = unknown> {
   /** The user's conversations with their unread counts, newest first; loaded when somebody looks. */
   readonly conversations: Conversations<Data>;
   readonly #presence: Presence<Data>;
+  readonly #typing: Typing<Data> = new Typing(this);
+  /** One per conversation, so that all who look at one look at the same; those that nobody watches are empty. */
+  readonly #timelines: Map<ConversationName, Timeline<Data>> = new Map();
 
   constructor(address: string, options: ClientOptions = {}) {
     this.#url = address;
@@ -188,9 +194,16 @@ export class Client<Data = unknown> {
     return this.stream(`group:${id}`) as Group<Data>;
   }
 
-  /** A conversation as a list for a screen: what was, what comes, and what this user sends, with how far it got. */
+  /** A conversation as a list for a screen: what was, what comes, and what this user sends, with how far it got. The same conversation is the same timeline. */
   timeline(name: ConversationName, options: TimelineOptions = {}): Timeline<Data> {
-    return new Timeline<Data>(this, name, options);
+    let timeline = this.#timelines.get(name);
+    if (!timeline) this.#timelines.set(name, (timeline = new Timeline<Data>(this, name, options)));
+    return timeline;
+  }
+
+  /** Who types in a conversation just now. */
+  typists(name: ConversationName): Readable<readonly string[]> {
+    return this.#typing.of(name);
   }
 
   /** Who of these users, or of a group, is there: now and as it changes. */
@@ -578,6 +591,7 @@ export class Client<Data = unknown> {
   #deliver(message: Message<Data>): void {
     if (message.stream) this.#streams.get(message.stream)?.deliver({ message });
     this.#emitter.emit('message', message);
+    this.#emitter.emit('handed', message);
   }
 
   /** Fetches what an engine handed over that this tab did not hear any more. */

@@ -65,6 +65,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   #oldest: number | undefined;
   #loading: Promise<void> | undefined;
   #more = false;
+  #marked = 0;
   #keep = KEPT;
   #error: WscError | undefined;
 
@@ -93,11 +94,12 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     return this.#load();
   }
 
-  /** The newest message of others: what {@link Client.markRead} wants. */
-  get lastSeq(): number {
+  /** Everything that is here was read, on all of the user's devices. */
+  markRead(): void {
     let last = 0;
     for (const { seq = 0, item } of this.#lines.values()) if (!item.mine && seq > last) last = seq;
-    return last;
+    if (last > this.#marked) this.#client.markRead(this.name, last);
+    this.#marked = Math.max(last, this.#marked);
   }
 
   #watched(watched: boolean): void {
