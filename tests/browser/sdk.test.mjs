@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { eventually, files, hub, MEMORY, PATIENCE, ROOT, TARGET, withBrowser } from "./support.mjs";
+import { eventually, files, hub, MEMORY, PATIENCE, ROOT, TARGET, wire, withBrowser } from "./support.mjs";
 
 const held = withBrowser();
 const JUDGE = process.env.WSC_JUDGE ?? join(TARGET, "release/judge");
@@ -20,6 +20,7 @@ async function scene(context, ...options) {
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const site = await files(context, MOUNTS);
   const started = await hub(context, ...(options.length > 0 ? options : MEMORY));
+  const line = await wire(context, started.url);
   const events = [];
   let last = 0;
   const note = (fact) => {
@@ -32,11 +33,13 @@ async function scene(context, ...options) {
   return {
     folder,
     note,
-    url: started.url.replace("http", "ws") + "/ws",
+    url: started.url.replace("http", "ws"),
     hub: started,
+    line,
     /** A tab of a user's browser. */
     async tab(profile, user, options = {}) {
       const page = await profile.newPage();
+      const { cuttable, ...more } = options;
       page.setDefaultTimeout(PATIENCE);
       await page.exposeFunction("note", (fact) => note(JSON.parse(fact)));
       page.on("pageerror", (error) => assert.fail(error));
@@ -45,7 +48,8 @@ async function scene(context, ...options) {
         await page.goto(`${site}/pages/`);
         await page.waitForFunction(() => globalThis.ready);
         life += 1;
-        const settings = { url: this.url, user, life, ...options };
+        const url = cuttable ? line.url : this.url;
+        const settings = { url, user, life, ...more };
         const device = await page.evaluate((settings) => app.begin(settings), settings);
         return { tenant: "t", user, device };
       };
@@ -150,15 +154,21 @@ test("a hub that is killed again and again loses nothing of either side", { time
 
 test("what is written offline is kept over a reload and sent when the network is back", { timeout: 120000 }, async (context) => {
   const all = await scene(context);
-  const [ofAlice, ofBob] = [await profile(context), await profile(context)];
-  const [alice, bob] = [await all.tab(ofAlice, "alice"), await all.tab(ofBob, "bob")];
-  await ofAlice.setOffline(true);
+  const ofAlice = await profile(context);
+  const alice = await all.tab(ofAlice, "alice", { cuttable: true });
+  const bob = await all.tab(await profile(context), "bob");
+  all.line.cut();
+  await alice.page.waitForFunction(() => app.client.state.get().name !== "connected");
   await alice.page.evaluate(() => app.send({ receiver: "bob" }, 1, 20, 1));
-  assert.equal(await alice.page.evaluate(() => app.client.sync.get().saved), 20);
-  assert.equal(await count(bob), 0);
   all.note({ what: "killed", device: alice.device });
+  const again = alice.begin();
+  await alice.page.waitForFunction(() => globalThis.app?.client?.sync.get().saved === 20);
+  assert.equal(await count(bob), 0);
+  // The browser says that it is online again, and the client does not wait for its next attempt.
+  await ofAlice.setOffline(true);
+  all.line.heal();
   await ofAlice.setOffline(false);
-  await alice.begin();
+  await again;
   await all.quiet(alice, bob);
   await eventually(async () => assert.equal(await count(bob), 20));
   await all.judge();
@@ -167,17 +177,22 @@ test("what is written offline is kept over a reload and sent when the network is
 test("another user of the same browser sees nothing of the first", { timeout: 120000 }, async (context) => {
   const all = await scene(context);
   const shared = await profile(context);
-  const alice = await all.tab(shared, "alice");
-  await shared.setOffline(true);
+  const alice = await all.tab(shared, "alice", { cuttable: true });
+  all.line.cut();
+  await alice.page.waitForFunction(() => app.client.state.get().name !== "connected");
   await alice.page.evaluate(() => app.send({ receiver: "bob" }, 1, 3, 1));
   await alice.page.close();
-  await shared.setOffline(false);
-  const carol = await all.tab(shared, "carol");
+  all.line.heal();
+  const carol = await all.tab(shared, "carol", { cuttable: true });
   assert.notEqual(carol.device.device, alice.device.device);
   assert.equal(await carol.page.evaluate(() => app.client.sync.get().saved), 0);
   const bob = await all.tab(await profile(context), "bob");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await new Promise((resolve) => setTimeout(resolve, 500));
   assert.equal(await count(bob), 0, "nothing of alice is sent while she is away");
+  // And when she is back it is all there.
+  const back = await all.tab(shared, "alice", { cuttable: true });
+  await eventually(async () => assert.equal(await count(bob), 3));
+  assert.equal(back.device.device, alice.device.device);
 });
 
 test("two tabs are one device, and when the one with the connection dies the other goes on within a second", { timeout: 120000 }, async (context) => {
@@ -221,7 +236,7 @@ test("an expired token is replaced, and one of another user is refused", { timeo
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const secret = "a secret of at least thirty-two bytes!";
   writeFileSync(join(folder, "secret"), secret);
-  const all = await scene(context, ...MEMORY, "--secret-file", join(folder, "secret"));
+  const all = await scene(context, ...MEMORY, "--secret-file", join(folder, "secret"), "--set", "auth.origins=*");
   const { createHmac } = await import("node:crypto");
   const token = (uid, seconds) => {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");

@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
@@ -43,6 +44,33 @@ export async function hub(context, ...more) {
     ended.then((code) => reject(new Error(`the hub ended with ${code}: ${log.join("")}`)));
   });
   return { url, kill: () => (child.kill("SIGKILL"), ended) };
+}
+
+/** A wire to a hub that can be cut: then nothing gets through, and nothing new connects. */
+export async function wire(context, url) {
+  const { hostname, port } = new URL(url);
+  const ends = new Set();
+  let whole = true;
+  const server = createTcpServer((near) => {
+    if (!whole) return near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const [end, other] of [[near, far], [far, near]]) {
+      ends.add(end);
+      end.on("error", () => {});
+      end.on("close", () => (ends.delete(end), other.destroy()));
+      end.pipe(other);
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => (server.close(), ends.forEach((end) => end.destroy())));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut() {
+      whole = false;
+      for (const end of ends) end.destroy();
+    },
+    heal: () => (whole = true),
+  };
 }
 
 /** Serves folders of the project as they are: `mounts` says which path stands for which. Gives the address. */

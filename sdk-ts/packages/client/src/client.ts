@@ -373,11 +373,14 @@ export class Client<Data = unknown> {
   #checked(provider: () => string | null | Promise<string | null>, url: string): () => Promise<string | null> {
     return async () => {
       const token = await provider();
-      if (token !== null && token !== undefined && accountOf(url, this.#options, token) !== this.#account) {
-        this.#emitter.emit('fault', { what: 'the token provider gave a token of another user', code: 0, messageId: '' });
+      if (token === null || token === undefined) return null;
+      try {
+        if (accountOf(url, this.#options, token) === this.#account) return token;
+        throw new WscError('the token is of another user');
+      } catch (error) {
+        this.#emitter.emit('fault', { what: String(error), code: 0, messageId: '' });
         return null;
       }
-      return token;
     };
   }
 
