@@ -1,10 +1,13 @@
 //! `cargo tool wasm`: the core for browsers, as the files that `@wsc/client` is made with. They are never committed.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::install;
@@ -37,7 +40,7 @@ pub(crate) fn shrink(built: &Path, shrunk: &Path) -> Result<()> {
     run(&mut optimise, minutes(5))
 }
 
-/// Builds the browser's module, its glue, and the module once more as text for those who do not want to serve a file.
+/// Builds the browser's module, its glue, and the module once more, deflated, as text for those who do not want to serve a file.
 pub(crate) fn build() -> Result<()> {
     let built = compile("wsc-wasm")?;
     let folder = root().join(FOLDER);
@@ -55,7 +58,10 @@ pub(crate) fn build() -> Result<()> {
     // Declares what the raw module exports, which nobody calls.
     std::fs::remove_file(folder.join("wsc_bg.wasm.d.ts"))?;
     let bytes = std::fs::read(&module).with_context(|| format!("{} is missing", module.display()))?;
-    let text = STANDARD.encode(&bytes);
+    // Deflated first: what a server would do to the file, and cannot do to base64.
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
+    deflate.write_all(&bytes)?;
+    let text = STANDARD.encode(deflate.finish()?);
     std::fs::write(folder.join("inline.js"), format!("export default \"{text}\";\n"))?;
     std::fs::write(folder.join("inline.d.ts"), "declare const module: string;\nexport default module;\n")?;
     println!("{FOLDER}: module {} bytes", bytes.len());

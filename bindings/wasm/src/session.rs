@@ -109,6 +109,7 @@ impl Session {
 
     /// Takes a message: its JSON, and the bytes beside it. Its number, or below 0 why not: −1 outbox full, −2 too
     /// large, −3 a field is wrong, −4 unreadable, −5 repeated, −6 closed.
+    #[allow(clippy::needless_pass_by_value, reason = "bytes cross by value")]
     pub fn send(&self, object: String, payload: Option<Vec<u8>>) -> f64 {
         let taken = self.driver.act(|client, now| client.send_object(now, object, payload.as_deref()));
         match taken {
@@ -196,17 +197,27 @@ impl Session {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// The sends not settled yet, in order: each one's message as JSON, and the bytes beside it are left out.
-    pub fn pending(&self) -> Vec<String> {
+    /// The sends not settled yet, in order: each one's message as JSON, one in a line, without the bytes beside it.
+    pub fn pending(&self) -> String {
         let saved = self.driver.client.borrow().snapshot();
-        let objects = saved.sends.iter().filter_map(|send| send.frame.parts().ok());
-        objects.map(|(object, _)| object.into()).collect()
+        let mut lines = String::new();
+        for (object, _) in saved.sends.iter().filter_map(|send| send.frame.parts().ok()) {
+            lines.push_str(object);
+            lines.push('\n');
+        }
+        lines
     }
 
-    /// How far the application is: stream and position by turns.
-    pub fn cursors(&self) -> Vec<String> {
-        let saved = self.driver.client.borrow().snapshot();
-        saved.cursors.iter().flat_map(|cursor| [cursor.stream.to_string(), cursor.seq.to_string()]).collect()
+    /// How far the application is: position and stream, one in a line.
+    pub fn cursors(&self) -> String {
+        let mut lines = String::new();
+        for cursor in self.driver.client.borrow().snapshot().cursors {
+            lines.push_str(&cursor.seq.to_string());
+            lines.push(' ');
+            cursor.stream.write(&mut lines);
+            lines.push('\n');
+        }
+        lines
     }
 
     /// The user, once the hub named it.

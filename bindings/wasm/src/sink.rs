@@ -2,6 +2,7 @@
 //! `sdk-ts/packages/client/src/engine/events.ts` a second time.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -99,7 +100,7 @@ impl Sink {
 
     /// A change is to be stored.
     pub(crate) fn persist(&self, change: &Change) {
-        let mut bytes = alloc::vec::Vec::new();
+        let mut bytes = Vec::new();
         change.encode(&mut bytes);
         let confirm = if let Change::Put(send) = change { send.id.0 } else { 0 };
         self.call(Kind::Persist, &[confirm], &[], Some(&bytes));

@@ -45,7 +45,9 @@ impl Socket {
                 }
                 *link
             };
-            heard(link, read(&event));
+            if let Some(what) = read(&event) {
+                heard(link, what);
+            }
         });
         Self { current, hear }
     }
@@ -57,8 +59,9 @@ impl Socket {
         let hear = Some(self.hear.as_ref().unchecked_ref());
         socket.set_onopen(hear);
         socket.set_onmessage(hear);
-        // `onerror` says nothing that the `onclose` after it does not.
         socket.set_onclose(hear);
+        // Says nothing that `onclose` after it does not; but in Node an error that nobody hears ends the process.
+        socket.set_onerror(hear);
         self.current.replace(Some((link, socket)));
         true
     }
@@ -84,8 +87,8 @@ impl Socket {
     }
 }
 
-fn read(event: &Event) -> Heard {
-    match event.type_().as_str() {
+fn read(event: &Event) -> Option<Heard> {
+    Some(match event.type_().as_str() {
         "open" => Heard::Open,
         "message" => {
             let data = event.unchecked_ref::<MessageEvent>().data();
@@ -94,10 +97,11 @@ fn read(event: &Event) -> Heard {
                 None => Heard::Binary(Uint8Array::new(&data).to_vec()),
             }
         }
-        _ => {
+        "close" => {
             let close = event.unchecked_ref::<CloseEvent>();
             // 1005: a Close frame without a code; 1006: none.
             Heard::Closed((close.code() != 1006).then(|| close.code()), close.reason())
         }
-    }
+        _ => return None,
+    })
 }

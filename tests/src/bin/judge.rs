@@ -24,7 +24,9 @@ fn main() -> Result<ExitCode> {
         println!("{violation}");
     }
     let history::Report { sent, accepted, handed, repeated, gaps, .. } = &report;
-    println!("{sent} sent, {accepted} accepted, {handed} handed over, {repeated} again after a kill, {gaps} gaps");
+    println!(
+        "{sent} sent, {accepted} accepted, {handed} handed over, {repeated} again after a kill, {gaps} gaps"
+    );
     if !report.unfinished.is_empty() {
         anyhow::bail!("not quiet at the end: {:?}", report.unfinished);
     }

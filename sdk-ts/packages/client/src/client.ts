@@ -102,6 +102,7 @@ export class Client<Data = unknown> {
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #memory: MemoryStorage | undefined;
+  #closed = false;
   #engine = '';
   #readingSoon = false;
   #user = '';
@@ -150,6 +151,7 @@ export class Client<Data = unknown> {
 
   /** Connects, and from now on keeps connected: resolves when it is. Rejects when it is closed for good, or by the signal, which ends the waiting and not the client. */
   async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#closed = false;
     await this.#open();
     this.#port?.post({ do: 'connect' });
     await this.#whenConnected(options.signal);
@@ -157,6 +159,7 @@ export class Client<Data = unknown> {
 
   /** Closes this tab's client. What is unsettled stays kept; other tabs stay connected. */
   close(): Promise<void> {
+    this.#closed = true;
     return (this.#closing ??= this.#leave().finally(() => (this.#closing = undefined)));
   }
 
@@ -268,6 +271,7 @@ export class Client<Data = unknown> {
 
   /** Asks the hub anything it answers: the frame of a request without `message_id`. */
   async request(frame: RequestFrame, signal?: AbortSignal): Promise<Answer> {
+    if (this.#closed) throw new ClosedError('the client was closed: connect it first');
     await this.#open();
     const object = JSON.stringify(frame);
     return this.#requests.ask(object, signal, (ticket) => this.#port?.post({ do: 'request', ticket, object }));
@@ -323,15 +327,16 @@ export class Client<Data = unknown> {
 
   // ── Opening and closing ─────────────────────────────────────────────────────────────────────────────────────────
 
-  #open(): Promise<void> {
-    return (this.#opening ??= this.#start().catch((error: unknown) => {
+  async #open(): Promise<void> {
+    // What is being closed is not opened again: another begins after it.
+    while (this.#closing) await this.#closing;
+    await (this.#opening ??= this.#start().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
     }));
   }
 
   async #start(): Promise<void> {
-    await this.#closing;
     if (typeof WebSocket !== 'function') {
       throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
     }
@@ -440,6 +445,7 @@ export class Client<Data = unknown> {
 
   async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
     options?.signal?.throwIfAborted();
+    if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
     await this.#open();
     options?.signal?.throwIfAborted();
     const id = message.message_id ?? newMessageId();

@@ -4,9 +4,15 @@ import { type Readable, Writable } from './readable.js';
 /** How a user is to be seen. */
 export type Status = 'online' | 'offline' | 'busy' | 'away' | 'invisible';
 
+interface User {
+  readonly user_id: string;
+  readonly status?: Status;
+}
+
+/** An answer has many users, a change one. */
 interface Frame {
   readonly message_type: string;
-  readonly data?: { readonly users?: readonly { readonly user_id: string; readonly status?: Status }[] };
+  readonly data?: { readonly users?: readonly User[] } & Partial<User>;
 }
 
 /** Watches users for as long as somebody looks, also over reconnects. */
@@ -43,7 +49,7 @@ export class Presence<Data> {
 
   #heard(frame: Frame, only?: string): void {
     const otherwise: Status = frame.message_type === 'user_left' ? 'offline' : 'online';
-    const users = frame.data?.users ?? [];
+    const { users = frame.data?.user_id ? [frame.data as User] : [] } = frame.data ?? {};
     for (const [key, value] of this.#watched) {
       if (only !== undefined && key !== only) continue;
       const asked = JSON.parse(key) as { user_ids?: string[] };

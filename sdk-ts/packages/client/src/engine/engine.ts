@@ -66,14 +66,14 @@ export class Engine {
     this.#settings = settings;
     this.#say = say;
     this.device = settings.device ?? (deviceOf(saved) || newMessageId());
-    const lines = [settings.url, CLIENT, this.device, settings.token, ...settings.identity];
+    const texts = [settings.url, CLIENT, this.device, settings.token, ...settings.identity];
     const flags =
       (settings.provider ? 1 : 0) | (settings.groups ? 2 : 0) | (settings.startAtHead ? 4 : 0);
     const numbers = [flags, 2, settings.outboxCount, settings.outboxBytes, 0, 0];
     const seed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
     const collector = new Collector((calls) => this.#take(calls));
     this.#session = new Session(
-      [...lines, ...(settings.groups ?? [])].join('\n'),
+      [...texts, ...(settings.groups ?? [])].join('\n'),
       Uint32Array.from(numbers),
       seed,
       saved,
@@ -84,9 +84,9 @@ export class Engine {
       stored: (upTo) => this.#stored(upTo),
       failed: (sends, error) => this.#notStored(sends, error),
     });
-    const cursors = this.#session.cursors();
-    for (let at = 0; at < cursors.length; at += 2) {
-      this.#places.set(cursors[at] as StreamName, Number(cursors[at + 1]));
+    for (const line of lines(this.#session.cursors())) {
+      const space = line.indexOf(' ');
+      this.#places.set(line.slice(space + 1) as StreamName, Number(line.slice(0, space)));
     }
   }
 
@@ -106,7 +106,7 @@ export class Engine {
     const { device } = this;
     const [state, sync, user] = [this.#state, this.#sync, this.#session.user()];
     const places = [...this.#places];
-    return { is: 'standing', state, user, device, sync, places, pending: this.#session.pending() };
+    return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.pending()) };
   }
 
   command(tab: string, command: Command): void {
@@ -384,3 +384,6 @@ function deviceOf(saved: Uint8Array): string {
   return new TextDecoder().decode(saved.subarray(at, at + length));
 }
 
+function lines(text: string): string[] {
+  return text.split('\n').slice(0, -1);
+}

@@ -24,7 +24,9 @@ async function instantiate(source: () => WasmSource | Promise<WasmSource>): Prom
   else await init({ module_or_path: from });
 }
 
-/** Bytes from base64. */
-export function decoded(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** Bytes from base64 of what was deflated. */
+export async function inflated(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const deflated = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
