@@ -172,9 +172,9 @@ impl Session {
         self.driver.act(|client, now| client.handle_stored(now, SendId(whole(up_to))));
     }
 
-    /// What the platform says of the network.
-    pub fn network(&self, online: bool) {
-        self.driver.act(|client, now| client.handle_network(now, online));
+    /// Somebody looks again: a wait ends, a live connection is tested.
+    pub fn wake(&self) {
+        self.driver.act(|client, now| client.handle_network(now, true));
     }
 
     /// Everything a later session needs, in place of all that was stored.

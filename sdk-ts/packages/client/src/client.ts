@@ -7,7 +7,7 @@ import { load } from './engine/module.js';
 import { canShare, type Host, OwnPort, SharedPort } from './engine/ports.js';
 import type { Command, Handed, Port, Report, Settlement, State, Sync } from './engine/protocol.js';
 import type { EngineSettings } from './engine/engine.js';
-import { ClosedError, ReceiptError, SendError, StorageError, WscError } from './errors.js';
+import { ClosedError, SendError, WscError } from './errors.js';
 import {
   type ConversationName,
   type Gap,
@@ -20,10 +20,12 @@ import {
   targetOf,
 } from './message.js';
 import type { ClientOptions, WasmSource } from './options.js';
+import { Places } from './places.js';
 import { Presence, type Status } from './presence.js';
 import { type Readable, Writable } from './readable.js';
-import { Receipt, type Stage } from './receipt.js';
+import type { Receipt, Stage } from './receipt.js';
 import { type Answer, Requests } from './requests.js';
+import { type Pending, Sends } from './sends.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
@@ -31,8 +33,8 @@ import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
 import { Typing } from './typing.js';
 
-/** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
-const RESEND_MS = 3_600_000;
+/** A sign of typing lasts for a while: it is not sent with every key. In milliseconds. */
+const TYPING_MS = 2_000;
 
 /** What happens beside the streams. */
 export interface ClientEvents<Data> {
@@ -50,7 +52,7 @@ export interface ClientEvents<Data> {
   /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
   closed: { readonly stream: StreamName; readonly reason: string };
   /** A message of this device, whichever tab sent it, is kept. */
-  taken: OutgoingMessage<Data> & { readonly message_id: string };
+  taken: Pending<Data>;
   /** A message of this device ended. */
   settled: Settlement;
   /** A message got further. */
@@ -63,13 +65,6 @@ export interface ClientEvents<Data> {
   notice: unknown;
   /** Something that should not be; nothing has to be done. */
   fault: { readonly what: string; readonly code: number; readonly messageId: string };
-}
-
-interface Outgoing {
-  readonly command: Extract<Command, { do: 'send' }>;
-  readonly receipt: Receipt;
-  readonly since: number;
-  taken?: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void };
 }
 
 /** One device's connection to a hub. Making one opens nothing: it may be made on a server, too.
@@ -90,19 +85,17 @@ export class Client<Data = unknown> {
   readonly #sync: Writable<Sync> = new Writable<Sync>({ unsaved: 0, saved: 0, underWay: 0, caughtUp: false });
   readonly #streams: Map<StreamName, Stream<Data>> = new Map();
   readonly #readers: Map<string, number> = new Map();
-  readonly #outgoing: Map<string, Outgoing> = new Map();
-  readonly #receipts: Map<string, Receipt> = new Map();
+  readonly #sends: Sends<Data> = new Sends();
   readonly #requests: Requests = new Requests();
-  /** Per stream, the last position this tab has; what comes below it came before. */
-  readonly #places: Map<StreamName, number> = new Map();
-  /** Streams of which something is fetched that another tab's engine had handed over. */
-  readonly #behind: Map<StreamName, Handed[]> = new Map();
+  readonly #places: Places<Data>;
+  readonly #typed: Map<ConversationName, number> = new Map();
   readonly #generations: WeakMap<object, number> = new WeakMap();
   #port: Port | undefined;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #memory: MemoryStorage | undefined;
   #closed = false;
+  #forgotten: (() => void) | undefined;
   #engine = '';
   #readingSoon = false;
   #user = '';
@@ -127,6 +120,13 @@ export class Client<Data = unknown> {
     this.broadcast = this.stream('broadcast');
     this.conversations = new Conversations(this);
     this.#presence = new Presence(this);
+    this.#places = new Places({
+      history: (stream, options) => this.history(stream, options),
+      isForDevice: (message) => this.isForDevice(message),
+      deliver: (message) => this.#deliver(message),
+      connected: () => this.#whenConnected(undefined),
+      take: (handed) => this.#take(handed),
+    });
   }
 
   /** Where the connection stands. */
@@ -167,10 +167,14 @@ export class Client<Data = unknown> {
     return this.close();
   }
 
-  /** Closes, and forgets all that is kept for this user here: unsent messages, places, the device. For shared computers. */
+  /** Forgets all that is kept for this user in this browser (unsent messages, places, the device), and closes in all tabs. For shared computers. */
   async forget(): Promise<void> {
+    await this.#open();
+    await new Promise<void>((resolve) => {
+      this.#forgotten = resolve;
+      this.#port?.post({ do: 'forget' });
+    });
     await this.close();
-    if (this.#account) await this.#storage(this.#account).clear();
   }
 
   /** Calls back on each event of this name, until the function it gives is called. */
@@ -248,9 +252,11 @@ export class Client<Data = unknown> {
     this.#port?.post({ do: 'cancel', id: receipt.id });
   }
 
-  /** Tells the others that this user types. Never stored. */
+  /** Tells the others that this user types; to be called with every key. Never stored. */
   typing(to: ConversationName): void {
-    if (this.#state.get().name !== 'connected') return;
+    const now = Date.now();
+    if (this.#state.get().name !== 'connected' || now - (this.#typed.get(to) ?? 0) < TYPING_MS) return;
+    this.#typed.set(to, now);
     void this.send(to, { message_type: 'typing' }).catch(() => undefined);
   }
 
@@ -320,9 +326,9 @@ export class Client<Data = unknown> {
     };
   }
 
-  /** @internal */
-  receiptOf(id: string): Receipt | undefined {
-    return this.#receipts.get(id);
+  /** @internal The messages of this device that wait for the hub's word. */
+  get pending(): Iterable<Pending<Data>> {
+    return this.#sends.pending;
   }
 
   // ── Opening and closing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -370,7 +376,8 @@ export class Client<Data = unknown> {
       hear: (reports, engine) => this.#hear(reports, engine),
       failed: (error) => this.#fail(error),
     };
-    const shared = !(kept instanceof MemoryStorage) && (this.#options.shareTabs ?? true) && canShare();
+    // An application's own storage may be one that only this tab sees.
+    const shared = kept instanceof IndexedDbStorage && (this.#options.shareTabs ?? true) && canShare();
     this.#port = shared ? new SharedPort(this.#account, host) : new OwnPort(host);
   }
 
@@ -407,14 +414,15 @@ export class Client<Data = unknown> {
     await port?.leave();
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
     this.#requests.drop(true);
-    for (const { taken } of this.#outgoing.values()) taken?.reject(new SendError('closed', 'the client was closed'));
-    this.#outgoing.clear();
+    this.#sends.close();
     this.#places.clear();
-    this.#behind.clear();
   }
 
   #fail(error: unknown): void {
-    const what = error instanceof StorageError ? error.message : String(error);
+    const what = error instanceof Error ? error.message : String(error);
+    // The next connect begins anew.
+    void this.#port?.leave();
+    this.#port = this.#opening = undefined;
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
   }
@@ -449,32 +457,8 @@ export class Client<Data = unknown> {
     await this.#open();
     options?.signal?.throwIfAborted();
     const id = message.message_id ?? newMessageId();
-    // Two sends of one message are one.
-    const known = this.#outgoing.get(id);
-    if (known) throw new SendError('repeated', 'a message with this message_id is not settled yet');
     const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
-    const receipt = new Receipt(id);
-    const command = { do: 'send', id, object, ...(payload && { payload }) } as const;
-    const outgoing: Outgoing = { command, receipt, since: Date.now() };
-    this.#outgoing.set(id, outgoing);
-    this.#receipts.set(id, receipt);
-    return new Promise<Receipt>((resolve, reject) => {
-      outgoing.taken = { resolve, reject };
-      if (this.#port) this.#port.post(command);
-      else reject(new SendError('closed', 'the client was closed'));
-    });
-  }
-
-  #settle(settlement: Settlement): void {
-    const outgoing = this.#outgoing.get(settlement.id);
-    if (outgoing) {
-      this.#outgoing.delete(settlement.id);
-      outgoing.receipt.settle(settlement);
-      outgoing.taken?.resolve(outgoing.receipt);
-      const wanted = outgoing.command.object.includes('"require_ack":true');
-      if (!wanted || outgoing.receipt.stage.get() === 'failed') this.#receipts.delete(settlement.id);
-    }
-    this.#emitter.emit('settled', settlement);
+    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => this.#port?.post(command));
   }
 
   // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -497,34 +481,23 @@ export class Client<Data = unknown> {
       case 'volatile':
         return this.#emitter.emit('volatile', readMessage(report.json, report.payload) as Message<Data>);
       case 'opened':
-        this.#places.set(report.stream, report.from - 1);
+        this.#places.open(report.stream, report.from);
         return this.#emitter.emit('opened', report);
       case 'closed':
-        this.#places.delete(report.stream);
+        this.#places.close(report.stream);
         return this.#emitter.emit('closed', report);
-      case 'taken': {
-        const outgoing = this.#outgoing.get(report.id);
-        outgoing?.taken?.resolve(outgoing.receipt);
-        delete outgoing?.taken;
-        return this.#emitter.emit('taken', JSON.parse(report.object) as ClientEvents<Data>['taken']);
-      }
-      case 'not taken': {
-        const outgoing = this.#outgoing.get(report.id);
-        this.#outgoing.delete(report.id);
-        this.#receipts.delete(report.id);
-        return outgoing?.taken?.reject(new SendError(report.fault, report.message));
-      }
+      case 'taken':
+        return this.#emitter.emit('taken', this.#sends.taken(report.id, report.object));
+      case 'not taken':
+        return this.#sends.notTaken(report);
       case 'settled':
-        return this.#settle(report.settlement);
-      case 'receipt': {
-        this.#receipts.get(report.id)?.advance(report.stage);
-        if (report.stage === 'read') this.#receipts.delete(report.id);
+        this.#sends.settled(report.settlement);
+        return this.#emitter.emit('settled', report.settlement);
+      case 'receipt':
+        this.#sends.advance(report);
         return this.#emitter.emit('receipt', report);
-      }
       case 'receipt ended':
-        this.#receipts.get(report.id)?.end();
-        this.#receipts.delete(report.id);
-        return;
+        return this.#sends.unfollowed(report.id);
       case 'answer':
       case 'no answer':
         return this.#requests.hear(report);
@@ -536,6 +509,9 @@ export class Client<Data = unknown> {
         return this.#emitter.emit('fault', { what: `read mark of ${report.stream} refused`, code: report.code, messageId: '' });
       case 'fault':
         return this.#emitter.emit('fault', { what: report.what, code: report.code, messageId: report.id });
+      case 'forgotten':
+        this.#forgotten?.();
+        return void this.close();
       case 'caught up':
         return;
     }
@@ -548,26 +524,17 @@ export class Client<Data = unknown> {
     this.#user = report.user;
     this.#device = report.device;
     this.#sync.set(report.sync);
+    // What was asked of the engine before is not answered; what the new state brings about is.
+    if (fresh) this.#requests.drop(false);
+    const pending = this.#sends.stand(report.pending);
     this.#enter(report.state);
-    for (const object of report.pending) this.#emitter.emit('taken', JSON.parse(object) as ClientEvents<Data>['taken']);
-    if (fresh) {
-      this.#requests.drop(false);
-      for (const [stream, place] of report.places) this.#catchUp(stream, place);
-      this.#port?.post({ do: 'read', streams: [...this.#readers.keys()] });
-      this.#port?.post({ do: 'connect' });
-      const kept = new Set(report.pending.map((object) => (JSON.parse(object) as { message_id: string }).message_id));
-      for (const outgoing of [...this.#outgoing.values()]) this.#again(outgoing, kept);
-    }
-  }
-
-  /** Tells a new engine of a send whose end this tab does not know. What was settled meanwhile the hub recognises. */
-  #again({ command, receipt, since, taken }: Outgoing, kept: ReadonlySet<string>): void {
-    if (kept.has(command.id) || Date.now() - since < RESEND_MS) this.#port?.post(command);
-    else {
-      this.#outgoing.delete(command.id);
-      receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
-      taken?.resolve(receipt);
-    }
+    for (const message of pending) this.#emitter.emit('taken', message);
+    if (!fresh) return;
+    for (const [stream, place] of report.places) this.#places.catchUp(stream, place);
+    const post = (command: Command): void => this.#port?.post(command);
+    post({ do: 'read', streams: [...this.#readers.keys()] });
+    post({ do: 'connect' });
+    this.#sends.again(post);
   }
 
   #enter(state: State): void {
@@ -578,13 +545,8 @@ export class Client<Data = unknown> {
   }
 
   #take(handed: Handed): void {
-    const behind = this.#behind.get(handed.stream);
-    if (behind) return void behind.push(handed);
+    if (!this.#places.takes(handed)) return;
     const { stream, generation, seq, gap } = handed;
-    const place = this.#places.get(stream);
-    // An epoch begins where it likes; anything else below this tab's place came before, from another tab's engine.
-    if (place !== undefined && seq <= place && gap?.reason !== 'epoch') return;
-    this.#places.set(stream, seq);
     if (gap) {
       const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
       this.#generations.set(missed, generation);
@@ -601,41 +563,6 @@ export class Client<Data = unknown> {
     if (message.stream) this.#streams.get(message.stream)?.deliver({ message });
     this.#emitter.emit('message', message);
     this.#emitter.emit('handed', message);
-  }
-
-  /** Fetches what an engine handed over that this tab did not hear any more. */
-  #catchUp(stream: StreamName, place: number): void {
-    const mine = this.#places.get(stream);
-    if (mine === undefined || this.#behind.has(stream)) {
-      if (mine === undefined) this.#places.set(stream, place);
-      return;
-    }
-    if (mine >= place) return;
-    this.#behind.set(stream, []);
-    void this.#fetchMissed(stream, place).finally(() => {
-      const behind = this.#behind.get(stream) ?? [];
-      this.#behind.delete(stream);
-      for (const handed of behind) this.#take(handed);
-    });
-  }
-
-  async #fetchMissed(stream: StreamName, place: number): Promise<void> {
-    const port = this.#port;
-    for (let mine = this.#places.get(stream) ?? place; mine < place && this.#port === port; ) {
-      try {
-        await this.#whenConnected(undefined);
-        const page = await this.history(stream, { after: mine, limit: 500 });
-        for (const message of page.messages) {
-          if ((message.seq_no ?? 0) <= place && this.isForDevice(message)) this.#deliver(message);
-        }
-        mine = Math.max(page.to, mine + 1);
-        this.#places.set(stream, Math.min(mine, place));
-      } catch (error) {
-        // Cut off: again when connected. Refused for good: the stream is not this user's any more.
-        if (error instanceof WscError && error.retryable) continue;
-        return;
-      }
-    }
   }
 }
 

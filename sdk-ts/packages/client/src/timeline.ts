@@ -119,6 +119,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
       client.on('receipt', ({ id, stage }) => this.#advance(id, stage)),
       client.on('state', ({ name }) => name === 'connected' && this.#oldest === undefined && void this.#load()),
     ];
+    for (const message of client.pending) this.#taken(message);
     if (client.state.get().name === 'connected') void this.#load();
   }
 

@@ -3,6 +3,7 @@
 import type { SendFault } from '../errors.js';
 import { newMessageId, type StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
+import { MemoryStorage } from '../storage/memory.js';
 import type { Storage } from '../storage/storage.js';
 import { type Call, Collector, Kind, OUTCOMES, STAGES } from './events.js';
 import { Hold } from './hold.js';
@@ -42,6 +43,7 @@ interface Request {
 
 export class Engine {
   readonly #settings: EngineSettings;
+  readonly #storage: Storage;
   readonly #say: Say;
   readonly #session: Session;
   readonly #keeper: Keeper;
@@ -62,8 +64,9 @@ export class Engine {
   #saying = false;
   #stopped = false;
 
-  private constructor(settings: EngineSettings, say: Say, saved: Uint8Array) {
+  private constructor(settings: EngineSettings, storage: Storage, say: Say, saved: Uint8Array) {
     this.#settings = settings;
+    this.#storage = storage;
     this.#say = say;
     this.device = settings.device ?? (deviceOf(saved) || newMessageId());
     const texts = [settings.url, CLIENT, this.device, settings.token, ...settings.identity];
@@ -80,7 +83,7 @@ export class Engine {
       collector,
     );
     this.#hold = new Hold((entries, read) => this.#handOver(entries, read));
-    this.#keeper = new Keeper(settings.storage, saved.length, () => this.#session.snapshot(), {
+    this.#keeper = new Keeper(storage, saved.length, () => this.#session.snapshot(), {
       stored: (upTo) => this.#stored(upTo),
       failed: (sends, error) => this.#notStored(sends, error),
     });
@@ -92,13 +95,22 @@ export class Engine {
 
   /** An engine that goes on where the last one of this storage stopped. */
   static async start(settings: EngineSettings, say: Say): Promise<Engine> {
-    const saved = await settings.storage.load();
-    const engine = new Engine(settings, say, saved);
-    if (!engine.#session.restored()) {
-      // Nothing yet, or nothing that can be read: what cannot be read is not silently thrown away.
-      await settings.storage.replace(engine.#session.snapshot());
-      if (saved.length > 0) engine.#report({ is: 'fault', what: 'saved state unreadable', code: 0, id: '' });
+    let storage = settings.storage;
+    let saved: Uint8Array = new Uint8Array();
+    let what = '';
+    try {
+      saved = await storage.load();
+    } catch (error) {
+      // Some browsers have none in private windows. Better a client that forgets than none; the application is told.
+      what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
+      storage = new MemoryStorage();
     }
+    const engine = new Engine(settings, storage, say, saved);
+    if (!engine.#session.restored()) {
+      await storage.replace(engine.#session.snapshot());
+      if (saved.length > 0) what = 'what was kept could not be read: unsent messages are lost';
+    }
+    if (what) engine.#report({ is: 'fault', what, code: 0, id: '' });
     return engine;
   }
 
@@ -136,6 +148,10 @@ export class Engine {
         return this.#session.acknowledge(command.stream, command.generation, command.seq);
       case 'read':
         return this.#hold.reads(tab, command.streams);
+      case 'wake':
+        return this.#session.wake();
+      case 'forget':
+        return void this.#forget();
       case 'greet':
         return this.#report(this.standing(), tab);
     }
@@ -152,7 +168,16 @@ export class Engine {
     this.#hold.stop();
     this.#session.close();
     await this.#keeper.done();
-    await this.#settings.storage.close();
+    await this.#storage.close();
+  }
+
+  async #forget(): Promise<void> {
+    this.#stopped = true;
+    this.#hold.stop();
+    this.#session.close();
+    await this.#keeper.done();
+    await this.#storage.clear().catch(() => undefined);
+    this.#report({ is: 'forgotten' });
   }
 
   #send(tab: string, id: string, object: string, payload: Uint8Array | undefined): void {

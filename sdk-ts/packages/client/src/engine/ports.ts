@@ -72,6 +72,10 @@ export class SharedPort implements Port {
     // Held as long as this tab lives: who waits for it learns that the tab is gone.
     const alive = this.#hold(`${name} ${this.#id}`, () => this.#untilLeft());
     this.#left = Promise.all([alive, this.#hold(name, () => this.#lead())]).then(() => this.#channel.close());
+    // The engine may be in a tab that nobody looks at and that the system let sleep.
+    globalThis.document?.addEventListener('visibilitychange', () => !document.hidden && this.post({ do: 'wake' }), {
+      signal: this.#leaving.signal,
+    });
     this.post({ do: 'greet' });
   }
 

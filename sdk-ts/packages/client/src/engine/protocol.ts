@@ -38,6 +38,10 @@ export type Command =
   | { readonly do: 'acknowledge'; readonly stream: StreamName; readonly generation: number; readonly seq: number }
   /** The streams that somebody in this tab reads; `*`: all. */
   | { readonly do: 'read'; readonly streams: readonly string[] }
+  /** A tab is looked at again: is the connection still there? */
+  | { readonly do: 'wake' }
+  /** Everything kept is thrown away. */
+  | { readonly do: 'forget' }
   /** The tab is new, or its engine is: where does everything stand? */
   | { readonly do: 'greet' };
 
@@ -87,7 +91,7 @@ export type Report =
       /** Messages not settled yet, as JSON. */
       readonly pending: readonly string[];
     }
-  | { readonly is: 'caught up' }
+  | { readonly is: 'caught up' | 'forgotten' }
   | { readonly is: 'opened'; readonly stream: StreamName; readonly from: number; readonly head: number }
   | { readonly is: 'closed'; readonly stream: StreamName; readonly reason: string }
   | { readonly is: 'handed'; readonly handed: Handed }
