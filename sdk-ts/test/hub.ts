@@ -18,7 +18,8 @@ let users = 0;
 const clients: Client[] = [];
 
 beforeAll(async () => {
-  hub = spawn(command, ['serve', '--store', 'memory', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const words = ['serve', '--store', 'memory', '--listen', '127.0.0.1:0', '--set', 'limits.sends=0'];
+  hub = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] });
   address = await new Promise((resolve, reject) => {
     hub.once('error', reject);
     hub.once('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
