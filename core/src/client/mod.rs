@@ -48,7 +48,6 @@ mod event;
 mod inbox;
 mod list;
 mod outbox;
-mod queue;
 mod receipts;
 mod receive;
 mod requests;
@@ -77,7 +76,6 @@ use crate::time::Timestamp;
 use inbox::{Inbox, Inboxes};
 use list::List;
 use outbox::Outbox;
-use queue::Queue;
 use receipts::Receipts;
 use requests::Requests;
 use timers::{Timer, Timers};
@@ -141,8 +139,8 @@ pub struct Client {
     token: token::Token,
     /// When the last two of the closes 1002, 1007, 1009 came.
     malformed: [Option<Timestamp>; 2],
-    actions: Queue<Action>,
-    events: Queue<Event>,
+    actions: List<Action>,
+    events: List<Event>,
 }
 
 impl Client {
@@ -175,8 +173,8 @@ impl Client {
             requests: Requests::default(),
             token: token::Token::new(config.token.clone()),
             malformed: [None; 2],
-            actions: Queue::default(),
-            events: Queue::default(),
+            actions: List::default(),
+            events: List::default(),
             config,
         }
     }
@@ -211,13 +209,13 @@ impl Client {
     /// The next thing to do. Drain the events first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop().map(|action| *action)
+        self.actions.remove(0).map(|action| *action)
     }
 
     /// The next thing that happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop().map(|event| *event)
+        self.events.remove(0).map(|event| *event)
     }
 
     /// When [`Client::handle_timeout`] is to be called; earlier does no harm.
