@@ -146,7 +146,7 @@ pub struct Client {
 impl Client {
     /// A client that is idle. The seed must differ between devices and processes: message ids and jitter come from it.
     #[must_use]
-    pub fn new(config: Config, seed: u64) -> Self {
+    pub fn new(mut config: Config, seed: u64) -> Self {
         let session = Session {
             user_id: String::new(),
             heartbeat_ms: limits::HEARTBEAT_MS,
@@ -171,7 +171,7 @@ impl Client {
             inboxes: Inboxes::default(),
             receipts: Receipts::new(config.receipts),
             requests: Requests::default(),
-            token: token::Token::new(config.token.clone()),
+            token: token::Token::new(config.token.take()),
             malformed: [None; 2],
             actions: List::default(),
             events: List::default(),
