@@ -10,10 +10,8 @@ use crate::install;
 use crate::steps::{cargo, minutes, program, root, run};
 use crate::test::npm_packages;
 
-/// What it should weigh, gzipped.
-const GOAL: usize = 20 * 1024;
-/// What it weighs now, with a little room: it may fall, and not rise.
-const CEILING: usize = 21 * 1024;
+/// What it may weigh, gzipped.
+const CEILING: usize = 20 * 1024;
 
 pub(crate) fn check() -> Result<()> {
     install::wasm_target()?;
@@ -34,6 +32,8 @@ pub(crate) fn check() -> Result<()> {
     npm_packages()?;
     let mut optimise = program("node");
     optimise.arg("tests/node_modules/binaryen/bin/wasm-opt").arg(&built).arg("-o").arg(&shrunk);
+    // Functions of a few instructions, put where they are called, are longer and compress better.
+    optimise.arg("--always-inline-max-function-size=6");
     // The stack lies at the bottom of memory, so that nothing is ever put into the first kilobyte of it.
     optimise.args(["--low-memory-unused", "--flatten", "--rereloop", "-Oz", "--converge"]);
     optimise.args(["--gufa-optimizing", "-Oz", "--converge", "--dealign", "--reorder-functions-by-name"]);
@@ -45,10 +45,7 @@ pub(crate) fn check() -> Result<()> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&bytes)?;
     let zipped = gzip.finish()?.len();
-    println!(
-        "core with the smallest driver: {} bytes, {zipped} bytes gzip (goal {GOAL}, may not rise above {CEILING})",
-        bytes.len()
-    );
+    println!("core with the smallest driver: {} bytes, {zipped} bytes gzip (at most {CEILING})", bytes.len());
     if zipped > CEILING {
         bail!("{} bytes above what it may weigh", zipped - CEILING);
     }
