@@ -31,6 +31,8 @@ pub(crate) fn shrink(built: &Path, shrunk: &Path) -> Result<()> {
     npm_packages()?;
     let mut optimise = program("node");
     optimise.arg("tests/node_modules/binaryen/bin/wasm-opt").arg(built).arg("-o").arg(shrunk);
+    // Functions of a few instructions, put where they are called, are longer and compress better.
+    optimise.arg("--always-inline-max-function-size=6");
     // The stack lies at the bottom of memory, so that nothing is ever put into the first kilobyte of it.
     optimise.args(["--low-memory-unused", "--flatten", "--rereloop", "-Oz", "--converge"]);
     optimise.args(["--gufa-optimizing", "-Oz", "--converge", "--dealign", "--reorder-functions-by-name"]);

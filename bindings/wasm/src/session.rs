@@ -214,7 +214,7 @@ impl Session {
         for cursor in self.driver.client.borrow().snapshot().cursors {
             lines.push_str(&cursor.seq.to_string());
             lines.push(' ');
-            cursor.stream.write(&mut lines);
+            lines.push_str(cursor.stream.as_str());
             lines.push('\n');
         }
         lines

@@ -1,7 +1,6 @@
 //! How things get to JavaScript: one call each, with numbers and texts whose meaning the kind tells. The table stands in
 //! `sdk-ts/packages/client/src/engine/events.ts` a second time.
 
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use js_sys::Uint8Array;
@@ -112,20 +111,19 @@ impl Sink {
             Event::StateChanged(state) => self.state(state),
             Event::CaughtUp => self.call(Kind::CaughtUp, &[], &[], None),
             Event::Message(Entry { stream, generation, seq_no, frame }) => {
-                let stream = stream.to_string();
-                self.frame(Kind::Message, &[(*generation).into(), *seq_no], &stream, frame);
+                self.frame(Kind::Message, &[(*generation).into(), *seq_no], stream.as_str(), frame);
             }
             Event::Volatile(frame) => self.frame(Kind::Volatile, &[], "", frame),
             Event::Gap(gap) => {
                 let numbers = [gap.generation.into(), gap.from, gap.to];
-                self.call(Kind::Gap, &numbers, &[&gap.stream.to_string(), &gap.reason], None);
+                self.call(Kind::Gap, &numbers, &[gap.stream.as_str(), &gap.reason], None);
             }
             Event::StreamOpened { stream, generation, from, head } => {
                 let numbers = [(*generation).into(), *from, *head];
-                self.call(Kind::StreamOpened, &numbers, &[&stream.to_string()], None);
+                self.call(Kind::StreamOpened, &numbers, &[stream.as_str()], None);
             }
             Event::StreamClosed { stream, reason } => {
-                self.call(Kind::StreamClosed, &[], &[&stream.to_string(), reason], None);
+                self.call(Kind::StreamClosed, &[], &[stream.as_str(), reason], None);
             }
             Event::Settled { send, message_id, outcome } => self.settled(send.0, message_id, outcome),
             Event::Receipt { send, message_id, stage, receiver, device } => {
@@ -143,7 +141,7 @@ impl Sink {
             }
             Event::RequestFailed { request, error } => self.failed(request.0, error),
             Event::MarkRefused { stream, peer, code } => {
-                self.call(Kind::MarkRefused, &[code.number().into()], &[&stream.to_string(), peer], None);
+                self.call(Kind::MarkRefused, &[code.number().into()], &[stream.as_str(), peer], None);
             }
             Event::GroupChanged(frame) => self.frame(Kind::GroupChanged, &[], "", frame),
             Event::Presence(presence) => self.frame(Kind::Presence, &[], "", &presence.frame),
@@ -166,15 +164,15 @@ impl Sink {
     }
 
     fn settled(&self, send: u64, message_id: &str, outcome: &Outcome) {
-        let plain = |which| ([send, which, 0, 0], String::new(), "");
+        let plain = |which| ([send, which, 0, 0], "", "");
         let (numbers, place, at) = match outcome {
             Outcome::Accepted { stream, seq, duplicate, create_at } => {
-                let stream = stream.as_ref().map(ToString::to_string).unwrap_or_default();
+                let stream = stream.as_ref().map(|stream| stream.as_str()).unwrap_or_default();
                 ([send, u64::from(*duplicate), *seq, 0], stream, create_at.as_str())
             }
             Outcome::Refused { code, reason, retry_after_ms } => {
                 let numbers = [send, 2, code.number().into(), retry_after_ms.unwrap_or(0)];
-                (numbers, reason.clone(), "")
+                (numbers, reason.as_str(), "")
             }
             Outcome::Unknown => plain(3),
             Outcome::Expired => plain(4),
@@ -182,7 +180,7 @@ impl Sink {
             Outcome::Dropped => plain(6),
             Outcome::Sent => plain(7),
         };
-        self.call(Kind::Settled, &numbers, &[message_id, &place, at], None);
+        self.call(Kind::Settled, &numbers, &[message_id, place, at], None);
     }
 
     fn failed(&self, request: u64, error: &RequestError) {

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::list::List;
+use super::send::too_large;
 use super::written::with_id;
 use super::{Client, Timer};
 use crate::codes::{ErrorCode, with_digit};
@@ -137,8 +138,8 @@ impl Client {
                 self.transmit(now, Frame::Text(text));
                 return id;
             }
-            let reason = ErrorCode::MessageTooLarge.text().to_owned();
-            RequestError::Refused { code: ErrorCode::MessageTooLarge, reason, retry_after_ms: None }
+            let (code, reason) = too_large();
+            RequestError::Refused { code, reason, retry_after_ms: None }
         };
         if purpose == Purpose::Application {
             self.end_request(Pending { id, purpose }, error);
