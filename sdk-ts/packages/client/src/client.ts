@@ -94,6 +94,8 @@ export class Client<Data = unknown> {
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #memory: MemoryStorage | undefined;
+  /** Whether the application asked to connect. */
+  #wanted = false;
   #closed = false;
   #forgotten: (() => void) | undefined;
   #engine = '';
@@ -152,6 +154,7 @@ export class Client<Data = unknown> {
   /** Connects, and from now on keeps connected: resolves when it is. Rejects when it is closed for good, or by the signal, which ends the waiting and not the client. */
   async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.#closed = false;
+    this.#wanted = true;
     await this.#open();
     this.#port?.post({ do: 'connect' });
     await this.#whenConnected(options.signal);
@@ -160,6 +163,7 @@ export class Client<Data = unknown> {
   /** Closes this tab's client. What is unsettled stays kept; other tabs stay connected. */
   close(): Promise<void> {
     this.#closed = true;
+    this.#wanted = false;
     return (this.#closing ??= this.#leave().finally(() => (this.#closing = undefined)));
   }
 
@@ -533,7 +537,7 @@ export class Client<Data = unknown> {
     for (const [stream, place] of report.places) this.#places.catchUp(stream, place);
     const post = (command: Command): void => this.#port?.post(command);
     post({ do: 'read', streams: [...this.#readers.keys()] });
-    post({ do: 'connect' });
+    if (this.#wanted) post({ do: 'connect' });
     this.#sends.again(post);
   }
 

@@ -70,11 +70,12 @@ test('what was not sent goes out with the next client, in order, and its timelin
   await bob.connect();
   const got: Message[] = [];
   bob.inbox.on('message', (message) => got.push(message));
-  const first = client(name, { storage: 'persistent', device: undefined as never });
-  // Never connected: everything is kept.
+  const first = client(name, { storage: 'persistent' });
+  // Never connected: everything is kept, and nothing sent.
   for (const content of ['one', 'two', 'three']) await first.send(`user:${bob.user}`, content);
+  expect([first.state.get().name, first.sync.get().saved]).toEqual(['idle', 3]);
   await first.close();
-  const second = client(name, { storage: 'persistent', device: undefined as never });
+  const second = client(name, { storage: 'persistent' });
   const timeline = second.timeline(`user:${bob.user}`);
   const seen: string[] = [];
   timeline.subscribe(({ items }) => seen.push(items.map(({ message, stage }) => `${message?.content} ${stage}`).join()));
@@ -85,14 +86,12 @@ test('what was not sent goes out with the next client, in order, and its timelin
 
 test('what is forgotten is gone', async () => {
   const name = user('alice');
-  const first = client(name, { storage: 'persistent', device: undefined as never });
+  const first = client(name, { storage: 'persistent' });
   await first.send('user:nobody', 'never');
-  const { device } = first;
   await first.forget();
   expect(first.state.get()).toMatchObject({ name: 'closed', why: 'application' });
-  const second = client(name, { storage: 'persistent', device: undefined as never });
+  const second = client(name, { storage: 'persistent' });
   await second.connect();
-  expect(second.device).not.toBe(device);
   expect(second.sync.get().saved).toBe(0);
 });
 
