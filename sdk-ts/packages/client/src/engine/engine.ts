@@ -200,8 +200,10 @@ export class Engine {
       this.#storing.delete(send);
       reports.push({ is: 'taken', id, object });
     }
-    this.#queue({ reports });
     if (!this.#stopped) this.#session.stored(upTo);
+    const sync = this.#measure();
+    if (sync) reports.push({ is: 'sync', sync });
+    this.#queue({ reports });
   }
 
   #notStored(sends: readonly number[], error: unknown): void {
