@@ -3,6 +3,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod frame;
+pub(crate) mod gate;
 pub(crate) mod reader;
 pub(crate) mod wire;
 
@@ -21,8 +22,10 @@ use self::wire::Wire;
 use crate::hub::shard::Shard;
 use crate::mailbox::Mailbox;
 
-/// Frames read from one connection before others have their turn.
-const FRAMES_A_TURN: usize = 64;
+/// Messages read from one connection before others have their turn.
+const MESSAGES_A_TURN: usize = 64;
+/// Frames likewise: a message may come in many, and tungstenite reads on until it is whole.
+const FRAMES_A_TURN: u32 = 1024;
 /// How long a closed connection may take to write what is left and to hang up.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -60,6 +63,7 @@ impl Wake for Signal {
 pub(crate) async fn linger_on(mut wire: Wire) {
     let hang_up = async {
         wire.shutdown().await?;
+        wire.read_on_blindly();
         let mut rest = [0; 512];
         while wire.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
@@ -115,7 +119,8 @@ impl Shard {
         let mut context = Context::from_waker(&waker);
         let mut reader = self.reader(place, generation);
         let mut waits = false;
-        for _ in 0..FRAMES_A_TURN {
+        wire.borrow_mut().begin_turn(FRAMES_A_TURN);
+        for _ in 0..MESSAGES_A_TURN {
             match self.ready(place, generation) {
                 Readiness::Read => {}
                 Readiness::Paused => {
