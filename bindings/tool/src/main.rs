@@ -6,6 +6,7 @@ mod autobahn;
 mod fuzz;
 mod install;
 mod mutants;
+mod sanitize;
 mod sizes;
 mod steps;
 mod test;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Runs the server's tests with the thread sanitizer (x86-64 Linux, with a nightly compiler, which it installs).
+    Sanitize,
     /// Runs Autobahn|Testsuite against the hub and the Rust client, sums up, and fails on any failure.
     ///
     /// Needs Python 2.7 (in PATH or from pyenv); the suite itself is installed below `target/autobahn`.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Chaos { seconds } => steps::build_hub()
             .and_then(|()| steps::run_tests_binary("chaos", &["--seconds".to_owned(), seconds.to_string()])),
         Command::Fuzz { target, seconds } => fuzz::fuzz(target, seconds),
+        Command::Sanitize => sanitize::check(),
         Command::Autobahn { cases } => autobahn::check(&cases),
         Command::Bench { arguments } => steps::run_tests_binary("bench", &arguments),
     };
