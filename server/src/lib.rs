@@ -11,6 +11,7 @@ pub mod listen;
 pub mod log;
 mod mailbox;
 mod settings;
+mod sync;
 
 pub use admission::identity::{Capabilities, Identity};
 pub use admission::token;

@@ -1,8 +1,10 @@
 //! A mailbox between threads: many put, one takes everything at once. A batch wakes the taker once.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// Letters for one taker.
 pub(crate) struct Mailbox<T> {
@@ -22,7 +24,7 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Every critical section leaves the state whole, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,30 +81,5 @@ impl<T> Mailbox<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    #[tokio::test]
-    async fn letters_arrive_once_in_order_and_a_closed_mailbox_gives_them_back() {
-        let mailbox = Arc::new(Mailbox::default());
-        let other = Arc::clone(&mailbox);
-        let thread = std::thread::spawn(move || {
-            for number in 0..1000 {
-                other.put([number]).unwrap();
-            }
-            other.close();
-            other.put([7]).unwrap_err()
-        });
-        let mut all = Vec::new();
-        while let Some(letters) = mailbox.take().await {
-            all.extend(letters);
-        }
-        assert_eq!(all, (0..1000).collect::<Vec<_>>());
-        assert_eq!(thread.join().unwrap(), vec![7]);
     }
 }

@@ -180,19 +180,6 @@ async fn the_application_cannot_send_to_a_group_that_does_not_exist() {
     assert_eq!(sent.unwrap().seq, 1);
 }
 
-#[tokio::test]
-async fn who_observes_too_many_groups_is_told() {
-    let server = Server::with(|settings| settings.peer.requests = 0, |builder| builder).await;
-    let mut alice = server.connect("alice", "a1").await;
-    let observe = |number: u32| json!({"message_type": "observe", "message_id": "o", "data": {"group_id": format!("g{number}")}});
-    for number in 0..1000 {
-        assert_eq!(alice.ask(observe(number)).await["message_type"], "ack");
-    }
-    assert_eq!(alice.ask(observe(1000)).await["code"], 80401);
-    // One that is observed already is no further one.
-    assert_eq!(alice.ask(observe(999)).await["message_type"], "ack");
-}
-
 /// A bare client that acknowledges some messages: those that ask for it.
 #[tokio::test]
 async fn what_asks_for_no_acknowledgement_needs_none_of_a_bare_client_that_has_given_some() {

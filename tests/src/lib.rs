@@ -2,6 +2,7 @@
 //! (`system`), real processes (`chaos`), the checker of their histories, benchmarks, and scripts for the client machine
 //! that every SDK runs. Never part of what is shipped.
 
+pub mod autobahn;
 pub mod bench;
 pub mod chaos;
 pub mod history;

@@ -32,6 +32,8 @@ mod builder;
 mod client;
 mod clock;
 mod driver;
+#[cfg(feature = "echo")]
+mod echo;
 mod error;
 mod mailroom;
 mod presence;
@@ -43,6 +45,9 @@ mod transport;
 
 pub use builder::Builder;
 pub use client::{Channel, Client, Group, Page};
+#[cfg(feature = "echo")]
+#[doc(hidden)]
+pub use echo::echo;
 pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
 pub use presence::Presence;
 pub use receipt::{Accepted, Receipt};

@@ -62,13 +62,11 @@ impl Transport {
 
     /// Opens a socket.
     pub(crate) async fn open(self) -> Result<Socket, Refusal> {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(8 * 1024)
-            .write_buffer_size(16 * 1024)
-            .max_write_buffer_size(4 * 1024 * 1024)
-            .max_message_size(Some(FRAME))
-            .max_frame_size(Some(FRAME));
         let request = self.request().map_err(refusal)?;
+        self.upgrade(request, config(FRAME)).await.map_err(refusal)
+    }
+
+    async fn upgrade(self, request: Request, config: WebSocketConfig) -> Result<Socket, Error> {
         #[cfg(feature = "tls")]
         let opened = tokio_tungstenite::connect_async_tls_with_config(
             request,
@@ -79,8 +77,24 @@ impl Transport {
         .await;
         #[cfg(not(feature = "tls"))]
         let opened = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
-        opened.map(|(socket, _)| socket).map_err(refusal)
+        opened.map(|(socket, _)| socket)
     }
+
+    /// Opens a socket to what is no hub, and so knows no subprotocol, with a larger frame.
+    #[cfg(feature = "echo")]
+    pub(crate) async fn open_plain(self, frame: usize) -> Result<Socket, Error> {
+        let request = self.uri.clone().into_client_request()?;
+        self.upgrade(request, config(frame)).await
+    }
+}
+
+fn config(frame: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(16 * 1024)
+        .max_write_buffer_size(16 * frame)
+        .max_message_size(Some(frame))
+        .max_frame_size(Some(frame))
 }
 
 #[cfg(feature = "tls")]

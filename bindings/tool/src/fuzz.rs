@@ -8,11 +8,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
-use crate::install::{exists, require};
+use crate::install::{NIGHTLY, exists, nightly};
 use crate::steps::{minutes, program, root, run};
 
-/// Only a nightly compiler counts the branches taken. One day's, so that a run can be repeated.
-const TOOLCHAIN: &str = "nightly-2026-05-01";
 const CARGO_FUZZ: &str = "0.13.2";
 
 /// What is fuzzed.
@@ -105,22 +103,14 @@ impl Told {
 /// Through rustup, so that the toolchain this program runs on does not reach it.
 fn cargo_fuzz(action: &str, words: &[&str]) -> Command {
     let mut command = program("rustup");
-    command.args(["run", TOOLCHAIN, "cargo", "fuzz", action, "--fuzz-dir", "tests/fuzz"]);
+    command.args(["run", NIGHTLY, "cargo", "fuzz", action, "--fuzz-dir", "tests/fuzz"]);
     command.args(["--target-dir", "target/fuzz/build"]).args(words);
     command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
     command
 }
 
 fn install() -> Result<()> {
-    require("rustup", "fuzzing needs a nightly compiler, which rustup installs: https://rustup.rs")?;
-    let toolchain = ["run", TOOLCHAIN, "rustc", "--version"];
-    let present = program("rustup").args(toolchain).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !present.is_ok_and(|status| status.success()) {
-        run(
-            program("rustup").args(["toolchain", "install", TOOLCHAIN, "--profile", "minimal"]),
-            minutes(10),
-        )?;
-    }
+    nightly()?;
     if !exists("cargo-fuzz") {
         let words = ["install", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ];
         run(&mut crate::steps::cargo(&words), minutes(15))?;

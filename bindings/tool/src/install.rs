@@ -45,6 +45,21 @@ pub(crate) fn wasm_target() -> Result<()> {
     run(program("rustup").args(["target", "add", TARGET]), minutes(5))
 }
 
+/// Only a nightly compiler counts the branches taken, for fuzzing, and knows sanitizers. One day's, so that a run can be
+/// repeated.
+pub(crate) const NIGHTLY: &str = "nightly-2026-05-01";
+
+/// Installs the nightly compiler.
+pub(crate) fn nightly() -> Result<()> {
+    require("rustup", "this needs a nightly compiler, which rustup installs: https://rustup.rs")?;
+    let version = ["run", NIGHTLY, "rustc", "--version"];
+    let present = program("rustup").args(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if present.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    run(program("rustup").args(["toolchain", "install", NIGHTLY, "--profile", "minimal"]), minutes(10))
+}
+
 /// Fails with a hint when a program that no package manager should choose for you is missing.
 pub(crate) fn require(name: &str, hint: &str) -> Result<()> {
     if exists(name) { Ok(()) } else { bail!("{name} is missing: {hint}") }

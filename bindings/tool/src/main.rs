@@ -2,9 +2,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 
+mod autobahn;
 mod fuzz;
 mod install;
 mod mutants;
+mod sanitize;
 mod sizes;
 mod steps;
 mod test;
@@ -61,6 +63,16 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Runs the server's tests with the thread sanitizer (x86-64 Linux, with a nightly compiler, which it installs).
+    Sanitize,
+    /// Runs Autobahn|Testsuite against the hub and the Rust client, sums up, and fails on any failure.
+    ///
+    /// Needs Python 2.7 (in PATH or from pyenv); the suite itself is installed below `target/autobahn`.
+    Autobahn {
+        /// Which cases, separated by commas; 12 and 13 are about compression, which wsc does not offer.
+        #[arg(long, default_value = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*")]
+        cases: String,
+    },
     /// Measures the hub beside a raw TCP server and prints ratios.
     Bench {
         /// Arguments for the benchmark; `--help` shows them.
@@ -79,6 +91,8 @@ fn main() -> ExitCode {
         Command::Chaos { seconds } => steps::build_hub()
             .and_then(|()| steps::run_tests_binary("chaos", &["--seconds".to_owned(), seconds.to_string()])),
         Command::Fuzz { target, seconds } => fuzz::fuzz(target, seconds),
+        Command::Sanitize => sanitize::check(),
+        Command::Autobahn { cases } => autobahn::check(&cases),
         Command::Bench { arguments } => steps::run_tests_binary("bench", &arguments),
     };
     match result {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 use wsc_core::budget::Budget;
 
+use super::places::Places;
 use crate::Settings;
 
 /// Addresses kept at most; the ones without pending sockets go first.
@@ -18,8 +18,7 @@ pub(crate) struct Addresses {
     began: Instant,
     pending: usize,
     per_second: u32,
-    most: usize,
-    connections: AtomicUsize,
+    places: Places,
     known: Mutex<HashMap<IpAddr, Address>>,
 }
 
@@ -46,8 +45,7 @@ impl Addresses {
             began: Instant::now(),
             pending: settings.pending_per_address,
             per_second: settings.connects_per_address,
-            most: settings.connections,
-            connections: AtomicUsize::new(0),
+            places: Places::new(settings.connections),
             known: Mutex::default(),
         }
     }
@@ -82,21 +80,23 @@ impl Addresses {
 
     /// Lets one more WebSocket wait for authentication.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, TooMany> {
-        if self.most != 0 && self.connections.load(Ordering::Relaxed) >= self.most {
+        if !self.places.enter() {
             return Err(TooMany::InAll);
         }
+        // Gives the place back if its address has too many.
+        let mut permit = Permit { addresses: Arc::clone(self), pending: None };
         if let Some(address) = address {
             let now = self.now();
             let mut known = self.lock();
-            let address = self.of(&mut known, address, now);
-            if address.pending >= self.pending {
+            let entry = self.of(&mut known, address, now);
+            if entry.pending >= self.pending {
                 return Err(TooMany::FromAddress(1000));
             }
-            address.connects.take(1, now).map_err(TooMany::FromAddress)?;
-            address.pending += 1;
+            entry.connects.take(1, now).map_err(TooMany::FromAddress)?;
+            entry.pending += 1;
+            permit.pending = Some(Box::new(address));
         }
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { addresses: Arc::clone(self), pending: address.map(Box::new) })
+        Ok(permit)
     }
 
     fn settle(&self, address: IpAddr) {
@@ -139,6 +139,6 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.authenticated();
-        self.addresses.connections.fetch_sub(1, Ordering::Relaxed);
+        self.addresses.places.leave();
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod identity;
+mod places;
 pub mod token;
 
 pub(crate) use address::Permit;

@@ -195,7 +195,11 @@ async fn open(data: &Path, settings: &wsc_server::Settings) -> Result<EmbeddedSt
 /// Log lines go to stderr: stdout says where the hub listens, and nothing else.
 fn start_log(config: &Config) {
     let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+    let mut filter = filter.unwrap_or_else(|_| EnvFilter::new(&config.log_level));
+    // Below this it writes whole frames down, and with them tokens and what people say.
+    if let Ok(discreet) = "tungstenite=info".parse() {
+        filter = filter.add_directive(discreet);
+    }
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log {
         LogForm::Json => log.json().flatten_event(true).init(),

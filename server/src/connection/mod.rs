@@ -3,63 +3,37 @@
 
 pub(crate) mod bare;
 pub(crate) mod frame;
+pub(crate) mod gate;
 pub(crate) mod reader;
+mod signal;
 pub(crate) mod wire;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use self::reader::Reader;
+pub(crate) use self::signal::{Signal, Signals};
 use self::wire::Wire;
 use crate::hub::shard::Shard;
-use crate::mailbox::Mailbox;
 
-/// Frames read from one connection before others have their turn.
-const FRAMES_A_TURN: usize = 64;
+/// Messages read from one connection before others have their turn.
+const MESSAGES_A_TURN: usize = 64;
+/// Frames likewise: a message may come in many, and tungstenite reads on until it is whole.
+const FRAMES_A_TURN: u32 = 1024;
 /// How long a closed connection may take to write what is left and to hang up.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// The connections of a shard that something happened to: place and generation.
-pub(crate) type Signals = Mailbox<(u32, u32)>;
-
-/// Notes that something happened to a connection: its socket can be read or written, or the hub wants it looked at.
-pub(crate) struct Signal {
-    signals: Arc<Signals>,
-    place: u32,
-    generation: u32,
-    noted: AtomicBool,
-}
-
-impl Signal {
-    pub(crate) fn new(signals: &Arc<Signals>, place: u32, generation: u32) -> Self {
-        Self { signals: Arc::clone(signals), place, generation, noted: AtomicBool::new(false) }
-    }
-}
-
-impl Wake for Signal {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Once is enough until the shard has looked.
-        if !self.noted.swap(true, Ordering::AcqRel) {
-            let _ = self.signals.put([(self.place, self.generation)]);
-        }
-    }
-}
 
 /// Writes what is left, says that nothing more comes, and waits shortly for the other side to hang up.
 pub(crate) async fn linger_on(mut wire: Wire) {
     let hang_up = async {
         wire.shutdown().await?;
+        wire.read_on_blindly();
         let mut rest = [0; 512];
         while wire.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
@@ -85,8 +59,7 @@ impl Shard {
             let Some(connection) = state.connection(place, generation) else { return };
             (connection.wire.clone(), Arc::clone(&connection.signal))
         };
-        // Before it is looked at: what happens from now on is noted again.
-        signal.noted.store(false, Ordering::Release);
+        signal.look();
         // A panic over one connection's frames costs that connection and no other.
         let end = match catch_unwind(AssertUnwindSafe(|| self.exchange(&wire.0, signal, place, generation))) {
             Ok(Poll::Ready(end)) => end,
@@ -115,7 +88,8 @@ impl Shard {
         let mut context = Context::from_waker(&waker);
         let mut reader = self.reader(place, generation);
         let mut waits = false;
-        for _ in 0..FRAMES_A_TURN {
+        wire.borrow_mut().begin_turn(FRAMES_A_TURN);
+        for _ in 0..MESSAGES_A_TURN {
             match self.ready(place, generation) {
                 Readiness::Read => {}
                 Readiness::Paused => {

@@ -6,9 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message as Packet};
 
+use wsc_core::CloseCode;
+
+use super::gate::Fault;
 use super::wire::Wire;
 
 /// Most frames fit; the wire has read much at once anyway.
@@ -21,6 +25,19 @@ pub(crate) fn config(frame_limit: usize) -> WebSocketConfig {
         .write_buffer_size(0)
         .max_message_size(Some(frame_limit))
         .max_frame_size(Some(frame_limit))
+}
+
+/// What a connection is closed with over an error of reading; `None`: the socket is of no use any more.
+pub(crate) fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::TooBig),
+        Error::Utf8(_) => Some(CloseCode::InvalidData),
+        Error::Io(error) => Fault::of(error).map(Fault::code),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => None,
+        _ => Some(CloseCode::Protocol),
+    }
 }
 
 /// Reads messages from wires.

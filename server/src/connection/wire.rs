@@ -15,6 +15,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::gate::Gate;
+
 /// Frames below this are copied together; larger ones are shared.
 const COPY_BELOW: usize = 1024;
 const SHARED_READ: usize = 64 * 1024;
@@ -73,7 +75,17 @@ impl Wire {
 
     /// Whether all that was taken of the input are whole messages.
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.gate.left == 0 && !self.gate.fragmented
+        self.gate.is_between_messages()
+    }
+
+    /// Lets so many frames more be read before the next turn.
+    pub(crate) fn begin_turn(&mut self, frames: u32) {
+        self.gate.begin_turn(frames);
+    }
+
+    /// What comes now is read by nobody who looks at frames.
+    pub(crate) fn read_on_blindly(&mut self) {
+        self.gate.open();
     }
 
     /// Takes a plain socket off its runtime, to be put on another with [`Wire::arrive`].
@@ -258,41 +270,6 @@ impl Wire {
     }
 }
 
-/// Reading stops at the end of each frame: whoever reads holds nothing back when it is dropped between messages.
-#[derive(Default)]
-struct Gate {
-    /// Bytes of the present frame that were not taken yet.
-    left: usize,
-    /// The present message has more frames.
-    fragmented: bool,
-}
-
-impl Gate {
-    /// How many of `bytes` may be taken now. `None`: not enough is there to know where the frame ends.
-    fn allow(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.left == 0 {
-            self.left = frame_length(bytes)?;
-            let (is_last, is_control) = (bytes[0] & 0x80 != 0, bytes[0] & 0x08 != 0);
-            if !is_control {
-                self.fragmented = !is_last;
-            }
-        }
-        Some(self.left.min(bytes.len()))
-    }
-}
-
-/// The length of the frame at the beginning of `bytes`, header included, if that much can be read.
-fn frame_length(bytes: &[u8]) -> Option<usize> {
-    let second = *bytes.get(1)?;
-    let (extended, payload) = match second & 0x7f {
-        126 => (2, u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
-        127 => (8, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
-        short => (0, u64::from(short)),
-    };
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    Some(usize::try_from(payload).unwrap_or(usize::MAX).saturating_add(2 + extended + mask))
-}
-
 /// A wire between two runtimes.
 pub(crate) struct Departed {
     socket: DepartedSocket,
@@ -312,13 +289,18 @@ impl AsyncRead for Wire {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let wire = &mut *self;
+        if wire.gate.is_shut() {
+            // The others come first.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             if !wire.input.is_empty()
-                && let Some(allowed) = wire.gate.allow(&wire.input)
+                && let Some(allowed) = wire.gate.allow(&wire.input)?
             {
                 let count = allowed.min(into.remaining());
                 into.put_slice(&wire.input.split_to(count));
-                wire.gate.left -= count;
+                wire.gate.take(count);
                 if wire.input.is_empty() {
                     // Let go of the buffer the slice was part of.
                     wire.input = Bytes::new();
@@ -333,11 +315,11 @@ impl AsyncRead for Wire {
                 }
                 let read = buffer.filled();
                 if wire.input.is_empty()
-                    && let Some(allowed) = wire.gate.allow(read)
+                    && let Some(allowed) = wire.gate.allow(read)?
                 {
                     let direct = allowed.min(into.remaining());
                     into.put_slice(&read[..direct]);
-                    wire.gate.left -= direct;
+                    wire.gate.take(direct);
                     if direct < read.len() {
                         wire.input = Bytes::copy_from_slice(&read[direct..]);
                     }

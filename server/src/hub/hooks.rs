@@ -49,6 +49,9 @@ pub(crate) struct Hooks {
     pub(crate) on_message: Option<Box<OnMessage>>,
     pub(crate) on_disconnect: Option<Box<OnDisconnect>>,
     pub(crate) on_failure: Vec<(FailureKind, Box<OnFailure>)>,
+    /// Messages are sent back and not understood.
+    #[cfg(feature = "echo")]
+    pub(crate) echo: bool,
 }
 
 impl Hooks {

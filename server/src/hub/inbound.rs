@@ -34,6 +34,8 @@ impl Shard {
             if control { connection.peer.control(now).map_err(Refusal::slow) } else { Ok(()) }
         };
         let outcome = outcome.and_then(|()| match &packet {
+            #[cfg(feature = "echo")]
+            _ if self.node.hooks.echo => self.echo(place, generation, &packet),
             Packet::Text(text) => self.text(place, generation, text),
             Packet::Binary(bytes) => self.binary(place, generation, bytes),
             Packet::Pong(payload) => self.pong(place, generation, payload),

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::task::Wake as _;
 use std::time::Duration;
 
-use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use wsc_core::CloseCode;
 use wsc_core::peer::TrackId;
@@ -18,6 +17,7 @@ use super::send::Wait;
 use super::shard::Shard;
 use super::state::{Connection, Pause, State};
 use super::wheel::Wheel;
+use crate::connection::reader::close_code;
 use crate::connection::{Readiness, frame};
 
 /// How long a client has to answer the hub's Close frame.
@@ -279,23 +279,13 @@ impl Shard {
 
     /// The socket failed or broke the rules of WebSocket.
     pub(crate) fn failed(self: &Rc<Self>, place: u32, generation: u32, error: &Error) {
-        let code = match error {
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::TooBig,
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
-            | Error::ConnectionClosed
-            | Error::Io(_) => {
-                let mut state = self.state.borrow_mut();
-                if let Some(connection) = state.connection(place, generation).filter(|found| !found.closing) {
-                    self.node.failed(Failure::of(
-                        FailureKind::ConnectionError,
-                        connection,
-                        "the connection broke",
-                    ));
-                }
-                return;
+        let Some(code) = close_code(error) else {
+            let mut state = self.state.borrow_mut();
+            if let Some(connection) = state.connection(place, generation).filter(|found| !found.closing) {
+                let broke = Failure::of(FailureKind::ConnectionError, connection, "the connection broke");
+                self.node.failed(broke);
             }
-            Error::Utf8(_) => CloseCode::InvalidData,
-            _ => CloseCode::Protocol,
+            return;
         };
         self.close(place, generation, code, "");
     }

@@ -4,6 +4,8 @@ pub(crate) mod arrival;
 mod bare;
 pub(crate) mod clock;
 mod deliver;
+#[cfg(feature = "echo")]
+mod echo;
 pub(crate) mod failure;
 mod feed;
 mod groups;

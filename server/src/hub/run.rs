@@ -57,7 +57,7 @@ pub struct Builder {
     settings: Settings,
     store: Arc<dyn Store>,
     keys: Option<Keys>,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
 }
 
 impl Hub {

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::Message as Packet;
 use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::{Error, Message as Packet};
 use wsc_core::frame::{ClientFrame, Connect, ErrorFrame, HubFrame, decode_client, encode_hub};
 use wsc_core::{CloseCode, ErrorCode, limits};
 
@@ -112,12 +111,10 @@ async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Optio
             Some(Ok(_)) => {
                 return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));
             }
-            Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {
-                return Err(Some(Refusal::new(CloseCode::TooBig, "")));
+            Some(Err(error)) => {
+                return Err(connection::reader::close_code(&error).map(|code| Refusal::new(code, "")));
             }
-            Some(Err(Error::Utf8(_))) => return Err(Some(Refusal::new(CloseCode::InvalidData, ""))),
-            Some(Err(Error::Protocol(_))) => return Err(Some(Refusal::new(CloseCode::Protocol, ""))),
-            Some(Err(_)) | None => return Err(None),
+            None => return Err(None),
         }
     }
     Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")))

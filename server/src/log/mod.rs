@@ -8,20 +8,21 @@ pub mod conformance;
 pub mod embedded;
 pub mod key;
 pub mod memory;
+mod queue;
 mod rules;
 pub mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
 use self::key::{StreamKey, UserKey};
+use self::queue::{Batch, Queue};
 use self::store::{Append, Appended, Joined, Store, StoreError, Target, Write, Written};
 use crate::broker::{Broker, Commit, Published};
 use crate::hub::node::Node;
 use crate::hub::shard::{Letter, Shards, Ticket};
-use crate::mailbox::Mailbox;
 
 /// The answer to one write.
 pub(crate) type Outcome = Result<Written, StoreError>;
@@ -37,14 +38,6 @@ pub(crate) enum ReplyTo {
     Task(oneshot::Sender<Outcome>),
 }
 
-/// What the log is handed.
-#[expect(clippy::large_enum_variant, reason = "nearly all are writes")]
-enum Asked {
-    Write(Write, ReplyTo),
-    /// To be dropped when all before it is made.
-    Settled(oneshot::Sender<()>),
-}
-
 /// At most so many writes may wait before connections are made to wait.
 const BUSY_WRITES: usize = 16 * 1024;
 /// At most so many writes in one batch of the store, so that the first of them does not wait too long.
@@ -54,25 +47,20 @@ const BATCH_WRITES: usize = 4 * 1024;
 pub(crate) struct Log {
     /// Reads go straight to the store.
     pub(crate) store: Arc<dyn Store>,
-    queue: Arc<Mailbox<Asked>>,
-    waiting: Arc<AtomicUsize>,
-    broken: Arc<AtomicBool>,
+    queue: Queue<(Write, ReplyTo)>,
+    broken: AtomicBool,
 }
 
 impl Log {
     /// A log over a store; [`Log::run`] must run somewhere.
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, queue: Arc::default(), waiting: Arc::default(), broken: Arc::default() }
+        Self { store, queue: Queue::default(), broken: AtomicBool::new(false) }
     }
 
-    /// Hands over writes, to be made in this order.
+    /// Hands over writes, to be made in this order. When the log is closed the answers are dropped, which whoever waits
+    /// for one sees.
     pub(crate) fn submit(&self, writes: Vec<(Write, ReplyTo)>) {
-        self.waiting.fetch_add(writes.len(), Ordering::Relaxed);
-        let writes = writes.into_iter().map(|(write, reply)| Asked::Write(write, reply));
-        if let Err(refused) = self.queue.put(writes) {
-            self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
-            // The answers are dropped: whoever waits for one sees that the log is closed.
-        }
+        self.queue.submit(writes);
     }
 
     /// Makes one write and waits for its answer. Handed over at once: whoever waits does not carry the write about.
@@ -84,19 +72,17 @@ impl Log {
 
     /// Waits until all that was handed over before is made, or will never be.
     pub(crate) async fn settled(&self) {
-        let (settled, wait) = oneshot::channel();
-        let _ = self.queue.put([Asked::Settled(settled)]);
-        let _ = wait.await;
+        self.queue.settled().await;
     }
 
     /// How many writes are not made yet.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.queue.waiting()
     }
 
     /// Whether so much waits that connections should be made to wait too.
     pub(crate) fn is_busy(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > BUSY_WRITES
+        self.waiting() > BUSY_WRITES
     }
 
     /// Whether the store can no longer write.
@@ -118,23 +104,14 @@ impl Log {
     /// Makes the writes, until the log is closed and all are made.
     pub(crate) async fn run(&self, node: &Node, broker: &dyn Broker) {
         let shards = &node.shards;
-        while let Some(mut letters) = self.queue.take().await {
-            while !letters.is_empty() {
-                let (mut writes, mut replies, mut settled) = (Vec::new(), Vec::new(), Vec::new());
-                for asked in letters.drain(..letters.len().min(BATCH_WRITES)) {
-                    match asked {
-                        Asked::Write(write, reply) => {
-                            writes.push(write);
-                            replies.push(reply);
-                        }
-                        Asked::Settled(wait) => settled.push(wait),
-                    }
-                }
+        while let Some(mut taken) = self.queue.take().await {
+            while let Some(Batch { writes, settled }) = taken.batch(BATCH_WRITES) {
+                let (writes, replies): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
                 if writes.is_empty() {
                     continue;
                 }
                 let outcome = self.store.write(&writes).await;
-                self.waiting.fetch_sub(writes.len(), Ordering::Relaxed);
+                self.queue.made(writes.len());
                 let mut published = Vec::with_capacity(writes.len());
                 let outcomes = match outcome {
                     Ok(written) => {

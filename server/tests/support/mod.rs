@@ -1,16 +1,20 @@
-//! A hub in this process and clients that speak the protocol by hand.
+//! Hubs, in this process and in ones of their own, and clients that speak the protocol by hand.
 
 #![allow(
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
-    reason = "each test file uses a part; a failed unwrap is a failed test"
+    clippy::print_stdout,
+    reason = "each test file uses a part; a failed unwrap is a failed test; a test may say what it measured"
 )]
 
 pub mod ill;
+#[cfg(feature = "command")]
+pub mod process;
 pub mod raw;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -25,10 +29,18 @@ use wsc_server::{Builder, Hub, MemoryStore, Settings};
 /// How long anything may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A hub on a port of its own.
+/// A hub in this process, on a port of its own.
 pub struct Server {
     pub hub: Hub,
-    pub address: SocketAddr,
+    door: Door,
+}
+
+impl Deref for Server {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
 }
 
 impl Server {
@@ -52,9 +64,17 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(wsc_server::listen::serve(listener, hub.clone()));
-        Self { hub, address }
+        Self { hub, door: Door { address } }
     }
+}
 
+/// Where a hub is reached.
+#[derive(Clone, Copy)]
+pub struct Door {
+    pub address: SocketAddr,
+}
+
+impl Door {
     /// An open socket that has said nothing yet.
     pub async fn socket(&self) -> Client {
         self.request("/ws", &[("sec-websocket-protocol", "wsc.v1")]).await.unwrap()

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{Client, PATIENCE, Server};
+use super::{Client, Door, PATIENCE};
 
 pub const FIN: u8 = 0x80;
 pub const CONTINUATION: u8 = 0;
@@ -45,13 +45,13 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// One connection to the hub under test.
 pub struct Raw {
-    socket: TcpStream,
+    pub socket: TcpStream,
     read: Vec<u8>,
 }
 
 impl Raw {
-    pub async fn connect(server: &Server, user: &str) -> Self {
-        let mut raw = Self::open(server).await;
+    pub async fn connect(door: &Door, user: &str) -> Self {
+        let mut raw = Self::open(door).await;
         let connect =
             format!(r#"{{"message_type":"connect","protocol":1,"device_id":"raw","user_id":"{user}"}}"#);
         raw.write(&frame(FIN | TEXT, connect.as_bytes()), usize::MAX).await;
@@ -61,8 +61,8 @@ impl Raw {
     }
 
     /// A socket on which nothing was said yet.
-    pub async fn open(server: &Server) -> Self {
-        let mut socket = TcpStream::connect(server.address).await.unwrap();
+    pub async fn open(door: &Door) -> Self {
+        let mut socket = TcpStream::connect(door.address).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let request = "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

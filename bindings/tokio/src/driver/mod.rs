@@ -30,6 +30,8 @@ use crate::receipt::Receipt;
 use crate::storage::Storage;
 use crate::stream::Notice;
 use crate::transport::{Refusal, Socket, Transport};
+#[cfg(feature = "echo")]
+pub(crate) use perform::goodbye;
 use saving::Saving;
 use tell::Followed;
 

@@ -11,6 +11,7 @@ use wsc_core::client::{Action, Link};
 use wsc_core::frame;
 
 use super::Driver;
+use crate::transport::Socket;
 
 /// A socket that takes nothing for so long is given up.
 const WRITE: Duration = Duration::from_secs(10);
@@ -107,15 +108,18 @@ impl Driver {
 
     /// Says goodbye to a socket, beside everything else.
     pub(super) fn part(&mut self, link: Link, why: Option<(CloseCode, &'static str)>) {
-        let Some((_, mut socket)) = self.socket.take_if(|(of, _)| *of == link) else { return };
+        let Some((_, socket)) = self.socket.take_if(|(of, _)| *of == link) else { return };
         let frame =
             why.map(|(code, reason)| CloseFrame { code: code.number().into(), reason: reason.into() });
-        self.goodbyes.spawn(async move {
-            let goodbye = async {
-                let _ = socket.close(frame).await;
-                while let Some(Ok(_)) = socket.next().await {}
-            };
-            let _ = timeout(GOODBYE, goodbye).await;
-        });
+        self.goodbyes.spawn(goodbye(socket, frame));
     }
+}
+
+/// Closes a socket, or answers its Close, and waits shortly for the other side to hang up.
+pub(crate) async fn goodbye(mut socket: Socket, frame: Option<CloseFrame>) {
+    let closing = async {
+        let _ = socket.close(frame).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    let _ = timeout(GOODBYE, closing).await;
 }

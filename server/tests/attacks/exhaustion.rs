@@ -1,22 +1,40 @@
-//! A hub whose disk is full: nothing accepted is lost, reads go on, and it says that it is not ready.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a failed unwrap is a failed test; says why it is skipped"
-)]
-
-mod support;
+//! What runs out, and what stands still: descriptors, disks, time.
 
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use support::Server;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use wsc_server::log::embedded::EmbeddedOptions;
 use wsc_server::{EmbeddedStore, Hub, Settings};
+
+use crate::MEGABYTE;
+use crate::support::process::Process;
+use crate::support::{Client, Server};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_18_without_descriptors_those_who_are_connected_go_on_and_nothing_spins() {
+    let hub = Process::with_files(64, &[]);
+    let mut alice = hub.connect("alice", "a1").await;
+    let watch = hub.watch().await;
+    let mut sockets = Vec::new();
+    // More than it has descriptors for, and fewer than the kernel lets wait.
+    for _ in 0..100 {
+        sockets.push(TcpStream::connect(hub.address).await.unwrap());
+    }
+    let before = hub.worked();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let worked = hub.worked() - before;
+    assert!(worked < Duration::from_secs(1), "it spins: {worked:?} of 3 s");
+    alice.send_to("alice", "1", "x").await;
+    assert!(hub.log().contains("could not be accepted"), "{}", hub.log());
+    watch.unharmed(10 * MEGABYTE).await;
+    // And when there are some again, everybody gets in.
+    drop(sockets);
+    hub.connect("bob", "b1").await;
+}
 
 /// A file system of its own in a folder, gone when dropped.
 struct SmallDisk(TempDir);
@@ -37,9 +55,9 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_new_messages_and_everything_else_goes_on() {
+async fn row_18_a_full_disk_refuses_new_messages_and_everything_else_goes_on() {
     let Some(disk) = SmallDisk::mount("size=8m") else {
-        eprintln!("skipped: no small file system can be mounted here");
+        println!("skipped: no small file system can be mounted here");
         return;
     };
     let store = EmbeddedStore::open(disk.0.path().join("store"), EmbeddedOptions::default()).unwrap();
@@ -94,4 +112,41 @@ async fn a_full_disk_refuses_new_messages_and_everything_else_goes_on() {
     let closed = tokio::time::timeout(Duration::from_secs(5), alice.closed()).await.unwrap();
     assert_eq!(closed.unwrap().0, 1013);
     bob.silence().await;
+}
+
+/// Pings again and again until the connection ends, which is told, or for some time.
+async fn live(mut client: Client, time: Duration) -> Result<(), String> {
+    let until = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < until {
+        client.say(&json!({"message_type": "ping", "message_id": "p"})).await;
+        match client.packet().await {
+            Some(Ok(Message::Text(_))) => {}
+            other => return Err(format!("{other:?}")),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_19_a_hub_that_stood_still_does_not_close_those_who_went_on() {
+    let hub = Process::start(&["peer.heartbeat=3s"]);
+    let mut lives = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        lives.spawn(live(hub.connect(&format!("u{number}"), "d").await, Duration::from_secs(13)));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Longer than any of them may be silent. What they say meanwhile waits in the kernel.
+    hub.signal("-STOP");
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    hub.signal("-CONT");
+    let mut ended = Vec::new();
+    while let Some(life) = lives.join_next().await {
+        ended.extend(life.unwrap().err());
+    }
+    assert!(ended.is_empty(), "{} of 50, {}", ended.len(), ended[0]);
+    // It is a hub as before.
+    let watch = hub.watch().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    watch.unharmed(10 * MEGABYTE).await;
 }
