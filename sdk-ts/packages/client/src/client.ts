@@ -50,7 +50,7 @@ export interface ClientEvents<Data> {
   /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
   closed: { readonly stream: StreamName; readonly reason: string };
   /** A message of this device, whichever tab sent it, is kept. */
-  taken: OutgoingMessage<Data> & { readonly message_id: string };
+  taken: TakenMessage<Data>;
   /** A message of this device ended. */
   settled: Settlement;
   /** A message got further. */
@@ -64,6 +64,13 @@ export interface ClientEvents<Data> {
   /** Something that should not be; nothing has to be done. */
   fault: { readonly what: string; readonly code: number; readonly messageId: string };
 }
+
+/** A message that is kept until the hub has it. */
+export type TakenMessage<Data = unknown> = OutgoingMessage<Data> & {
+  readonly message_id: string;
+  /** Its bytes; absent also when they were kept before this page was loaded. */
+  readonly payload?: Uint8Array;
+};
 
 interface Outgoing {
   readonly command: Extract<Command, { do: 'send' }>;
@@ -92,6 +99,8 @@ export class Client<Data = unknown> {
   readonly #readers: Map<string, number> = new Map();
   readonly #outgoing: Map<string, Outgoing> = new Map();
   readonly #receipts: Map<string, Receipt> = new Map();
+  /** Messages of this device, whichever tab sent them, that are not settled. */
+  readonly #waiting: Map<string, TakenMessage<Data>> = new Map();
   readonly #requests: Requests = new Requests();
   /** Per stream, the last position this tab has; what comes below it came before. */
   readonly #places: Map<StreamName, number> = new Map();
@@ -248,10 +257,10 @@ export class Client<Data = unknown> {
     this.#port?.post({ do: 'cancel', id: receipt.id });
   }
 
-  /** Tells the others that this user types. Never stored. */
+  /** Tells the others that this user types: call it at every key. Never stored. */
   typing(to: ConversationName): void {
     if (this.#state.get().name !== 'connected') return;
-    void this.send(to, { message_type: 'typing' }).catch(() => undefined);
+    if (this.#typing.isDue(to)) void this.send(to, { message_type: 'typing' }).catch(() => undefined);
   }
 
   /** Everything of a conversation up to this position was read: on all of the user's devices. */
@@ -318,6 +327,11 @@ export class Client<Data = unknown> {
       if (reads) change(-1);
       reads = false;
     };
+  }
+
+  /** @internal Own messages that are not settled, in the order taken. */
+  get waiting(): Iterable<TakenMessage<Data>> {
+    return this.#waiting.values();
   }
 
   /** @internal */
@@ -409,6 +423,7 @@ export class Client<Data = unknown> {
     this.#requests.drop(true);
     for (const { taken } of this.#outgoing.values()) taken?.reject(new SendError('closed', 'the client was closed'));
     this.#outgoing.clear();
+    this.#waiting.clear();
     this.#places.clear();
     this.#behind.clear();
   }
@@ -466,6 +481,7 @@ export class Client<Data = unknown> {
   }
 
   #settle(settlement: Settlement): void {
+    this.#waiting.delete(settlement.id);
     const outgoing = this.#outgoing.get(settlement.id);
     if (outgoing) {
       this.#outgoing.delete(settlement.id);
@@ -506,7 +522,7 @@ export class Client<Data = unknown> {
         const outgoing = this.#outgoing.get(report.id);
         outgoing?.taken?.resolve(outgoing.receipt);
         delete outgoing?.taken;
-        return this.#emitter.emit('taken', JSON.parse(report.object) as ClientEvents<Data>['taken']);
+        return this.#keep(report.object, report.payload);
       }
       case 'not taken': {
         const outgoing = this.#outgoing.get(report.id);
@@ -549,7 +565,12 @@ export class Client<Data = unknown> {
     this.#device = report.device;
     this.#sync.set(report.sync);
     this.#enter(report.state);
-    for (const object of report.pending) this.#emitter.emit('taken', JSON.parse(object) as ClientEvents<Data>['taken']);
+    // What an engine before this one settled is not among its own.
+    const before = new Map(this.#waiting);
+    if (fresh) this.#waiting.clear();
+    for (const object of report.pending) {
+      this.#keep(object, before.get((JSON.parse(object) as { message_id: string }).message_id)?.payload);
+    }
     if (fresh) {
       this.#requests.drop(false);
       for (const [stream, place] of report.places) this.#catchUp(stream, place);
@@ -568,6 +589,12 @@ export class Client<Data = unknown> {
       receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
       taken?.resolve(receipt);
     }
+  }
+
+  #keep(object: string, payload: Uint8Array | undefined): void {
+    const message = { ...(JSON.parse(object) as TakenMessage<Data>), ...(payload && { payload }) };
+    this.#waiting.set(message.message_id, message);
+    this.#emitter.emit('taken', message);
   }
 
   #enter(state: State): void {

@@ -1,7 +1,7 @@
-import type { Client } from './client.js';
+import type { Client, TakenMessage } from './client.js';
 import type { Settlement } from './engine/protocol.js';
 import type { WscError } from './errors.js';
-import { type ConversationName, conversationOf, type Gap, type Message, type OutgoingMessage, streamOf } from './message.js';
+import { type ConversationName, conversationOf, type Gap, type Message, streamOf } from './message.js';
 import { coalesced, type Readable, Writable } from './readable.js';
 import type { Stage } from './receipt.js';
 import type { Page } from './stream.js';
@@ -119,6 +119,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
       client.on('receipt', ({ id, stage }) => this.#advance(id, stage)),
       client.on('state', ({ name }) => name === 'connected' && this.#oldest === undefined && void this.#load()),
     ];
+    for (const message of client.waiting) this.#taken(message);
     if (client.state.get().name === 'connected') void this.#load();
   }
 
@@ -203,7 +204,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     return true;
   }
 
-  #taken(message: OutgoingMessage<Data> & { readonly message_id: string }): void {
+  #taken(message: TakenMessage<Data>): void {
     const own = { ...message, sender: this.#client.user } as Message<Data>;
     if (message.volatile || message.message_type === 'typing' || !this.#belongs(own) || this.#lines.has(own.message_id)) return;
     this.#put(own.message_id, { key: own.message_id, message: own, mine: true, stage: 'saved', recalled: false }, undefined);
