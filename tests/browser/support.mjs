@@ -1,12 +1,13 @@
 // What the browser tests share: a browser, hubs of their own, a server for pages.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { readFile } from "node:fs/promises";
-import { extname, join, normalize } from "node:path";
+import { extname, join, normalize, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before } from "node:test";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 export const ROOT = join(import.meta.dirname, "../..");
@@ -73,19 +74,19 @@ export async function wire(context, url) {
   };
 }
 
-/** Serves folders of the project as they are: `mounts` says which path stands for which. Gives the address. */
+/** Serves folders, those of the project by their names, as they are: `mounts` says which path stands for which. Gives the address. */
 export async function files(context, mounts) {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, "http://x").pathname);
     const mount = Object.keys(mounts).find((prefix) => path.startsWith(prefix));
-    const file = mount && join(ROOT, mounts[mount], path.slice(mount.length) || "index.html");
+    const file = mount && join(resolve(ROOT, mounts[mount]), path.slice(mount.length) || "index.html");
     const body = file && (await readFile(file).catch(() => null));
     const headers = { "content-type": TYPES[extname(file ?? "")] ?? "text/plain", "cache-control": "no-store",
       // What a careful site would allow: the module needs no more than this.
-      "content-security-policy": "default-src 'self'; img-src data:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
+      "content-security-policy": "default-src 'self'; img-src data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
     response.writeHead(body ? 200 : 404, headers).end(body ?? "nothing here");
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   context.after(() => server.close());
   return `http://127.0.0.1:${server.address().port}`;
 }
@@ -101,4 +102,30 @@ export async function eventually(check, patience = PATIENCE) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
+}
+
+/** Runs a command to its end, in a folder; fails with what it said when it fails or takes too long. */
+export async function command(folder, seconds, program, ...words) {
+  const env = { ...process.env, CI: "true", NG_CLI_ANALYTICS: "false" };
+  const options = { cwd: folder, env, timeout: seconds * 1000, killSignal: "SIGKILL", maxBuffer: 1 << 26 };
+  await promisify(execFile)(program, words, options).catch((error) => {
+    const late = error.killed ? ` took longer than ${seconds} s` : "";
+    throw new Error(`${program} ${words.join(" ")}${late}\n${error.stdout}\n${error.stderr}`);
+  });
+}
+
+/** A page of its own browser profile at an address, and what it complained of beside the network. */
+export async function visit(context, browser, address, name = "page") {
+  const profile = await browser.newContext({ viewport: { width: 1100, height: 700 } });
+  context.after(() => profile.close());
+  const page = await profile.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const complaints = [];
+  page.on("console", (message) => {
+    const network = /WebSocket|net::ERR/.test(message.text());
+    if (["error", "warning"].includes(message.type()) && !network) complaints.push(`${name}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`${name}: ${error}`));
+  await page.goto(address);
+  return { page, complaints };
 }

@@ -61,6 +61,22 @@ test('another conversation takes the place of the one before', async () => {
   await waitFor(() => expect(view().items.map(({ message }) => message?.content)).toEqual(['of carol']));
 });
 
+test('what a component gets as a required input is asked for when it is there', async () => {
+  const [alice, bob] = [user('alice'), user('bob')];
+  const sender = client(alice);
+  await sender.connect();
+  await (await sender.send(`user:${bob}`, 'hello')).accepted;
+  const given = signal<string | undefined>(undefined);
+  // As `input.required` does until the component is set up.
+  const name = (): `user:${string}` => {
+    if (given() === undefined) throw new Error('not there yet');
+    return `user:${given()}`;
+  };
+  const { view } = within(client(bob), () => injectMessages(name));
+  given.set(alice);
+  await waitFor(() => expect(view().items.map(({ message }) => message?.content)).toEqual(['hello']));
+});
+
 test('the provider connects, and closes with its injector', async () => {
   TestBed.configureTestingModule({ providers: [provideZonelessChangeDetection()] });
   const parent = TestBed.inject(EnvironmentInjector);

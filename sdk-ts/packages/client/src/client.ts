@@ -25,16 +25,13 @@ import { Presence, type Status } from './presence.js';
 import { type Readable, Writable } from './readable.js';
 import type { Receipt, Stage } from './receipt.js';
 import { type Answer, Requests } from './requests.js';
-import { type Pending, Sends } from './sends.js';
+import { type PendingMessage, Sends } from './sends.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
 import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
 import { Typing } from './typing.js';
-
-/** A sign of typing lasts for a while: it is not sent with every key. In milliseconds. */
-const TYPING_MS = 2_000;
 
 /** What happens beside the streams. */
 export interface ClientEvents<Data> {
@@ -52,7 +49,7 @@ export interface ClientEvents<Data> {
   /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
   closed: { readonly stream: StreamName; readonly reason: string };
   /** A message of this device, whichever tab sent it, is kept. */
-  taken: Pending<Data>;
+  taken: PendingMessage<Data>;
   /** A message of this device ended. */
   settled: Settlement;
   /** A message got further. */
@@ -88,7 +85,6 @@ export class Client<Data = unknown> {
   readonly #sends: Sends<Data> = new Sends();
   readonly #requests: Requests = new Requests();
   readonly #places: Places<Data>;
-  readonly #typed: Map<ConversationName, number> = new Map();
   readonly #generations: WeakMap<object, number> = new WeakMap();
   #port: Port | undefined;
   #opening: Promise<void> | undefined;
@@ -256,12 +252,10 @@ export class Client<Data = unknown> {
     this.#port?.post({ do: 'cancel', id: receipt.id });
   }
 
-  /** Tells the others that this user types; to be called with every key. Never stored. */
+  /** Tells the others that this user types: call it at every key. Never stored. */
   typing(to: ConversationName): void {
-    const now = Date.now();
-    if (this.#state.get().name !== 'connected' || now - (this.#typed.get(to) ?? 0) < TYPING_MS) return;
-    this.#typed.set(to, now);
-    void this.send(to, { message_type: 'typing' }).catch(() => undefined);
+    if (this.#state.get().name !== 'connected') return;
+    if (this.#typing.isDue(to)) void this.send(to, { message_type: 'typing' }).catch(() => undefined);
   }
 
   /** Everything of a conversation up to this position was read: on all of the user's devices. */
@@ -331,7 +325,7 @@ export class Client<Data = unknown> {
   }
 
   /** @internal The messages of this device that wait for the hub's word. */
-  get pending(): Iterable<Pending<Data>> {
+  get pending(): Iterable<PendingMessage<Data>> {
     return this.#sends.pending;
   }
 
@@ -491,7 +485,7 @@ export class Client<Data = unknown> {
         this.#places.close(report.stream);
         return this.#emitter.emit('closed', report);
       case 'taken':
-        return this.#emitter.emit('taken', this.#sends.taken(report.id, report.object));
+        return this.#emitter.emit('taken', this.#sends.taken(report));
       case 'not taken':
         return this.#sends.notTaken(report);
       case 'settled':

@@ -12,6 +12,7 @@ export type { Status } from './presence.js';
 export type { Readable } from './readable.js';
 export { type Accepted, Receipt, type Stage } from './receipt.js';
 export type { Answer, AnswerFrame } from './requests.js';
+export type { PendingMessage } from './sends.js';
 export { MemoryStorage } from './storage/memory.js';
 export type { Storage } from './storage/storage.js';
 export { type Delivery, Group, type HistoryOptions, type MembersPage, type Page, Stream } from './stream.js';

@@ -9,6 +9,12 @@ interface User {
   readonly status?: Status;
 }
 
+/** Whom one looks at. */
+interface Asked {
+  readonly user_ids?: readonly string[];
+  readonly group_id?: string;
+}
+
 /** An answer has many users, a change one. */
 interface Frame {
   readonly message_type: string;
@@ -34,11 +40,24 @@ export class Presence<Data> {
     let value = this.#watched.get(key);
     if (!value) {
       value = new Writable<ReadonlyMap<string, Status>>(new Map(), (watched) => {
-        if (this.#client.state.get().name === 'connected') this.#ask(watched ? 'watch' : 'unwatch', key);
+        if (this.#client.state.get().name !== 'connected') return;
+        if (watched) this.#ask('watch', key);
+        else this.#leave(key);
       });
       this.#watched.set(key, value);
     }
     return value;
+  }
+
+  /** Nobody looks at these any more; users that others look at are watched on. */
+  #leave(key: string): void {
+    const { user_ids: users, ...group } = JSON.parse(key) as Asked;
+    if (!users) return this.#ask('unwatch', JSON.stringify(group));
+    const watched = [...this.#watched].filter(([, value]) => value.isWatched);
+    const others = new Set(watched.flatMap(([other]) => (JSON.parse(other) as Asked).user_ids ?? []));
+    const left = users.filter((user) => !others.has(user));
+    // Without users it would end all watching.
+    if (left.length > 0) this.#ask('unwatch', JSON.stringify({ user_ids: left }));
   }
 
   #ask(what: 'watch' | 'unwatch', key: string): void {
@@ -52,7 +71,7 @@ export class Presence<Data> {
     const { users = frame.data?.user_id ? [frame.data as User] : [] } = frame.data ?? {};
     for (const [key, value] of this.#watched) {
       if (only !== undefined && key !== only) continue;
-      const asked = JSON.parse(key) as { user_ids?: string[] };
+      const asked = JSON.parse(key) as Asked;
       const mine = users.filter(({ user_id: id }) => only !== undefined || this.#concerns(asked.user_ids, id, value));
       if (mine.length === 0) continue;
       const next = new Map(value.get());

@@ -18,15 +18,19 @@ interface Outgoing {
 }
 
 /** A message that waits for the hub's word, whichever tab sent it. */
-export type Pending<Data> = OutgoingMessage<Data> & { readonly message_id: string };
+export type PendingMessage<Data = unknown> = OutgoingMessage<Data> & {
+  readonly message_id: string;
+  /** Its bytes; absent also when they were kept before this page was loaded. */
+  readonly payload?: Uint8Array;
+};
 
 export class Sends<Data> {
   readonly #outgoing: Map<string, Outgoing> = new Map();
   readonly #receipts: Map<string, Receipt> = new Map();
-  readonly #pending: Map<string, Pending<Data>> = new Map();
+  readonly #pending: Map<string, PendingMessage<Data>> = new Map();
 
   /** The messages of this device that wait, in order. */
-  get pending(): Iterable<Pending<Data>> {
+  get pending(): Iterable<PendingMessage<Data>> {
     return this.#pending.values();
   }
 
@@ -47,11 +51,11 @@ export class Sends<Data> {
   }
 
   /** Gives the message that is kept now. */
-  taken(id: string, object: string): Pending<Data> {
+  taken({ id, object, payload }: Extract<Report, { is: 'taken' }>): PendingMessage<Data> {
     const outgoing = this.#outgoing.get(id);
     outgoing?.taken?.resolve(outgoing.receipt);
     delete outgoing?.taken;
-    const message = JSON.parse(object) as Pending<Data>;
+    const message = { ...(JSON.parse(object) as PendingMessage<Data>), ...(payload && { payload }) };
     this.#pending.set(id, message);
     return message;
   }
@@ -86,12 +90,13 @@ export class Sends<Data> {
   }
 
   /** What an engine has that waits; gives what is new here. */
-  stand(objects: readonly string[]): Pending<Data>[] {
-    const messages = objects.map((object) => JSON.parse(object) as Pending<Data>);
-    const fresh = messages.filter(({ message_id: id }) => !this.#pending.has(id));
+  stand(objects: readonly string[]): PendingMessage<Data>[] {
+    const messages = objects.map((object) => JSON.parse(object) as PendingMessage<Data>);
+    const before = new Map(this.#pending);
     this.#pending.clear();
-    for (const message of messages) this.#pending.set(message.message_id, message);
-    return fresh;
+    // What this tab has heard of already has its bytes.
+    for (const message of messages) this.#pending.set(message.message_id, before.get(message.message_id) ?? message);
+    return messages.filter(({ message_id: id }) => !before.has(id));
   }
 
   /** Tells a new engine of all sends whose end this tab does not know. What was settled meanwhile the hub recognises. */

@@ -1,9 +1,10 @@
 import type { Client } from './client.js';
 import type { Settlement } from './engine/protocol.js';
 import type { WscError } from './errors.js';
-import { type ConversationName, conversationOf, type Gap, type Message, type OutgoingMessage, streamOf } from './message.js';
+import { type ConversationName, conversationOf, type Gap, type Message, streamOf } from './message.js';
 import { coalesced, type Readable, Writable } from './readable.js';
 import type { Stage } from './receipt.js';
+import type { PendingMessage } from './sends.js';
 import type { Page } from './stream.js';
 
 export interface TimelineOptions {
@@ -204,7 +205,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     return true;
   }
 
-  #taken(message: OutgoingMessage<Data> & { readonly message_id: string }): void {
+  #taken(message: PendingMessage<Data>): void {
     const own = { ...message, sender: this.#client.user } as Message<Data>;
     if (message.volatile || message.message_type === 'typing' || !this.#belongs(own) || this.#lines.has(own.message_id)) return;
     this.#put(own.message_id, { key: own.message_id, message: own, mine: true, stage: 'saved', recalled: false }, undefined);

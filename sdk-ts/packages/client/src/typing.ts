@@ -5,9 +5,13 @@ import { type Readable, Writable } from './readable.js';
 /** So long somebody counts as typing after the last sign of it, in milliseconds. */
 const LASTS_MS = 5_000;
 
+/** A user who goes on typing says so as often, in milliseconds: well before the others forget it. */
+const SAYS_MS = 2_000;
+
 /** Who types, per conversation, for as long as somebody looks. */
 export class Typing<Data> {
   readonly #client: Client<Data>;
+  readonly #said: Map<ConversationName, number> = new Map();
   readonly #values: Map<ConversationName, Writable<readonly string[]>> = new Map();
 
   constructor(client: Client<Data>) {
@@ -18,6 +22,14 @@ export class Typing<Data> {
     let value = this.#values.get(name);
     if (!value) this.#values.set(name, (value = this.#make(name)));
     return value;
+  }
+
+  /** Whether the others should be told again that this user types. */
+  isDue(name: ConversationName): boolean {
+    const now = performance.now();
+    if (now - (this.#said.get(name) ?? -Infinity) < SAYS_MS) return false;
+    this.#said.set(name, now);
+    return true;
   }
 
   #make(name: ConversationName): Writable<readonly string[]> {

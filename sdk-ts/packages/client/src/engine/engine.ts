@@ -52,7 +52,7 @@ export class Engine {
   #state: State = { name: 'idle' };
   #sync: Sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: false };
   /** Sends that the storage has not confirmed. */
-  readonly #storing: Map<number, { id: string; object: string; tab: string }> = new Map();
+  readonly #storing: Map<number, { id: string; object: string; payload?: Uint8Array }> = new Map();
   /** Sends by message id, as long as they are not settled. */
   readonly #numbers: Map<string, number> = new Map();
   readonly #unstorable: Set<string> = new Set();
@@ -127,7 +127,7 @@ export class Engine {
       case 'connect':
         return this.#session.connect();
       case 'send':
-        return this.#send(tab, command.id, command.object, command.payload);
+        return this.#send(tab, command);
       case 'cancel': {
         const send = this.#numbers.get(command.id);
         if (send !== undefined) this.#session.cancel(send);
@@ -180,25 +180,26 @@ export class Engine {
     this.#report({ is: 'forgotten' });
   }
 
-  #send(tab: string, id: string, object: string, payload: Uint8Array | undefined): void {
+  #send(tab: string, { id, object, payload }: Extract<Command, { do: 'send' }>): void {
     const send = this.#session.send(object, payload);
+    const taken = { id, object, ...(payload && { payload }) };
     if (send < 0) {
       const fault = FAULTS[-send - 1]!;
       // Another tab, or an engine before this one, has it already.
-      if (fault === 'repeated') return this.#report({ is: 'taken', id, object }, tab);
+      if (fault === 'repeated') return this.#report({ is: 'taken', ...taken }, tab);
       const wrong = fault === 'invalid' ? `invalid message: ${this.#session.wrong() || 'not a JSON object'}` : fault;
       return this.#report({ is: 'not taken', id, fault, message: wrong }, tab);
     }
-    this.#storing.set(send, { id, object, tab });
+    this.#storing.set(send, taken);
     this.#numbers.set(id, send);
   }
 
   #stored(upTo: number): void {
     const reports: Report[] = [];
-    for (const [send, { id, object }] of this.#storing) {
+    for (const [send, taken] of this.#storing) {
       if (send > upTo) break;
       this.#storing.delete(send);
-      reports.push({ is: 'taken', id, object });
+      reports.push({ is: 'taken', ...taken });
     }
     if (!this.#stopped) this.#session.stored(upTo);
     const sync = this.#measure();

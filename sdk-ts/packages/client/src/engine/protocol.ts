@@ -97,7 +97,7 @@ export type Report =
   | { readonly is: 'handed'; readonly handed: Handed }
   | { readonly is: 'volatile'; readonly json: string; readonly payload?: Uint8Array }
   /** A send is kept: what is in it, so that every tab can show it. */
-  | { readonly is: 'taken'; readonly id: string; readonly object: string }
+  | { readonly is: 'taken'; readonly id: string; readonly object: string; readonly payload?: Uint8Array }
   | { readonly is: 'not taken'; readonly id: string; readonly fault: SendFault; readonly message: string }
   | { readonly is: 'settled'; readonly settlement: Settlement }
   | {
