@@ -283,10 +283,13 @@ pub fn retry_hint(reason: &str) -> Option<u64> {
 /// texts costs more in WebAssembly than everything here.
 pub(crate) fn number_after(bytes: &[u8], name: &[u8], between: &[u8]) -> Option<u64> {
     let at = bytes.windows(name.len()).position(|window| window == name)? + name.len();
-    let rest = bytes.get(at..)?.iter().skip_while(|byte| between.contains(byte));
     let mut found = None;
-    for digit in rest.take_while(|byte| byte.is_ascii_digit()) {
-        found = Some(with_digit(found.unwrap_or(0), *digit)?);
+    for byte in bytes.get(at..)? {
+        if byte.is_ascii_digit() {
+            found = Some(with_digit(found.unwrap_or(0), *byte)?);
+        } else if found.is_some() || !between.contains(byte) {
+            break;
+        }
     }
     found
 }

@@ -31,5 +31,5 @@ pub mod time;
 pub use codes::{CloseCode, ErrorCode};
 pub use kind::{Category, MessageType, Priority};
 pub use message::Message;
-pub use names::StreamName;
+pub use names::{StreamKind, StreamName};
 pub use time::Timestamp;

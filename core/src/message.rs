@@ -260,7 +260,7 @@ impl Id {
 impl Facts<'_> {
     pub(crate) fn check(&self) -> Result<(), FieldError> {
         const ID: &str = "must be 1 to 128 bytes without control characters";
-        let (field, reason) = if !(1..=64).contains(&self.message_type.len()) {
+        let (field, reason) = if !matches!(self.message_type.len(), 1..=64) {
             ("message_type", "must be 1 to 64 bytes")
         } else if kind::is_reserved(self.message_type) {
             ("message_type", "is a frame of the protocol, not a message")

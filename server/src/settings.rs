@@ -47,8 +47,8 @@ pub struct Settings {
     pub pending_per_address: usize,
     /// Connects of one address per second; 0: no limit.
     pub connects_per_address: u32,
-    /// Origins a browser page may have, exactly as the browser sends them. Empty: only the hub's own address, and
-    /// requests without `Origin`. `*`: any.
+    /// Origins a browser page may have, exactly as the browser sends them. Empty: only the hub's own address
+    /// (without authentication: any page of this machine), and requests without `Origin`. `*`: any.
     pub origins: Vec<String>,
     /// Whether bare connections get `client_registered`.
     pub client_registered: bool,

@@ -2,46 +2,17 @@
 // `npm ci --prefix tests` and a build; CHROMIUM and WSC_BIN say where browser and command are.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { test } from "node:test";
+import { eventually, hub, MEMORY, PATIENCE, withBrowser } from "./support.mjs";
 
-const TARGET = process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, "../../target");
-const COMMAND = process.env.WSC_BIN ?? join(TARGET, "release/wsc");
-const PATIENCE = 15000;
-let browser;
-
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
-});
-after(() => browser?.close());
-
-/** A hub of its own; ends with the test. */
-async function hub(context, ...more) {
-  const { WSC_BIN, ...env } = process.env;
-  const child = spawn(COMMAND, ["serve", ...more], { stdio: ["ignore", "pipe", "pipe"], env });
-  const log = [];
-  child.stderr.on("data", (text) => log.push(text));
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  context.after(() => child.kill("SIGKILL"));
-  const url = await new Promise((resolve, reject) => {
-    createInterface({ input: child.stdout }).once("line", (line) => resolve(line.replace("listening on ", "")));
-    ended.then((code) => reject(new Error(`the hub ended with ${code}: ${log.join("")}`)));
-  });
-  return { url, kill: () => (child.kill("SIGKILL"), ended) };
-}
+const held = withBrowser();
 
 /** The page at a hub, and what its console complained of. */
 async function open(context, url, options = {}) {
-  const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, ...options });
+  const page = await held.browser.newPage({ viewport: { width: 1200, height: 900 }, ...options });
   context.after(() => page.close());
   page.setDefaultTimeout(PATIENCE);
   const complaints = [];
@@ -74,20 +45,6 @@ function panel(region, name) {
       region.getByRole("listitem").filter({ hasText: text }).filter({ hasText: stage }).waitFor(),
   };
 }
-
-async function eventually(check) {
-  const until = Date.now() + PATIENCE;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
-
-const MEMORY = ["--store", "memory", "--listen", "127.0.0.1:0"];
 
 test("a message appears once at the other user and its ticks go on to read", async (context) => {
   const { url } = await hub(context, ...MEMORY);

@@ -10,6 +10,7 @@ mod sanitize;
 mod sizes;
 mod steps;
 mod test;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Command {
         /// Which part; without one, all of them.
         part: Option<test::Part>,
     },
+    /// Builds the core for browsers, into the npm package that needs it.
+    Wasm,
     /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
     Sizes,
     /// Simulates many worlds, of the core alone and of whole systems, and prints what it found.
@@ -81,6 +84,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
+        Command::Wasm => wasm::build(),
         Command::Sizes => sizes::check(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),
         Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),

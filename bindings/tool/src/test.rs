@@ -1,5 +1,7 @@
 //! `cargo tool test`: every check of the project, in parts that can be run alone.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -21,15 +23,17 @@ pub(crate) enum Part {
     Doc,
     /// The core as WebAssembly: it builds and has not grown.
     Wasm,
+    /// The TypeScript SDKs: they compile, their tests, what they weigh.
+    Ts,
     /// Simulated worlds with new seeds, then real processes: kills and cuts under load. Histories are checked.
     E2e,
-    /// The hub's page in a real browser.
+    /// The hub's page and the browser's SDK in a real browser.
     Browser,
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Fmt, Self::Clippy, Self::Rust, Self::Doc, Self::Wasm, Self::E2e, Self::Browser];
+    const ALL: [Self; 8] =
+        [Self::Fmt, Self::Clippy, Self::Rust, Self::Doc, Self::Wasm, Self::Ts, Self::E2e, Self::Browser];
 
     fn does(self) -> &'static str {
         match self {
@@ -38,8 +42,9 @@ impl Part {
             Self::Rust => "unit, integration, documentation and simulation tests",
             Self::Doc => "documentation builds without a warning",
             Self::Wasm => "the core as WebAssembly, which has not grown",
+            Self::Ts => "the TypeScript SDKs, and what they weigh",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
-            Self::Browser => "the page in a real browser",
+            Self::Browser => "the page and the SDK in a real browser",
         }
     }
 
@@ -56,6 +61,12 @@ impl Part {
                 run(doc.env("RUSTDOCFLAGS", "-D warnings"), minutes(10))
             }
             Self::Wasm => sizes::check(),
+            Self::Ts => {
+                build_hub()?;
+                sdk()?;
+                run(&mut npm(&["test"]), minutes(5))?;
+                run(&mut npm(&["run", "sizes"]), minutes(2))
+            }
             Self::E2e => {
                 // Other worlds each time; a seed that fails is printed, and fails again.
                 let from = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
@@ -73,10 +84,38 @@ impl Part {
 }
 
 fn browser() -> Result<()> {
-    install::require("node", "install Node.js 20 or newer")?;
     let chromium = install::ensure(&install::CHROMIUM)?;
     npm_packages()?;
-    run(program("node").args(["--test", "tests/browser/"]).env("CHROMIUM", chromium), minutes(5))
+    sdk()?;
+    run(
+        &mut cargo(&["build", "--locked", "--release", "--package", "wsc-tests", "--bin", "judge"]),
+        minutes(20),
+    )?;
+    let mut tests = program("node");
+    // One file after the other: each measures, and there may be two cores.
+    tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/browser/"]);
+    run(tests.env("CHROMIUM", chromium), minutes(15))
+}
+
+/// A command of npm for the TypeScript SDKs.
+fn npm(arguments: &[&str]) -> Command {
+    let mut npm = program("npm");
+    npm.args(["--prefix", "sdk-ts", "--loglevel=error"]).args(arguments);
+    npm
+}
+
+/// Builds the TypeScript SDKs, once.
+fn sdk() -> Result<()> {
+    static BUILT: AtomicBool = AtomicBool::new(false);
+    if BUILT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    install::require("node", "install Node.js 20 or newer")?;
+    run(&mut npm(&["ci"]), minutes(5))?;
+    crate::wasm::build()?;
+    run(&mut npm(&["run", "build"]), minutes(2))?;
+    BUILT.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The npm packages of the tests, exactly as locked.

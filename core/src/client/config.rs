@@ -46,7 +46,7 @@ pub struct Config {
     pub client: String,
     /// This installation's id; empty: the token's, or a passing device.
     pub device_id: String,
-    /// A token that does not change.
+    /// A token that does not change. The client takes it out of here.
     pub token: Option<String>,
     /// Tokens are asked for with [`super::Action::FetchToken`].
     pub token_provider: bool,

@@ -82,9 +82,9 @@ impl Client {
         ];
         let (mut cursors, mut text) = (String::new(), String::new());
         for inbox in self.inboxes.iter_mut().filter(|inbox| config.reads(&inbox.name)) {
-            let name = inbox.name.clone();
-            let (epoch, seq) = inbox.name_place();
-            write_cursor(&name, epoch, seq, &mut cursors);
+            inbox.name_place();
+            let (epoch, seq) = inbox.place();
+            write_cursor(&inbox.name, epoch, seq, &mut cursors);
         }
         write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);
         text

@@ -111,17 +111,16 @@ impl Inbox {
     }
 
     /// Where a new connection goes on, or another process.
-    fn place(&self) -> (&str, u64) {
+    pub(super) fn place(&self) -> (&str, u64) {
         match &self.before {
             Some((epoch, seq)) => (epoch, *seq),
             None => (&self.epoch, self.handed),
         }
     }
 
-    /// The place, for the frame `connect`.
-    pub(super) fn name_place(&mut self) -> (&str, u64) {
+    /// The place is named in the frame `connect`.
+    pub(super) fn name_place(&mut self) {
         self.named = self.before.is_none().then_some(self.handed);
-        self.place()
     }
 
     /// The application acknowledged something of the present numbering; true when it had not before.
@@ -163,7 +162,7 @@ impl Inbox {
     }
 
     /// The connection is gone.
-    pub(super) fn disconnect(&mut self) {
+    fn disconnect(&mut self) {
         self.coverage = None;
         self.taken = 0;
         self.urgent = NONE;
@@ -299,7 +298,15 @@ impl Inboxes {
         self.taken += 1;
     }
 
-    /// Entries were acknowledged, or their connection is gone.
+    /// The connection is gone.
+    pub(super) fn disconnect(&mut self) {
+        for inbox in self.all.iter_mut() {
+            inbox.disconnect();
+        }
+        self.taken = 0;
+    }
+
+    /// Entries were acknowledged, or will not be.
     pub(super) fn sub_taken(&mut self, count: u32) {
         self.taken = self.taken.saturating_sub(u64::from(count));
     }

@@ -1,5 +1,6 @@
-//! Lists of what waits, in order. Every row lies in a box of its own: to move rows is then the same for all lists, and
-//! there is one piece of code for it in WebAssembly.
+//! Lists of what waits, in order. The few rows that move when the first goes cost less than the code of a ring, and every
+//! row lies in a box of its own: to move rows is then the same for all lists, and there is one piece of code for it in
+//! WebAssembly.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -48,10 +49,5 @@ impl<T> List<T> {
 
     pub(super) fn remove(&mut self, index: usize) -> Option<Box<T>> {
         (index < self.rows.len()).then(|| self.rows.remove(index))
-    }
-
-    /// The last row.
-    pub(super) fn pop(&mut self) -> Option<Box<T>> {
-        self.rows.pop()
     }
 }

@@ -48,7 +48,6 @@ mod event;
 mod inbox;
 mod list;
 mod outbox;
-mod queue;
 mod receipts;
 mod receive;
 mod requests;
@@ -77,7 +76,6 @@ use crate::time::Timestamp;
 use inbox::{Inbox, Inboxes};
 use list::List;
 use outbox::Outbox;
-use queue::Queue;
 use receipts::Receipts;
 use requests::Requests;
 use timers::{Timer, Timers};
@@ -141,14 +139,14 @@ pub struct Client {
     token: token::Token,
     /// When the last two of the closes 1002, 1007, 1009 came.
     malformed: [Option<Timestamp>; 2],
-    actions: Queue<Action>,
-    events: Queue<Event>,
+    actions: List<Action>,
+    events: List<Event>,
 }
 
 impl Client {
     /// A client that is idle. The seed must differ between devices and processes: message ids and jitter come from it.
     #[must_use]
-    pub fn new(config: Config, seed: u64) -> Self {
+    pub fn new(mut config: Config, seed: u64) -> Self {
         let session = Session {
             user_id: String::new(),
             heartbeat_ms: limits::HEARTBEAT_MS,
@@ -173,10 +171,10 @@ impl Client {
             inboxes: Inboxes::default(),
             receipts: Receipts::new(config.receipts),
             requests: Requests::default(),
-            token: token::Token::new(config.token.clone()),
+            token: token::Token::new(config.token.take()),
             malformed: [None; 2],
-            actions: Queue::default(),
-            events: Queue::default(),
+            actions: List::default(),
+            events: List::default(),
             config,
         }
     }
@@ -211,13 +209,13 @@ impl Client {
     /// The next thing to do. Drain the events first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop().map(|action| *action)
+        self.actions.remove(0).map(|action| *action)
     }
 
     /// The next thing that happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop().map(|event| *event)
+        self.events.remove(0).map(|event| *event)
     }
 
     /// When [`Client::handle_timeout`] is to be called; earlier does no harm.

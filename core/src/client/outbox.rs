@@ -11,7 +11,6 @@ use crate::time::Timestamp;
 /// One unsettled send.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) id: SendId,
     hash: u64,
     pub(super) send: SavedSend,
 }
@@ -42,7 +41,7 @@ impl Outbox {
     }
 
     pub(super) fn unsaved(&self) -> usize {
-        let first = self.waiting.partition_point(|waiting| waiting.id.0 <= self.stored);
+        let first = self.waiting.partition_point(|waiting| waiting.send.id.0 <= self.stored);
         self.waiting.len() - first
     }
 
@@ -69,7 +68,7 @@ impl Outbox {
     pub(super) fn push(&mut self, send: SavedSend) {
         self.last = self.last.max(send.id.0);
         self.bytes += send.cost();
-        self.waiting.push(Waiting { id: send.id, hash: hash(&send.message_id), send });
+        self.waiting.push(Waiting { hash: hash(&send.message_id), send });
     }
 
     /// Everything up to this send is stored.
@@ -79,7 +78,7 @@ impl Outbox {
 
     /// The first send that is not under way, if it is stored.
     pub(super) fn candidate(&self) -> Option<&SavedSend> {
-        self.waiting.get(self.flying).filter(|next| next.id.0 <= self.stored).map(|next| &next.send)
+        self.waiting.get(self.flying).filter(|next| next.send.id.0 <= self.stored).map(|next| &next.send)
     }
 
     /// Whether one more of this size may be under way.
@@ -112,7 +111,7 @@ impl Outbox {
 
     /// The place of a send.
     pub(super) fn find(&self, id: SendId) -> Option<usize> {
-        self.waiting.binary_search_by_key(&id, |waiting| waiting.id).ok()
+        self.waiting.binary_search_by_key(&id, |waiting| waiting.send.id).ok()
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&SavedSend> {

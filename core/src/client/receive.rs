@@ -43,8 +43,9 @@ impl Client {
 
     /// Takes a frame out of its fields. Nothing has happened yet when there is an error.
     fn take(&mut self, now: Timestamp, kind: Kind, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
+        let request_id = &fields.text(Texts::RequestId);
         match kind {
-            Kind::Error => self.on_error(now, fields),
+            Kind::Error => self.on_error(now, fields, request_id),
             Kind::Notice => {
                 if fields.is(Texts::MessageType, "server_status") {
                     self.plan_leaving(now, fields.object(Objects::Data));
@@ -53,9 +54,9 @@ impl Client {
             }
             Kind::Connected => self.on_connected(now, fields)?,
             _ if !self.is_live() => self.unexpected("a frame before connected"),
-            Kind::Message => self.on_message(now, fields, frame)?,
+            Kind::Message => self.on_message(now, fields, request_id, frame)?,
             Kind::Skip => self.on_skip(now, &range(fields)?),
-            Kind::Gap => self.on_gap(now, &range(fields)?, fields.string(Texts::Reason)),
+            Kind::Gap => self.on_gap(now, &range(fields)?, &fields.text(Texts::Reason)),
             Kind::Accepted => {
                 let outcome = Outcome::Accepted {
                     stream: fields.optional_stream()?.map(StreamName::into_owned),
@@ -65,16 +66,14 @@ impl Client {
                 };
                 self.answer_send(now, &fields.text(Texts::MessageId), outcome);
             }
-            Kind::GroupChanged => self.on_group_changed(now, fields, frame)?,
+            Kind::GroupChanged => self.on_group_changed(now, fields, request_id, frame)?,
             Kind::Receipt => {
                 let read = fields.is(Texts::MessageType, "read");
                 let stage = if read { Stage::Read } else { Stage::Delivered };
                 let (receiver, device) = (fields.text(Texts::Receiver), fields.text(Texts::ReceiverClient));
                 fields.each(Lists::MessageIds, &mut |id| self.reached(&id, stage, &receiver, &device));
             }
-            Kind::Answer => {
-                self.on_answer(now, &fields.text(Texts::RequestId), fields.object(Objects::Data), frame);
-            }
+            Kind::Answer => self.on_answer(now, request_id, fields.object(Objects::Data), frame),
             Kind::Presence => self.event(Event::Presence(Presence { frame: frame.own() })),
         }
         Ok(())
@@ -114,11 +113,16 @@ impl Client {
         Ok(())
     }
 
-    fn on_message(&mut self, now: Timestamp, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
+    fn on_message(
+        &mut self,
+        now: Timestamp,
+        fields: &Fields<'_>,
+        request_id: &str,
+        frame: FrameRef<'_>,
+    ) -> Read<()> {
         let (stream, seq) = (fields.optional_stream()?, fields.number(Numbers::SeqNo));
-        let request_id = fields.text(Texts::RequestId);
         match stream {
-            _ if !request_id.is_empty() => self.on_fetched(now, &request_id, frame),
+            _ if !request_id.is_empty() => self.on_fetched(now, request_id, frame),
             Some(stream) if seq > 0 => {
                 self.on_entry(now, (&stream, seq), fields.flag(Flags::RequireAck), frame);
             }
@@ -127,35 +131,42 @@ impl Client {
         Ok(())
     }
 
-    fn on_error(&mut self, now: Timestamp, fields: &Fields<'_>) {
+    fn on_error(&mut self, now: Timestamp, fields: &Fields<'_>, request_id: &str) {
         let (code, retry_after_ms) = (error_code(fields), fields.optional(Numbers::RetryAfter));
         let reason = fields.string(Texts::Reason);
-        let request_id = fields.text(Texts::RequestId);
         if !request_id.is_empty() {
-            return self.on_request_refused(now, &request_id, code, reason, retry_after_ms);
+            return self.on_request_refused(now, request_id, code, reason, retry_after_ms);
         }
         let outcome = Outcome::Refused { code, reason: reason.clone(), retry_after_ms };
         let message_id = fields.string(Texts::MessageId);
-        if message_id.is_empty() || !self.answer_send(now, &message_id, outcome) {
+        if !self.answer_send(now, &message_id, outcome) {
             self.event(Event::Fault(Fault::Hub { code, reason, message_id }));
         }
     }
 
-    fn on_group_changed(&mut self, now: Timestamp, fields: &Fields<'_>, frame: FrameRef<'_>) -> Read<()> {
+    fn on_group_changed(
+        &mut self,
+        now: Timestamp,
+        fields: &Fields<'_>,
+        request_id: &str,
+        frame: FrameRef<'_>,
+    ) -> Read<()> {
         let mut data = Fields::new();
         fields.inside(Objects::Data, &mut data)?;
         let opened = opened(fields)?;
         let own = data.is(Texts::UserId, &self.session.user_id);
         let (group, action) = (data.text(Texts::GroupId), data.text(Texts::Action));
-        match (action.as_ref(), opened) {
-            ("joined", Some(open)) => self.join_stream(now, &open),
-            ("joined", None) => {}
-            (action, _) if own || action == "disbanded" => self.leave_stream(&group, action),
+        match action.as_ref() {
+            "joined" => {
+                if let Some(open) = &opened {
+                    self.join_stream(now, open);
+                }
+            }
+            action if own || action == "disbanded" => self.leave_stream(&group, action),
             _ => {}
         }
-        let request_id = fields.text(Texts::RequestId);
         if !request_id.is_empty() {
-            self.on_answer(now, &request_id, "", frame);
+            self.on_answer(now, request_id, "", frame);
         }
         self.event(Event::GroupChanged(frame.own()));
         Ok(())

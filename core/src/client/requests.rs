@@ -6,6 +6,8 @@ use alloc::string::String;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::list::List;
+use super::send::too_large;
+use super::written::with_id;
 use super::{Client, Timer};
 use crate::codes::{ErrorCode, with_digit};
 use crate::frame::{Frame, FrameRef, Query, Request, encode_query, encode_read, write_number};
@@ -73,6 +75,12 @@ impl Client {
         })
     }
 
+    /// As [`Client::request`], for a request that is written already: a JSON object without `message_id`.
+    #[must_use = "the answer comes with this id"]
+    pub fn request_object(&mut self, now: Timestamp, object: &str) -> RequestId {
+        self.ask(now, Purpose::Application, &mut |id, out| *out = with_id(object, id))
+    }
+
     /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
     /// messages in the inbox and is empty for a group's stream.
     pub fn mark_read(&mut self, now: Timestamp, stream: &StreamName<'_>, peer: &str, seq: u64) {
@@ -130,8 +138,8 @@ impl Client {
                 self.transmit(now, Frame::Text(text));
                 return id;
             }
-            let reason = ErrorCode::MessageTooLarge.text().to_owned();
-            RequestError::Refused { code: ErrorCode::MessageTooLarge, reason, retry_after_ms: None }
+            let (code, reason) = too_large();
+            RequestError::Refused { code, reason, retry_after_ms: None }
         };
         if purpose == Purpose::Application {
             self.end_request(Pending { id, purpose }, error);

@@ -80,7 +80,7 @@ pub struct Saved {
     pub last_send: u64,
     /// Unsettled sends in order.
     pub sends: Vec<SavedSend>,
-    /// Cursors, sorted by stream.
+    /// Cursors, sorted by the name of their stream.
     pub cursors: Vec<SavedCursor>,
 }
 
@@ -235,9 +235,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
-    let mut name = String::new();
-    stream.write(&mut name);
-    put_bytes(out, name.as_bytes());
+    put_bytes(out, stream.as_str().as_bytes());
 }
 
 fn byte(rest: &mut &[u8]) -> Option<u8> {
@@ -270,7 +268,7 @@ fn text(rest: &mut &[u8]) -> Option<String> {
 }
 
 fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
-    StreamName::parse(&text(rest)?).map(StreamName::into_owned)
+    StreamName::parse(text(rest)?)
 }
 
 #[cfg(test)]
@@ -298,7 +296,7 @@ mod tests {
                 send(2, Frame::Binary(vec![0, 0, 0, 2, b'{', b'}', 255])),
                 send(3, Frame::Text("{\"a\":1}".to_owned())),
             ],
-            cursors: vec![cursor(StreamName::Inbox, 300), cursor(StreamName::group("t"), 0)],
+            cursors: vec![cursor(StreamName::group("t"), 0), cursor(StreamName::Inbox, 300)],
         }
     }
 

@@ -205,7 +205,7 @@ impl Client {
         if !self.is_live() {
             return;
         }
-        let (begin, mut first_sent) = (self.actions.end(), None);
+        let (begin, mut first_sent) = (self.actions.len(), None);
         while let Some(next) = self.outbox.candidate() {
             let index = self.outbox.flying();
             if let Some(outcome) = self.too_late(now, next) {
@@ -219,9 +219,8 @@ impl Client {
             let frame = next.frame_at(now);
             if frame.len() > self.session.frame_limit {
                 // The hub takes less than the one before it.
-                let reason = ErrorCode::MessageTooLarge.text().to_owned();
-                let refused =
-                    Outcome::Refused { code: ErrorCode::MessageTooLarge, reason, retry_after_ms: None };
+                let (code, reason) = too_large();
+                let refused = Outcome::Refused { code, reason, retry_after_ms: None };
                 self.settle(now, index, refused);
                 continue;
             }
@@ -369,6 +368,13 @@ impl Client {
         }
         id
     }
+}
+
+/// What the hub would say to a frame that is too large.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(super) fn too_large() -> (ErrorCode, String) {
+    let code = ErrorCode::MessageTooLarge;
+    (code, code.text().to_owned())
 }
 
 /// How long a message may be sent again.

@@ -47,20 +47,22 @@ impl Client {
     fn acknowledge_one(&mut self, now: Timestamp, index: usize) {
         let Some(inbox) = self.inboxes.index(index) else { return };
         let before = inbox.taken();
-        let position = inbox.acknowledge();
-        let (stream, answered) = (inbox.name.clone(), before - inbox.taken());
+        let mut text = String::new();
+        if let Some(seq) = inbox.acknowledge() {
+            encode_acknowledge(&inbox.name, seq, &mut text);
+        }
+        let answered = before - inbox.taken();
         self.inboxes.sub_taken(answered);
-        if let (Some(seq), true) = (position, self.is_live()) {
-            let mut text = String::new();
-            encode_acknowledge(&stream, seq, &mut text);
+        if !text.is_empty() && self.is_live() {
             self.transmit(now, Frame::Text(text));
         }
-        if self.config.storage != Storage::None {
-            self.store_cursor(index);
-        }
+        self.store_cursor(index);
     }
 
     fn store_cursor(&mut self, index: usize) {
+        if self.config.storage == Storage::None {
+            return;
+        }
         let Some(inbox) = self.inboxes.index(index) else { return };
         if let Some(seq) = inbox.unstored() {
             let cursor = SavedCursor { stream: inbox.name.clone(), epoch: inbox.epoch.clone(), seq };
@@ -113,8 +115,7 @@ impl Client {
                 self.store_cursor(index);
             }
             Adoption::Passed(from, to) => {
-                let reason = "unexplained".to_owned();
-                self.tell_gap(stream, generation, (from, to), reason);
+                self.tell_gap(stream, generation, (from, to), "unexplained");
             }
             Adoption::Renewed => {
                 inbox.told = true;
@@ -123,8 +124,7 @@ impl Client {
                 }
                 self.event(Event::StreamOpened { stream: stream.clone(), generation, from, head });
                 // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it.
-                let reason = "epoch".to_owned();
-                self.tell_gap(stream, generation, (from, before), reason);
+                self.tell_gap(stream, generation, (from, before), "epoch");
                 self.timers.start(Timer::Acknowledge, now + self.session.ack_ms);
             }
         }
@@ -132,15 +132,9 @@ impl Client {
 
     pub(super) fn detach_streams(&mut self) {
         for index in 0..self.inboxes.len() {
-            if self.config.storage != Storage::None {
-                self.store_cursor(index);
-            }
-            if let Some(inbox) = self.inboxes.index(index) {
-                let taken = inbox.taken();
-                inbox.disconnect();
-                self.inboxes.sub_taken(taken);
-            }
+            self.store_cursor(index);
         }
+        self.inboxes.disconnect();
     }
 
     fn close_stream(&mut self, index: usize, reason: &str) {
@@ -214,19 +208,20 @@ impl Client {
         let Some((index, taken)) = self.cover(now, stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
         inbox.count(seq, require_ack);
-        let auto = self.config.auto_acknowledge;
-        let entry = matches!(taken, Taken::New(_)).then(|| Entry {
-            stream: inbox.name.clone(),
-            generation: inbox.generation,
-            seq_no: seq,
-            frame: frame.own(),
-        });
-        // Covered again, and acknowledged by the application meanwhile: the hub does not know yet.
-        let moved = (auto && inbox.hand_over(seq)) || inbox.handed >= seq;
-        self.inboxes.add_taken();
-        if let Some(entry) = entry {
-            self.event(Event::Message(entry));
+        if let Taken::New(_) = taken {
+            self.events.push(Event::Message(Entry {
+                stream: inbox.name.clone(),
+                generation: inbox.generation,
+                seq_no: seq,
+                frame: frame.own(),
+            }));
         }
+        if self.config.auto_acknowledge {
+            inbox.hand_over(seq);
+        }
+        // Or covered again, and acknowledged by the application meanwhile: the hub does not know yet.
+        let moved = inbox.handed >= seq;
+        self.inboxes.add_taken();
         if moved {
             self.moved(now, index);
         }
@@ -244,7 +239,7 @@ impl Client {
         self.check_caught_up();
     }
 
-    pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: String) {
+    pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: &str) {
         let (from, to) = (range.from, range.to);
         if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, from, to)
             && let Some(inbox) = self.inboxes.index(index)
@@ -269,8 +264,9 @@ impl Client {
         stream: StreamName<'static>,
         generation: super::Generation,
         (from, to): (u64, u64),
-        reason: String,
+        reason: &str,
     ) {
+        let reason = reason.to_owned();
         self.event(Event::Gap(Gap { stream, generation, from, to, reason }));
     }
 

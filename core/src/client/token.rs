@@ -2,7 +2,6 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::requests::Purpose;
 use super::{Client, Closed, Phase, Timer};
@@ -142,12 +141,13 @@ impl Client {
 fn end_of(token: &str) -> Option<Timestamp> {
     let dot = token.bytes().position(|byte| byte == b'.')?;
     let claims = decode_base64url(token.as_bytes().get(dot + 1..)?)?;
-    number_after(&claims, b"\"exp\"").map(|seconds| seconds.min(Timestamp::MAX / 1000) * 1000)
+    number_after(claims.as_bytes(), b"\"exp\"").map(|seconds| seconds.min(Timestamp::MAX / 1000) * 1000)
 }
 
-/// Up to the next dot.
-fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
+/// Up to the next dot. Each byte becomes the character of its number, so that only ASCII is what it was: enough for
+/// those who look for it, and a `String` grows by code that is there already.
+fn decode_base64url(text: &[u8]) -> Option<String> {
+    let mut out = String::new();
     let (mut bits, mut held) = (0_u32, 0_u32);
     for byte in text.iter().copied() {
         let value = match byte {
@@ -163,7 +163,7 @@ fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
         held += 6;
         if held >= 8 {
             held -= 8;
-            out.push((bits >> held & 0xff) as u8);
+            out.push(char::from((bits >> held & 0xff) as u8));
         }
     }
     Some(out)

@@ -228,7 +228,7 @@ pub fn parse_conversations(data: &str) -> Result<Conversations, DecodeError> {
                     match key {
                         "peer" => found.peer = scanner.text("peer")?.into_owned(),
                         "group_id" => {
-                            found.stream = StreamName::group(scanner.text("group_id")?.into_owned());
+                            found.stream = StreamName::group(&scanner.text("group_id")?);
                         }
                         "last" => found.last = scanner.integer("last")?,
                         "read" => found.read = scanner.integer("read")?,

@@ -58,16 +58,9 @@ pub fn encode_connect(connect: &Connect<'_>, out: &mut String) {
 
 /// Adds one cursor to what [`write_connect`] takes.
 pub(crate) fn write_cursor(stream: &StreamName<'_>, epoch: &str, seq: u64, cursors: &mut String) {
-    let mut writer = if cursors.is_empty() {
-        ObjectWriter::new(cursors)
-    } else {
-        cursors.truncate(cursors.len() - 1);
-        ObjectWriter::resume(cursors)
-    };
-    writer.stream_object(stream, |writer| {
+    ObjectWriter::members(cursors).stream_object(stream, |writer| {
         writer.text("epoch", epoch).count("seq", seq);
     });
-    writer.end();
 }
 
 /// As [`encode_connect`], from parts: protocol and time, the texts in the order of that function, the cursors written.
@@ -85,7 +78,7 @@ pub(crate) fn write_connect<S: AsRef<str>>(
     for (name, text) in NAMES.iter().zip(&texts) {
         writer.text(name, text);
     }
-    writer.number("sent_ms", sent_ms).raw("cursors", cursors);
+    writer.number("sent_ms", sent_ms).object_of("cursors", cursors);
     match groups {
         Some([]) => {
             writer.raw("groups", "[]");

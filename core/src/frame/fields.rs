@@ -239,7 +239,7 @@ impl<'a> Fields<'a> {
 
     /// `stream`, which must name one.
     pub(crate) fn stream(&self) -> Read<StreamName<'a>> {
-        match StreamName::from_text(self.text(Texts::Stream)) {
+        match StreamName::parse(self.text(Texts::Stream)) {
             Some(stream) => Ok(stream),
             None => self.wrong("stream", "must be inbox, broadcast or group:<id>"),
         }

@@ -61,26 +61,20 @@ pub(crate) fn read_hub<'a>(text: &'a str, fields: &mut Fields<'a>) -> Read<Kind>
     if message_type.is_empty() {
         return fields.wrong("message_type", "is missing");
     }
-    let found = KINDS.iter().find(|(name, _, always)| *name == message_type && (*always || !answers));
-    Ok(found.map_or(if answers { Kind::Answer } else { Kind::Notice }, |(_, kind, _)| *kind))
+    Ok(match message_type.as_ref() {
+        "connected" => Kind::Connected,
+        "skip" => Kind::Skip,
+        "gap" => Kind::Gap,
+        "error" => Kind::Error,
+        "group_changed" => Kind::GroupChanged,
+        "pong" => Kind::Answer,
+        _ if answers => Kind::Answer,
+        "ack" => Kind::Accepted,
+        "delivered" | "read" => Kind::Receipt,
+        "user_joined" | "user_left" | "user_status_changed" | "user_status_response" => Kind::Presence,
+        _ => Kind::Notice,
+    })
 }
-
-/// The types of frames with a meaning of their own: always, or only when they do not answer a request.
-static KINDS: [(&str, Kind, bool); 13] = [
-    ("connected", Kind::Connected, true),
-    ("skip", Kind::Skip, true),
-    ("gap", Kind::Gap, true),
-    ("ack", Kind::Accepted, false),
-    ("error", Kind::Error, true),
-    ("delivered", Kind::Receipt, false),
-    ("read", Kind::Receipt, false),
-    ("group_changed", Kind::GroupChanged, true),
-    ("pong", Kind::Answer, true),
-    ("user_joined", Kind::Presence, false),
-    ("user_left", Kind::Presence, false),
-    ("user_status_changed", Kind::Presence, false),
-    ("user_status_response", Kind::Presence, false),
-];
 
 /// Reads the fields of a binary frame, which must be a message; gives its payload.
 pub(crate) fn read_hub_binary<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Read<&'a [u8]> {

@@ -23,16 +23,26 @@ impl<'o> ObjectWriter<'o> {
         Self { out, first: false }
     }
 
+    /// Adds to members that stand alone, without braces.
+    pub(super) fn members(out: &'o mut String) -> Self {
+        let first = out.is_empty();
+        Self { out, first }
+    }
+
     /// Writes a member's name; its value must follow.
     pub fn name(&mut self, name: &str) -> &mut String {
-        if !self.first {
-            self.out.push(',');
-        }
-        self.first = false;
+        self.separate();
         self.out.push('"');
         self.out.push_str(name);
         self.out.push_str("\":");
         self.out
+    }
+
+    fn separate(&mut self) {
+        if !self.first {
+            self.out.push(',');
+        }
+        self.first = false;
     }
 
     /// A text, unless empty.
@@ -75,9 +85,7 @@ impl<'o> ObjectWriter<'o> {
 
     /// The member `stream`.
     pub fn stream(&mut self, stream: &StreamName<'_>) -> &mut Self {
-        let mut name = String::new();
-        stream.write(&mut name);
-        self.text("stream", &name)
+        self.text("stream", stream.as_str())
     }
 
     /// An object whose name is a stream's.
@@ -86,11 +94,12 @@ impl<'o> ObjectWriter<'o> {
         stream: &StreamName<'_>,
         fill: impl FnOnce(&mut ObjectWriter<'_>),
     ) {
-        let (mut name, mut quoted) = (String::new(), String::new());
-        stream.write(&mut name);
-        write_string(&mut quoted, &name);
-        // Its quotes are those of the member.
-        self.object(quoted.get(1..quoted.len() - 1).unwrap_or_default(), fill);
+        self.separate();
+        write_string(self.out, stream.as_str());
+        self.out.push(':');
+        let mut writer = ObjectWriter::new(self.out);
+        fill(&mut writer);
+        writer.end();
     }
 
     /// A list of texts, unless empty.
@@ -127,6 +136,14 @@ impl<'o> ObjectWriter<'o> {
             writer.end();
         }
         out.push(']');
+        self
+    }
+
+    /// An object whose members are written already, unless it has none.
+    pub(super) fn object_of(&mut self, name: &str, members: &str) -> &mut Self {
+        if !members.is_empty() {
+            self.object(name, |object| object.out.push_str(members));
+        }
         self
     }
 

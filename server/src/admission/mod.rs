@@ -119,11 +119,14 @@ impl Admission {
     pub(crate) fn allows_origin(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         if self.origins.is_empty() {
-            // Only the hub's own pages: same host and port.
-            let own = origin.split_once("://").map(|(_, authority)| authority);
-            // Without tokens a page elsewhere must not get in by a name that it had resolved to this machine.
-            let named = self.is_authenticating() || own.is_some_and(is_this_machine);
-            return own.is_some() && own == host && named;
+            let Some((_, page)) = origin.split_once("://") else { return false };
+            // Only the hub's own pages: same host and port. Without tokens also those of other servers of this machine,
+            // where front ends are developed; but no page elsewhere by a name that it had resolved to this machine.
+            return if self.is_authenticating() {
+                host == Some(page)
+            } else {
+                is_this_machine(page) && host.is_some_and(is_this_machine)
+            };
         }
         self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }

@@ -94,7 +94,7 @@ pub(crate) fn stream_name(stream: &StreamKey) -> StreamName<'_> {
     match stream {
         StreamKey::Inbox(_) => StreamName::Inbox,
         StreamKey::Broadcast(_) => StreamName::Broadcast,
-        StreamKey::Group(group) => StreamName::group(&*group.group),
+        StreamKey::Group(group) => StreamName::group(&group.group),
     }
 }
 

@@ -348,7 +348,7 @@ impl Connection {
             0 => wsc_core::StreamName::Inbox,
             1 => wsc_core::StreamName::Broadcast,
             _ => match &self.readings[track as usize].group {
-                Some(group) => wsc_core::StreamName::group(group.to_string()),
+                Some(group) => wsc_core::StreamName::group(group),
                 None => wsc_core::StreamName::Inbox,
             },
         }

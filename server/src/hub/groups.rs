@@ -53,7 +53,7 @@ impl Shard {
                 continue;
             }
             let opened = OpenStream {
-                stream: StreamName::group(group.group.to_string()),
+                stream: StreamName::group(&group.group),
                 epoch: self.node.log.store.epoch().to_string().into(),
                 from: head + 1,
                 head,

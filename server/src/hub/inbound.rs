@@ -7,7 +7,7 @@ use wsc_core::frame::{
     ClientFrame, DecodeError, ErrorFrame, HubFrame, Query, decode_client, decode_client_binary,
 };
 use wsc_core::peer::TrackId;
-use wsc_core::{CloseCode, ErrorCode, StreamName};
+use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
 
 use super::send::Wait;
 use super::shard::Shard;
@@ -140,10 +140,10 @@ impl Shard {
             return Ok(());
         };
         connection.peer.control(now).map_err(Refusal::slow)?;
-        let track = match stream {
-            StreamName::Inbox => Some(0),
-            StreamName::Broadcast => Some(1),
-            StreamName::Group(group) => {
+        let track = match stream.kind() {
+            StreamKind::Inbox => Some(0),
+            StreamKind::Broadcast => Some(1),
+            StreamKind::Group(group) => {
                 let key = StreamKey::Group(GroupKey::new(&connection.identity.user.scope, group));
                 streams.number(&key).and_then(|number| connection.reading_of(number))
             }

@@ -302,7 +302,7 @@ impl Connection {
         }
         let stream = match &ticket.place {
             SentTo::Inbox => StreamName::Inbox,
-            SentTo::Group(group) => StreamName::group(&**group),
+            SentTo::Group(group) => StreamName::group(group),
             SentTo::Broadcast => StreamName::Broadcast,
         };
         self.say(&HubFrame::Accepted(Accepted {

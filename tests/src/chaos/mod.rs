@@ -5,6 +5,7 @@
 
 mod crowd;
 mod device;
+mod disk;
 mod hub;
 mod plan;
 mod proxy;

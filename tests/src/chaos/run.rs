@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use wsc_core::backoff::Random;
 
 use super::crowd::{self, Process, Status};
+use super::disk::Disk;
 use super::hub::Server;
 use super::plan;
 use super::proxy::Proxy;
@@ -19,6 +20,9 @@ use crate::history::{Fact, Report, Writer, check, read_all};
 const QUIET: Duration = Duration::from_secs(120);
 /// Nothing new for so long is quiet.
 const STILL: Duration = Duration::from_secs(3);
+/// A pause that outlasts every deadline of client and hub; in runs that are long enough for it.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+const LONG_RUN: u64 = 180;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -38,12 +42,15 @@ struct Faults {
     kills: u64,
     drains: u64,
     pauses: u64,
+    long_pauses: u64,
+    full_disks: u64,
     crowds_killed: u64,
     crowds_restarted: u64,
 }
 
 struct Run {
     server: Server,
+    disk: Option<Disk>,
     crowds: Vec<Process>,
     proxy: Proxy,
     writer: Writer,
@@ -84,6 +91,10 @@ pub async fn run(options: &Options) -> Result<bool> {
 
 async fn live(folder: &Path, options: &Options) -> Result<(Faults, String)> {
     crowd::folders(folder)?;
+    let disk = Disk::mount(&folder.join("data"))?;
+    if disk.is_none() {
+        println!("no file system can be mounted here: the disk is never full");
+    }
     let server = Server::start(folder).await?;
     let wire = Arc::new(Writer::open(&folder.join("history/wire.jsonl"))?.gathering());
     let proxy = Proxy::start(server.address.parse()?, Arc::clone(&wire), options.seed).await?;
@@ -92,7 +103,7 @@ async fn live(folder: &Path, options: &Options) -> Result<(Faults, String)> {
     let crowds = crowds.into_iter().map(Process::start).collect::<Result<Vec<_>>>()?;
     let writer = Writer::open(&folder.join("history/hub.jsonl"))?;
     let random = Random::new(options.seed);
-    let mut run = Run { server, crowds, proxy, writer, random, faults: Faults::default() };
+    let mut run = Run { server, disk, crowds, proxy, writer, random, faults: Faults::default() };
     run.writer.write(Fact::HubStarted)?;
     run.fail(options).await?;
     run.proxy.calm();
@@ -136,9 +147,13 @@ impl Run {
                 break;
             }
             turn += 1;
+            let short = Duration::from_millis(300 + self.random.up_to(2500));
             match turn % 14 {
-                3 | 10 => self.pause().await?,
+                3 => self.pause(short).await?,
+                5 => self.fill_disk().await?,
                 7 => self.drain().await?,
+                10 if options.seconds >= LONG_RUN && turn % 70 == 10 => self.pause(LONG_PAUSE).await?,
+                10 => self.pause(short).await?,
                 _ => self.kill().await?,
             }
             if Instant::now() > next_crowd {
@@ -169,11 +184,23 @@ impl Run {
         Ok(self.writer.write(Fact::HubStarted)?)
     }
 
-    async fn pause(&mut self) -> Result<()> {
+    /// The store cannot write for a while, then the hub is killed and has room again.
+    async fn fill_disk(&mut self) -> Result<()> {
+        let Some(disk) = &self.disk else { return self.kill().await };
+        self.faults.full_disks += 1;
+        self.writer.write(Fact::HubFull)?;
+        disk.fill()?;
+        sleep(Duration::from_millis(500 + self.random.up_to(1500))).await;
+        disk.free()?;
+        self.kill().await
+    }
+
+    async fn pause(&mut self, time: Duration) -> Result<()> {
         self.faults.pauses += 1;
+        self.faults.long_pauses += u64::from(time == LONG_PAUSE);
         self.writer.write(Fact::HubPaused)?;
         self.server.signal("STOP").await?;
-        sleep(Duration::from_millis(300 + self.random.up_to(2500))).await;
+        sleep(time).await;
         self.writer.write(Fact::HubResumed)?;
         self.server.signal("CONT").await
     }
@@ -242,8 +269,8 @@ fn summary(report: &Report, faults: &Faults, counts: &str, time: Duration) {
         report.handed, report.repeated, report.gaps, report.kept, report.covered
     );
     println!(
-        "hub        {} killed, {} drained, {} paused; {} new epochs",
-        faults.kills, faults.drains, faults.pauses, report.epochs
+        "hub        {} killed, {} drained, {} paused ({} for 30 s), {} times without room; {} new epochs",
+        faults.kills, faults.drains, faults.pauses, faults.long_pauses, faults.full_disks, report.epochs
     );
     println!("clients    {} processes killed, {} restarted", faults.crowds_killed, faults.crowds_restarted);
     println!("wire       {counts}");

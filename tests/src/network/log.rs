@@ -73,10 +73,7 @@ pub struct Log {
 /// The key of a stream as a user names it.
 #[must_use]
 pub fn key_of(user: &str, stream: &StreamName<'_>) -> String {
-    match stream {
-        StreamName::Inbox => format!("inbox/{user}"),
-        other => other.to_string(),
-    }
+    if *stream == StreamName::Inbox { format!("inbox/{user}") } else { stream.to_string() }
 }
 
 impl Log {
@@ -104,7 +101,7 @@ impl Log {
                 (format!("user/{receiver}"), keys, StreamName::Inbox)
             }
             Destination::Group(group) => {
-                let stream = StreamName::group(group.to_owned());
+                let stream = StreamName::group(group);
                 (format!("group/{group}"), [None, Some(stream.to_string())], stream)
             }
             Destination::Broadcast => {
@@ -166,9 +163,10 @@ impl Log {
                 }
             }
             None => {
-                let start = match stream {
-                    StreamName::Broadcast => *self.first_seen.entry(user.to_owned()).or_insert(head),
-                    _ => 0,
+                let start = if *stream == StreamName::Broadcast {
+                    *self.first_seen.entry(user.to_owned()).or_insert(head)
+                } else {
+                    0
                 };
                 let last = self.positions.get(&place).copied().unwrap_or(start);
                 Resumption { from: last + 1, broken: false }

@@ -114,7 +114,7 @@ impl Device {
         let inner = &mut *inner;
         let now = inner.now();
         let (Some(client), Some(audit)) = (&mut inner.client, &inner.audit) else { return };
-        let Some(stream) = audit.left.last().and_then(|name| StreamName::parse(name)) else {
+        let Some(stream) = audit.left.last().and_then(StreamName::parse) else {
             return self.write(Fact::Quiet { device: self.part.device.clone() });
         };
         let (stream, from) = (stream.into_owned(), audit.from);

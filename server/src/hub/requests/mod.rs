@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use wsc_core::codes::ErrorCode;
 use wsc_core::frame::{Answer, ErrorFrame, HubFrame, ObjectWriter, Query, Request};
-use wsc_core::{CloseCode, StreamName};
+use wsc_core::{CloseCode, StreamKind, StreamName};
 
 use super::clock;
 use super::shard::{Address, Shard};
@@ -187,10 +187,10 @@ impl Asker {
     }
 
     fn stream(&self, name: &StreamName<'_>) -> StreamKey {
-        match name {
-            StreamName::Inbox => StreamKey::Inbox(self.identity.user.clone()),
-            StreamName::Broadcast => StreamKey::Broadcast(self.scope().clone()),
-            StreamName::Group(group) => StreamKey::Group(self.group(group)),
+        match name.kind() {
+            StreamKind::Inbox => StreamKey::Inbox(self.identity.user.clone()),
+            StreamKind::Broadcast => StreamKey::Broadcast(self.scope().clone()),
+            StreamKind::Group(group) => StreamKey::Group(self.group(group)),
         }
     }
 

@@ -21,10 +21,10 @@ impl Asker {
     /// Moves a read mark, tells the senders, and passes it on to the user's other devices.
     pub(super) async fn read(&self, name: &StreamName<'_>, peer: &str, seq: u64) -> Outcome {
         let node = &self.shard.node;
-        let conversation = match name {
-            StreamName::Group(group) if self.is_member(group) => Conversation::Group(group.as_ref().into()),
-            StreamName::Group(_) => return Err(Refused::new(ErrorCode::GroupNotFound)),
-            _ => Conversation::Peer(peer.into()),
+        let conversation = match name.group_id() {
+            Some(group) if self.is_member(group) => Conversation::Group(group.into()),
+            Some(_) => return Err(Refused::new(ErrorCode::GroupNotFound)),
+            None => Conversation::Peer(peer.into()),
         };
         let stream = self.stream(name);
         let head = node.log.store.headers(&stream, u64::MAX, 0).await?.head;

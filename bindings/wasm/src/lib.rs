@@ -1,0 +1,34 @@
+//! The client machine in a browser. The bridge is not API: `@wsc/client` is. Holds no rule of the protocol; it gives the
+//! machine a WebSocket, a timer, the platform's signs of life, and carries what it says to JavaScript.
+//!
+//! Everything the machine says goes to one object, [`Sink`], in the order it happened, and [`Sink::flush`] ends each
+//! batch. A sink may only put things aside until then: a call back into the [`Session`] belongs into `flush`.
+//!
+//! Messages cross as the JSON they came in and errors as numbers: the browser has a better reader of JSON, and the texts.
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+mod driver;
+mod lifecycle;
+mod session;
+mod sink;
+mod socket;
+mod timer;
+
+pub use session::Session;
+pub use sink::Sink;
+
+/// In WebAssembly a panic is a trap; to say why would cost a quarter of the whole. Nothing the hub or the application
+/// sends makes the machine panic; what is left is memory that runs out.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn trap(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+/// A third of the standard allocator's size, and faster.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

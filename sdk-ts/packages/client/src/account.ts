@@ -1,0 +1,52 @@
+/** Whose client this is: what a token says, and the name under which things are kept. Never checks a token; the hub does. */
+
+import { WscError } from './errors.js';
+import type { ClientOptions } from './options.js';
+
+interface Claims {
+  readonly uid?: string;
+  readonly aid?: string;
+  readonly tid?: string;
+}
+
+/** A name for all that belongs to this user at this hub, the same in every tab. */
+export function accountOf(url: string, options: ClientOptions, token: string | undefined): string {
+  const claims = token === undefined ? {} : claimsOf(token);
+  const user = options.user ?? claims.uid;
+  if (user === undefined) {
+    throw new WscError('whose client is this? Give `user`, or a token with the claim `uid`');
+  }
+  if (claims.uid !== undefined && claims.uid !== user) {
+    throw new WscError(`the token is of "${claims.uid}", not of "${user}"`);
+  }
+  const scope = [claims.aid ?? options.app, claims.tid ?? options.namespace].map((part) => part ?? '');
+  return ['wsc', url, ...scope, user].map(encodeURIComponent).join(' ');
+}
+
+function claimsOf(token: string): Claims {
+  try {
+    const base64 = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/');
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes)) as Claims;
+  } catch {
+    throw new WscError('the token is no JWT');
+  }
+}
+
+/** The address of the hub's WebSocket: without a path, `/ws`. Relative addresses and `http` are understood. */
+export function socketUrl(address: string): string {
+  const base = typeof location === 'object' ? location.href : undefined;
+  let url: URL;
+  try {
+    url = new URL(address, base);
+  } catch {
+    throw new TypeError(`"${address}" is no address: give one such as wss://hub.example/ws`);
+  }
+  url.protocol = url.protocol.replace(/^http/, 'ws');
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
+    throw new TypeError(`"${address}": the address of a hub begins with ws:// or wss://`);
+  }
+  if (url.pathname === '/') url.pathname = '/ws';
+  url.hash = '';
+  return url.href;
+}

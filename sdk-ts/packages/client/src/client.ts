@@ -1,0 +1,603 @@
+/** The client of an application: one device's connection to a hub, shared by the tabs of a browser. */
+
+import { accountOf, socketUrl } from './account.js';
+import { Conversations } from './conversations.js';
+import { Emitter } from './emitter.js';
+import { load } from './engine/module.js';
+import { canShare, type Host, OwnPort, SharedPort } from './engine/ports.js';
+import type { Command, Handed, Port, Report, Settlement, State, Sync } from './engine/protocol.js';
+import type { EngineSettings } from './engine/engine.js';
+import { ClosedError, SendError, WscError } from './errors.js';
+import {
+  type ConversationName,
+  type Gap,
+  type Message,
+  newMessageId,
+  type OutgoingMessage,
+  readMessage,
+  streamOf,
+  type StreamName,
+  targetOf,
+} from './message.js';
+import type { ClientOptions, WasmSource } from './options.js';
+import { Places } from './places.js';
+import { Presence, type Status } from './presence.js';
+import { type Readable, Writable } from './readable.js';
+import type { Receipt, Stage } from './receipt.js';
+import { type Answer, Requests } from './requests.js';
+import { type Pending, Sends } from './sends.js';
+import { IndexedDbStorage } from './storage/indexeddb.js';
+import { MemoryStorage } from './storage/memory.js';
+import type { Storage } from './storage/storage.js';
+import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
+import { Timeline, type TimelineOptions } from './timeline.js';
+import { Typing } from './typing.js';
+
+/** A sign of typing lasts for a while: it is not sent with every key. In milliseconds. */
+const TYPING_MS = 2_000;
+
+/** What happens beside the streams. */
+export interface ClientEvents<Data> {
+  /** A message of any stream, in order, once. */
+  message: Message<Data>;
+  /** Messages that were for this device and are gone. */
+  gap: Gap;
+  /** As `message`, for those who only look: it does not count as reading. */
+  handed: Message<Data>;
+  /** A message without a position: typing, volatile messages, an observer's copies. */
+  volatile: Message<Data>;
+  state: State;
+  /** A stream is read from now on. */
+  opened: { readonly stream: StreamName; readonly from: number; readonly head: number };
+  /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
+  closed: { readonly stream: StreamName; readonly reason: string };
+  /** A message of this device, whichever tab sent it, is kept. */
+  taken: Pending<Data>;
+  /** A message of this device ended. */
+  settled: Settlement;
+  /** A message got further. */
+  receipt: { readonly id: string; readonly stage: Stage; readonly receiver: string; readonly device: string };
+  /** Members of a group came or went: the hub's frame. */
+  group: unknown;
+  /** Users that are watched changed: the hub's frame. */
+  presence: unknown;
+  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`: the hub's frame. */
+  notice: unknown;
+  /** Something that should not be; nothing has to be done. */
+  fault: { readonly what: string; readonly code: number; readonly messageId: string };
+}
+
+/** One device's connection to a hub. Making one opens nothing: it may be made on a server, too.
+ *
+ * ```ts
+ * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice' });
+ * client.inbox.on('message', (message) => console.log(message.sender, message.content));
+ * await client.connect();
+ * const receipt = await client.send('user:bob', 'hello');   // kept: a reload does not lose it
+ * await receipt.accepted;                                    // stored by the hub
+ * ```
+ */
+export class Client<Data = unknown> {
+  readonly #url: string;
+  readonly #options: ClientOptions;
+  readonly #emitter: Emitter<ClientEvents<Data>> = new Emitter();
+  readonly #state: Writable<State> = new Writable<State>({ name: 'idle' });
+  readonly #sync: Writable<Sync> = new Writable<Sync>({ unsaved: 0, saved: 0, underWay: 0, caughtUp: false });
+  readonly #streams: Map<StreamName, Stream<Data>> = new Map();
+  readonly #readers: Map<string, number> = new Map();
+  readonly #sends: Sends<Data> = new Sends();
+  readonly #requests: Requests = new Requests();
+  readonly #places: Places<Data>;
+  readonly #typed: Map<ConversationName, number> = new Map();
+  readonly #generations: WeakMap<object, number> = new WeakMap();
+  #port: Port | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #memory: MemoryStorage | undefined;
+  /** Whether the application asked to connect. */
+  #wanted = false;
+  #closed = false;
+  #forgotten: (() => void) | undefined;
+  #engine = '';
+  #readingSoon = false;
+  #user = '';
+  #device = '';
+  #account = '';
+
+  /** This user's messages with other users. */
+  readonly inbox: Stream<Data>;
+  /** Messages to everybody. */
+  readonly broadcast: Stream<Data>;
+  /** The user's conversations with their unread counts, newest first; loaded when somebody looks. */
+  readonly conversations: Conversations<Data>;
+  readonly #presence: Presence<Data>;
+  readonly #typing: Typing<Data> = new Typing(this);
+  /** One per conversation, so that all who look at one look at the same; those that nobody watches are empty. */
+  readonly #timelines: Map<ConversationName, Timeline<Data>> = new Map();
+
+  constructor(address: string, options: ClientOptions = {}) {
+    this.#url = address;
+    this.#options = options;
+    this.inbox = this.stream('inbox');
+    this.broadcast = this.stream('broadcast');
+    this.conversations = new Conversations(this);
+    this.#presence = new Presence(this);
+    this.#places = new Places({
+      history: (stream, options) => this.history(stream, options),
+      isForDevice: (message) => this.isForDevice(message),
+      deliver: (message) => this.#deliver(message),
+      connected: () => this.#whenConnected(undefined),
+      take: (handed) => this.#take(handed),
+    });
+  }
+
+  /** Where the connection stands. */
+  get state(): Readable<State> {
+    return this.#state;
+  }
+
+  /** How far sends and streams are. */
+  get sync(): Readable<Sync> {
+    return this.#sync;
+  }
+
+  /** The user, once the hub or the options named it. */
+  get user(): string {
+    return this.#user || (this.#options.user ?? '');
+  }
+
+  /** This installation's id, once it is known; empty: the hub keeps nothing for it. */
+  get device(): string {
+    return this.#device;
+  }
+
+  /** Connects, and from now on keeps connected: resolves when it is. Rejects when it is closed for good, or by the signal, which ends the waiting and not the client. */
+  async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#closed = false;
+    this.#wanted = true;
+    await this.#open();
+    this.#port?.post({ do: 'connect' });
+    await this.#whenConnected(options.signal);
+  }
+
+  /** Closes this tab's client. What is unsettled stays kept; other tabs stay connected. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#wanted = false;
+    return (this.#closing ??= this.#leave().finally(() => (this.#closing = undefined)));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Forgets all that is kept for this user in this browser (unsent messages, places, the device), and closes in all tabs. For shared computers. */
+  async forget(): Promise<void> {
+    await this.#open();
+    await new Promise<void>((resolve) => {
+      this.#forgotten = resolve;
+      this.#port?.post({ do: 'forget' });
+    });
+    await this.close();
+  }
+
+  /** Calls back on each event of this name, until the function it gives is called. */
+  on<K extends keyof ClientEvents<Data>>(name: K, listener: (event: ClientEvents<Data>[K]) => void): () => void {
+    const off = this.#emitter.on(name, listener);
+    const unread = name === 'message' ? this.reading('*') : undefined;
+    return () => {
+      off();
+      unread?.();
+    };
+  }
+
+  /** A stream. */
+  stream(name: StreamName): Stream<Data> {
+    const known = this.#streams.get(name);
+    if (known) return known;
+    const made = name.startsWith('group:') ? new Group<Data>(this, name.slice(6)) : new Stream<Data>(this, name);
+    this.#streams.set(name, made);
+    return made;
+  }
+
+  /** A group. */
+  group(id: string): Group<Data> {
+    return this.stream(`group:${id}`) as Group<Data>;
+  }
+
+  /** A conversation as a list for a screen: what was, what comes, and what this user sends, with how far it got. The same conversation is the same timeline. */
+  timeline(name: ConversationName, options: TimelineOptions = {}): Timeline<Data> {
+    let timeline = this.#timelines.get(name);
+    if (!timeline) this.#timelines.set(name, (timeline = new Timeline<Data>(this, name, options)));
+    return timeline;
+  }
+
+  /** Who types in a conversation just now. */
+  typists(name: ConversationName): Readable<readonly string[]> {
+    return this.#typing.of(name);
+  }
+
+  /** Who of these users, or of a group, is there: now and as it changes. */
+  presence(of: { users: readonly string[] } | { group: string }): Readable<ReadonlyMap<string, Status>> {
+    return this.#presence.of(of);
+  }
+
+  /** Says how this user is to be seen. */
+  async setStatus(status: Status): Promise<void> {
+    await this.request({ message_type: 'user_status_changed', data: { status } });
+  }
+
+  /** Takes a message: resolves when it is kept. From then on it is sent until the hub has it, over reloads and days without a network. `to` is a conversation; a message that names its target may stand alone. */
+  send(to: ConversationName, message: string | OutgoingMessage<Data>, options?: SendOptions): Promise<Receipt>;
+  send(message: OutgoingMessage<Data>, options?: SendOptions): Promise<Receipt>;
+  send(
+    first: ConversationName | OutgoingMessage<Data>,
+    second?: string | OutgoingMessage<Data> | SendOptions,
+    third?: SendOptions,
+  ): Promise<Receipt> {
+    if (typeof first !== 'string') return this.#send(first, undefined, second as SendOptions | undefined);
+    const message = typeof second === 'string' ? { content: second } : (second as OutgoingMessage<Data>);
+    return this.#send({ ...message, ...targetOf(first) }, undefined, third);
+  }
+
+  /** As {@link Client.send}, with bytes beside the message. */
+  sendBinary(
+    to: ConversationName,
+    bytes: Uint8Array | ArrayBuffer,
+    message: OutgoingMessage<Data> = {},
+    options?: SendOptions,
+  ): Promise<Receipt> {
+    const payload = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+    return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
+  }
+
+  /** Takes back a message that never went out; what became of it its receipt tells. */
+  cancel(receipt: Receipt): void {
+    this.#port?.post({ do: 'cancel', id: receipt.id });
+  }
+
+  /** Tells the others that this user types; to be called with every key. Never stored. */
+  typing(to: ConversationName): void {
+    const now = Date.now();
+    if (this.#state.get().name !== 'connected' || now - (this.#typed.get(to) ?? 0) < TYPING_MS) return;
+    this.#typed.set(to, now);
+    void this.send(to, { message_type: 'typing' }).catch(() => undefined);
+  }
+
+  /** Everything of a conversation up to this position was read: on all of the user's devices. */
+  markRead(conversation: ConversationName, position: number): void {
+    const peer = conversation.startsWith('user:') ? conversation.slice(5) : '';
+    this.#port?.post({ do: 'mark read', stream: streamOf(conversation), peer, seq: position });
+    this.conversations.marked(conversation, position);
+  }
+
+  /** The application has this message, and all before it in its stream; only with `acknowledge: 'manual'`. */
+  acknowledge(message: Message<Data> | Gap): void {
+    const generation = this.#generations.get(message);
+    if (generation === undefined) return;
+    const seq = 'reason' in message && 'to' in message ? message.to : ((message as Message).seq_no ?? 0);
+    this.#port?.post({ do: 'acknowledge', stream: message.stream!, generation, seq });
+  }
+
+  /** Asks the hub anything it answers: the frame of a request without `message_id`. */
+  async request(frame: RequestFrame, signal?: AbortSignal): Promise<Answer> {
+    if (this.#closed) throw new ClosedError('the client was closed: connect it first');
+    await this.#open();
+    const object = JSON.stringify(frame);
+    return this.#requests.ask(object, signal, (ticket) => this.#port?.post({ do: 'request', ticket, object }));
+  }
+
+  /** @internal See {@link Stream.history}. */
+  async history(name: StreamName, options: HistoryOptions): Promise<Page<Data>> {
+    const { before, after, limit = 50, signal } = options;
+    const reverse = after === undefined;
+    const from = reverse ? (before === undefined ? undefined : before - 1) : after + 1;
+    if (from !== undefined && from < 1) return { messages: [], from: 1, to: 0, floor: 1, head: 0, more: false };
+    const frame = { message_type: 'fetch', stream: name, limit, ...(from && { from }), ...(reverse && { reverse }) };
+    const { frame: answer, entries } = await this.request(frame, signal);
+    const page = answer.data as { from: number; to: number; floor: number; head: number; more?: boolean };
+    const [low, high] = [Math.min(page.from, page.to), Math.max(page.from, page.to)];
+    const messages = (reverse ? [...entries].reverse() : entries) as Message<Data>[];
+    return { messages, from: low, to: high, floor: page.floor, head: page.head, more: page.more ?? false };
+  }
+
+  /** @internal Whether this device would be handed a message that was fetched. */
+  isForDevice(message: Message): boolean {
+    if (message.skip_send_to_client) return false;
+    if (message.sender === this.user && message.sender_client === this.#device) return false;
+    const narrowed = message.stream === 'inbox' && message.receiver === this.user && message.receiver_client;
+    return !narrowed || narrowed === this.#device;
+  }
+
+  /** @internal Somebody reads a stream, until the function is called. */
+  reading(stream: string): () => void {
+    const change = (by: number): void => {
+      const count = (this.#readers.get(stream) ?? 0) + by;
+      if (count > 0) this.#readers.set(stream, count);
+      else this.#readers.delete(stream);
+      if (this.#readingSoon) return;
+      this.#readingSoon = true;
+      queueMicrotask(() => {
+        this.#readingSoon = false;
+        this.#port?.post({ do: 'read', streams: [...this.#readers.keys()] });
+      });
+    };
+    change(1);
+    let reads = true;
+    return () => {
+      if (reads) change(-1);
+      reads = false;
+    };
+  }
+
+  /** @internal The messages of this device that wait for the hub's word. */
+  get pending(): Iterable<Pending<Data>> {
+    return this.#sends.pending;
+  }
+
+  // ── Opening and closing ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async #open(): Promise<void> {
+    // What is being closed is not opened again: another begins after it.
+    while (this.#closing) await this.#closing;
+    await (this.#opening ??= this.#start().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    }));
+  }
+
+  async #start(): Promise<void> {
+    if (typeof WebSocket !== 'function') {
+      throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
+    }
+    const url = socketUrl(this.#url);
+    const { token, device, storage } = this.#options;
+    // Only a token says whose things may be opened.
+    const needed = typeof token === 'function' && this.#options.user === undefined;
+    const first = needed ? await token() : typeof token === 'string' ? token : undefined;
+    if (first === null) throw new ClosedError('there will be no token');
+    this.#account = accountOf(url, this.#options, first);
+    await load(() => this.#options.wasm ?? wasmSource());
+    const kept = this.#storage(this.#account);
+    const passing = kept instanceof MemoryStorage && storage === 'memory';
+    const settings: EngineSettings = {
+      url,
+      device: device ?? (passing ? '' : undefined),
+      token: first ?? '',
+      provider: typeof token === 'function' ? this.#checked(token, url) : undefined,
+      identity: [this.#options.user, this.#options.userType, this.#options.app, this.#options.namespace].map(
+        (part) => part ?? '',
+      ) as [string, string, string, string],
+      groups: this.#options.groups,
+      startAtHead: this.#options.startAtHead ?? false,
+      manual: this.#options.acknowledge === 'manual',
+      outboxCount: this.#options.outboxCount ?? 0,
+      outboxBytes: this.#options.outboxBytes ?? 0,
+      storage: kept,
+    };
+    const host: Host = {
+      settings: () => settings,
+      hear: (reports, engine) => this.#hear(reports, engine),
+      failed: (error) => this.#fail(error),
+    };
+    // An application's own storage may be one that only this tab sees.
+    const shared = kept instanceof IndexedDbStorage && (this.#options.shareTabs ?? true) && canShare();
+    this.#port = shared ? new SharedPort(this.#account, host) : new OwnPort(host);
+  }
+
+  /** A provider whose tokens are this user's: what is kept must not go out under another name. */
+  #checked(provider: () => string | null | Promise<string | null>, url: string): () => Promise<string | null> {
+    return async () => {
+      const token = await provider();
+      if (token === null || token === undefined) return null;
+      try {
+        if (accountOf(url, this.#options, token) === this.#account) return token;
+        throw new WscError('the token is of another user');
+      } catch (error) {
+        this.#emitter.emit('fault', { what: String(error), code: 0, messageId: '' });
+        return null;
+      }
+    };
+  }
+
+  #storage(account: string): Storage {
+    const { storage = 'persistent', shareTabs, device } = this.#options;
+    if (typeof storage === 'object') return storage;
+    if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
+    // A tab of its own is a device of its own.
+    const alone = shareTabs === false || !canShare();
+    return new IndexedDbStorage(alone ? `${account} ${device ?? tabName()}` : account);
+  }
+
+  async #leave(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    const port = this.#port;
+    this.#port = undefined;
+    this.#engine = '';
+    await port?.leave();
+    this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
+    this.#requests.drop(true);
+    this.#sends.close();
+    this.#places.clear();
+  }
+
+  #fail(error: unknown): void {
+    const what = error instanceof Error ? error.message : String(error);
+    // The next connect begins anew.
+    void this.#port?.leave();
+    this.#port = this.#opening = undefined;
+    this.#emitter.emit('fault', { what, code: 0, messageId: '' });
+    this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
+  }
+
+  #whenConnected(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (state: State, fresh: boolean): void => {
+        // The state from before belongs to the attempt before.
+        if (state.name === 'connected') finish(resolve);
+        else if (state.name === 'closed' && fresh) {
+          finish(() => reject(new ClosedError(state.reason || state.why, state.code)));
+        }
+      };
+      const stop = this.#state.subscribe((state) => look(state, true));
+      const abort = (): void => finish(() => reject(signal?.reason as Error));
+      const finish = (end: () => void): void => {
+        stop();
+        signal?.removeEventListener('abort', abort);
+        end();
+      };
+      if (signal?.aborted) return abort();
+      signal?.addEventListener('abort', abort);
+      look(this.#state.get(), false);
+    });
+  }
+
+  // ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
+    options?.signal?.throwIfAborted();
+    if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
+    await this.#open();
+    options?.signal?.throwIfAborted();
+    const id = message.message_id ?? newMessageId();
+    const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
+    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => this.#port?.post(command));
+  }
+
+  // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hear(reports: readonly Report[], engine: string): void {
+    for (const report of reports) this.#heard(report, engine);
+  }
+
+  #heard(report: Report, engine: string): void {
+    switch (report.is) {
+      case 'standing':
+        return this.#stand(report, engine);
+      case 'state':
+        this.#user = report.user;
+        return this.#enter(report.state);
+      case 'sync':
+        return this.#sync.set(report.sync);
+      case 'handed':
+        return this.#take(report.handed);
+      case 'volatile':
+        return this.#emitter.emit('volatile', readMessage(report.json, report.payload) as Message<Data>);
+      case 'opened':
+        this.#places.open(report.stream, report.from);
+        return this.#emitter.emit('opened', report);
+      case 'closed':
+        this.#places.close(report.stream);
+        return this.#emitter.emit('closed', report);
+      case 'taken':
+        return this.#emitter.emit('taken', this.#sends.taken(report.id, report.object));
+      case 'not taken':
+        return this.#sends.notTaken(report);
+      case 'settled':
+        this.#sends.settled(report.settlement);
+        return this.#emitter.emit('settled', report.settlement);
+      case 'receipt':
+        this.#sends.advance(report);
+        return this.#emitter.emit('receipt', report);
+      case 'receipt ended':
+        return this.#sends.unfollowed(report.id);
+      case 'answer':
+      case 'no answer':
+        return this.#requests.hear(report);
+      case 'group':
+      case 'presence':
+      case 'notice':
+        return this.#emitter.emit(report.is, JSON.parse(report.frame));
+      case 'mark refused':
+        return this.#emitter.emit('fault', { what: `read mark of ${report.stream} refused`, code: report.code, messageId: '' });
+      case 'fault':
+        return this.#emitter.emit('fault', { what: report.what, code: report.code, messageId: report.id });
+      case 'forgotten':
+        this.#forgotten?.();
+        return void this.close();
+      case 'caught up':
+        return;
+    }
+  }
+
+  /** An engine says how far everything is. A new one knows nothing of this tab: it is told again. */
+  #stand(report: Extract<Report, { is: 'standing' }>, engine: string): void {
+    const fresh = engine !== this.#engine;
+    this.#engine = engine;
+    this.#user = report.user;
+    this.#device = report.device;
+    this.#sync.set(report.sync);
+    // What was asked of the engine before is not answered; what the new state brings about is.
+    if (fresh) this.#requests.drop(false);
+    const pending = this.#sends.stand(report.pending);
+    this.#enter(report.state);
+    for (const message of pending) this.#emitter.emit('taken', message);
+    if (!fresh) return;
+    for (const [stream, place] of report.places) this.#places.catchUp(stream, place);
+    const post = (command: Command): void => this.#port?.post(command);
+    post({ do: 'read', streams: [...this.#readers.keys()] });
+    if (this.#wanted) post({ do: 'connect' });
+    this.#sends.again(post);
+  }
+
+  #enter(state: State): void {
+    const before = this.#state.get();
+    if (JSON.stringify(before) === JSON.stringify(state)) return;
+    this.#state.set(state);
+    this.#emitter.emit('state', state);
+  }
+
+  #take(handed: Handed): void {
+    if (!this.#places.takes(handed)) return;
+    const { stream, generation, seq, gap } = handed;
+    if (gap) {
+      const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
+      this.#generations.set(missed, generation);
+      this.#streams.get(stream)?.deliver({ gap: missed });
+      this.#emitter.emit('gap', missed);
+    } else {
+      const message = readMessage(handed.json ?? '{}', handed.payload) as Message<Data>;
+      this.#generations.set(message, generation);
+      this.#deliver(message);
+    }
+  }
+
+  #deliver(message: Message<Data>): void {
+    if (message.stream) this.#streams.get(message.stream)?.deliver({ message });
+    this.#emitter.emit('message', message);
+    this.#emitter.emit('handed', message);
+  }
+}
+
+/** For one send. */
+export interface SendOptions {
+  /** Ends the waiting before the message is kept. */
+  signal?: AbortSignal;
+}
+
+/** A request as it stands on the wire. */
+export interface RequestFrame {
+  readonly message_type: string;
+  readonly [field: string]: unknown;
+}
+
+let wasmSource: () => WasmSource | Promise<WasmSource> = () => {
+  throw new WscError('give the option `wasm`: where wsc.wasm of this package is served');
+};
+
+/** @internal Where the module comes from when the options do not say. */
+export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
+  wasmSource = source;
+}
+
+/** A name for this tab that survives its reloads. */
+function tabName(): string {
+  try {
+    const name = sessionStorage.getItem('wsc tab') ?? newMessageId();
+    sessionStorage.setItem('wsc tab', name);
+    return name;
+  } catch {
+    return newMessageId();
+  }
+}

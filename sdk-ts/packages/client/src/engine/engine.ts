@@ -1,0 +1,416 @@
+/** Runs the module for all tabs: their commands in, its reports out. Knows no rule of the protocol. */
+
+import type { SendFault } from '../errors.js';
+import { newMessageId, type StreamName } from '../message.js';
+import type { TokenProvider } from '../options.js';
+import { MemoryStorage } from '../storage/memory.js';
+import type { Storage } from '../storage/storage.js';
+import { type Call, Collector, Kind, OUTCOMES, STAGES } from './events.js';
+import { Hold } from './hold.js';
+import { Keeper } from './keeper.js';
+import { Session } from './module.js';
+import type { Command, Handed, Report, State, Sync } from './protocol.js';
+
+export interface EngineSettings {
+  readonly url: string;
+  /** Absent: one is made and kept; empty: the hub keeps nothing for this device. */
+  readonly device: string | undefined;
+  readonly token: string;
+  readonly provider: TokenProvider | undefined;
+  /** user, type, application, namespace */
+  readonly identity: readonly [string, string, string, string];
+  readonly groups: readonly string[] | undefined;
+  readonly startAtHead: boolean;
+  readonly manual: boolean;
+  readonly outboxCount: number;
+  readonly outboxBytes: number;
+  readonly storage: Storage;
+}
+
+/** Says something to one tab, or to all. */
+export type Say = (reports: readonly Report[], tab?: string) => void;
+
+const FAULTS: readonly SendFault[] = ['outbox full', 'too large', 'invalid', 'invalid', 'repeated', 'closed'];
+const REQUEST_FAULTS = ['refused', 'disconnected', 'timeout', 'too many'] as const;
+const NAMES = ['idle', 'connecting', 'connected', 'waiting', 'closed'] as const;
+const CLIENT = 'wsc-js/0.1.0';
+
+interface Request {
+  readonly tab: string;
+  readonly ticket: number;
+  readonly entries: { json: string; payload?: Uint8Array }[];
+}
+
+export class Engine {
+  readonly #settings: EngineSettings;
+  readonly #storage: Storage;
+  readonly #say: Say;
+  readonly #session: Session;
+  readonly #keeper: Keeper;
+  readonly #hold: Hold;
+  readonly device: string;
+  #state: State = { name: 'idle' };
+  #sync: Sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: false };
+  /** Sends that the storage has not confirmed. */
+  readonly #storing: Map<number, { id: string; object: string; tab: string }> = new Map();
+  /** Sends by message id, as long as they are not settled. */
+  readonly #numbers: Map<string, number> = new Map();
+  readonly #unstorable: Set<string> = new Set();
+  readonly #requests: Map<number, Request> = new Map();
+  /** Ends of requests that came before their number was known. */
+  readonly #early: Map<number, Report> = new Map();
+  readonly #places: Map<StreamName, number> = new Map();
+  #outgoing: { reports: Report[]; tab?: string; handed?: Handed[] }[] = [];
+  #saying = false;
+  #stopped = false;
+
+  private constructor(settings: EngineSettings, storage: Storage, say: Say, saved: Uint8Array) {
+    this.#settings = settings;
+    this.#storage = storage;
+    this.#say = say;
+    this.device = settings.device ?? (deviceOf(saved) || newMessageId());
+    const texts = [settings.url, CLIENT, this.device, settings.token, ...settings.identity];
+    const flags =
+      (settings.provider ? 1 : 0) | (settings.groups ? 2 : 0) | (settings.startAtHead ? 4 : 0);
+    const numbers = [flags, 2, settings.outboxCount, settings.outboxBytes, 0, 0];
+    const seed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
+    const collector = new Collector((calls) => this.#take(calls));
+    this.#session = new Session(
+      [...texts, ...(settings.groups ?? [])].join('\n'),
+      Uint32Array.from(numbers),
+      seed,
+      saved,
+      collector,
+    );
+    this.#hold = new Hold((entries, read) => this.#handOver(entries, read));
+    this.#keeper = new Keeper(storage, saved.length, () => this.#session.snapshot(), {
+      stored: (upTo) => this.#stored(upTo),
+      failed: (sends, error) => this.#notStored(sends, error),
+    });
+    for (const line of lines(this.#session.cursors())) {
+      const space = line.indexOf(' ');
+      this.#places.set(line.slice(space + 1) as StreamName, Number(line.slice(0, space)));
+    }
+  }
+
+  /** An engine that goes on where the last one of this storage stopped. */
+  static async start(settings: EngineSettings, say: Say): Promise<Engine> {
+    let storage = settings.storage;
+    let saved: Uint8Array = new Uint8Array();
+    let what = '';
+    try {
+      saved = await storage.load();
+    } catch (error) {
+      // Some browsers have none in private windows. Better a client that forgets than none; the application is told.
+      what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
+      storage = new MemoryStorage();
+    }
+    const engine = new Engine(settings, storage, say, saved);
+    if (!engine.#session.restored()) {
+      await storage.replace(engine.#session.snapshot());
+      if (saved.length > 0) what = 'what was kept could not be read: unsent messages are lost';
+    }
+    if (what) engine.#report({ is: 'fault', what, code: 0, id: '' });
+    return engine;
+  }
+
+  standing(): Report {
+    const { device } = this;
+    const [state, sync, user] = [this.#state, this.#sync, this.#session.user()];
+    const places = [...this.#places];
+    return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.pending()) };
+  }
+
+  command(tab: string, command: Command): void {
+    if (this.#stopped) return;
+    switch (command.do) {
+      case 'connect':
+        return this.#session.connect();
+      case 'send':
+        return this.#send(tab, command.id, command.object, command.payload);
+      case 'cancel': {
+        const send = this.#numbers.get(command.id);
+        if (send !== undefined) this.#session.cancel(send);
+        return;
+      }
+      case 'request': {
+        const number = this.#session.request(command.object);
+        const early = this.#early.get(number);
+        if (early) {
+          this.#early.delete(number);
+          this.#report({ ...early, ticket: command.ticket } as Report, tab);
+        } else this.#requests.set(number, { tab, ticket: command.ticket, entries: [] });
+        return;
+      }
+      case 'mark read':
+        return this.#session.markRead(command.stream, command.peer, command.seq);
+      case 'acknowledge':
+        return this.#session.acknowledge(command.stream, command.generation, command.seq);
+      case 'read':
+        return this.#hold.reads(tab, command.streams);
+      case 'wake':
+        return this.#session.wake();
+      case 'forget':
+        return void this.#forget();
+      case 'greet':
+        return this.#report(this.standing(), tab);
+    }
+  }
+
+  /** A tab is gone. */
+  lose(tab: string): void {
+    this.#hold.reads(tab, []);
+  }
+
+  /** Ends the connection; what is unsettled stays in the storage. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#hold.stop();
+    this.#session.close();
+    await this.#keeper.done();
+    await this.#storage.close();
+  }
+
+  async #forget(): Promise<void> {
+    this.#stopped = true;
+    this.#hold.stop();
+    this.#session.close();
+    await this.#keeper.done();
+    await this.#storage.clear().catch(() => undefined);
+    this.#report({ is: 'forgotten' });
+  }
+
+  #send(tab: string, id: string, object: string, payload: Uint8Array | undefined): void {
+    const send = this.#session.send(object, payload);
+    if (send < 0) {
+      const fault = FAULTS[-send - 1]!;
+      // Another tab, or an engine before this one, has it already.
+      if (fault === 'repeated') return this.#report({ is: 'taken', id, object }, tab);
+      const wrong = fault === 'invalid' ? `invalid message: ${this.#session.wrong() || 'not a JSON object'}` : fault;
+      return this.#report({ is: 'not taken', id, fault, message: wrong }, tab);
+    }
+    this.#storing.set(send, { id, object, tab });
+    this.#numbers.set(id, send);
+  }
+
+  #stored(upTo: number): void {
+    const reports: Report[] = [];
+    for (const [send, { id, object }] of this.#storing) {
+      if (send > upTo) break;
+      this.#storing.delete(send);
+      reports.push({ is: 'taken', id, object });
+    }
+    if (!this.#stopped) this.#session.stored(upTo);
+    const sync = this.#measure();
+    if (sync) reports.push({ is: 'sync', sync });
+    this.#queue({ reports });
+  }
+
+  #notStored(sends: readonly number[], error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    for (const send of sends) {
+      const storing = this.#storing.get(send);
+      if (!storing) continue;
+      this.#storing.delete(send);
+      this.#unstorable.add(storing.id);
+      this.#session.cancel(send);
+      this.#report({ is: 'not taken', id: storing.id, fault: 'storage', message });
+    }
+    if (sends.length === 0) this.#report({ is: 'fault', what: message, code: 0, id: '' });
+  }
+
+  /** Everything the module said at once. */
+  #take(calls: readonly Call[]): void {
+    const [changes, sends, reports, handed]: [Uint8Array[], number[], Report[], Handed[]] = [[], [], [], []];
+    for (const call of calls) {
+      const entry = this.#entry(call);
+      if (entry) {
+        if (this.#settings.manual || !this.#hold.keep(entry)) {
+          handed.push(entry);
+          reports.push({ is: 'handed', handed: entry });
+        }
+      } else if (call.kind === Kind.Persist) {
+        changes.push(call.bytes ?? new Uint8Array());
+        if (call.n[0] > 0) sends.push(call.n[0]);
+      } else if (call.kind === Kind.FetchToken) void this.#fetchToken();
+      else this.#translate(call, reports);
+    }
+    if (changes.length > 0) this.#keeper.write(changes, sends);
+    const sync = this.#measure();
+    if (sync) reports.push({ is: 'sync', sync });
+    this.#queue({ reports, handed });
+  }
+
+  #entry({ kind, n, t, bytes }: Call): Handed | undefined {
+    const [generation, seq, to] = n;
+    const stream = t[0] as StreamName;
+    if (kind === Kind.Message) {
+      return { stream, generation, seq, json: t[2], ...(bytes && { payload: bytes }) };
+    }
+    if (kind === Kind.Gap) return { stream, generation, seq: to, gap: { from: seq, reason: t[1] } };
+    return undefined;
+  }
+
+  #translate({ kind, n, t, bytes }: Call, reports: Report[]): void {
+    const [w, x, y, z] = n;
+    const [a, b, c] = t;
+    const payload = bytes && { payload: bytes };
+    switch (kind) {
+      case Kind.State:
+        this.#state = this.#stateOf(w, x, a);
+        reports.push({ is: 'state', state: this.#state, user: this.#session.user() });
+        break;
+      case Kind.CaughtUp:
+        reports.push({ is: 'caught up' });
+        break;
+      case Kind.Volatile:
+        reports.push({ is: 'volatile', json: c, ...payload });
+        break;
+      case Kind.StreamOpened:
+        this.#places.set(a as StreamName, x - 1);
+        reports.push({ is: 'opened', stream: a as StreamName, from: x, head: y });
+        break;
+      case Kind.StreamClosed:
+        this.#places.delete(a as StreamName);
+        reports.push({ is: 'closed', stream: a as StreamName, reason: b });
+        break;
+      case Kind.Settled: {
+        this.#numbers.delete(a);
+        if (this.#unstorable.delete(a)) break;
+        const [outcome, accepted] = [OUTCOMES[x] ?? 'unknown', x < 2];
+        // A volatile one is settled without having been stored.
+        const unstored = [...this.#storing].find(([, { id }]) => id === a);
+        if (unstored) this.#storing.delete(unstored[0]);
+        const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: c };
+        const refusal = { code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs: z };
+        reports.push({ is: 'settled', settlement: { id: a, outcome, ...place, ...refusal } });
+        break;
+      }
+      case Kind.Receipt:
+        reports.push({ is: 'receipt', id: a, stage: STAGES[x] ?? 'accepted', receiver: b, device: c });
+        break;
+      case Kind.ReceiptEnded:
+        reports.push({ is: 'receipt ended', id: a });
+        break;
+      case Kind.Fetched:
+        this.#requests.get(w)?.entries.push({ json: c, ...payload });
+        break;
+      case Kind.Answer: {
+        const request = this.#requests.get(w);
+        this.#requests.delete(w);
+        if (request) {
+          const { tab, ticket, entries } = request;
+          this.#queue({ reports: [{ is: 'answer', ticket, frame: c, entries }], tab });
+        }
+        break;
+      }
+      case Kind.RequestFailed: {
+        const request = this.#requests.get(w);
+        this.#requests.delete(w);
+        const fault = REQUEST_FAULTS[x] ?? 'refused';
+        const ticket = request?.ticket ?? 0;
+        const failed: Report = { is: 'no answer', ticket, fault, code: y, reason: a, retryAfterMs: z };
+        if (request) this.#queue({ reports: [failed], tab: request.tab });
+        else this.#early.set(w, failed);
+        break;
+      }
+      case Kind.MarkRefused:
+        reports.push({ is: 'mark refused', code: w, stream: a as StreamName, peer: b });
+        break;
+      case Kind.GroupChanged:
+        reports.push({ is: 'group', frame: c });
+        break;
+      case Kind.Presence:
+        reports.push({ is: 'presence', frame: c });
+        break;
+      case Kind.Notice:
+        reports.push({ is: 'notice', frame: c });
+        break;
+      case Kind.Fault:
+        reports.push({ is: 'fault', what: a || 'a frame of the hub was not understood', code: x, id: b });
+        break;
+    }
+  }
+
+  #stateOf(state: number, detail: number, reason: string): State {
+    const name = NAMES[state] ?? 'idle';
+    if (name === 'waiting') return { name, until: detail, attempts: this.#session.count(4) };
+    if (name !== 'closed') return { name };
+    const why = detail === 0 ? 'application' : detail === 1 ? 'no token' : 'hub';
+    return { name, why, code: why === 'hub' ? detail : 0, reason };
+  }
+
+  #measure(): Sync | undefined {
+    const [unsaved, saved, underWay, caughtUp] = [0, 1, 2, 3].map((which) => this.#session.count(which));
+    const sync = { unsaved: unsaved!, saved: saved!, underWay: underWay!, caughtUp: caughtUp === 1 };
+    const before = this.#sync;
+    if (
+      before.unsaved === sync.unsaved &&
+      before.saved === sync.saved &&
+      before.underWay === sync.underWay &&
+      before.caughtUp === sync.caughtUp
+    ) {
+      return undefined;
+    }
+    this.#sync = sync;
+    return sync;
+  }
+
+  async #fetchToken(): Promise<void> {
+    let token: string | null | undefined;
+    let never = false;
+    try {
+      token = await this.#settings.provider?.();
+      never = token === null || token === undefined;
+    } catch (error) {
+      this.#report({ is: 'fault', what: `the token provider failed: ${String(error)}`, code: 0, id: '' });
+    }
+    if (!this.#stopped) this.#session.supplyToken(token ?? undefined, never);
+  }
+
+  #handOver(handed: Handed[], read: boolean): void {
+    const reports: Report[] = handed.map((entry) => ({ is: 'handed', handed: entry }));
+    if (!read) reports.push({ is: 'fault', what: `nobody reads ${handed[0]?.stream}`, code: 0, id: '' });
+    this.#queue({ reports, handed });
+  }
+
+  #report(report: Report, tab?: string): void {
+    this.#queue({ reports: [report], ...(tab !== undefined && { tab }) });
+  }
+
+  /** In order, also when hearing one report brings about the next. */
+  #queue(said: { reports: Report[]; tab?: string; handed?: Handed[] }): void {
+    if (said.reports.length === 0) return;
+    this.#outgoing.push(said);
+    if (this.#saying) return;
+    this.#saying = true;
+    try {
+      for (let next = this.#outgoing.shift(); next; next = this.#outgoing.shift()) {
+        this.#say(next.reports, next.tab);
+        this.#acknowledge(next.handed ?? []);
+      }
+    } finally {
+      this.#saying = false;
+    }
+  }
+
+  /** The listeners have returned: the application has it. */
+  #acknowledge(handed: readonly Handed[]): void {
+    const last = new Map(handed.map((entry) => [entry.stream, entry]));
+    for (const [stream, { generation, seq }] of last) {
+      this.#places.set(stream, seq);
+      if (!this.#settings.manual && !this.#stopped) this.#session.acknowledge(stream, generation, seq);
+    }
+  }
+}
+
+/** The device in a record: after the mark of its format, a length of up to two bytes and the id. */
+function deviceOf(saved: Uint8Array): string {
+  const [low = 0, high = 0] = saved.subarray(4);
+  const [length, at] = low < 0x80 ? [low, 5] : [(low & 0x7f) | (high << 7), 6];
+  return new TextDecoder().decode(saved.subarray(at, at + length));
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').slice(0, -1);
+}

@@ -1,0 +1,160 @@
+/** Where the engine runs: in this tab alone, or in one of all tabs of a user, which the browser's locks elect. */
+
+import { Engine, type EngineSettings } from './engine.js';
+import type { Command, Port, Report } from './protocol.js';
+
+/** The tab's side. */
+export interface Host {
+  /** What an engine here would run with. */
+  settings(): EngineSettings;
+  /** An engine said something; `engine` names which. */
+  hear(reports: readonly Report[], engine: string): void;
+  /** The engine of this tab could not start. */
+  failed(error: unknown): void;
+}
+
+/** The engine runs in this tab, and serves no other. */
+export class OwnPort implements Port {
+  readonly #engine: Promise<Engine | undefined>;
+  readonly #id: string = crypto.randomUUID();
+  #ready: Engine | undefined;
+  #waiting: Command[] = [];
+  #left = false;
+
+  constructor(host: Host) {
+    const say = (reports: readonly Report[]): void => host.hear(reports, this.#id);
+    this.#engine = Engine.start(host.settings(), say).then(
+      (engine) => {
+        if (this.#left) return engine;
+        this.#ready = engine;
+        host.hear([engine.standing()], this.#id);
+        for (const command of this.#waiting.splice(0)) engine.command(this.#id, command);
+        return engine;
+      },
+      (error: unknown) => {
+        host.failed(error);
+        return undefined;
+      },
+    );
+  }
+
+  post(command: Command): void {
+    if (this.#ready) this.#ready.command(this.#id, command);
+    else this.#waiting.push(command);
+  }
+
+  async leave(): Promise<void> {
+    this.#left = true;
+    await (await this.#engine)?.stop();
+  }
+}
+
+type Envelope =
+  | { readonly from: string; readonly command: Command }
+  | { readonly engine: string; readonly reports: readonly Report[]; readonly to?: string };
+
+/** One engine for all tabs: the tab that holds the lock runs it. When it closes, crashes or is thrown away, the browser gives the lock to the next, which goes on from the storage. */
+export class SharedPort implements Port {
+  readonly #host: Host;
+  readonly #name: string;
+  readonly #id: string = crypto.randomUUID();
+  readonly #channel: BroadcastChannel;
+  readonly #leaving: AbortController = new AbortController();
+  readonly #left: Promise<void>;
+  readonly #known: Set<string> = new Set();
+  #engine: Engine | undefined;
+
+  constructor(name: string, host: Host) {
+    this.#host = host;
+    this.#name = name;
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data }: MessageEvent<Envelope>): void => this.#receive(data);
+    // Held as long as this tab lives: who waits for it learns that the tab is gone.
+    const alive = this.#hold(`${name} ${this.#id}`, () => this.#untilLeft());
+    this.#left = Promise.all([alive, this.#hold(name, () => this.#lead())]).then(() => this.#channel.close());
+    // The engine may be in a tab that nobody looks at and that the system let sleep.
+    globalThis.document?.addEventListener('visibilitychange', () => !document.hidden && this.post({ do: 'wake' }), {
+      signal: this.#leaving.signal,
+    });
+    this.post({ do: 'greet' });
+  }
+
+  post(command: Command): void {
+    if (this.#engine) this.#engine.command(this.#id, command);
+    // Lost where there is no engine yet; the tab says everything again to a new one.
+    else if (!this.#leaving.signal.aborted) this.#channel.postMessage({ from: this.#id, command } satisfies Envelope);
+  }
+
+  leave(): Promise<void> {
+    this.#leaving.abort();
+    return this.#left;
+  }
+
+  async #lead(): Promise<void> {
+    const say = (reports: readonly Report[], to?: string): void => this.#say(reports, to);
+    let engine: Engine;
+    try {
+      engine = await Engine.start(this.#host.settings(), say);
+    } catch (error) {
+      // Another tab may fare better.
+      this.#host.failed(error);
+      return;
+    }
+    if (!this.#leaving.signal.aborted) {
+      this.#engine = engine;
+      this.#say([engine.standing()]);
+      await this.#untilLeft();
+      this.#engine = undefined;
+    }
+    await engine.stop();
+  }
+
+  #say(reports: readonly Report[], to?: string): void {
+    const envelope: Envelope = { engine: this.#id, reports, ...(to !== undefined && { to }) };
+    // The others first: what is acknowledged after this tab has it, they have too.
+    if (to !== this.#id && !this.#leaving.signal.aborted) this.#channel.postMessage(envelope);
+    if (to === undefined || to === this.#id) this.#host.hear(reports, this.#id);
+  }
+
+  #receive(envelope: Envelope): void {
+    if ('command' in envelope) {
+      if (!this.#engine) return;
+      this.#watch(envelope.from);
+      this.#engine.command(envelope.from, envelope.command);
+    } else if (envelope.to === undefined || envelope.to === this.#id) {
+      this.#host.hear(envelope.reports, envelope.engine);
+    }
+  }
+
+  /** Learns when a tab is gone. */
+  #watch(tab: string): void {
+    if (this.#known.has(tab)) return;
+    this.#known.add(tab);
+    void this.#hold(`${this.#name} ${tab}`, () => {
+      this.#known.delete(tab);
+      this.#engine?.lose(tab);
+      return Promise.resolve();
+    });
+  }
+
+  async #hold(name: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await navigator.locks.request(name, { signal: this.#leaving.signal }, act);
+    } catch (error) {
+      if (!this.#leaving.signal.aborted) this.#host.failed(error);
+    }
+  }
+
+  #untilLeft(): Promise<void> {
+    return new Promise((resolve) => {
+      const { signal } = this.#leaving;
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+/** Whether tabs can share an engine here. */
+export function canShare(): boolean {
+  return typeof BroadcastChannel === 'function' && typeof navigator === 'object' && 'locks' in navigator;
+}

@@ -1,0 +1,92 @@
+/** How far this tab is in each stream. The engine may be in another tab and die: what it had handed over and this tab did not hear is fetched, what comes a second time is dropped. */
+
+import type { Handed } from './engine/protocol.js';
+import { WscError } from './errors.js';
+import type { Message, StreamName } from './message.js';
+import type { HistoryOptions, Page } from './stream.js';
+
+/** What the places need of their client. */
+export interface Reader<Data> {
+  history(stream: StreamName, options: HistoryOptions): Promise<Page<Data>>;
+  isForDevice(message: Message): boolean;
+  deliver(message: Message<Data>): void;
+  connected(): Promise<void>;
+  take(handed: Handed): void;
+}
+
+export class Places<Data> {
+  readonly #reader: Reader<Data>;
+  readonly #places: Map<StreamName, number> = new Map();
+  /** Streams of which something is fetched; what comes meanwhile waits. */
+  readonly #behind: Map<StreamName, Handed[]> = new Map();
+  #life = 0;
+
+  constructor(reader: Reader<Data>) {
+    this.#reader = reader;
+  }
+
+  /** A stream is read from here on. */
+  open(stream: StreamName, from: number): void {
+    this.#places.set(stream, from - 1);
+  }
+
+  close(stream: StreamName): void {
+    this.#places.delete(stream);
+  }
+
+  /** Whether this is to be handed over now. */
+  takes(handed: Handed): boolean {
+    const { stream, seq, gap } = handed;
+    const behind = this.#behind.get(stream);
+    if (behind) {
+      behind.push(handed);
+      return false;
+    }
+    const place = this.#places.get(stream);
+    // An epoch begins where it likes; anything else below this tab's place came before, from another engine.
+    if (place !== undefined && seq <= place && gap?.reason !== 'epoch') return false;
+    this.#places.set(stream, seq);
+    return true;
+  }
+
+  /** A new engine goes on after `place`. */
+  catchUp(stream: StreamName, place: number): void {
+    const mine = this.#places.get(stream);
+    if (mine === undefined) this.#places.set(stream, place);
+    if (mine === undefined || mine >= place || this.#behind.has(stream)) return;
+    this.#behind.set(stream, []);
+    const life = this.#life;
+    void this.#fetch(stream, mine, place, life).finally(() => {
+      if (life !== this.#life) return;
+      const behind = this.#behind.get(stream) ?? [];
+      this.#behind.delete(stream);
+      for (const handed of behind) this.#reader.take(handed);
+    });
+  }
+
+  /** Nothing is known any more. */
+  clear(): void {
+    this.#life += 1;
+    this.#places.clear();
+    this.#behind.clear();
+  }
+
+  async #fetch(stream: StreamName, from: number, place: number, life: number): Promise<void> {
+    const reader = this.#reader;
+    for (let mine = from; mine < place; ) {
+      try {
+        await reader.connected();
+        const page = await reader.history(stream, { after: mine, limit: 500 });
+        if (life !== this.#life) return;
+        for (const message of page.messages) {
+          if ((message.seq_no ?? 0) <= place && reader.isForDevice(message)) reader.deliver(message);
+        }
+        mine = Math.max(page.to, mine + 1);
+        this.#places.set(stream, Math.min(mine, place));
+      } catch (error) {
+        // Cut off: again when connected. Closed, or refused for good: the stream is not this user's any more.
+        if (!(error instanceof WscError && error.retryable)) return;
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { ClosedError, RequestError } from './errors.js';
+import type { Report } from './engine/protocol.js';
+import { type Message, readMessage } from './message.js';
+
+/** The last frame of an answer, and the entries that came before it. */
+export interface Answer {
+  readonly frame: AnswerFrame;
+  readonly entries: readonly Message[];
+}
+
+export interface AnswerFrame {
+  readonly message_type: string;
+  readonly data?: unknown;
+}
+
+interface Waiting {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+  readonly object: string;
+}
+
+/** Requests of this tab that wait for their answer. */
+export class Requests {
+  readonly #waiting: Map<number, Waiting> = new Map();
+  #last = 0;
+
+  /** Puts a request down and gives what to post. */
+  ask(object: string, signal: AbortSignal | undefined, post: (ticket: number) => void): Promise<Answer> {
+    const ticket = ++this.#last;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
+      this.#waiting.set(ticket, { resolve, reject, object });
+      const abort = (): void => {
+        this.#waiting.delete(ticket);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      post(ticket);
+    });
+  }
+
+  hear(report: Report): void {
+    if (report.is !== 'answer' && report.is !== 'no answer') return;
+    const waiting = this.#waiting.get(report.ticket);
+    if (!waiting) return;
+    this.#waiting.delete(report.ticket);
+    if (report.is === 'answer') {
+      const entries = report.entries.map(({ json, payload }) => readMessage(json, payload));
+      waiting.resolve({ frame: JSON.parse(report.frame) as AnswerFrame, entries });
+    } else {
+      const { fault, code, reason, retryAfterMs } = report;
+      const text = fault === 'refused' ? `refused: ${reason} (${code})` : TEXTS[fault];
+      waiting.reject(new RequestError(fault, text, code, retryAfterMs || undefined));
+    }
+  }
+
+  /** The engine that was asked is gone, or this client. */
+  drop(closed: boolean): void {
+    for (const [ticket, waiting] of this.#waiting) {
+      this.#waiting.delete(ticket);
+      waiting.reject(closed ? new ClosedError('the client was closed') : new RequestError('disconnected', TEXTS.disconnected));
+    }
+  }
+}
+
+const TEXTS = {
+  disconnected: 'not connected, or disconnected before the answer',
+  timeout: 'no answer in time',
+  'too many': 'too many requests under way',
+} as const;

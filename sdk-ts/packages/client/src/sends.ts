@@ -1,0 +1,115 @@
+/** What this tab sends, and what became of it. An engine may die under it: the next one is told again. */
+
+import type { Command, Report, Settlement } from './engine/protocol.js';
+import { ReceiptError, SendError } from './errors.js';
+import type { OutgoingMessage } from './message.js';
+import { Receipt } from './receipt.js';
+
+/** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
+const RESEND_MS = 3_600_000;
+
+type Send = Extract<Command, { do: 'send' }>;
+
+interface Outgoing {
+  readonly command: Send;
+  readonly receipt: Receipt;
+  readonly since: number;
+  taken?: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void };
+}
+
+/** A message that waits for the hub's word, whichever tab sent it. */
+export type Pending<Data> = OutgoingMessage<Data> & { readonly message_id: string };
+
+export class Sends<Data> {
+  readonly #outgoing: Map<string, Outgoing> = new Map();
+  readonly #receipts: Map<string, Receipt> = new Map();
+  readonly #pending: Map<string, Pending<Data>> = new Map();
+
+  /** The messages of this device that wait, in order. */
+  get pending(): Iterable<Pending<Data>> {
+    return this.#pending.values();
+  }
+
+  /** Resolves when the message is kept. */
+  send(command: Send, post: (command: Command) => void): Promise<Receipt> {
+    const { id } = command;
+    if (this.#outgoing.has(id)) {
+      return Promise.reject(new SendError('repeated', 'a message with this message_id is not settled yet'));
+    }
+    const receipt = new Receipt(id);
+    const outgoing: Outgoing = { command, receipt, since: Date.now() };
+    this.#outgoing.set(id, outgoing);
+    this.#receipts.set(id, receipt);
+    return new Promise((resolve, reject) => {
+      outgoing.taken = { resolve, reject };
+      post(command);
+    });
+  }
+
+  /** Gives the message that is kept now. */
+  taken(id: string, object: string): Pending<Data> {
+    const outgoing = this.#outgoing.get(id);
+    outgoing?.taken?.resolve(outgoing.receipt);
+    delete outgoing?.taken;
+    const message = JSON.parse(object) as Pending<Data>;
+    this.#pending.set(id, message);
+    return message;
+  }
+
+  notTaken({ id, fault, message }: Extract<Report, { is: 'not taken' }>): void {
+    const outgoing = this.#outgoing.get(id);
+    this.#outgoing.delete(id);
+    this.#receipts.delete(id);
+    outgoing?.taken?.reject(new SendError(fault, message));
+  }
+
+  settled(settlement: Settlement): void {
+    const { id } = settlement;
+    this.#pending.delete(id);
+    const outgoing = this.#outgoing.get(id);
+    if (!outgoing) return;
+    this.#outgoing.delete(id);
+    outgoing.receipt.settle(settlement);
+    outgoing.taken?.resolve(outgoing.receipt);
+    const followed = outgoing.command.object.includes('"require_ack":true') && outgoing.receipt.stage.get() !== 'failed';
+    if (!followed) this.#receipts.delete(id);
+  }
+
+  advance({ id, stage }: Extract<Report, { is: 'receipt' }>): void {
+    this.#receipts.get(id)?.advance(stage);
+    if (stage === 'read') this.#receipts.delete(id);
+  }
+
+  unfollowed(id: string): void {
+    this.#receipts.get(id)?.end();
+    this.#receipts.delete(id);
+  }
+
+  /** What an engine has that waits; gives what is new here. */
+  stand(objects: readonly string[]): Pending<Data>[] {
+    const messages = objects.map((object) => JSON.parse(object) as Pending<Data>);
+    const fresh = messages.filter(({ message_id: id }) => !this.#pending.has(id));
+    this.#pending.clear();
+    for (const message of messages) this.#pending.set(message.message_id, message);
+    return fresh;
+  }
+
+  /** Tells a new engine of all sends whose end this tab does not know. What was settled meanwhile the hub recognises. */
+  again(post: (command: Command) => void): void {
+    for (const { command, receipt, since, taken } of [...this.#outgoing.values()]) {
+      if (this.#pending.has(command.id) || Date.now() - since < RESEND_MS) post(command);
+      else {
+        this.#outgoing.delete(command.id);
+        receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
+        taken?.resolve(receipt);
+      }
+    }
+  }
+
+  /** The client is closed. What is kept stays kept. */
+  close(): void {
+    for (const { taken } of this.#outgoing.values()) taken?.reject(new SendError('closed', 'the client was closed'));
+    this.#outgoing.clear();
+    this.#pending.clear();
+  }
+}

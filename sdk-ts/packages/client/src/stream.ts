@@ -1,0 +1,167 @@
+import type { Client } from './client.js';
+import { Emitter } from './emitter.js';
+import type { Gap, Message, OutgoingMessage, StreamName } from './message.js';
+import type { Receipt } from './receipt.js';
+
+/** What a stream hands over: messages in order, once, and gaps in their place. */
+export type Delivery<Data = unknown> =
+  | { readonly message: Message<Data>; readonly gap?: never }
+  | { readonly gap: Gap; readonly message?: never };
+
+export interface StreamEvents<Data> {
+  /** A message, in order, once. */
+  message: Message<Data>;
+  /** Messages that were for this device and are gone. */
+  gap: Gap;
+}
+
+/** Which part of the history. */
+export interface HistoryOptions {
+  /** Messages before this position. */
+  before?: number;
+  /** Messages after this position. */
+  after?: number;
+  /** Positions looked at, at most; 1 to 500, default 50. */
+  limit?: number;
+  signal?: AbortSignal;
+}
+
+/** A part of the history. */
+export interface Page<Data = unknown> {
+  /** Own messages included, the oldest first. */
+  readonly messages: readonly Message<Data>[];
+  /** The first and the last position looked at. */
+  readonly from: number;
+  readonly to: number;
+  /** The oldest position this user may see, and the newest there is. */
+  readonly floor: number;
+  readonly head: number;
+  /** Whether there is more in the direction asked for. */
+  readonly more: boolean;
+}
+
+/** What waits for a slow reader at most; the rest is fetched when it comes to it. */
+const QUEUE = 4096;
+
+/** One of the user's streams. */
+export class Stream<Data = unknown> {
+  readonly name: StreamName;
+  protected readonly client: Client<Data>;
+  readonly #emitter: Emitter<StreamEvents<Data>> = new Emitter();
+
+  /** @internal */
+  constructor(client: Client<Data>, name: StreamName) {
+    this.client = client;
+    this.name = name;
+  }
+
+  /** Calls back for each message (or gap) from now on, until the function it gives is called. The first listener also gets what came before it and nobody read. */
+  on<K extends keyof StreamEvents<Data>>(name: K, listener: (event: StreamEvents<Data>[K]) => void): () => void {
+    const off = this.#emitter.on(name, listener);
+    const unread = name === 'message' ? this.client.reading(this.name) : undefined;
+    return () => {
+      off();
+      unread?.();
+    };
+  }
+
+  /** The messages from now on, as an async iterable: `for await (const { message, gap } of stream.messages())`. One that falls behind goes on from the hub's log. */
+  async *messages(options: { signal?: AbortSignal } = {}): AsyncGenerator<Delivery<Data>, void, undefined> {
+    const { signal } = options;
+    const queue: Delivery<Data>[] = [];
+    let wake: () => void = () => undefined;
+    /** The first and the last position that found no room. */
+    let [missed, newest]: [number | undefined, number] = [undefined, 0];
+    const put = (delivery: Delivery<Data>, seq: number): void => {
+      if (missed === undefined && queue.length < QUEUE) queue.push(delivery);
+      else [missed, newest] = [missed ?? seq, seq];
+      wake();
+    };
+    const stops = [
+      this.on('message', (message) => put({ message }, message.seq_no ?? 0)),
+      this.on('gap', (gap) => put({ gap }, gap.from)),
+    ];
+    const abort = (): void => wake();
+    signal?.addEventListener('abort', abort);
+    try {
+      while (!signal?.aborted) {
+        const next = queue.shift();
+        if (next) yield next;
+        else if (missed !== undefined) {
+          const page = await this.history({ after: missed - 1, limit: 500, ...(signal && { signal }) });
+          if (page.from > missed) {
+            queue.push({ gap: { stream: this.name, from: missed, to: page.from - 1, reason: 'trimmed' } });
+          }
+          const mine = page.messages.filter((message) => this.client.isForDevice(message));
+          queue.push(...mine.map((message) => ({ message })));
+          missed = page.to < newest ? page.to + 1 : undefined;
+        } else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      for (const stop of stops) stop();
+    }
+  }
+
+  /** A page of what was: the newest, or what lies before or after a position. */
+  history(options: HistoryOptions = {}): Promise<Page<Data>> {
+    return this.client.history(this.name, options);
+  }
+
+  /** @internal */
+  deliver(delivery: Delivery<Data>): void {
+    if (delivery.message) this.#emitter.emit('message', delivery.message);
+    else this.#emitter.emit('gap', delivery.gap);
+  }
+}
+
+export interface MembersPage {
+  readonly users: readonly string[];
+  /** What to give as `after` for the next page; absent: this is the last. */
+  readonly next?: string;
+  readonly total: number;
+}
+
+/** A group and its stream. */
+export class Group<Data = unknown> extends Stream<Data> {
+  readonly id: string;
+
+  /** @internal */
+  constructor(client: Client<Data>, id: string) {
+    super(client, `group:${id}`);
+    this.id = id;
+  }
+
+  /** Sends to it: a text, or a message. */
+  send(message: string | OutgoingMessage<Data>): Promise<Receipt> {
+    return this.client.send(this.name, message);
+  }
+
+  /** Joins it; a group that does not exist is made. */
+  async join(): Promise<void> {
+    await this.client.request({ message_type: 'group_join', group_ids: [this.id] });
+  }
+
+  /** Leaves it: nothing more of it comes. */
+  async leave(): Promise<void> {
+    await this.client.request({ message_type: 'group_leave', group_ids: [this.id] });
+  }
+
+  /** Who is in it. */
+  async members(options: { limit?: number; after?: string; signal?: AbortSignal } = {}): Promise<MembersPage> {
+    const { limit, after, signal } = options;
+    const data = { group_id: this.id, ...(limit && { limit }), ...(after && { after }) };
+    const { frame } = await this.client.request({ message_type: 'group_members', data }, signal);
+    return frame.data as MembersPage;
+  }
+
+  /** Takes a user out; needs the right `admin`. */
+  async remove(user: string): Promise<void> {
+    await this.client.request({ message_type: 'group_remove', data: { group_id: this.id, user_id: user } });
+  }
+
+  /** Ends it for all; needs the right `admin`. */
+  async disband(): Promise<void> {
+    await this.client.request({ message_type: 'group_disband', data: { group_id: this.id } });
+  }
+}

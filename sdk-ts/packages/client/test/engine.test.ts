@@ -1,0 +1,137 @@
+import 'fake-indexeddb/auto';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { accountOf, socketUrl } from '../src/account.js';
+import { Hold } from '../src/engine/hold.js';
+import { Keeper } from '../src/engine/keeper.js';
+import type { Handed } from '../src/engine/protocol.js';
+import { conversationOf, type Message, newMessageId, targetOf } from '../src/message.js';
+import { IndexedDbStorage } from '../src/storage/indexeddb.js';
+import type { Storage } from '../src/storage/storage.js';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
+
+const entry = (seq: number): Handed => ({ stream: 'inbox', generation: 1, seq, json: '{}' });
+
+test('what nobody reads waits for its first reader, and then no more', () => {
+  const released: [number[], boolean][] = [];
+  const hold = new Hold((entries, read) => released.push([entries.map(({ seq }) => seq), read]));
+  expect(hold.keep(entry(1))).toBe(true);
+  expect(hold.keep(entry(2))).toBe(true);
+  hold.reads('tab', ['group:team']);
+  expect(released).toEqual([]);
+  hold.reads('tab', ['group:team', 'inbox']);
+  expect(released).toEqual([[[1, 2], true]]);
+  expect(hold.keep(entry(3))).toBe(false);
+  hold.reads('tab', []);
+  expect(hold.keep(entry(4))).toBe(true);
+  vi.advanceTimersByTime(20_000);
+  expect(released.at(-1)).toEqual([[4], false]);
+});
+
+test('a held stream above the room is let go', () => {
+  const released: number[] = [];
+  const hold = new Hold((entries) => released.push(...entries.map(({ seq }) => seq)));
+  hold.keep({ ...entry(1), json: 'x'.repeat(9_000_000) });
+  hold.keep({ ...entry(2), json: 'x'.repeat(9_000_000) });
+  expect(released).toEqual([1, 2]);
+});
+
+test('what is appended is read back in order, by another object of the same name', async () => {
+  vi.useRealTimers();
+  const storage = new IndexedDbStorage('a');
+  await Promise.all([1, 2, 3].map((byte) => storage.append(Uint8Array.of(byte), byte === 2)));
+  await storage.close();
+  expect([...(await new IndexedDbStorage('a').load())]).toEqual([1, 2, 3]);
+  expect((await new IndexedDbStorage('b').load()).length).toBe(0);
+  const again = new IndexedDbStorage('a');
+  await Promise.all([again.append(Uint8Array.of(4), false), again.replace(Uint8Array.of(9)), again.append(Uint8Array.of(10), false)]);
+  expect([...(await again.load())]).toEqual([9, 10]);
+  await again.clear();
+  expect((await again.load()).length).toBe(0);
+});
+
+class Flaky implements Storage {
+  log: string[] = [];
+  fails = false;
+  load = () => Promise.resolve(new Uint8Array());
+  append(bytes: Uint8Array): Promise<void> {
+    if (this.fails) return Promise.reject(new Error('full'));
+    this.log.push(`append ${bytes.length}`);
+    return Promise.resolve();
+  }
+  replace(bytes: Uint8Array): Promise<void> {
+    this.log.push(`replace ${bytes.length}`);
+    return Promise.resolve();
+  }
+  clear = () => Promise.resolve();
+  close = () => Promise.resolve();
+}
+
+test('a write that fails says which sends are not kept, and the next one mends the record', async () => {
+  const storage = new Flaky();
+  const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
+  const keeper = new Keeper(storage, 0, () => new Uint8Array(7), {
+    stored: (upTo) => stored.push(upTo),
+    failed: (sends) => failed.push(sends),
+  });
+  keeper.write([new Uint8Array(3)], [1]);
+  await keeper.done();
+  storage.fails = true;
+  keeper.write([new Uint8Array(4)], [2, 3]);
+  await keeper.done();
+  storage.fails = false;
+  keeper.write([new Uint8Array(5)], [4]);
+  keeper.write([new Uint8Array(6)], []);
+  await keeper.done();
+  expect([stored, failed]).toEqual([[1, 4], [[2, 3]]]);
+  expect(storage.log).toEqual(['append 3', 'replace 7', 'append 6']);
+});
+
+test('a long record is written anew', async () => {
+  const storage = new Flaky();
+  const keeper = new Keeper(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
+  for (let at = 0; at < 3; at += 1) keeper.write([new Uint8Array(200_000)], []);
+  await keeper.done();
+  expect(storage.log).toEqual(['append 200000', 'replace 10', 'append 200000']);
+});
+
+test('accounts keep users, tenants and hubs apart', () => {
+  const part = (value: object): string => btoa(JSON.stringify(value)).replaceAll('=', '');
+  const token = (claims: object): string => `${part({})}.${part(claims)}.x`;
+  const all = [
+    accountOf('ws://a/ws', { user: 'alice' }, undefined),
+    accountOf('ws://b/ws', { user: 'alice' }, undefined),
+    accountOf('ws://a/ws', { user: 'bob' }, undefined),
+    accountOf('ws://a/ws', {}, token({ uid: 'alice', aid: 'x' })),
+    accountOf('ws://a/ws', {}, token({ uid: 'alice', tid: 'x' })),
+  ];
+  expect(new Set(all).size).toBe(all.length);
+  expect(accountOf('ws://a/ws', {}, token({ uid: 'alice' }))).toBe(all[0]);
+  expect(() => accountOf('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
+  expect(() => accountOf('ws://a/ws', {}, undefined)).toThrow('Give `user`');
+  expect(() => accountOf('ws://a/ws', {}, 'opaque')).toThrow('no JWT');
+});
+
+test('addresses of hubs are understood, others refused', () => {
+  expect(socketUrl('http://hub.example')).toBe('ws://hub.example/ws');
+  expect(socketUrl('wss://hub.example/chat')).toBe('wss://hub.example/chat');
+  expect(() => socketUrl('ftp://hub.example')).toThrow('ws:// or wss://');
+  expect(() => socketUrl('hub')).toThrow('no address');
+});
+
+test('ids are UUIDv7, and rise with time', () => {
+  const ids = [1, 2, 3].map((at) => newMessageId(1_795_528_800_000 + at));
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect([...ids].sort()).toEqual(ids);
+});
+
+test('a message belongs to one conversation, from either side', () => {
+  const message = (fields: Partial<Message>): Message => ({ message_type: 'text', message_id: 'm', sender: 'bob', ...fields });
+  expect(conversationOf(message({ receiver: 'alice', stream: 'inbox' }), 'alice')).toBe('user:bob');
+  expect(conversationOf(message({ sender: 'alice', receiver: 'bob', stream: 'inbox' }), 'alice')).toBe('user:bob');
+  expect(conversationOf(message({ group_ids: ['team'], stream: 'group:team' }), 'alice')).toBe('group:team');
+  expect(conversationOf(message({ stream: 'broadcast' }), 'alice')).toBe('broadcast');
+  expect(targetOf('user:bob')).toEqual({ receiver: 'bob' });
+  expect(() => targetOf('inbox')).toThrow('many partners');
+});

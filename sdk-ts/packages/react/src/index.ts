@@ -1,0 +1,15 @@
+/** `@wsc/react`: hooks over `@wsc/client`. Holds no state of its own. */
+
+export { useClient, WscProvider, type WscProviderProps } from './provider.js';
+export { useReadable } from './use-readable.js';
+export {
+  type Messages,
+  useConnection,
+  useConversations,
+  useMessages,
+  usePresence,
+  useSend,
+  useSync,
+  useTyping,
+  useUnread,
+} from './hooks.js';

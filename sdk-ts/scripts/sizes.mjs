@@ -1,0 +1,37 @@
+// What the packages weigh in a page: bundled, minified, gzipped. Fails when one is above its budget.
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { rolldown } from 'rolldown';
+
+const at = (path) => fileURLToPath(new URL(`../packages/${path}`, import.meta.url));
+const gzip = (text) => gzipSync(text, { level: 9 }).length;
+
+/** A package, what of it counts as already there, and its budget in bytes. */
+const ADAPTERS = [
+  ['@wsc/react', 'react', ['@wsc/client', 'react', 'react/jsx-runtime']],
+  ['@wsc/vue', 'vue', ['@wsc/client', 'vue']],
+  ['@wsc/angular', 'angular', ['@wsc/client', '@angular/core']],
+];
+
+async function bundle(input, external = []) {
+  const build = await rolldown({ input, external, treeshake: true });
+  const { output } = await build.generate({ format: 'esm', minify: true, codeSplitting: false });
+  return output.map((part) => part.code ?? '').join('');
+}
+
+const rows = [];
+const script = gzip(await bundle(at('client/dist/slim.js')));
+const module = gzip(readFileSync(at('client/wasm/wsc.wasm')));
+const inline = gzip(await bundle(at('client/dist/index.js')));
+rows.push(['@wsc/client', inline, 56 * 1024], ['@wsc/client/slim, script', script, 18 * 1024], ['@wsc/client/slim, wsc.wasm', module, 36 * 1024]);
+for (const [name, folder, external] of ADAPTERS) rows.push([name, gzip(await bundle(at(`${folder}/dist/index.js`), external)), 2048]);
+
+let heavy = false;
+for (const [name, bytes, budget] of rows) {
+  const over = bytes > budget;
+  heavy ||= over;
+  console.log(`${name.padEnd(28)} ${String(bytes).padStart(6)} bytes gzip, budget ${budget}${over ? '  <- too heavy' : ''}`);
+}
+process.exit(heavy ? 1 : 0);

@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: { include: ['packages/*/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
+});

@@ -1,0 +1,104 @@
+// What the browser tests share: a browser, hubs of their own, a server for pages.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
+import { readFile } from "node:fs/promises";
+import { extname, join, normalize } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before } from "node:test";
+import { chromium } from "playwright-core";
+
+export const ROOT = join(import.meta.dirname, "../..");
+export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+const COMMAND = process.env.WSC_BIN ?? join(TARGET, "release/wsc");
+export const PATIENCE = 15000;
+export const MEMORY = ["--store", "memory", "--listen", "127.0.0.1:0"];
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
+  ".json": "application/json", ".wasm": "application/wasm", ".svg": "image/svg+xml" };
+
+/** A browser for the tests of one file. */
+export function withBrowser() {
+  const held = {};
+  before(async () => {
+    held.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--enable-precise-memory-info"],
+    });
+  });
+  after(() => held.browser?.close());
+  return held;
+}
+
+/** A hub of its own; ends with the test. */
+export async function hub(context, ...more) {
+  const { WSC_BIN, ...env } = process.env;
+  const child = spawn(COMMAND, ["serve", ...more], { stdio: ["ignore", "pipe", "pipe"], env });
+  const log = [];
+  child.stderr.on("data", (text) => log.push(text));
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  context.after(() => child.kill("SIGKILL"));
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", (line) => resolve(line.replace("listening on ", "")));
+    ended.then((code) => reject(new Error(`the hub ended with ${code}: ${log.join("")}`)));
+  });
+  return { url, kill: () => (child.kill("SIGKILL"), ended) };
+}
+
+/** A wire to a hub that can be cut: then nothing gets through, and nothing new connects. */
+export async function wire(context, url) {
+  const { hostname, port } = new URL(url);
+  const ends = new Set();
+  let whole = true;
+  const server = createTcpServer((near) => {
+    if (!whole) return near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const [end, other] of [[near, far], [far, near]]) {
+      ends.add(end);
+      end.on("error", () => {});
+      end.on("close", () => (ends.delete(end), other.destroy()));
+      end.pipe(other);
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => (server.close(), ends.forEach((end) => end.destroy())));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut() {
+      whole = false;
+      for (const end of ends) end.destroy();
+    },
+    heal: () => (whole = true),
+  };
+}
+
+/** Serves folders of the project as they are: `mounts` says which path stands for which. Gives the address. */
+export async function files(context, mounts) {
+  const server = createServer(async (request, response) => {
+    const path = normalize(new URL(request.url, "http://x").pathname);
+    const mount = Object.keys(mounts).find((prefix) => path.startsWith(prefix));
+    const file = mount && join(ROOT, mounts[mount], path.slice(mount.length) || "index.html");
+    const body = file && (await readFile(file).catch(() => null));
+    const headers = { "content-type": TYPES[extname(file ?? "")] ?? "text/plain", "cache-control": "no-store",
+      // What a careful site would allow: the module needs no more than this.
+      "content-security-policy": "default-src 'self'; img-src data:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
+    response.writeHead(body ? 200 : 404, headers).end(body ?? "nothing here");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** Checks until it holds, or for as long as one has patience. */
+export async function eventually(check, patience = PATIENCE) {
+  const until = Date.now() + patience;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
