@@ -37,9 +37,13 @@ struct Found {
     time: Duration,
 }
 
-pub(crate) fn check(name: Option<&str>, seconds: u64) -> Result<()> {
+fn read() -> Result<Defects> {
     let text = fs::read_to_string(root().join("tests/defects.toml"))?;
-    let defects: Defects = toml::from_str(&text).context("tests/defects.toml cannot be read")?;
+    toml::from_str(&text).context("tests/defects.toml cannot be read")
+}
+
+pub(crate) fn check(name: Option<&str>, seconds: u64) -> Result<()> {
+    let defects = read()?;
     let copy = copy_tree()?;
     build(&copy)?;
     for kind in ["system", "core"] {
@@ -150,4 +154,19 @@ fn simulate(copy: &Path, kind: &str, seconds: u64) -> Result<Found> {
         None => Some("it ended early".to_owned()),
     };
     Ok(Found { what, worlds: worlds.unwrap_or(0), time })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_defect_still_has_its_place_in_the_tree() {
+        for defect in read().unwrap().defect {
+            for Edit { file, find, .. } in &defect.edits {
+                let text = fs::read_to_string(root().join(file)).unwrap();
+                assert_eq!(text.matches(find).count(), 1, "{}: {find}", defect.name);
+            }
+        }
+    }
 }
