@@ -18,9 +18,9 @@ export const opened: Readable<ConversationName | undefined> = {
   },
 };
 
-/** The link to a conversation. */
-export function linkTo(name: ConversationName): string {
-  return `#${encodeURIComponent(name)}`;
+/** The link to a conversation, or to none. With all of the address: a page's `<base>` would take the user out of it. */
+export function linkTo(name?: ConversationName): string {
+  return `${location.pathname}${location.search}#${encodeURIComponent(name ?? '')}`;
 }
 
 /** Opens the conversation with a user, or joins a group (`#name`) and opens it. */
@@ -28,7 +28,7 @@ export async function start(client: Client, text: string): Promise<void> {
   const id = text.trim();
   const group = id.startsWith('#') ? id.slice(1) : undefined;
   if (group) await client.group(group).join();
-  location.hash = linkTo(group ? `group:${group}` : `user:${id}`);
+  location.href = linkTo(group ? `group:${group}` : `user:${id}`);
 }
 
 /** So near to the end, in pixels, one follows what comes. */

@@ -1,7 +1,7 @@
 import { afterNextRender, Component, computed, DestroyRef, type ElementRef, inject, input, viewChild } from '@angular/core';
 import type { ConversationName } from '@wsc/client';
 import { injectClient, injectConnection, injectMessages, injectPresence, injectSync, injectTyping } from '@wsc/angular';
-import { attend } from '../../chat/screen';
+import { attend, linkTo } from '../../chat/screen';
 import { bannerOf, lineOf, presenceOf, presenceText, titleOf, typingText } from '../../chat/words';
 import { Composer } from './composer';
 
@@ -11,7 +11,7 @@ import { Composer } from './composer';
   template: `
     <main class="pane" [attr.aria-label]="'Conversation with ' + title()">
       <header>
-        <a class="back" href="#">‹ All</a>
+        <a class="back" [href]="linkTo()">‹ All</a>
         <h2>{{ title() }}</h2>
         <p class="quiet">{{ there() }}@if (messages.view().loading) {&nbsp;Loading …}</p>
       </header>
@@ -56,6 +56,7 @@ export class Pane {
   readonly #statuses = injectPresence(() => presenceOf(this.name()));
   private readonly log = viewChild.required<ElementRef<HTMLElement>>('log');
   protected readonly messages = injectMessages(() => this.name());
+  protected readonly linkTo = linkTo;
   protected readonly title = computed(() => titleOf(this.name()));
   protected readonly there = computed(() => presenceText(this.name(), this.#statuses()));
   protected readonly banner = computed(() => bannerOf(this.#state(), this.#sync()));

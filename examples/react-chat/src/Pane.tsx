@@ -2,7 +2,7 @@ import type { ConversationName, TimelineItem } from '@wsc/client';
 import { useClient, useConnection, useMessages, usePresence, useSend, useSync, useTyping } from '@wsc/react';
 import { type FormEvent, memo, useEffect, useRef, useState } from 'react';
 import { sendFile } from '../../chat/files';
-import { attend } from '../../chat/screen';
+import { attend, linkTo } from '../../chat/screen';
 import { bannerOf, lineOf, presenceOf, presenceText, titleOf, typingText } from '../../chat/words';
 
 /** A conversation. For another one a new pane is made: its text and its place belong to one conversation. */
@@ -17,7 +17,7 @@ export function Pane({ name }: { name: ConversationName }) {
   return (
     <main className="pane" aria-label={`Conversation with ${titleOf(name)}`}>
       <header>
-        <a className="back" href="#">‹ All</a>
+        <a className="back" href={linkTo()}>‹ All</a>
         <h2>{titleOf(name)}</h2>
         <p className="quiet">{there}{loading && ' Loading …'}</p>
       </header>
