@@ -1,7 +1,7 @@
 //! The client machine in a browser. The bridge is not API: `@wsc/client` is. Holds no rule of the protocol; it gives the
 //! machine a WebSocket, a timer, the platform's signs of life, and carries what it says to JavaScript.
 //!
-//! Everything the machine says goes to one object, [`Sink`], in the order it happened, and [`Sink::flush`] ends each
+//! Everything the machine says goes to one object, [`Sink`], in the order it happened, and its `flush` ends each
 //! batch. A sink may only put things aside until then: a call back into the [`Session`] belongs into `flush`.
 //!
 //! Messages cross as the JSON they came in and errors as numbers: the browser has a better reader of JSON, and the texts.
