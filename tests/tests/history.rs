@@ -243,6 +243,33 @@ fn group_members_get_what_was_sent_after_they_joined() {
 }
 
 #[test]
+fn the_answer_to_an_earlier_request_makes_nobody_a_member_or_a_stranger() {
+    let mut story = Story::new();
+    story.tell(membership("a1", JOINED));
+    // Asked twice, then asked to leave: the second answer is to the second request, and he is out.
+    for step in [JOINING, JOINING, JOINED, LEAVING, JOINED] {
+        story.tell(membership("c1", step));
+    }
+    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1).hand(
+        "a2",
+        "a1",
+        "group:team",
+        1,
+        "m1",
+    );
+    story.passes();
+    let mut story = Story::new();
+    story.tell(membership("a1", JOINED));
+    // Left and asked to join again before he heard of it: he may be in.
+    for step in [JOINED, LEAVING, JOINING, LEFT] {
+        story.tell(membership("c1", step));
+    }
+    story.send("a1", "m1", team()).accept("a1", "m1", "group:team", 1);
+    story.hand("a2", "a1", "group:team", 1, "m1").hand("c1", "a1", "group:team", 1, "m1");
+    story.passes();
+}
+
+#[test]
 fn a_lost_message_is_found() {
     Story::new().whole("m1", 1, &["b2"]).breaks(Rule::Delivered);
 }
