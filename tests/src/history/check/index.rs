@@ -213,6 +213,7 @@ impl<'h> Index<'h> {
                 self.seen.entry((&device.tenant, &device.user)).or_insert(at);
                 let lives = self.devices.entry(device).or_default();
                 lives.connected.entry(lives.life).or_insert(at);
+                self.memberships.sort_in(&event.fact, at);
             }
             Fact::Closed { device, why } => {
                 faults.add(Rule::Open, Some(device), None, format!("{device} was closed for good: {why}"));
