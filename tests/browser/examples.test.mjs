@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -144,14 +144,44 @@ for (const name of CHATS) {
   });
 }
 
+/** Starts a server of an example, which says its address; it ends with the test. */
+async function serve(context, folder, environment, ...words) {
+  const env = { ...process.env, NO_COLOR: "1", ...environment };
+  const server = spawn("node", words, { cwd: join(ROOT, "examples", folder), env, stdio: ["ignore", "pipe", "inherit"] });
+  context.after(() => server.kill());
+  for await (const line of createInterface({ input: server.stdout })) {
+    const [address] = /http:\/\/localhost:\d+/.exec(line) ?? [];
+    if (address) return address;
+  }
+  throw new Error(`the server of ${folder} ended`);
+}
+
+test("react-chat: the development server's StrictMode, which does everything twice, shows nothing twice", { timeout: 60000 }, async (context) => {
+  const { url } = await hub(context, ...MEMORY);
+  const site = await serve(context, "react-chat", {}, "node_modules/vite/bin/vite.js", "--port", "0");
+  const open = (user) => visit(context, held.browser, `${site}/?user=${user}&hub=${url.replace("http", "ws")}`, user);
+  const pages = [await open("alice"), await open("bob")];
+  const [alice, bob] = [person(pages[0], "alice"), person(pages[1], "bob")];
+  await alice.begin("bob");
+  await bob.begin("alice");
+  const texts = Array.from({ length: 10 }, (_, number) => `message ${number}`);
+  for (const [number, text] of texts.entries()) {
+    await [alice, bob][number % 2].say(["bob", "alice"][number % 2], text);
+    for (const one of [alice, bob]) await one.shows(texts.slice(0, number + 1));
+  }
+  // Not even a while later, and not after a reload.
+  await bob.page.reload();
+  for (const one of [bob, alice]) await one.shows(texts);
+  assert.equal(await bob.page.getByRole("navigation").getByRole("listitem").count(), 1);
+  assert.deepEqual(pages.flatMap(({ complaints }) => complaints), []);
+});
+
 test("browser: one file without a build step sends, receives and shows how far it got", { timeout: 60000 }, async (context) => {
   const { url } = await hub(context, ...MEMORY);
   const folder = join(ROOT, "examples/browser");
   await command(folder, 60, "node", join(ROOT, "sdk-ts/scripts/bundle.mjs"), "wsc.js");
-  const server = spawn("node", ["serve.mjs"], { cwd: folder, env: { ...process.env, PORT: "0" }, stdio: ["ignore", "pipe", "inherit"] });
-  context.after(() => server.kill());
-  const said = await new Promise((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
-  const at = (user, to) => `${new URL(said).origin}/?user=${user}&to=${to}&hub=${url.replace("http", "ws")}`;
+  const site = await serve(context, "browser", { PORT: "0" }, "serve.mjs");
+  const at = (user, to) => `${site}/?user=${user}&to=${to}&hub=${url.replace("http", "ws")}`;
   const [alice, bob] = [await visit(context, held.browser, at("alice", "bob")), await visit(context, held.browser, at("bob", "alice"))];
   await alice.page.getByLabel("Message", { exact: true }).fill("hello");
   await alice.page.keyboard.press("Enter");

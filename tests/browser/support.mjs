@@ -83,7 +83,7 @@ export async function files(context, mounts) {
     const body = file && (await readFile(file).catch(() => null));
     const headers = { "content-type": TYPES[extname(file ?? "")] ?? "text/plain", "cache-control": "no-store",
       // What a careful site would allow: the module needs no more than this.
-      "content-security-policy": "default-src 'self'; img-src data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
+      "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
     response.writeHead(body ? 200 : 404, headers).end(body ?? "nothing here");
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));

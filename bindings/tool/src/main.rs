@@ -3,9 +3,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to people")]
 
 mod autobahn;
+mod example;
 mod fuzz;
 mod install;
 mod mutants;
+mod parity;
 mod sanitize;
 mod sizes;
 mod steps;
@@ -33,6 +35,13 @@ enum Command {
     },
     /// Builds the core for browsers, into the npm package that needs it.
     Wasm,
+    /// Builds the browser's SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
+    Example {
+        /// Which one.
+        name: example::Example,
+    },
+    /// Writes docs/parity.md: which test shows which feature in which SDK.
+    Parity,
     /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
     Sizes,
     /// Simulates many worlds, of the core alone and of whole systems, and prints what it found.
@@ -85,6 +94,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
         Command::Wasm => wasm::build(),
+        Command::Example { name } => example::start(name),
+        Command::Parity => parity::write(),
         Command::Sizes => sizes::check(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),
         Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, sizes};
+use crate::{install, parity, sizes};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,11 +23,11 @@ pub(crate) enum Part {
     Doc,
     /// The core as WebAssembly: it builds and has not grown.
     Wasm,
-    /// The TypeScript SDKs: they compile, their tests, what they weigh.
+    /// The TypeScript SDKs: they compile, their tests, what they weigh; the table of features is not stale.
     Ts,
     /// Simulated worlds with new seeds, then real processes: kills and cuts under load. Histories are checked.
     E2e,
-    /// The hub's page and the browser's SDK in a real browser.
+    /// The hub's page, the browser's SDK, its examples and its guides in a real browser.
     Browser,
 }
 
@@ -44,7 +44,7 @@ impl Part {
             Self::Wasm => "the core as WebAssembly, which has not grown",
             Self::Ts => "the TypeScript SDKs, and what they weigh",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
-            Self::Browser => "the page and the SDK in a real browser",
+            Self::Browser => "the page, the SDK, its examples and guides in a real browser",
         }
     }
 
@@ -64,6 +64,7 @@ impl Part {
             Self::Ts => {
                 build_hub()?;
                 sdk()?;
+                parity::check()?;
                 run(&mut npm(&["test"]), minutes(5))?;
                 run(&mut npm(&["run", "sizes"]), minutes(2))
             }
@@ -94,7 +95,7 @@ fn browser() -> Result<()> {
     let mut tests = program("node");
     // One file after the other: each measures, and there may be two cores.
     tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/browser/"]);
-    run(tests.env("CHROMIUM", chromium), minutes(15))
+    run(tests.env("CHROMIUM", chromium), minutes(20))
 }
 
 /// A command of npm for the TypeScript SDKs.
@@ -105,7 +106,7 @@ fn npm(arguments: &[&str]) -> Command {
 }
 
 /// Builds the TypeScript SDKs, once.
-fn sdk() -> Result<()> {
+pub(crate) fn sdk() -> Result<()> {
     static BUILT: AtomicBool = AtomicBool::new(false);
     if BUILT.load(Ordering::Relaxed) {
         return Ok(());

@@ -1,0 +1,47 @@
+// Makes docs/parity.md: which feature each SDK has, shown by a test. `--check` only compares. A feature without a test is
+// not there; a test that is named here and gone, or skipped, is an error. That the tests pass is `cargo tool test`'s part.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const TABLE = join(ROOT, "docs/parity.md");
+const { sdks, features } = JSON.parse(readFileSync(join(ROOT, "tests/parity.json"), "utf8"));
+
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Fails when there is no such test, or it does not run. */
+function ensure(file, title) {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  // Of Rust: the attribute, perhaps others, none of which ignores it, then the function.
+  const pattern = file.endsWith(".rs")
+    ? `#\\[(?:tokio::)?test[^\\]]*\\]\\s+(?:#\\[(?!ignore)[^\\]]*\\]\\s+)*(?:async )?fn ${escaped(title)}\\(`
+    : `^\\s*test\\((["'\`])${escaped(title)}\\1`;
+  if (!new RegExp(pattern, "m").test(text)) throw new Error(`${file} has no test that runs named "${title}": mend tests/parity.json`);
+}
+
+function cell(test) {
+  if (!test) return "–";
+  const [file, title] = test;
+  ensure(file, title);
+  return `[✓](../${file} "${title.replaceAll('"', "'").replaceAll("_", " ")}")`;
+}
+
+try {
+  const rows = features.map(({ feature, ...tests }) => `| ${feature} | ${sdks.map(({ key }) => cell(tests[key])).join(" | ")} |`);
+  const written = `# Features of the SDKs
+
+Made by \`cargo tool parity\` from \`tests/parity.json\`; do not edit. Each ✓ leads to the file of the test that shows the feature, and
+names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it.
+
+| feature | ${sdks.map(({ name }) => name).join(" | ")} |
+| --- |${" :-: |".repeat(sdks.length)}
+${rows.join("\n")}
+`;
+  if (!process.argv.includes("--check")) writeFileSync(TABLE, written);
+  else if (readFileSync(TABLE, "utf8") !== written) throw new Error("docs/parity.md is stale: run `cargo tool parity`");
+  console.log(`docs/parity.md: ${features.length} features, ${features.flatMap((row) => sdks.filter(({ key }) => row[key])).length} tests`);
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
