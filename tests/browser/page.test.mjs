@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventually, hub, MEMORY, PATIENCE, withBrowser } from "./support.mjs";
+import { COMMAND, eventually, hub, MEMORY, PATIENCE, withBrowser } from "./support.mjs";
 
 const held = withBrowser();
 

@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 
 export const ROOT = join(import.meta.dirname, "../..");
 export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-const COMMAND = process.env.WSC_BIN ?? join(TARGET, "release/wsc");
+export const COMMAND = process.env.WSC_BIN ?? join(TARGET, "release/wsc");
 export const PATIENCE = 15000;
 export const MEMORY = ["--store", "memory", "--listen", "127.0.0.1:0"];
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
@@ -34,7 +34,8 @@ export function withBrowser() {
 
 /** A hub of its own; ends with the test. */
 export async function hub(context, ...more) {
-  const { WSC_BIN, ...env } = process.env;
+  // The hub takes what begins so for its settings.
+  const { WSC_BIN, WSC_JUDGE, ...env } = process.env;
   const child = spawn(COMMAND, ["serve", ...more], { stdio: ["ignore", "pipe", "pipe"], env });
   const log = [];
   child.stderr.on("data", (text) => log.push(text));

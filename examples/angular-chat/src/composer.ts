@@ -13,7 +13,7 @@ import { titleOf } from '../../chat/words';
     <form class="compose" (submit)="submit($event, text)">
       <span class="attach">
         <input #file type="file" aria-label="Send a file" (change)="attach(file)">
-        <span aria-hidden="true">📎</span>
+        <span aria-hidden="true">File</span>
       </span>
       <label class="hidden" for="text">Message to {{ titleOf(name()) }}</label>
       <input #text id="text" class="text" placeholder="Write a message" autocomplete="off" (input)="client.typing(name())">

@@ -75,7 +75,7 @@ function Composer({ name }: { name: ConversationName }) {
       <form className="compose" onSubmit={submit}>
         <span className="attach">
           <input type="file" aria-label="Send a file" onChange={(event) => attach(event.target)} />
-          <span aria-hidden="true">📎</span>
+          <span aria-hidden="true">File</span>
         </span>
         <label className="hidden" htmlFor="text">Message to {titleOf(name)}</label>
         <input id="text" className="text" placeholder="Write a message" autoComplete="off" autoFocus value={text}
