@@ -19,7 +19,9 @@ export function accountOf(url: string, options: ClientOptions, token: string | u
   if (claims.uid !== undefined && claims.uid !== user) {
     throw new WscError(`the token is of "${claims.uid}", not of "${user}"`);
   }
-  const scope = [claims.aid ?? options.app, claims.tid ?? options.namespace].map((part) => part ?? '');
+  // Where the options name the user they name the rest as well: things are then opened before there is a token.
+  const named = options.user !== undefined;
+  const scope = [named ? options.app : claims.aid, named ? options.namespace : claims.tid].map((part) => part ?? '');
   return ['wsc', url, ...scope, user].map(encodeURIComponent).join(' ');
 }
 

@@ -94,6 +94,8 @@ export class Client<Data = unknown> {
   #wanted = false;
   #closed = false;
   #forgotten: (() => void) | undefined;
+  /** Counts how often it was closed. */
+  #life = 0;
   #engine = '';
   #readingSoon = false;
   #user = '';
@@ -122,6 +124,10 @@ export class Client<Data = unknown> {
       history: (stream, options) => this.history(stream, options),
       isForDevice: (message) => this.isForDevice(message),
       deliver: (message) => this.#deliver(message),
+      missed: (gap) => {
+        this.#streams.get(gap.stream)?.deliver({ gap });
+        this.#emitter.emit('gap', gap);
+      },
       connected: () => this.#whenConnected(undefined),
       take: (handed) => this.#take(handed),
     });
@@ -151,7 +157,7 @@ export class Client<Data = unknown> {
   async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.#closed = false;
     this.#wanted = true;
-    await this.#open();
+    await raced(this.#open(), options.signal);
     this.#port?.post({ do: 'connect' });
     await this.#whenConnected(options.signal);
   }
@@ -160,7 +166,12 @@ export class Client<Data = unknown> {
   close(): Promise<void> {
     this.#closed = true;
     this.#wanted = false;
-    return (this.#closing ??= this.#leave().finally(() => (this.#closing = undefined)));
+    // Each closes what was opened before it.
+    const closing = (this.#closing ?? Promise.resolve()).then(() => this.#leave());
+    this.#closing = closing;
+    return closing.finally(() => {
+      if (this.#closing === closing) this.#closing = undefined;
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -243,7 +254,8 @@ export class Client<Data = unknown> {
     message: OutgoingMessage<Data> = {},
     options?: SendOptions,
   ): Promise<Receipt> {
-    const payload = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+    // The caller may use its buffer for the next one.
+    const payload = bytes instanceof Uint8Array ? bytes.slice() : new Uint8Array(bytes.slice(0));
     return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
   }
 
@@ -324,6 +336,11 @@ export class Client<Data = unknown> {
     };
   }
 
+  /** @internal Whether other tabs may use the same connection. */
+  get isShared(): boolean {
+    return this.#port instanceof SharedPort;
+  }
+
   /** @internal The messages of this device that wait for the hub's word. */
   get pending(): Iterable<PendingMessage<Data>> {
     return this.#sends.pending;
@@ -334,6 +351,7 @@ export class Client<Data = unknown> {
   async #open(): Promise<void> {
     // What is being closed is not opened again: another begins after it.
     while (this.#closing) await this.#closing;
+    if (this.#closed) throw new ClosedError('the client was closed');
     await (this.#opening ??= this.#start().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -344,13 +362,18 @@ export class Client<Data = unknown> {
     if (typeof WebSocket !== 'function') {
       throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
     }
+    const life = this.#life;
     const url = socketUrl(this.#url);
     const { token, device, storage } = this.#options;
     // Only a token says whose things may be opened.
     const needed = typeof token === 'function' && this.#options.user === undefined;
     const first = needed ? await token() : typeof token === 'string' ? token : undefined;
     if (first === null) throw new ClosedError('there will be no token');
-    this.#account = accountOf(url, this.#options, first);
+    const account = accountOf(url, this.#options, first);
+    if (this.#account !== '' && this.#account !== account) {
+      throw new WscError('the token is of another user: make another Client for another user');
+    }
+    this.#account = account;
     await load(() => this.#options.wasm ?? wasmSource());
     const kept = this.#storage(this.#account);
     const passing = kept instanceof MemoryStorage && storage === 'memory';
@@ -376,6 +399,7 @@ export class Client<Data = unknown> {
     };
     // An application's own storage may be one that only this tab sees.
     const shared = kept instanceof IndexedDbStorage && (this.#options.shareTabs ?? true) && canShare();
+    if (life !== this.#life) throw new ClosedError('the client was closed');
     this.#port = shared ? new SharedPort(this.#account, host) : new OwnPort(host);
   }
 
@@ -404,7 +428,8 @@ export class Client<Data = unknown> {
   }
 
   async #leave(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
+    // One that is under way finds that it is too late.
+    this.#life += 1;
     this.#opening = undefined;
     const port = this.#port;
     this.#port = undefined;
@@ -421,6 +446,9 @@ export class Client<Data = unknown> {
     // The next connect begins anew.
     void this.#port?.leave();
     this.#port = this.#opening = undefined;
+    this.#wanted = false;
+    this.#requests.drop(true);
+    this.#sends.close();
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
   }
@@ -471,6 +499,8 @@ export class Client<Data = unknown> {
         return this.#stand(report, engine);
       case 'state':
         this.#user = report.user;
+        // The hub closed it for good: nobody connects but the application.
+        if (report.state.name === 'closed' && report.state.why === 'hub') this.#wanted = false;
         return this.#enter(report.state);
       case 'sync':
         return this.#sync.set(report.sync);
@@ -509,6 +539,7 @@ export class Client<Data = unknown> {
         return this.#emitter.emit('fault', { what: report.what, code: report.code, messageId: report.id });
       case 'forgotten':
         this.#forgotten?.();
+        this.#forgotten = undefined;
         return void this.close();
       case 'caught up':
         return;
@@ -530,6 +561,7 @@ export class Client<Data = unknown> {
     if (!fresh) return;
     for (const [stream, place] of report.places) this.#places.catchUp(stream, place);
     const post = (command: Command): void => this.#port?.post(command);
+    if (this.#forgotten) return post({ do: 'forget' });
     post({ do: 'read', streams: [...this.#readers.keys()] });
     if (this.#wanted) post({ do: 'connect' });
     this.#sends.again(post);
@@ -583,6 +615,17 @@ let wasmSource: () => WasmSource | Promise<WasmSource> = () => {
 /** @internal Where the module comes from when the options do not say. */
 export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
   wasmSource = source;
+}
+
+/** The promise, or what the signal ends it with. */
+function raced<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** A name for this tab that survives its reloads. */

@@ -12,9 +12,9 @@ export interface ClientOptions {
   user?: string;
   /** The user's type, without a token. */
   userType?: string;
-  /** The application, without a token. */
+  /** The application: without a token, and with `user` where an application is in the token. */
   app?: string;
-  /** The namespace (tenant), without a token. */
+  /** The namespace (tenant): as `app`. What is saved belongs to one user of one tenant. */
   namespace?: string;
   /** This installation's id; absent: one is made and kept. With `storage: 'memory'` and none given the hub keeps nothing for this device. */
   device?: string;

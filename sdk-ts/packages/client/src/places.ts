@@ -1,15 +1,19 @@
 /** How far this tab is in each stream. The engine may be in another tab and die: what it had handed over and this tab did not hear is fetched, what comes a second time is dropped. */
 
 import type { Handed } from './engine/protocol.js';
-import { WscError } from './errors.js';
-import type { Message, StreamName } from './message.js';
+import { RequestError, WscError } from './errors.js';
+import type { Gap, Message, StreamName } from './message.js';
 import type { HistoryOptions, Page } from './stream.js';
+
+/** What could not be fetched is asked for again after this, in milliseconds, unless the hub says when. */
+const AGAIN_MS = 1_000;
 
 /** What the places need of their client. */
 export interface Reader<Data> {
   history(stream: StreamName, options: HistoryOptions): Promise<Page<Data>>;
   isForDevice(message: Message): boolean;
   deliver(message: Message<Data>): void;
+  missed(gap: Gap): void;
   connected(): Promise<void>;
   take(handed: Handed): void;
 }
@@ -81,11 +85,18 @@ export class Places<Data> {
         for (const message of page.messages) {
           if ((message.seq_no ?? 0) <= place && reader.isForDevice(message)) reader.deliver(message);
         }
+        if (page.from > mine + 1) {
+          const to = Math.min(page.from - 1, place);
+          reader.missed({ stream, from: mine + 1, to, reason: 'trimmed' });
+        }
         mine = Math.max(page.to, mine + 1);
         this.#places.set(stream, Math.min(mine, place));
       } catch (error) {
-        // Cut off: again when connected. Closed, or refused for good: the stream is not this user's any more.
-        if (!(error instanceof WscError && error.retryable)) return;
+        // Refused for good: the stream is not this user's any more. Anything else passes: again when connected.
+        if (error instanceof RequestError && !error.retryable) return;
+        const ms = error instanceof WscError ? (error.retryAfterMs ?? AGAIN_MS) : AGAIN_MS;
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        if (life !== this.#life) return;
       }
     }
   }

@@ -51,6 +51,8 @@ export class Presence<Data> {
 
   /** Nobody looks at these any more; users that others look at are watched on. */
   #leave(key: string): void {
+    // Others of the connection's tabs may look on, which this one does not know.
+    if (this.#client.isShared) return;
     const { user_ids: users, ...group } = JSON.parse(key) as Asked;
     if (!users) return this.#ask('unwatch', JSON.stringify(group));
     const watched = [...this.#watched].filter(([, value]) => value.isWatched);

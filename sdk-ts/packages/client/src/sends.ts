@@ -75,8 +75,9 @@ export class Sends<Data> {
     this.#outgoing.delete(id);
     outgoing.receipt.settle(settlement);
     outgoing.taken?.resolve(outgoing.receipt);
-    const followed = outgoing.command.object.includes('"require_ack":true') && outgoing.receipt.stage.get() !== 'failed';
-    if (!followed) this.#receipts.delete(id);
+    const { require_ack: asked, receiver, volatile, message_type: type } = JSON.parse(outgoing.command.object) as OutgoingMessage;
+    const followed = asked && receiver && !volatile && type !== 'typing' && outgoing.receipt.stage.get() !== 'failed';
+    if (!followed) this.unfollowed(id);
   }
 
   advance({ id, stage }: Extract<Report, { is: 'receipt' }>): void {
@@ -113,8 +114,12 @@ export class Sends<Data> {
 
   /** The client is closed. What is kept stays kept. */
   close(): void {
-    for (const { taken } of this.#outgoing.values()) taken?.reject(new SendError('closed', 'the client was closed'));
-    this.#outgoing.clear();
+    for (const [id, { taken }] of this.#outgoing) {
+      // What was taken is told when this client connects again.
+      if (!taken) continue;
+      this.#outgoing.delete(id);
+      taken.reject(new SendError('closed', 'the client was closed'));
+    }
     this.#pending.clear();
   }
 }

@@ -1,4 +1,5 @@
 import type { Client } from './client.js';
+import { RequestError } from './errors.js';
 import { Emitter } from './emitter.js';
 import type { Gap, Message, OutgoingMessage, StreamName } from './message.js';
 import type { Receipt } from './receipt.js';
@@ -79,7 +80,7 @@ export class Stream<Data = unknown> {
     };
     const stops = [
       this.on('message', (message) => put({ message }, message.seq_no ?? 0)),
-      this.on('gap', (gap) => put({ gap }, gap.from)),
+      this.on('gap', (gap) => put({ gap }, Math.max(gap.from, gap.to))),
     ];
     const abort = (): void => wake();
     signal?.addEventListener('abort', abort);
@@ -88,11 +89,20 @@ export class Stream<Data = unknown> {
         const next = queue.shift();
         if (next) yield next;
         else if (missed !== undefined) {
-          const page = await this.history({ after: missed - 1, limit: 500, ...(signal && { signal }) });
+          const page: Page<Data> | undefined = await this.history({ after: missed - 1, limit: 500, ...(signal && { signal }) }).catch(
+            async (error: unknown) => {
+              if (!(error instanceof RequestError && error.retryable)) throw error;
+              await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? 1_000));
+              return undefined;
+            },
+          );
+          if (!page) continue;
           if (page.from > missed) {
             queue.push({ gap: { stream: this.name, from: missed, to: page.from - 1, reason: 'trimmed' } });
           }
-          const mine = page.messages.filter((message) => this.client.isForDevice(message));
+          // What lies beyond the last one missed comes live as well.
+          const missing = page.messages.filter((message) => (message.seq_no ?? 0) <= newest);
+          const mine = missing.filter((message) => this.client.isForDevice(message));
           queue.push(...mine.map((message) => ({ message })));
           missed = page.to < newest ? page.to + 1 : undefined;
         } else await new Promise<void>((resolve) => (wake = resolve));

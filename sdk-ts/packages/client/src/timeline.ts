@@ -65,6 +65,8 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   #patience: ReturnType<typeof setTimeout> | undefined;
   #oldest: number | undefined;
   #loading: Promise<void> | undefined;
+  /** Counts how often it began; what an earlier one loads comes too late. */
+  #life = 0;
   #more = false;
   #marked = 0;
   #keep = KEPT;
@@ -127,6 +129,8 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   #stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
     // What comes now is not seen: the next one who looks loads anew.
+    this.#life += 1;
+    this.#loading = undefined;
     this.#lines.clear();
     this.#oldest = undefined;
     this.#more = false;
@@ -134,13 +138,16 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   }
 
   #load(): Promise<void> {
-    return (this.#loading ??= this.#loadPage().finally(() => {
-      this.#loading = undefined;
+    if (this.#loading) return this.#loading;
+    const life = this.#life;
+    const loading = this.#loadPage(life).finally(() => {
+      if (life === this.#life) this.#loading = undefined;
       this.#publish();
-    }));
+    });
+    return (this.#loading = loading);
   }
 
-  async #loadPage(): Promise<void> {
+  async #loadPage(life: number): Promise<void> {
     this.#publish();
     const loaded: Message<Data>[] = [];
     try {
@@ -149,6 +156,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
         const place = this.#oldest === undefined ? {} : { before: this.#oldest };
         const limit = this.name.startsWith('user:') ? Math.max(this.#limit, 200) : this.#limit;
         const page: Page<Data> = await this.#client.stream(streamOf(this.name)).history({ ...place, limit });
+        if (life !== this.#life) return;
         this.#more = page.more;
         this.#oldest = page.messages.length > 0 || page.more ? page.from : (this.#oldest ?? page.from);
         loaded.push(...page.messages.filter((message) => this.#belongs(message)));
@@ -156,7 +164,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
       }
       this.#error = undefined;
     } catch (error) {
-      this.#error = error as WscError;
+      if (life === this.#life) this.#error = error as WscError;
       return;
     }
     for (const message of loaded) this.#add(message);

@@ -38,6 +38,9 @@ class Full extends MemoryStorage {
   override append(bytes: Uint8Array): Promise<void> {
     return this.full ? Promise.reject(new Error('the disk is full')) : super.append(bytes);
   }
+  override replace(bytes: Uint8Array): Promise<void> {
+    return this.full ? Promise.reject(new Error('the disk is full')) : super.replace(bytes);
+  }
 }
 
 test('a message that cannot be kept is refused and never sent; the next one is', async () => {
@@ -204,4 +207,52 @@ test('a hub that is not there is tried again and again, and can be waited for', 
   await waitFor(() => expect(lonely.state.get()).toMatchObject({ name: 'waiting', attempts: expect.any(Number) }));
   await lonely.close();
   expect(await waited).toBe('application');
+});
+
+test('closed means closed, whatever was asked for between', async () => {
+  const alice = client(user('alice'));
+  await alice.connect();
+  const closing = alice.close();
+  const between = alice.connect().catch((error: ClosedError) => error.message);
+  await Promise.all([closing, alice.close()]);
+  expect(await between).toContain('closed');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(alice.state.get().name).toBe('closed');
+});
+
+test('a client that cannot keep anything from the start works, and one of another user is refused', async () => {
+  const storage = new Full();
+  storage.full = true;
+  const alice = client(user('alice'), { storage });
+  await alice.connect();
+  expect(alice.state.get().name).toBe('connected');
+  const part = (value: object): string => btoa(JSON.stringify(value)).replaceAll('=', '');
+  const token = (uid: string): string => `${part({})}.${part({ uid })}.x`;
+  const { Client } = await import('@wsc/client');
+  let who = 'alice';
+  const shared = new Client(url(), { token: () => token(who), storage: new MemoryStorage() });
+  await shared.send('user:bob', 'of alice');
+  await shared.close();
+  who = 'eve';
+  await expect(shared.connect()).rejects.toThrow('another user');
+  await shared.close();
+});
+
+test('what was taken before a close is settled after the next connect, and what is not followed says so', async () => {
+  const alice = client(user('alice'));
+  const receipt = await alice.send('user:bob', 'kept');
+  await alice.close();
+  await alice.connect();
+  expect((await receipt.accepted).seq).toBe(1);
+  await expect(receipt.delivered).rejects.toMatchObject({ fault: 'not followed' } satisfies Partial<ReceiptError>);
+});
+
+test('volatile messages leave nothing behind', async () => {
+  const alice = client(user('alice'));
+  await alice.connect();
+  for (let number = 0; number < 5; number += 1) {
+    await (await alice.send('user:bob', { message_type: 'typing' })).accepted;
+  }
+  await (await alice.send('user:bob', 'stored')).accepted;
+  expect([...alice.pending]).toEqual([]);
 });

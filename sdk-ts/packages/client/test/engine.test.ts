@@ -61,6 +61,7 @@ class Flaky implements Storage {
     return Promise.resolve();
   }
   replace(bytes: Uint8Array): Promise<void> {
+    if (this.fails) return Promise.reject(new Error('full'));
     this.log.push(`replace ${bytes.length}`);
     return Promise.resolve();
   }
@@ -86,6 +87,24 @@ test('a write that fails says which sends are not kept, and the next one mends t
   await keeper.done();
   expect([stored, failed]).toEqual([[1, 4], [[2, 3]]]);
   expect(storage.log).toEqual(['append 3', 'replace 7', 'append 6']);
+});
+
+test('a record that was deleted under a running engine is written once more, whole', async () => {
+  vi.useRealTimers();
+  const storage = new IndexedDbStorage('deleted');
+  const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
+  await storage.load();
+  const keeper = new Keeper(storage, 0, () => Uint8Array.of(7, 7), {
+    stored: (upTo) => stored.push(upTo),
+    failed: (sends) => failed.push(sends),
+  });
+  keeper.write([Uint8Array.of(1)], [1]);
+  await keeper.done();
+  await new Promise((resolve) => (indexedDB.deleteDatabase('deleted').onsuccess = resolve));
+  keeper.write([Uint8Array.of(2)], [2]);
+  await keeper.done();
+  expect([stored, failed]).toEqual([[1, 2], []]);
+  expect([...(await new IndexedDbStorage('deleted').load())]).toEqual([7, 7]);
 });
 
 test('a long record is written anew', async () => {

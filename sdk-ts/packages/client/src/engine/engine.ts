@@ -56,6 +56,8 @@ export class Engine {
   /** Sends by message id, as long as they are not settled. */
   readonly #numbers: Map<string, number> = new Map();
   readonly #unstorable: Set<string> = new Set();
+  /** Sends that ended while they were given to the module. */
+  readonly #ended: Set<string> = new Set();
   readonly #requests: Map<number, Request> = new Map();
   /** Ends of requests that came before their number was known. */
   readonly #early: Map<number, Report> = new Map();
@@ -107,7 +109,9 @@ export class Engine {
     }
     const engine = new Engine(settings, storage, say, saved);
     if (!engine.#session.restored()) {
-      await storage.replace(engine.#session.snapshot());
+      await storage.replace(engine.#session.snapshot()).catch((error: unknown) => {
+        what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
+      });
       if (saved.length > 0) what = 'what was kept could not be read: unsent messages are lost';
     }
     if (what) engine.#report({ is: 'fault', what, code: 0, id: '' });
@@ -168,6 +172,8 @@ export class Engine {
     this.#hold.stop();
     this.#session.close();
     await this.#keeper.done();
+    // What its timer or a waking page would still bring about has no place any more.
+    this.#session.free();
     await this.#storage.close();
   }
 
@@ -181,15 +187,19 @@ export class Engine {
   }
 
   #send(tab: string, { id, object, payload }: Extract<Command, { do: 'send' }>): void {
+    this.#ended.clear();
     const send = this.#session.send(object, payload);
     const taken = { id, object, ...(payload && { payload }) };
     if (send < 0) {
       const fault = FAULTS[-send - 1]!;
       // Another tab, or an engine before this one, has it already.
+      if (fault === 'repeated' && [...this.#storing.values()].some((storing) => storing.id === id)) return;
       if (fault === 'repeated') return this.#report({ is: 'taken', ...taken }, tab);
       const wrong = fault === 'invalid' ? `invalid message: ${this.#session.wrong() || 'not a JSON object'}` : fault;
       return this.#report({ is: 'not taken', id, fault, message: wrong }, tab);
     }
+    // A volatile one has ended already.
+    if (this.#ended.has(id)) return;
     this.#storing.set(send, taken);
     this.#numbers.set(id, send);
   }
@@ -201,10 +211,11 @@ export class Engine {
       this.#storing.delete(send);
       reports.push({ is: 'taken', ...taken });
     }
-    if (!this.#stopped) this.#session.stored(upTo);
-    const sync = this.#measure();
-    if (sync) reports.push({ is: 'sync', sync });
     this.#queue({ reports });
+    if (this.#stopped) return;
+    this.#session.stored(upTo);
+    const sync = this.#measure();
+    if (sync) this.#report({ is: 'sync', sync });
   }
 
   #notStored(sends: readonly number[], error: unknown): void {
@@ -277,11 +288,9 @@ export class Engine {
         break;
       case Kind.Settled: {
         this.#numbers.delete(a);
+        this.#ended.add(a);
         if (this.#unstorable.delete(a)) break;
         const [outcome, accepted] = [OUTCOMES[x] ?? 'unknown', x < 2];
-        // A volatile one is settled without having been stored.
-        const unstored = [...this.#storing].find(([, { id }]) => id === a);
-        if (unstored) this.#storing.delete(unstored[0]);
         const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: c };
         const refusal = { code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs: z };
         reports.push({ is: 'settled', settlement: { id: a, outcome, ...place, ...refusal } });
@@ -407,9 +416,11 @@ export class Engine {
 
 /** The device in a record: after the mark of its format, a length of up to two bytes and the id. */
 function deviceOf(saved: Uint8Array): string {
+  if (new TextDecoder().decode(saved.subarray(0, 3)) !== 'wsc') return '';
   const [low = 0, high = 0] = saved.subarray(4);
   const [length, at] = low < 0x80 ? [low, 5] : [(low & 0x7f) | (high << 7), 6];
-  return new TextDecoder().decode(saved.subarray(at, at + length));
+  const device = new TextDecoder().decode(saved.subarray(at, at + length));
+  return /^[\x21-\x7e]{1,128}$/.test(device) ? device : '';
 }
 
 function lines(text: string): string[] {

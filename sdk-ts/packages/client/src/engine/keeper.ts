@@ -31,7 +31,10 @@ export class Keeper {
 
   /** Keeps changes; `sends` are the numbers of the sends among them. */
   write(parts: readonly Uint8Array[], sends: readonly number[]): void {
-    const writing = this.#begin(concatenated(parts), sends.length > 0).then(
+    const writing = this.#begin(concatenated(parts), sends.length > 0)
+      // The record may be gone, and a new one may do: the whole is written once more.
+      .catch(() => this.#replace())
+      .then(
       () => {
         const last = sends.at(-1);
         if (last !== undefined) this.#kept.stored(last);
@@ -55,6 +58,10 @@ export class Keeper {
       this.#length += bytes.length;
       return this.#storage.append(bytes, durable);
     }
+    return this.#replace();
+  }
+
+  #replace(): Promise<void> {
     const whole = this.#snapshot();
     this.#damaged = false;
     this.#length = whole.length;

@@ -50,7 +50,8 @@ export class OwnPort implements Port {
 }
 
 type Envelope =
-  | { readonly from: string; readonly command: Command }
+  /** `believed`: the engine that the tab has heard last. */
+  | { readonly from: string; readonly believed: string; readonly command: Command }
   | { readonly engine: string; readonly reports: readonly Report[]; readonly to?: string };
 
 /** One engine for all tabs: the tab that holds the lock runs it. When it closes, crashes or is thrown away, the browser gives the lock to the next, which goes on from the storage. */
@@ -63,6 +64,7 @@ export class SharedPort implements Port {
   readonly #left: Promise<void>;
   readonly #known: Set<string> = new Set();
   #engine: Engine | undefined;
+  #believed = '';
 
   constructor(name: string, host: Host) {
     this.#host = host;
@@ -82,7 +84,7 @@ export class SharedPort implements Port {
   post(command: Command): void {
     if (this.#engine) this.#engine.command(this.#id, command);
     // Lost where there is no engine yet; the tab says everything again to a new one.
-    else if (!this.#leaving.signal.aborted) this.#channel.postMessage({ from: this.#id, command } satisfies Envelope);
+    else if (!this.#leaving.signal.aborted) this.#tell({ from: this.#id, believed: this.#believed, command });
   }
 
   leave(): Promise<void> {
@@ -112,16 +114,24 @@ export class SharedPort implements Port {
   #say(reports: readonly Report[], to?: string): void {
     const envelope: Envelope = { engine: this.#id, reports, ...(to !== undefined && { to }) };
     // The others first: what is acknowledged after this tab has it, they have too.
-    if (to !== this.#id && !this.#leaving.signal.aborted) this.#channel.postMessage(envelope);
+    if (to !== this.#id && !this.#leaving.signal.aborted) this.#tell(envelope);
     if (to === undefined || to === this.#id) this.#host.hear(reports, this.#id);
+  }
+
+  #tell(envelope: Envelope): void {
+    this.#channel.postMessage(envelope);
   }
 
   #receive(envelope: Envelope): void {
     if ('command' in envelope) {
       if (!this.#engine) return;
       this.#watch(envelope.from);
+      // Said to an engine before this one: the tab says it again, in order, when it has heard this one.
+      const { believed, command } = envelope;
+      if ((command.do === 'send' || command.do === 'request') && believed !== this.#id) return;
       this.#engine.command(envelope.from, envelope.command);
     } else if (envelope.to === undefined || envelope.to === this.#id) {
+      this.#believed = envelope.engine;
       this.#host.hear(envelope.reports, envelope.engine);
     }
   }

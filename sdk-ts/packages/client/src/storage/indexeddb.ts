@@ -7,6 +7,9 @@ const STORE = 'record';
 export class IndexedDbStorage implements Storage {
   readonly #name: string;
   #opened: Promise<IDBDatabase> | undefined;
+  /** Whether there was a record; a database that is new then has lost it. */
+  #known = false;
+  #lost = false;
   #waiting: { parts: Uint8Array[]; durable: boolean; done: Promise<void> } | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -17,6 +20,7 @@ export class IndexedDbStorage implements Storage {
   async load(): Promise<Uint8Array> {
     const store = (await this.#database()).transaction(STORE).objectStore(STORE);
     const parts = await of(store.getAll() as IDBRequest<Uint8Array[]>);
+    this.#known = true;
     return concatenated(parts.map((part) => new Uint8Array(part)));
   }
 
@@ -31,7 +35,7 @@ export class IndexedDbStorage implements Storage {
     this.#waiting = begun;
     begun.done = this.#after(() => {
       this.#waiting = undefined;
-      return this.#write(begun.durable, (store) => store.add(concatenated(begun.parts)));
+      return this.#write(begun.durable, false, (store) => store.add(concatenated(begun.parts)));
     });
     return begun.done;
   }
@@ -40,7 +44,7 @@ export class IndexedDbStorage implements Storage {
     // What comes after belongs behind it.
     this.#waiting = undefined;
     return this.#after(() =>
-      this.#write(true, (store) => {
+      this.#write(true, true, (store) => {
         store.clear();
         store.add(bytes);
       }),
@@ -49,7 +53,7 @@ export class IndexedDbStorage implements Storage {
 
   clear(): Promise<void> {
     this.#waiting = undefined;
-    return this.#after(() => this.#write(true, (store) => store.clear()));
+    return this.#after(() => this.#write(true, true, (store) => store.clear()));
   }
 
   async close(): Promise<void> {
@@ -66,8 +70,10 @@ export class IndexedDbStorage implements Storage {
     return done;
   }
 
-  async #write(durable: boolean, act: (store: IDBObjectStore) => void): Promise<void> {
+  async #write(durable: boolean, whole: boolean, act: (store: IDBObjectStore) => void): Promise<void> {
     const database = await this.#database();
+    if (this.#lost && !whole) throw new StorageError('what was kept here has been deleted');
+    this.#lost = false;
     const durability = durable ? 'strict' : 'relaxed';
     const transaction = database.transaction(STORE, 'readwrite', { durability });
     act(transaction.objectStore(STORE));
@@ -86,7 +92,10 @@ export class IndexedDbStorage implements Storage {
 
   async #open(): Promise<IDBDatabase> {
     const request = indexedDB.open(this.#name, 1);
-    request.onupgradeneeded = (): void => void request.result.createObjectStore(STORE, { autoIncrement: true });
+    request.onupgradeneeded = (): void => {
+      request.result.createObjectStore(STORE, { autoIncrement: true });
+      this.#lost = this.#known;
+    };
     const database = await of(request);
     const gone = (): void => {
       this.#opened = undefined;
