@@ -25,7 +25,7 @@ const rows = [];
 const script = gzip(await bundle(at('client/dist/slim.js')));
 const module = gzip(readFileSync(at('client/wasm/wsc.wasm')));
 const inline = gzip(await bundle(at('client/dist/index.js')));
-rows.push(['@wsc/client', inline, 56 * 1024], ['@wsc/client/slim, script', script, 18 * 1024], ['@wsc/client/slim, wsc.wasm', module, 36 * 1024]);
+rows.push(['@wsc/client', inline, 56 * 1024], ['@wsc/client/slim, script', script, 20 * 1024], ['@wsc/client/slim, wsc.wasm', module, 36 * 1024]);
 for (const [name, folder, external] of ADAPTERS) rows.push([name, gzip(await bundle(at(`${folder}/dist/index.js`), external)), 2048]);
 
 let heavy = false;
