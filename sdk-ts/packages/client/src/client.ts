@@ -352,10 +352,14 @@ export class Client<Data = unknown> {
     // What is being closed is not opened again: another begins after it.
     while (this.#closing) await this.#closing;
     if (this.#closed) throw new ClosedError('the client was closed');
-    await (this.#opening ??= this.#start().catch((error: unknown) => {
-      this.#opening = undefined;
+    const opening = (this.#opening ??= this.#start());
+    try {
+      await opening;
+    } catch (error) {
+      // The one after it may be under way.
+      if (this.#opening === opening) this.#opening = undefined;
       throw error;
-    }));
+    }
   }
 
   async #start(): Promise<void> {

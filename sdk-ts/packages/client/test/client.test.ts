@@ -256,3 +256,17 @@ test('volatile messages leave nothing behind', async () => {
   await (await alice.send('user:bob', 'stored')).accepted;
   expect([...alice.pending]).toEqual([]);
 });
+
+test('opened, closed and opened again at once is opened once', async () => {
+  const alice = client(user('alice'));
+  const states: string[] = [];
+  alice.on('state', ({ name }) => states.push(name));
+  const first = alice.connect().catch((error: ClosedError) => error.message);
+  void alice.close();
+  await alice.connect();
+  expect(await first).toMatch(/closed|application/);
+  await (await alice.send('user:bob', 'x')).accepted;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  // Two engines of one device would put each other out.
+  expect([alice.state.get().name, states.filter((name) => name === 'connected').length]).toEqual(['connected', 1]);
+});
