@@ -1,11 +1,12 @@
 /** The client of an application: one device's connection to a hub, shared by the tabs of a browser. */
 
 import { accountOf, socketUrl } from './account.js';
+import type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
 import { Conversations } from './conversations.js';
 import { Emitter } from './emitter.js';
 import { load } from './engine/module.js';
 import { canShare, type Host, OwnPort, SharedPort } from './engine/ports.js';
-import type { Command, Handed, Port, Report, Settlement, State, Sync } from './engine/protocol.js';
+import type { Command, Handed, Port, Report, State, Sync } from './engine/protocol.js';
 import type { EngineSettings } from './engine/engine.js';
 import { ClosedError, SendError, WscError } from './errors.js';
 import {
@@ -19,11 +20,12 @@ import {
   type StreamName,
   targetOf,
 } from './message.js';
-import type { ClientOptions, WasmSource } from './options.js';
+import { raced, tabName, wasmSource } from './opening.js';
+import type { ClientOptions } from './options.js';
 import { Places } from './places.js';
 import { Presence, type Status } from './presence.js';
 import { type Readable, Writable } from './readable.js';
-import type { Receipt, Stage } from './receipt.js';
+import type { Receipt } from './receipt.js';
 import { type Answer, Requests } from './requests.js';
 import { type PendingMessage, Sends } from './sends.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
@@ -32,37 +34,6 @@ import type { Storage } from './storage/storage.js';
 import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
 import { Typing } from './typing.js';
-
-/** What happens beside the streams. */
-export interface ClientEvents<Data> {
-  /** A message of any stream, in order, once. */
-  message: Message<Data>;
-  /** Messages that were for this device and are gone. */
-  gap: Gap;
-  /** As `message`, for those who only look: it does not count as reading. */
-  handed: Message<Data>;
-  /** A message without a position: typing, volatile messages, an observer's copies. */
-  volatile: Message<Data>;
-  state: State;
-  /** A stream is read from now on. */
-  opened: { readonly stream: StreamName; readonly from: number; readonly head: number };
-  /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
-  closed: { readonly stream: StreamName; readonly reason: string };
-  /** A message of this device, whichever tab sent it, is kept. */
-  taken: PendingMessage<Data>;
-  /** A message of this device ended. */
-  settled: Settlement;
-  /** A message got further. */
-  receipt: { readonly id: string; readonly stage: Stage; readonly receiver: string; readonly device: string };
-  /** Members of a group came or went: the hub's frame. */
-  group: unknown;
-  /** Users that are watched changed: the hub's frame. */
-  presence: unknown;
-  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`: the hub's frame. */
-  notice: unknown;
-  /** Something that should not be; nothing has to be done. */
-  fault: { readonly what: string; readonly code: number; readonly messageId: string };
-}
 
 /** One device's connection to a hub. Making one opens nothing: it may be made on a server, too.
  *
@@ -597,48 +568,5 @@ export class Client<Data = unknown> {
     if (message.stream) this.#streams.get(message.stream)?.deliver({ message });
     this.#emitter.emit('message', message);
     this.#emitter.emit('handed', message);
-  }
-}
-
-/** For one send. */
-export interface SendOptions {
-  /** Ends the waiting before the message is kept. */
-  signal?: AbortSignal;
-}
-
-/** A request as it stands on the wire. */
-export interface RequestFrame {
-  readonly message_type: string;
-  readonly [field: string]: unknown;
-}
-
-let wasmSource: () => WasmSource | Promise<WasmSource> = () => {
-  throw new WscError('give the option `wasm`: where wsc.wasm of this package is served');
-};
-
-/** @internal Where the module comes from when the options do not say. */
-export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
-  wasmSource = source;
-}
-
-/** The promise, or what the signal ends it with. */
-function raced<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
-
-/** A name for this tab that survives its reloads. */
-function tabName(): string {
-  try {
-    const name = sessionStorage.getItem('wsc tab') ?? newMessageId();
-    sessionStorage.setItem('wsc tab', name);
-    return name;
-  } catch {
-    return newMessageId();
   }
 }

@@ -1,6 +1,7 @@
 /** What both entrances of the package give. */
 
-export { Client, type ClientEvents, type RequestFrame, type SendOptions } from './client.js';
+export { Client } from './client.js';
+export type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
 export { type Conversation, type ConversationList, Conversations } from './conversations.js';
 export type { Settlement, State, Sync } from './engine/protocol.js';
 export * from './errors.js';

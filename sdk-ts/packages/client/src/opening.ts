@@ -1,0 +1,41 @@
+/** What a client needs to begin: its module, a name for its tab, patience that a signal ends. */
+
+import { WscError } from './errors.js';
+import { newMessageId } from './message.js';
+import type { WasmSource } from './options.js';
+
+let given: () => WasmSource | Promise<WasmSource> = () => {
+  throw new WscError('give the option `wasm`: where wsc.wasm of this package is served');
+};
+
+/** @internal Where the module comes from when the options do not say. */
+export function wasmSource(): WasmSource | Promise<WasmSource> {
+  return given();
+}
+
+/** @internal Sets where the module comes from when the options do not say. */
+export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
+  given = source;
+}
+
+/** The promise, or what the signal ends it with. */
+export function raced<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** A name for this tab that survives its reloads. */
+export function tabName(): string {
+  try {
+    const name = sessionStorage.getItem('wsc tab') ?? newMessageId();
+    sessionStorage.setItem('wsc tab', name);
+    return name;
+  } catch {
+    return newMessageId();
+  }
+}
