@@ -18,8 +18,4 @@ export class Emitter<Events> {
       guarded(() => (listener as (event: Events[K]) => void)(event));
     }
   }
-
-  has(name: keyof Events): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
-  }
 }
