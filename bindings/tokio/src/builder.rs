@@ -11,6 +11,7 @@ use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 use crate::client::Client;
 use crate::driver::{self, Parts};
 use crate::error::BuildError;
+use crate::session::{Session, Standing};
 use crate::storage::Storage;
 use crate::transport::Transport;
 
@@ -165,6 +166,18 @@ impl Builder {
         let client = self.build().await?;
         client.connect().await;
         Ok(client)
+    }
+
+    /// Tokens are asked for with reports ([`Kind::FetchToken`](crate::Kind::FetchToken)) and given with orders; for
+    /// [`Builder::session`].
+    pub fn asks_for_tokens(mut self) -> Self {
+        self.config.token_provider = true;
+        self
+    }
+
+    /// Starts a client for another language, without connecting; and how things stand.
+    pub async fn session(self) -> Result<(Session, Standing), BuildError> {
+        Err(BuildError::Entropy)
     }
 
     /// Starts the client without connecting, so that streams can be read from the first message on.

@@ -35,10 +35,12 @@ mod driver;
 #[cfg(feature = "echo")]
 mod echo;
 mod error;
+mod machine;
 mod mailroom;
 mod presence;
 mod receipt;
 mod requests;
+mod session;
 mod storage;
 mod stream;
 mod transport;
@@ -49,11 +51,14 @@ pub use client::{Channel, Client, Group, Page};
 #[doc(hidden)]
 pub use echo::echo;
 pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
+#[doc(hidden)]
+pub use machine::Machine;
 pub use presence::Presence;
 pub use receipt::{Accepted, Receipt};
+pub use session::{Order, Report, Session, Standing};
 pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
 pub use wsc_core::client::{
-    Closed, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
+    Closed, Config, Event, Gap, Kind, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
 };
 pub use wsc_core::frame::{
     ConversationState, Conversations, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf,

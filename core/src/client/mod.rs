@@ -45,6 +45,7 @@ mod action;
 mod config;
 mod connection;
 mod event;
+mod flat;
 mod inbox;
 mod list;
 mod outbox;
@@ -65,6 +66,7 @@ pub use event::{
     Answer, Body, Entry, Event, Fault, Gap, Generation, Outcome, Presence, RequestError, RequestId, SendId,
     Stage,
 };
+pub use flat::{Flat, Kind};
 pub use saved::{Change, Saved, SavedCursor, SavedSend};
 pub use send::SendError;
 pub use state::{Closed, Link, State, Sync};
