@@ -1,5 +1,6 @@
 /** Messages as they stand on the wire: the same names in every SDK and in the hub's HTTP interface. */
 
+import type { Json } from './engine/protocol.js';
 import type { MessageType } from './message-types.js';
 
 /** A stream's name: `inbox`, `broadcast` or `group:<id>`. */
@@ -97,9 +98,14 @@ export interface Gap {
   readonly reason: string;
 }
 
+/** What JSON says. */
+export function read(json: Json): object {
+  return typeof json === 'string' ? (JSON.parse(json) as object) : json;
+}
+
 /** Reads a message that crossed as JSON. */
-export function readMessage(json: string, payload: Uint8Array | undefined): Message {
-  const message = JSON.parse(json) as Message;
+export function readMessage(json: Json, payload: Uint8Array | undefined): Message {
+  const message = read(json) as Message;
   return payload ? { ...message, payload } : message;
 }
 
