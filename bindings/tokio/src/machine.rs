@@ -51,6 +51,11 @@ impl Machine {
         self.client.handle_text(now, Link(link), text);
     }
 
+    /// A ping or pong of the WebSocket came.
+    pub fn life(&mut self, now: Timestamp, link: u32) {
+        self.client.handle_life(now, Link(link));
+    }
+
     /// A socket closed.
     pub fn closed(&mut self, now: Timestamp, link: u32, code: Option<u16>, reason: &str) {
         self.client.handle_close(now, Link(link), code.map(CloseCode::from_number), reason);
