@@ -352,7 +352,7 @@ export class Client<Data = unknown> {
     this.#port = this.#opening = undefined;
     this.#wanted = false;
     this.#requests.drop(true);
-    this.#sends.close();
+    this.#sends.close(what);
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
   }

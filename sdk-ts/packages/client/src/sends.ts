@@ -1,8 +1,8 @@
 /** What this tab sends, and what became of it. An engine may die under it: the next one is told again. */
 
-import type { Command, Report, Settlement } from './engine/protocol.js';
+import type { Command, Json, Report, Settlement } from './engine/protocol.js';
 import { ReceiptError, SendError } from './errors.js';
-import type { OutgoingMessage } from './message.js';
+import { type OutgoingMessage, read } from './message.js';
 import { Receipt } from './receipt.js';
 
 /** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
@@ -91,8 +91,8 @@ export class Sends<Data> {
   }
 
   /** What an engine has that waits; gives what is new here. */
-  stand(objects: readonly string[]): PendingMessage<Data>[] {
-    const messages = objects.map((object) => JSON.parse(object) as PendingMessage<Data>);
+  stand(objects: readonly Json[]): PendingMessage<Data>[] {
+    const messages = objects.map((object) => read(object) as PendingMessage<Data>);
     const before = new Map(this.#pending);
     this.#pending.clear();
     // What this tab has heard of already has its bytes.
@@ -112,13 +112,13 @@ export class Sends<Data> {
     }
   }
 
-  /** The client is closed. What is kept stays kept. */
-  close(): void {
+  /** The client is closed, for this reason. What is kept stays kept. */
+  close(reason = 'the client was closed'): void {
     for (const [id, { taken }] of this.#outgoing) {
       // What was taken is told when this client connects again.
       if (!taken) continue;
       this.#outgoing.delete(id);
-      taken.reject(new SendError('closed', 'the client was closed'));
+      taken.reject(new SendError('closed', reason));
     }
     this.#pending.clear();
   }

@@ -91,8 +91,8 @@ export type Report =
       readonly sync: Sync;
       /** Per stream, the last position handed over. */
       readonly places: readonly (readonly [StreamName, number])[];
-      /** Messages not settled yet, as JSON. */
-      readonly pending: readonly string[];
+      /** Messages not settled yet. */
+      readonly pending: readonly Json[];
     }
   | { readonly is: 'caught up' | 'forgotten' }
   | { readonly is: 'opened'; readonly stream: StreamName; readonly from: number; readonly head: number }

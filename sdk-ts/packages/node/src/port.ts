@@ -1,0 +1,271 @@
+/** The client's commands to the native session, its reports back. Knows no rule of the protocol. */
+
+import { rmSync } from 'node:fs';
+import { type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
+import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, SEND_FAULTS, settlementOf, stateOf } from '@wsc/client/platforms';
+import { Acknowledgements } from './acknowledgements.js';
+import { native, type Order, type Session, type Settings } from './native.js';
+
+/** One of a batch: `bytes` is a place in the list beside it. */
+type Line = Omit<Call, 'bytes'> & { readonly bytes?: number };
+
+interface Standing {
+  readonly device: string;
+  readonly places: readonly (readonly [StreamName, number])[];
+  readonly pending: readonly object[];
+}
+
+interface Entry {
+  readonly json: Json;
+  readonly payload?: Uint8Array;
+}
+
+export interface NativeSettings extends Settings {
+  readonly provider: TokenProvider | undefined;
+  readonly manual: boolean;
+}
+
+/** A timer this long never runs in practice; Node knows no longer one. */
+const LONG_MS = 2 ** 31 - 1;
+
+export class NativePort implements Port {
+  readonly #host: Host;
+  readonly #settings: NativeSettings;
+  readonly #engine: string = crypto.randomUUID();
+  readonly #opened: Promise<void>;
+  readonly #acknowledgements: Acknowledgements;
+  /** Sends that are not kept yet, by message id. */
+  readonly #taking: Map<string, Extract<Command, { do: 'send' }>> = new Map();
+  /** What answers bring, by ticket. */
+  readonly #fetched: Map<number, Entry[]> = new Map();
+  #session: Session | undefined;
+  #orders: Order[] = [];
+  #soon = false;
+  #end: () => void = () => undefined;
+  readonly #ended: Promise<void> = new Promise((resolve) => (this.#end = resolve));
+  /** Keeps the process alive, as a socket would. */
+  #alive: NodeJS.Timeout | undefined;
+  #referenced: boolean;
+
+  constructor(settings: NativeSettings, host: Host, referenced: boolean) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#referenced = referenced;
+    this.#acknowledgements = new Acknowledgements((stream, generation, seq) => this.#order({ do: 'acknowledge', stream, generation, seq }));
+    this.#keepAlive();
+    this.#opened = this.#open();
+  }
+
+  post(command: Command): void {
+    switch (command.do) {
+      case 'connect':
+        this.#keepAlive();
+        return this.#order({ do: 'connect' });
+      case 'send': {
+        const { id, object, payload } = command;
+        this.#taking.set(id, command);
+        return this.#order({ do: 'send', id, object, ...(payload && { payload }) });
+      }
+      case 'mark read': {
+        const { stream, peer, seq } = command;
+        return this.#order({ do: 'markRead', stream, peer, seq });
+      }
+      case 'read':
+        // By hand everything comes, also what nobody looks at: it comes again.
+        return this.#order({ do: 'read', streams: this.#settings.manual ? ['*'] : [...command.streams] });
+      case 'wake':
+        return this.#order({ do: 'network', online: true });
+      case 'cancel':
+      case 'request':
+      case 'acknowledge':
+        return this.#order(command);
+      case 'forget':
+        return void this.#forget();
+      case 'greet':
+        // There is one client, which hears everything from the beginning.
+        return;
+    }
+  }
+
+  hold(stream: StreamName, seq: number): () => void {
+    return this.#acknowledgements.hold(stream, seq);
+  }
+
+  async leave(): Promise<void> {
+    // Closing is waited for.
+    this.#referenced = true;
+    this.#keepAlive();
+    await this.#opened;
+    if (this.#session) {
+      if (!this.#settings.manual) this.#acknowledgements.flush();
+      this.#order({ do: 'close' });
+      await this.#ended;
+    }
+    clearInterval(this.#alive);
+  }
+
+  /** Whether the process lives as long as this does. */
+  set referenced(is: boolean) {
+    this.#referenced = is;
+    if (is) this.#alive?.ref();
+    else this.#alive?.unref();
+  }
+
+  #keepAlive(): void {
+    clearInterval(this.#alive);
+    this.#alive = setInterval(() => undefined, LONG_MS);
+    this.referenced = this.#referenced;
+  }
+
+  async #open(): Promise<void> {
+    const { provider, manual: _, ...settings } = this.#settings;
+    try {
+      this.#session = await native().Session.open({ ...settings, asks: provider !== undefined });
+    } catch (error) {
+      const { outbox } = settings;
+      this.#host.failed(outbox === undefined ? error : new StorageError(`${outbox}: ${(error as Error).message}`, error));
+      return;
+    }
+    const { device, places, pending } = JSON.parse(this.#session.standing) as Standing;
+    const sync = { unsaved: 0, saved: pending.length, underWay: 0, caughtUp: false };
+    this.#host.hear([{ is: 'standing', state: { name: 'idle' }, user: '', device, sync, places, pending }], this.#engine);
+    this.#session.listen((text, bytes) => this.#deliver(text, bytes));
+    this.#submit();
+  }
+
+  /** Orders of one turn go together. */
+  #order(order: Order): void {
+    this.#orders.push(order);
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      this.#submit();
+    });
+  }
+
+  #submit(): void {
+    if (!this.#session || this.#orders.length === 0) return;
+    const orders = this.#orders;
+    this.#orders = [];
+    this.#session.submit(orders);
+  }
+
+  #deliver(text: string, bytes: readonly Uint8Array[]): void {
+    try {
+      let reports: Report[] = [];
+      for (const line of JSON.parse(text) as Line[]) {
+        const call: Call = { ...line, bytes: line.bytes === undefined ? undefined : bytes[line.bytes] };
+        const handed = handedOf(call);
+        if (!handed) this.#hear(call, reports);
+        else {
+          if (!this.#acknowledgements.knows(handed.stream, handed.generation)) {
+            this.#tell(reports);
+            reports = [];
+            this.#acknowledgements.begin(handed.stream, handed.generation);
+          }
+          reports.push({ is: 'handed', handed });
+        }
+      }
+      this.#tell(reports);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** The listeners have returned: what nobody holds the application has. */
+  #tell(reports: readonly Report[]): void {
+    this.#host.hear(reports, this.#engine);
+    if (this.#settings.manual) return;
+    for (const report of reports) if (report.is === 'handed') this.#acknowledgements.heard(report.handed.stream, report.handed.seq);
+    this.#acknowledgements.flush();
+  }
+
+  #hear(call: Call, reports: Report[]): void {
+    const { n, t, bytes } = call;
+    const [w, x, y, z] = n;
+    switch (call.kind) {
+      case Kind.State: {
+        const state = stateOf(call, y);
+        if (state.name === 'closed') clearInterval(this.#alive);
+        reports.push({ is: 'state', state, user: t[1] });
+        return;
+      }
+      case Kind.Taken: {
+        const taken = this.#taking.get(t[0]);
+        this.#taking.delete(t[0]);
+        if (taken) reports.push(takenOf(taken));
+        return;
+      }
+      case Kind.NotTaken: {
+        const taken = this.#taking.get(t[0]);
+        this.#taking.delete(t[0]);
+        const fault = SEND_FAULTS[w - 1] ?? 'invalid';
+        // An earlier process has left it here.
+        if (fault === 'repeated' && taken) reports.push(takenOf(taken));
+        else reports.push({ is: 'not taken', id: t[0], fault, message: t[1] });
+        return;
+      }
+      case Kind.Settled:
+        // A volatile one may have ended before it is taken.
+        this.#taking.delete(t[0]);
+        reports.push({ is: 'settled', settlement: settlementOf(call) });
+        return;
+      case Kind.Fetched: {
+        const entry = { json: t[2], ...(bytes && { payload: bytes }) };
+        const entries = this.#fetched.get(w);
+        if (entries) entries.push(entry);
+        else this.#fetched.set(w, [entry]);
+        return;
+      }
+      case Kind.Answer:
+        reports.push({ is: 'answer', ticket: w, frame: t[2], entries: this.#fetched.get(w) ?? [] });
+        this.#fetched.delete(w);
+        return;
+      case Kind.RequestFailed:
+        this.#fetched.delete(w);
+        reports.push(failureOf(call, w));
+        return;
+      case Kind.Sync:
+        reports.push({ is: 'sync', sync: { unsaved: w, saved: x, underWay: y, caughtUp: z === 1 } });
+        return;
+      case Kind.Unread:
+        reports.push({ is: 'fault', what: `nobody reads ${t[0]}`, code: 0, id: '' });
+        return;
+      case Kind.Parted:
+        reports.push({ is: 'parted', connected: w === 1, code: x, reason: t[0] });
+        return;
+      case Kind.FetchToken:
+        return void this.#fetchToken();
+      case Kind.Ended:
+        return this.#end();
+    }
+    const report = reportOf(call);
+    if (report) reports.push(report);
+  }
+
+  async #fetchToken(): Promise<void> {
+    let token: string | null | undefined;
+    let never = false;
+    try {
+      token = await this.#settings.provider?.();
+      never = token === null || token === undefined;
+    } catch (error) {
+      this.#host.hear([{ is: 'fault', what: `the token provider failed: ${String(error)}`, code: 0, id: '' }], this.#engine);
+    }
+    this.#order({ do: 'token', never, ...(token && { token }) });
+  }
+
+  async #forget(): Promise<void> {
+    await this.leave();
+    const { outbox } = this.#settings;
+    if (outbox !== undefined) for (const end of ['', '.new', '.lock']) rmSync(outbox + end, { force: true });
+    this.#host.hear([{ is: 'forgotten' }], this.#engine);
+  }
+}
+
+function takenOf({ id, object, payload }: Extract<Command, { do: 'send' }>): Report {
+  return { is: 'taken', id, object, ...(payload && { payload }) };
+}
