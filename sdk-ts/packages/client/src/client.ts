@@ -29,6 +29,8 @@ import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
 import { Typing } from './typing.js';
 
+const CLOSED = 'the client was closed';
+
 /** One device's connection to a hub. Making one opens nothing. */
 export class Client<Data = unknown> {
   readonly #platform: Platform;
@@ -111,7 +113,7 @@ export class Client<Data = unknown> {
     this.#closed = false;
     this.#wanted = true;
     await raced(this.#open(), options.signal);
-    this.#port?.post({ do: 'connect' });
+    this.#opened().post({ do: 'connect' });
     await this.#whenConnected(options.signal);
   }
 
@@ -208,7 +210,7 @@ export class Client<Data = unknown> {
     options?: SendOptions,
   ): Promise<Receipt> {
     // The caller may use its buffer for the next one.
-    const payload = bytes instanceof Uint8Array ? bytes.slice() : new Uint8Array(bytes.slice(0));
+    const payload = new Uint8Array(bytes instanceof Uint8Array ? bytes : bytes.slice(0));
     return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
   }
 
@@ -243,7 +245,8 @@ export class Client<Data = unknown> {
     if (this.#closed) throw new ClosedError('the client was closed: connect it first');
     await this.#open();
     const object = JSON.stringify(frame);
-    return this.#requests.ask(object, signal, (ticket) => this.#port?.post({ do: 'request', ticket, object }));
+    const port = this.#opened();
+    return this.#requests.ask(object, signal, (ticket) => port.post({ do: 'request', ticket, object }));
   }
 
   /** @internal See {@link Stream.history}. */
@@ -309,7 +312,7 @@ export class Client<Data = unknown> {
   async #open(): Promise<void> {
     // What is being closed is not opened again: another begins after it.
     while (this.#closing) await this.#closing;
-    if (this.#closed) throw new ClosedError('the client was closed');
+    if (this.#closed) throw new ClosedError(CLOSED);
     const opening = (this.#opening ??= this.#start());
     try {
       await opening;
@@ -320,6 +323,13 @@ export class Client<Data = unknown> {
     }
   }
 
+  /** The port that was opened; it may have broken since. */
+  #opened(error = (reason: string): Error => new ClosedError(reason)): Port {
+    if (this.#port) return this.#port;
+    const state = this.#state.get();
+    throw error((state.name === 'closed' && state.reason) || CLOSED);
+  }
+
   async #start(): Promise<void> {
     const life = this.#life;
     const host: Host = {
@@ -327,7 +337,9 @@ export class Client<Data = unknown> {
       failed: (error) => this.#fail(error),
     };
     await this.#platform.prepare(host);
-    if (life !== this.#life) throw new ClosedError('the client was closed');
+    if (life !== this.#life) throw new ClosedError(CLOSED);
+    // How the last one ended says nothing of this one.
+    if (this.#state.get().name === 'closed') this.#enter({ name: 'idle' });
     this.#port = this.#platform.open(host);
   }
 
@@ -340,8 +352,8 @@ export class Client<Data = unknown> {
     this.#engine = '';
     await port?.leave();
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
-    this.#requests.drop(true);
-    this.#sends.close();
+    this.#requests.drop(CLOSED);
+    this.#sends.close(CLOSED);
     this.#places.clear();
   }
 
@@ -351,7 +363,7 @@ export class Client<Data = unknown> {
     void this.#port?.leave();
     this.#port = this.#opening = undefined;
     this.#wanted = false;
-    this.#requests.drop(true);
+    this.#requests.drop(what);
     this.#sends.close(what);
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
@@ -386,9 +398,10 @@ export class Client<Data = unknown> {
     if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
     await this.#open();
     options?.signal?.throwIfAborted();
+    const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
     const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
-    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => this.#port?.post(command));
+    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => port.post(command));
   }
 
   // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -460,7 +473,7 @@ export class Client<Data = unknown> {
     this.#device = report.device;
     this.#sync.set(report.sync);
     // What was asked of the engine before is not answered; what the new state brings about is.
-    if (fresh) this.#requests.drop(false);
+    if (fresh) this.#requests.drop();
     const pending = this.#sends.stand(report.pending);
     this.#enter(report.state);
     for (const message of pending) this.#emitter.emit('taken', message);

@@ -54,11 +54,11 @@ export class Requests {
     }
   }
 
-  /** The engine that was asked is gone, or this client. */
-  drop(closed: boolean): void {
+  /** The engine that was asked is gone; or this client, for a reason. */
+  drop(closed?: string): void {
     for (const [ticket, waiting] of this.#waiting) {
       this.#waiting.delete(ticket);
-      waiting.reject(closed ? new ClosedError('the client was closed') : new RequestError('disconnected', TEXTS.disconnected));
+      waiting.reject(closed ? new ClosedError(closed) : new RequestError('disconnected', TEXTS.disconnected));
     }
   }
 }

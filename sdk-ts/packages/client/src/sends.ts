@@ -113,7 +113,7 @@ export class Sends<Data> {
   }
 
   /** The client is closed, for this reason. What is kept stays kept. */
-  close(reason = 'the client was closed'): void {
+  close(reason: string): void {
     for (const [id, { taken }] of this.#outgoing) {
       // What was taken is told when this client connects again.
       if (!taken) continue;

@@ -77,7 +77,7 @@ class Node implements Platform {
       url: this.#url,
       client: 'wsc-node/0.1.0',
       ...(this.#first && { token: this.#first }),
-      ...(groups && { groups: [...groups] }),
+      ...(groups && { groups: groups as string[] }),
       provider: this.#tokens?.provider(host),
       manual: acknowledge === 'manual',
     };

@@ -46,6 +46,7 @@ export class NativePort implements Port {
   /** Keeps the process alive, as a socket would. */
   #alive: NodeJS.Timeout | undefined;
   #referenced: boolean;
+  #leaving = false;
 
   constructor(settings: NativeSettings, host: Host, referenced: boolean) {
     this.#settings = settings;
@@ -53,7 +54,8 @@ export class NativePort implements Port {
     this.#referenced = referenced;
     this.#acknowledgements = new Acknowledgements((stream, generation, seq) => this.#order({ do: 'acknowledge', stream, generation, seq }));
     this.#keepAlive();
-    this.#opened = this.#open();
+    // Not before the client has its port.
+    this.#opened = Promise.resolve().then(() => this.#open());
   }
 
   post(command: Command): void {
@@ -63,6 +65,8 @@ export class NativePort implements Port {
         return this.#order({ do: 'connect' });
       case 'send': {
         const { id, object, payload } = command;
+        // Asked for before the session was open, and again now that it is.
+        if (this.#taking.has(id)) return;
         this.#taking.set(id, command);
         return this.#order({ do: 'send', id, object, ...(payload && { payload }) });
       }
@@ -93,6 +97,7 @@ export class NativePort implements Port {
 
   async leave(): Promise<void> {
     // Closing is waited for.
+    this.#leaving = true;
     this.#referenced = true;
     this.#keepAlive();
     await this.#opened;
@@ -189,7 +194,7 @@ export class NativePort implements Port {
     switch (call.kind) {
       case Kind.State: {
         const state = stateOf(call, y);
-        if (state.name === 'closed') clearInterval(this.#alive);
+        if (state.name === 'closed' && !this.#leaving) clearInterval(this.#alive);
         reports.push({ is: 'state', state, user: t[1] });
         return;
       }
