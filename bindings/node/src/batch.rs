@@ -6,7 +6,8 @@ use napi::bindgen_prelude::{FnArgs, Uint8Array};
 use napi_derive::napi;
 use wsc_client::{Kind, Report};
 
-/// Reports: an array of objects `{"kind", "n": [4 numbers], "t": [2 texts and a text or an object], "bytes"}`.
+/// Reports: an array of objects `{"kind", "n": [4 numbers], "t": [2 texts and a text or an object], "bytes"}`. Messages of one
+/// stream that come one after the other are one of them, in which the last text is an array: each has its own position.
 #[napi(object, object_from_js = false)]
 pub struct Batch {
     /// The array, as JSON.
@@ -20,10 +21,22 @@ impl Batch {
         let length: usize = reports.iter().map(|report| 96 + report.texts[2].len()).sum();
         let mut text = String::with_capacity(length);
         let mut bytes = Vec::new();
-        for report in reports {
+        let mut reports = reports.into_iter().peekable();
+        while let Some(report) = reports.next() {
             text.push(if text.is_empty() { '[' } else { ',' });
-            write(&mut text, &report, report.bytes.is_some().then_some(bytes.len()));
-            bytes.extend(report.bytes.map(Uint8Array::from));
+            begin(&mut text, &report);
+            if report.kind == Kind::Message && report.bytes.is_none() {
+                text.push('[');
+                text.push_str(&report.texts[2]);
+                while let Some(next) = reports.next_if(|next| follows(&report, next)) {
+                    text.push(',');
+                    text.push_str(&next.texts[2]);
+                }
+                text.push_str("]]}");
+            } else {
+                end(&mut text, &report, bytes.len());
+                bytes.extend(report.bytes.map(Uint8Array::from));
+            }
         }
         text.push_str(if text.is_empty() { "[]" } else { "]" });
         Self { text, bytes }
@@ -34,22 +47,35 @@ impl Batch {
     }
 }
 
-fn write(text: &mut String, report: &Report, bytes: Option<usize>) {
-    let Report { kind, numbers: [w, x, y, z], texts: [a, b, c], .. } = report;
+/// Whether a message belongs to the same run.
+fn follows(first: &Report, next: &Report) -> bool {
+    next.kind == Kind::Message
+        && next.bytes.is_none()
+        && next.numbers[0] == first.numbers[0]
+        && next.texts[0] == first.texts[0]
+}
+
+/// All up to the last text.
+fn begin(text: &mut String, report: &Report) {
+    let Report { kind, numbers: [w, x, y, z], texts: [a, b, _], .. } = report;
     // Writing to a text does not fail.
     let _ = write!(text, "{{\"kind\":{},\"n\":[{w},{x},{y},{z}],\"t\":[", *kind as u8);
     quote(text, a);
     text.push(',');
     quote(text, b);
     text.push(',');
+}
+
+fn end(text: &mut String, report: &Report, place: usize) {
+    let last = &report.texts[2];
     // The machine gives out nothing that is no JSON.
-    if is_json(*kind) && !c.is_empty() {
-        text.push_str(c);
+    if is_json(report.kind) && !last.is_empty() {
+        text.push_str(last);
     } else {
-        quote(text, c);
+        quote(text, last);
     }
     text.push(']');
-    if let Some(place) = bytes {
+    if report.bytes.is_some() {
         let _ = write!(text, ",\"bytes\":{place}");
     }
     text.push('}');

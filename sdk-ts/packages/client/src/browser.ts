@@ -48,6 +48,10 @@ class Browser implements Platform {
     return this.#options.user;
   }
 
+  get isManual(): boolean {
+    return this.#options.acknowledge === 'manual';
+  }
+
   async prepare(): Promise<void> {
     if (typeof WebSocket !== 'function') {
       throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
@@ -72,7 +76,7 @@ class Browser implements Platform {
       identity: [user ?? '', userType ?? '', app ?? '', namespace ?? ''],
       groups,
       startAtHead: this.#options.startAtHead ?? false,
-      manual: this.#options.acknowledge === 'manual',
+      manual: this.isManual,
       outboxCount: this.#options.outboxCount ?? 0,
       outboxBytes: this.#options.outboxBytes ?? 0,
       storage: kept,

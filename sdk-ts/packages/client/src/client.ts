@@ -53,6 +53,8 @@ export class Client<Data = unknown> {
   /** Counts how often it was closed. */
   #life = 0;
   #engine = '';
+  /** Sends that wait for the port. */
+  #entering = 0;
   #readingSoon = false;
   #user = '';
   #device = '';
@@ -396,7 +398,11 @@ export class Client<Data = unknown> {
   async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
     options?.signal?.throwIfAborted();
     if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
-    await this.#open();
+    // Nothing is waited for where nothing waits: no send overtakes another.
+    if (!this.#port || this.#closing || this.#entering > 0) {
+      this.#entering += 1;
+      await this.#open().finally(() => (this.#entering -= 1));
+    }
     options?.signal?.throwIfAborted();
     const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
@@ -498,12 +504,12 @@ export class Client<Data = unknown> {
     const { stream, generation, seq, gap } = handed;
     if (gap) {
       const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
-      this.#generations.set(missed, generation);
+      if (this.#platform.isManual) this.#generations.set(missed, generation);
       this.#streams.get(stream)?.deliver({ gap: missed });
       this.#emitter.emit('gap', missed);
     } else {
       const message = readMessage(handed.json ?? '{}', handed.payload) as Message<Data>;
-      this.#generations.set(message, generation);
+      if (this.#platform.isManual) this.#generations.set(message, generation);
       this.#deliver(message);
     }
   }

@@ -13,6 +13,8 @@ export interface Host {
 export interface Platform {
   /** The user, if the options name one. */
   readonly user: string | undefined;
+  /** Whether the application acknowledges itself. */
+  readonly isManual: boolean;
   /** All that must be there before a port can be opened. May take its time; the client may be closed meanwhile. */
   prepare(host: Host): Promise<void>;
   /** Opens a port, which first reports how everything stands. The one before it has been left. */

@@ -75,7 +75,9 @@ export class Receipt {
   /** @internal */
   advance(stage: Stage): void {
     const now = this.#stage.get();
-    if (now !== 'failed' && ORDER.indexOf(stage) > ORDER.indexOf(now)) this.#stage.set(stage);
+    if (now === 'failed' || ORDER.indexOf(stage) <= ORDER.indexOf(now)) return;
+    this.#stage.set(stage);
+    this.#look();
   }
 
   /** @internal */
@@ -83,16 +85,22 @@ export class Receipt {
     if (this.#stage.get() !== 'saved') return;
     this.#error = error;
     this.#stage.set('failed');
+    this.#look();
   }
 
   /** @internal Receipts are not followed any more: who waits for one is told. */
   end(): void {
     this.#ended = true;
-    for (const give of this.#waiting.splice(0)) give();
+    this.#look();
   }
 
   #ended = false;
-  readonly #waiting: (() => void)[] = [];
+  /** Those who wait: each says whether it is done. */
+  #waiting: (() => boolean)[] = [];
+
+  #look(): void {
+    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter((look) => !look());
+  }
 
   #reached(stage: Stage): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -104,9 +112,7 @@ export class Receipt {
         else return false;
         return true;
       };
-      if (look()) return;
-      const stop = this.#stage.subscribe(() => look() && stop());
-      this.#waiting.push(() => look() && stop());
+      if (!look()) this.#waiting.push(look);
     });
   }
 }

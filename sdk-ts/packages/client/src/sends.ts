@@ -55,7 +55,8 @@ export class Sends<Data> {
     const outgoing = this.#outgoing.get(id);
     outgoing?.taken?.resolve(outgoing.receipt);
     delete outgoing?.taken;
-    const message = { ...(JSON.parse(object) as PendingMessage<Data>), ...(payload && { payload }) };
+    const read = JSON.parse(object) as PendingMessage<Data>;
+    const message = payload ? { ...read, payload } : read;
     this.#pending.set(id, message);
     return message;
   }
@@ -69,13 +70,14 @@ export class Sends<Data> {
 
   settled(settlement: Settlement): void {
     const { id } = settlement;
+    const pending = this.#pending.get(id);
     this.#pending.delete(id);
     const outgoing = this.#outgoing.get(id);
     if (!outgoing) return;
     this.#outgoing.delete(id);
     outgoing.receipt.settle(settlement);
     outgoing.taken?.resolve(outgoing.receipt);
-    const { require_ack: asked, receiver, volatile, message_type: type } = JSON.parse(outgoing.command.object) as OutgoingMessage;
+    const { require_ack: asked, receiver, volatile, message_type: type } = pending ?? (JSON.parse(outgoing.command.object) as OutgoingMessage);
     const followed = asked && receiver && !volatile && type !== 'typing' && outgoing.receipt.stage.get() !== 'failed';
     if (!followed) this.unfollowed(id);
   }

@@ -56,6 +56,10 @@ class Node implements Platform {
     return this.#options.user;
   }
 
+  get isManual(): boolean {
+    return this.#options.acknowledge === 'manual';
+  }
+
   reference(is: boolean): void {
     this.#referenced = is;
     if (this.#port) this.#port.referenced = is;
@@ -71,7 +75,7 @@ class Node implements Platform {
   }
 
   open(host: Host): NativePort {
-    const { acknowledge, token: _, groups, ...options } = this.#options;
+    const { acknowledge: _, token: __, groups, ...options } = this.#options;
     const settings = {
       ...options,
       url: this.#url,
@@ -79,7 +83,7 @@ class Node implements Platform {
       ...(this.#first && { token: this.#first }),
       ...(groups && { groups: groups as string[] }),
       provider: this.#tokens?.provider(host),
-      manual: acknowledge === 'manual',
+      manual: this.isManual,
     };
     return (this.#port = new NativePort(settings, host, this.#referenced));
   }

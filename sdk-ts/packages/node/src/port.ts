@@ -1,12 +1,12 @@
 /** The client's commands to the native session, its reports back. Knows no rule of the protocol. */
 
 import { rmSync } from 'node:fs';
-import { type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
+import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
 import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, SEND_FAULTS, settlementOf, stateOf } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
 import { native, type Order, type Session, type Settings } from './native.js';
 
-/** One of a batch: `bytes` is a place in the list beside it. */
+/** One of a batch: `bytes` is a place in the list beside it. Messages of one stream, one after the other, are one line. */
 type Line = Omit<Call, 'bytes'> & { readonly bytes?: number };
 
 interface Standing {
@@ -68,7 +68,7 @@ export class NativePort implements Port {
         // Asked for before the session was open, and again now that it is.
         if (this.#taking.has(id)) return;
         this.#taking.set(id, command);
-        return this.#order({ do: 'send', id, object, ...(payload && { payload }) });
+        return this.#order(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
       }
       case 'mark read': {
         const { stream, peer, seq } = command;
@@ -160,17 +160,20 @@ export class NativePort implements Port {
     try {
       let reports: Report[] = [];
       for (const line of JSON.parse(text) as Line[]) {
-        const call: Call = { ...line, bytes: line.bytes === undefined ? undefined : bytes[line.bytes] };
-        const handed = handedOf(call);
-        if (!handed) this.#hear(call, reports);
-        else {
-          if (!this.#acknowledgements.knows(handed.stream, handed.generation)) {
-            this.#tell(reports);
-            reports = [];
-            this.#acknowledgements.begin(handed.stream, handed.generation);
-          }
-          reports.push({ is: 'handed', handed });
+        const { kind, n, t } = line;
+        if (kind !== Kind.Message && kind !== Kind.Gap) {
+          this.#hear(callOf(line, bytes), reports);
+          continue;
         }
+        const [stream, generation] = [t[0] as StreamName, n[0]];
+        if (!this.#acknowledgements.knows(stream, generation)) {
+          this.#tell(reports);
+          reports = [];
+          this.#acknowledgements.begin(stream, generation);
+        }
+        if (Array.isArray(t[2])) {
+          for (const json of t[2] as Message[]) reports.push({ is: 'handed', handed: { stream, generation, seq: json.seq_no ?? 0, json } });
+        } else reports.push({ is: 'handed', handed: handedOf(callOf(line, bytes))! });
       }
       this.#tell(reports);
     } catch (error) {
@@ -184,7 +187,9 @@ export class NativePort implements Port {
   #tell(reports: readonly Report[]): void {
     this.#host.hear(reports, this.#engine);
     if (this.#settings.manual) return;
-    for (const report of reports) if (report.is === 'handed') this.#acknowledgements.heard(report.handed.stream, report.handed.seq);
+    const last = new Map<StreamName, number>();
+    for (const report of reports) if (report.is === 'handed') last.set(report.handed.stream, report.handed.seq);
+    for (const [stream, seq] of last) this.#acknowledgements.heard(stream, seq);
     this.#acknowledgements.flush();
   }
 
@@ -269,6 +274,11 @@ export class NativePort implements Port {
     if (outbox !== undefined) for (const end of ['', '.new', '.lock']) rmSync(outbox + end, { force: true });
     this.#host.hear([{ is: 'forgotten' }], this.#engine);
   }
+}
+
+function callOf(line: Line, bytes: readonly Uint8Array[]): Call {
+  const call: Omit<Call, 'bytes'> = line;
+  return line.bytes === undefined ? (call as Call) : { ...call, bytes: bytes[line.bytes] };
 }
 
 function takenOf({ id, object, payload }: Extract<Command, { do: 'send' }>): Report {

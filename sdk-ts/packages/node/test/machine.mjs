@@ -33,8 +33,13 @@ export function runScript(Machine, script) {
       if (kind === OPEN) platform.actions.push({ action: 'open', link: n[0] });
       else if (kind === WRITE) platform.actions.push(written(n[0], c, payload));
       else if (kind === SHUT) platform.actions.push({ action: 'close', link: n[0], code: n[1] });
-      // The sink reads JSON itself.
-      else sink.tell(kind, n, a, b, typeof c === 'string' ? c : JSON.stringify(c), payload);
+      else {
+        // Messages of one stream are one report. The sink reads JSON itself.
+        for (const last of Array.isArray(c) ? c : [c]) {
+          const numbers = Array.isArray(c) ? [n[0], last.seq_no, 0, 0] : n;
+          sink.tell(kind, numbers, a, b, typeof last === 'string' ? last : JSON.stringify(last), payload);
+        }
+      }
     }
     const { events } = sink;
     const { actions } = platform;
