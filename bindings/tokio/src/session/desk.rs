@@ -232,3 +232,74 @@ impl Desk {
         if reports.is_empty() && !inner.ended { None } else { Some(reports) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(seq: u64) -> Report {
+        Report::new(Kind::Message, [1, seq], "inbox", "")
+    }
+
+    fn read(desk: &Desk, stream: &str) {
+        desk.read(vec![stream.to_owned()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_reads_is_held_for_a_while_and_then_named() {
+        let desk = Desk::default();
+        for seq in 4..=6 {
+            desk.put(entry(seq));
+        }
+        tokio::time::advance(UNREAD - std::time::Duration::from_millis(1)).await;
+        assert!(desk.sweep().is_empty() && desk.take(9).is_none());
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        let swept = desk.sweep();
+        assert_eq!((swept.len(), swept[0].generation, swept[0].to), (1, 1, 6));
+        assert_eq!(desk.take(9), Some(vec![Report::new(Kind::Unread, [4, 6], "inbox", "")]));
+        assert_eq!(desk.lock().entries, 0);
+        assert_eq!(desk.lock().bytes, 0);
+        desk.put(entry(7));
+        read(&desk, "inbox");
+        tokio::time::advance(UNREAD * 2).await;
+        assert!(desk.sweep().is_empty());
+        assert_eq!(desk.take(9), Some(vec![entry(7)]));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_closes_takes_along_what_nobody_read() {
+        let desk = Desk::default();
+        desk.put(entry(1));
+        desk.put(Report::new(Kind::StreamClosed, [], "inbox", "left"));
+        read(&desk, "*");
+        assert_eq!(desk.take(9).map(|reports| reports.len()), Some(1));
+        assert_eq!(desk.lock().entries, 0);
+    }
+
+    #[tokio::test]
+    async fn what_counts_comes_after_what_it_counts() {
+        let desk = Desk::default();
+        read(&desk, "*");
+        desk.measure(Sync { caught_up: true, ..Sync::default() });
+        for seq in 1..=3 {
+            desk.put(entry(seq));
+        }
+        assert_eq!(desk.take(2), Some(vec![entry(1), entry(2)]));
+        assert_eq!(desk.take(2), Some(vec![entry(3), Report::new(Kind::Sync, [0, 0, 0, 1], "", "")]));
+        assert_eq!(desk.take(2), None);
+    }
+
+    #[tokio::test]
+    async fn volatile_messages_beyond_what_may_wait_are_let_go_and_nothing_else() {
+        let desk = Desk::default();
+        for seq in 0..2 * PASSING as u64 {
+            desk.put(Report::new(Kind::Volatile, [seq], "", ""));
+            desk.put(Report::new(Kind::Taken, [seq], "", ""));
+        }
+        let taken = desk.take(usize::MAX).unwrap_or_default();
+        let count = |kind| taken.iter().filter(|report| report.kind == kind).count();
+        assert_eq!((count(Kind::Volatile), count(Kind::Taken)), (PASSING, 2 * PASSING));
+        desk.put(Report::new(Kind::Volatile, [], "", ""));
+        assert_eq!(desk.take(1).map(|reports| reports.len()), Some(1));
+    }
+}
