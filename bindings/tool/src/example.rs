@@ -1,12 +1,13 @@
-//! `cargo tool example`: builds the browser's SDK and starts one of the examples that use it. The hub is started by hand.
+//! `cargo tool example`: builds an SDK and starts one of the examples that use it. The hub is started by hand.
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
+use crate::node;
 use crate::steps::{minutes, program, root, run};
 use crate::test::sdk;
 
-/// An example of the browser's SDK.
+/// An example of the SDK for browsers or Node.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Example {
     /// One HTML file without a build step.
@@ -17,6 +18,8 @@ pub(crate) enum Example {
     VueChat,
     /// The same in Angular.
     AngularChat,
+    /// A bot in Node that answers what is often asked.
+    NodeBot,
 }
 
 impl Example {
@@ -26,6 +29,14 @@ impl Example {
             Self::ReactChat => "examples/react-chat",
             Self::VueChat => "examples/vue-chat",
             Self::AngularChat => "examples/angular-chat",
+            Self::NodeBot => "examples/node-bot",
+        }
+    }
+
+    const fn use_it(self) -> &'static str {
+        match self {
+            Self::NodeBot => "Write to the user bot, from one of the chats: cargo tool example react-chat",
+            _ => "Open the page twice: with ?user=alice and with ?user=bob",
         }
     }
 }
@@ -33,12 +44,16 @@ impl Example {
 /// Builds what it needs and serves it until it is stopped.
 pub(crate) fn start(example: Example) -> Result<()> {
     let folder = example.folder();
-    sdk()?;
+    if matches!(example, Example::NodeBot) {
+        node::build()?;
+    } else {
+        sdk()?;
+    }
     if root().join(folder).join("package-lock.json").exists() {
         run(program("npm").args(["ci", "--prefix", folder, "--loglevel=error"]), minutes(10))?;
     }
     println!("\nThe hub runs in another terminal: cargo run --release");
-    println!("Open the page twice: with ?user=alice and with ?user=bob\n");
+    println!("{}\n", example.use_it());
     // With the terminal's input: development servers take keys. No limit: it runs until somebody ends it.
     let status = program("npm").args(["start", "--prefix", folder, "--silent"]).status()?;
     ensure!(status.success(), "{folder} ended with {status}");

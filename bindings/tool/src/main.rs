@@ -7,6 +7,7 @@ mod example;
 mod fuzz;
 mod install;
 mod mutants;
+mod node;
 mod parity;
 mod sanitize;
 mod sizes;
@@ -35,7 +36,11 @@ enum Command {
     },
     /// Builds the core for browsers, into the npm package that needs it.
     Wasm,
-    /// Builds the browser's SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
+    /// Builds the native part of @wsc/node for this machine, into a package.
+    Node,
+    /// Measures @wsc/node beside bare `ws`.
+    BenchNode,
+    /// Builds the SDK for browsers or Node and starts one of its examples; the hub runs beside it (`cargo run --release`).
     Example {
         /// Which one.
         name: example::Example,
@@ -94,6 +99,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
         Command::Wasm => wasm::build(),
+        Command::Node => node::build(),
+        Command::BenchNode => node::bench(),
         Command::Example { name } => example::start(name),
         Command::Parity => parity::write(),
         Command::Sizes => sizes::check(),

@@ -22,7 +22,7 @@ export class Hub {
 
   constructor(...words: readonly string[]) {
     this.#words = words;
-    afterAll(() => this.kill());
+    hubs.push(this);
   }
 
   async start(): Promise<this> {
@@ -49,12 +49,14 @@ export class Hub {
 }
 
 let users = 0;
+const hubs: Hub[] = [];
 const clients: Client[] = [];
 const folders: string[] = [];
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));
 });
-afterAll(() => {
+afterAll(async () => {
+  await Promise.all(hubs.map((hub) => hub.kill()));
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 

@@ -25,9 +25,10 @@ switch (way) {
   }
   case 'replaced':
     // The hub closes the older one for good.
-    client.on('state', ({ name }) => name === 'closed' && second.close());
+    const closed = new Promise((resolve) => client.on('state', ({ name }) => name === 'closed' && resolve()));
     const second = new Client(url, { user: `of ${way}`, device: 'd' });
-    await second.connect();
+    await Promise.all([second.connect(), closed]);
+    await second.close();
     break;
   case 'open':
     break;

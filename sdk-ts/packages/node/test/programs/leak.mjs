@@ -27,7 +27,7 @@ async function holds() {
 
 const told = [];
 for (let number = 0; number < Number(count); number += AT_ONCE) {
-  if (number === Number(count) / 5) told.push(await holds());
+  if (number === Number(count) / 2) told.push(await holds());
   await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => one(number + index)));
 }
 told.push(await holds());
