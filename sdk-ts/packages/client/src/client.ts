@@ -15,6 +15,7 @@ import {
   readMessage,
   streamOf,
   type StreamName,
+  type Target,
   targetOf,
 } from './message.js';
 import { Places } from './places.js';
@@ -199,9 +200,9 @@ export class Client<Data = unknown> {
     second?: string | OutgoingMessage<Data> | SendOptions,
     third?: SendOptions,
   ): Promise<Receipt> {
-    if (typeof first !== 'string') return this.#send(first, undefined, second as SendOptions | undefined);
+    if (typeof first !== 'string') return this.#send(first, undefined, undefined, second as SendOptions | undefined);
     const message = typeof second === 'string' ? { content: second } : (second as OutgoingMessage<Data>);
-    return this.#send({ ...message, ...targetOf(first) }, undefined, third);
+    return this.#send(message, targetOf(first), undefined, third);
   }
 
   /** As {@link Client.send}, with bytes beside the message. */
@@ -213,7 +214,7 @@ export class Client<Data = unknown> {
   ): Promise<Receipt> {
     // The caller may use its buffer for the next one.
     const payload = new Uint8Array(bytes instanceof Uint8Array ? bytes : bytes.slice(0));
-    return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
+    return this.#send({ message_type: 'binary', ...message }, targetOf(to), payload, options);
   }
 
   /** Takes back a message that never went out; what became of it its receipt tells. */
@@ -395,7 +396,7 @@ export class Client<Data = unknown> {
 
   // ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
+  async #send(message: OutgoingMessage<Data>, target: Target | undefined, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
     options?.signal?.throwIfAborted();
     if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
     // Nothing is waited for where nothing waits: no send overtakes another.
@@ -406,8 +407,8 @@ export class Client<Data = unknown> {
     options?.signal?.throwIfAborted();
     const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
-    const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
-    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => port.post(command));
+    const object = JSON.stringify({ message_type: 'text', ...message, ...target, message_id: id });
+    return this.#sends.send(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object }, (command) => port.post(command));
   }
 
   // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -123,30 +123,19 @@ export function streamOf(name: ConversationName): StreamName {
   return name.startsWith('user:') ? 'inbox' : (name as StreamName);
 }
 
+export type Target = Pick<OutgoingMessage, 'receiver' | 'group_ids' | 'broadcast_type'>;
+
 /** The fields that address a conversation. */
-export function targetOf(name: ConversationName): Pick<OutgoingMessage, 'receiver' | 'group_ids' | 'broadcast_type'> {
+export function targetOf(name: ConversationName): Target {
   if (name.startsWith('user:')) return { receiver: name.slice(5) };
   if (name.startsWith('group:')) return { group_ids: [name.slice(6)] };
   if (name === 'broadcast') return { broadcast_type: 'global' };
   throw new TypeError(`"${name}" has many partners: address one of them, as user:<id>`);
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-/** Random bytes for the next ids: asking for many costs as little as asking for a few. */
-let random = new Uint8Array();
-let used = 0;
-
 /** A message id: a UUIDv7, so that ids sort by time. */
 export function newMessageId(now: number = Date.now()): string {
-  if (used === random.length) [random, used] = [crypto.getRandomValues(new Uint8Array(4096)), 0];
-  const at = used;
-  used += 16;
-  const hex = (from: number, to: number): string => {
-    let digits = '';
-    for (let place = at + from; place < at + to; place += 1) digits += HEX[random[place]!];
-    return digits;
-  };
   const time = Math.floor(now).toString(16).padStart(12, '0');
-  const variant = HEX[(random[at + 8]! & 0x3f) | 0x80]!;
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(6, 8).slice(1)}-${variant}${hex(9, 10)}-${hex(10, 16)}`;
+  // Of a random one everything after its version is kept.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
 }

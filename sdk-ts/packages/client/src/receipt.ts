@@ -45,17 +45,17 @@ export class Receipt {
 
   /** The hub stored it. Rejects with a {@link ReceiptError}. */
   get accepted(): Promise<Accepted> {
-    return this.#reached('accepted').then(() => this.#accepted ?? { seq: 0, duplicate: false });
+    return this.#reached('accepted', () => this.#accepted ?? { seq: 0, duplicate: false });
   }
 
   /** A device of the receiver has it. For messages to a user with `require_ack`. */
   get delivered(): Promise<void> {
-    return this.#reached('delivered');
+    return this.#reached('delivered', () => undefined);
   }
 
   /** The receiver read it. For messages to a user with `require_ack`. */
   get read(): Promise<void> {
-    return this.#reached('read');
+    return this.#reached('read', () => undefined);
   }
 
   /** @internal */
@@ -102,12 +102,12 @@ export class Receipt {
     if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter((look) => !look());
   }
 
-  #reached(stage: Stage): Promise<void> {
+  #reached<T>(stage: Stage, what: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const look = (): boolean => {
         const now = this.#stage.get();
         if (now === 'failed') reject(this.#error);
-        else if (ORDER.indexOf(now) >= ORDER.indexOf(stage)) resolve();
+        else if (ORDER.indexOf(now) >= ORDER.indexOf(stage)) resolve(what());
         else if (this.#ended && now !== 'saved') reject(new ReceiptError('not followed', 'its receipts are not followed'));
         else return false;
         return true;

@@ -14,7 +14,7 @@ interface Outgoing {
   readonly command: Send;
   readonly receipt: Receipt;
   readonly since: number;
-  taken?: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void };
+  taken: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void } | undefined;
 }
 
 /** A message that waits for the hub's word, whichever tab sent it. */
@@ -41,11 +41,9 @@ export class Sends<Data> {
       return Promise.reject(new SendError('repeated', 'a message with this message_id is not settled yet'));
     }
     const receipt = new Receipt(id);
-    const outgoing: Outgoing = { command, receipt, since: Date.now() };
-    this.#outgoing.set(id, outgoing);
     this.#receipts.set(id, receipt);
     return new Promise((resolve, reject) => {
-      outgoing.taken = { resolve, reject };
+      this.#outgoing.set(id, { command, receipt, since: Date.now(), taken: { resolve, reject } });
       post(command);
     });
   }
@@ -54,7 +52,7 @@ export class Sends<Data> {
   taken({ id, object, payload }: Extract<Report, { is: 'taken' }>): PendingMessage<Data> {
     const outgoing = this.#outgoing.get(id);
     outgoing?.taken?.resolve(outgoing.receipt);
-    delete outgoing?.taken;
+    if (outgoing) outgoing.taken = undefined;
     const read = JSON.parse(object) as PendingMessage<Data>;
     const message = payload ? { ...read, payload } : read;
     this.#pending.set(id, message);

@@ -1,9 +1,9 @@
-// One measurement in a process of its own: `client.mjs KIND DIRECTION URL USER COUNT SIZE FLIGHT`. Prints its result as JSON.
+// One measurement in a process of its own: `client.mjs KIND DIRECTION URL USER DEVICE COUNT SIZE FLIGHT`. Prints its result as JSON.
 
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
-const [kind, direction, url, user, ...numbers] = process.argv.slice(2);
+const [kind, direction, url, user, device, ...numbers] = process.argv.slice(2);
 const [count, size, flight] = numbers.map(Number);
 const content = 'x'.repeat(size);
 const { WebSocket } = await import('ws');
@@ -17,7 +17,7 @@ const bare = {
     let connected;
     const opened = new Promise((resolve) => (connected = resolve));
     let handed = 0;
-    socket.on('open', () => socket.send(JSON.stringify({ message_type: 'connect', protocol: 1, user_id: user, device_id: 'd' })));
+    socket.on('open', () => socket.send(JSON.stringify({ message_type: 'connect', protocol: 1, user_id: user, device_id: device })));
     socket.on('message', (data) => {
       const frame = JSON.parse(data.toString());
       if (frame.sender !== undefined) {
@@ -44,7 +44,7 @@ const bare = {
 
 const sdk = {
   async open(received) {
-    const client = new Client(url, { user, device: 'd' });
+    const client = new Client(url, { user, device });
     client.inbox.on('message', received);
     await client.connect();
     return { send: async (to) => (await client.send(`user:${to}`, content)).accepted, close: () => client.close() };

@@ -12,12 +12,12 @@ const ROUNDS = Number(process.argv[2] ?? 3);
 const LIMITS = ['limits.sends=0', 'limits.send_bytes=0', 'limits.first_contacts=0', 'retention.inbox=1000000', 'limits.devices=1000'];
 /** Direction, messages, bytes of content, unanswered at a time. */
 const CASES = [
-  ['in', 100_000, 100, 0],
-  ['in', 50_000, 1000, 0],
-  ['out', 50_000, 100, 256],
-  ['out', 20_000, 1000, 256],
-  ['out', 20_000, 100, 16],
-  ['out', 3_000, 100, 1],
+  ['in', 200_000, 100, 0],
+  ['in', 100_000, 1000, 0],
+  ['out', 200_000, 100, 256],
+  ['out', 100_000, 1000, 256],
+  ['out', 60_000, 100, 16],
+  ['out', 5_000, 100, 1],
 ];
 
 const words = ['serve', '--store', 'memory', '--listen', '127.0.0.1:0', ...LIMITS.flatMap((set) => ['--set', set])];
@@ -41,14 +41,16 @@ async function fill(user, count, size) {
 
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 const rows = [];
-let users = 0;
+let devices = 0;
 for (const [direction, count, size, flight] of CASES) {
   const results = { ws: [], wsc: [] };
+  const user = `user-${direction}-${size}-${flight}`;
+  if (direction === 'in') await fill(user, count, size);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const kind of ['ws', 'wsc']) {
-      const user = `user-${(users += 1)}`;
-      if (direction === 'in') await fill(user, count, size);
-      const given = [join(import.meta.dirname, 'client.mjs'), kind, direction, url, user, count, size, flight].map(String);
+      // A new device reads the inbox from its beginning.
+      const device = `d${(devices += 1)}`;
+      const given = [join(import.meta.dirname, 'client.mjs'), kind, direction, url, user, device, count, size, flight].map(String);
       const { stdout } = await promisify(execFile)(process.execPath, given, { timeout: 120_000 });
       results[kind].push(JSON.parse(stdout));
     }
