@@ -32,7 +32,8 @@ try {
   const written = `# Features of the SDKs
 
 Made by \`cargo tool parity\` from \`tests/parity.json\`; do not edit. Each ✓ leads to the file of the test that shows the feature, and
-names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it.
+names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it. Tabs, pages
+and frameworks are the browser's alone; processes and threads are Node's.
 
 | feature | ${sdks.map(({ name }) => name).join(" | ")} |
 | --- |${" :-: |".repeat(sdks.length)}

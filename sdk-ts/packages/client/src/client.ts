@@ -408,7 +408,9 @@ export class Client<Data = unknown> {
     const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
     const object = JSON.stringify({ message_type: 'text', ...message, ...target, message_id: id });
-    return this.#sends.send(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object }, (command) => port.post(command));
+    const { require_ack: asked, volatile, message_type: type } = message;
+    const followed = !!asked && !!(target ?? message).receiver && !volatile && type !== 'typing';
+    return this.#sends.send(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object }, followed, (command) => port.post(command));
   }
 
   // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -438,8 +440,13 @@ export class Client<Data = unknown> {
       case 'closed':
         this.#places.close(report.stream);
         return this.#emitter.emit('closed', report);
-      case 'taken':
-        return this.#emitter.emit('taken', this.#sends.taken(report));
+      case 'taken': {
+        this.#sends.taken(report);
+        // Not even looked into where nobody wants to know.
+        const message = this.#emitter.hears('taken') && this.#sends.message(report.id);
+        if (message) this.#emitter.emit('taken', message);
+        return;
+      }
       case 'not taken':
         return this.#sends.notTaken(report);
       case 'settled':

@@ -13,6 +13,11 @@ export class Emitter<Events> {
     return () => void this.#listeners.set(name, others());
   }
 
+  /** Whether anybody listens. */
+  hears(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.length ?? 0) > 0;
+  }
+
   emit<K extends keyof Events>(name: K, event: Events[K]): void {
     const listeners = this.#listeners.get(name) as readonly ((event: Events[K]) => void)[] | undefined;
     if (!listeners) return;

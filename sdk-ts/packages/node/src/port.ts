@@ -34,8 +34,11 @@ export class NativePort implements Port {
   readonly #engine: string = crypto.randomUUID();
   readonly #opened: Promise<void>;
   readonly #acknowledgements: Acknowledgements;
-  /** Sends that are not kept yet, by message id. */
-  readonly #taking: Map<string, Extract<Command, { do: 'send' }>> = new Map();
+  /** Sends that wait for the session. */
+  #early: Set<string> | undefined = new Set();
+  /** Acknowledged by hand nothing may count as handed over because nobody reads it: it waits here, as long as it must. */
+  #unread: Report[] = [];
+  #reads: ReadonlySet<string> = new Set();
   /** What answers bring, by ticket. */
   readonly #fetched: Map<number, Entry[]> = new Map();
   #session: Session | undefined;
@@ -52,6 +55,7 @@ export class NativePort implements Port {
     this.#settings = settings;
     this.#host = host;
     this.#referenced = referenced;
+    if (settings.manual) this.#order({ do: 'read', streams: ['*'] });
     this.#acknowledgements = new Acknowledgements((stream, generation, seq) => this.#order({ do: 'acknowledge', stream, generation, seq }));
     this.#keepAlive();
     // Not before the client has its port.
@@ -66,8 +70,8 @@ export class NativePort implements Port {
       case 'send': {
         const { id, object, payload } = command;
         // Asked for before the session was open, and again now that it is.
-        if (this.#taking.has(id)) return;
-        this.#taking.set(id, command);
+        if (this.#early?.has(id)) return;
+        if (!this.#session) this.#early?.add(id);
         return this.#order(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
       }
       case 'mark read': {
@@ -75,8 +79,9 @@ export class NativePort implements Port {
         return this.#order({ do: 'markRead', stream, peer, seq });
       }
       case 'read':
-        // By hand everything comes, also what nobody looks at: it comes again.
-        return this.#order({ do: 'read', streams: this.#settings.manual ? ['*'] : [...command.streams] });
+        if (!this.#settings.manual) return this.#order({ do: 'read', streams: [...command.streams] });
+        this.#reads = new Set(command.streams);
+        return this.#tell(this.#unread.splice(0));
       case 'wake':
         return this.#order({ do: 'network', online: true });
       case 'cancel':
@@ -92,7 +97,8 @@ export class NativePort implements Port {
   }
 
   hold(stream: StreamName, seq: number): () => void {
-    return this.#acknowledgements.hold(stream, seq);
+    // By hand it is the application that says what it has; the hub waits for that.
+    return this.#settings.manual ? (): void => undefined : this.#acknowledgements.hold(stream, seq);
   }
 
   async leave(): Promise<void> {
@@ -134,6 +140,7 @@ export class NativePort implements Port {
     const { device, places, pending } = JSON.parse(this.#session.standing) as Standing;
     const sync = { unsaved: 0, saved: pending.length, underWay: 0, caughtUp: false };
     this.#host.hear([{ is: 'standing', state: { name: 'idle' }, user: '', device, sync, places, pending }], this.#engine);
+    this.#early = undefined;
     this.#session.listen((text, bytes) => this.#deliver(text, bytes));
     this.#submit();
   }
@@ -185,8 +192,12 @@ export class NativePort implements Port {
 
   /** The listeners have returned: what nobody holds the application has. */
   #tell(reports: readonly Report[]): void {
+    if (this.#settings.manual) {
+      const isRead = (report: Report): boolean => report.is !== 'handed' || this.#reads.has(report.handed.stream) || this.#reads.has('*');
+      this.#unread.push(...reports.filter((report) => !isRead(report)));
+      return this.#host.hear(reports.filter(isRead), this.#engine);
+    }
     this.#host.hear(reports, this.#engine);
-    if (this.#settings.manual) return;
     const last = new Map<StreamName, number>();
     for (const report of reports) if (report.is === 'handed') last.set(report.handed.stream, report.handed.seq);
     for (const [stream, seq] of last) this.#acknowledgements.heard(stream, seq);
@@ -203,24 +214,17 @@ export class NativePort implements Port {
         reports.push({ is: 'state', state, user: t[1] });
         return;
       }
-      case Kind.Taken: {
-        const taken = this.#taking.get(t[0]);
-        this.#taking.delete(t[0]);
-        if (taken) reports.push(takenOf(taken));
+      case Kind.Taken:
+        reports.push({ is: 'taken', id: t[0] });
         return;
-      }
       case Kind.NotTaken: {
-        const taken = this.#taking.get(t[0]);
-        this.#taking.delete(t[0]);
         const fault = SEND_FAULTS[w - 1] ?? 'invalid';
         // An earlier process has left it here.
-        if (fault === 'repeated' && taken) reports.push(takenOf(taken));
+        if (fault === 'repeated') reports.push({ is: 'taken', id: t[0] });
         else reports.push({ is: 'not taken', id: t[0], fault, message: t[1] });
         return;
       }
       case Kind.Settled:
-        // A volatile one may have ended before it is taken.
-        this.#taking.delete(t[0]);
         reports.push({ is: 'settled', settlement: settlementOf(call) });
         return;
       case Kind.Fetched: {
@@ -279,8 +283,4 @@ export class NativePort implements Port {
 function callOf(line: Line, bytes: readonly Uint8Array[]): Call {
   const call: Omit<Call, 'bytes'> = line;
   return line.bytes === undefined ? (call as Call) : { ...call, bytes: bytes[line.bytes] };
-}
-
-function takenOf({ id, object, payload }: Extract<Command, { do: 'send' }>): Report {
-  return { is: 'taken', id, object, ...(payload && { payload }) };
 }

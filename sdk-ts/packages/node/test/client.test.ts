@@ -210,6 +210,28 @@ test('with acknowledgement by hand a message comes again until it was given', as
   expect([await handed(false), await handed(true), await handed(true)]).toEqual([['hello'], ['hello'], []]);
 });
 
+test('by hand a message that the iterable gave out comes again as well, until it was given', async () => {
+  const [alice] = await two();
+  const name = user('bob');
+  for (const content of ['one', 'two', 'three']) await (await alice.send(`user:${name}`, content)).accepted;
+  const handed = async (acknowledged: string): Promise<unknown[]> => {
+    const bob = client(hub.url, name, { acknowledge: 'manual' });
+    const got: unknown[] = [];
+    await bob.connect();
+    for await (const { message } of bob.inbox.messages()) {
+      got.push(message?.content);
+      if (message?.content === acknowledged) bob.acknowledge(message);
+      if (message?.content === 'three') break;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await bob.close();
+    return got;
+  };
+  expect(await handed('')).toEqual(['one', 'two', 'three']);
+  expect(await handed('two')).toEqual(['one', 'two', 'three']);
+  expect(await handed('three')).toEqual(['three']);
+});
+
 test('a slow reader of the iterable holds back the hub: what it has not taken comes again to the next client', { timeout: 60_000 }, async () => {
   const [alice] = await two();
   const name = user('bob');
@@ -265,7 +287,7 @@ test('a hub that is not there is tried again and again, each failure is told, an
   expect(await waited).toBe('application');
 });
 
-test('the end of a connection is told with the hub\'s code, and a newer connection of the device closes the older for good', async () => {
+test("the end of a connection is told with the hub's code, and a newer connection of the device closes the older for good", async () => {
   const name = user('alice');
   const [first, second] = [client(hub.url, name), client(hub.url, name)];
   const told: number[] = [];
@@ -294,6 +316,15 @@ test('signals end the waiting; what was closed opens again and sends what waits 
   await alice.connect();
   await (await alice.send(`user:${bob.user}`, 'more')).accepted;
   await eventually(() => expect(contents(got)).toEqual(['kept', 'more']));
+});
+
+test('closing waits for the answers that are under way', async () => {
+  const [alice, bob] = await two();
+  const got = inbox(bob);
+  const receipts = await Promise.all(Array.from({ length: 200 }, (_, number) => alice.send(`user:${bob.user}`, `${number}`)));
+  await alice.close();
+  expect(receipts.map((receipt) => receipt.stage.get())).toEqual(receipts.map(() => 'accepted'));
+  await eventually(() => expect(contents(got)).toEqual(Array.from({ length: 200 }, (_, number) => `${number}`)));
 });
 
 test('opened, closed and opened again at once is opened once', async () => {

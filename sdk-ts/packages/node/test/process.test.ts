@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Client, WscError } from '../src/index.js';
 import { load, native, type Order, platform, type Session } from '../src/native.js';
-import { client, eventually, folder, Hub, MEMORY, program } from './support.js';
+import { client, contents, eventually, folder, Hub, inbox, MEMORY, program } from './support.js';
 
 const hub = await new Hub(...MEMORY, '--set', 'limits.connects_per_address=0').start();
 
@@ -121,6 +121,45 @@ test('an outbox in use, one of another device and a file that is none are refuse
   expect(readFileSync(join(place, 'notes'), 'utf8')).toBe(text);
   mkdirSync(join(place, 'folder'));
   await expect(client(hub.url, 'alice', { outbox: join(place, 'folder') }).connect()).rejects.toThrow(/directory/);
+});
+
+test('what an earlier client left is shown, sent in order, and its end is told', async () => {
+  const outbox = join(folder(), 'alice.outbox');
+  const [first, bob] = [client(hub.url, 'leaver', { outbox }), client(hub.url, 'finder')];
+  const got = inbox(bob);
+  await bob.connect();
+  for (const message_id of ['left-1', 'left-2', 'left-3']) await first.send('user:finder', { message_id, content: message_id });
+  await first.close();
+  const second = client(hub.url, 'leaver', { outbox });
+  const ends: string[] = [];
+  second.on('settled', ({ id, outcome }) => ends.push(`${id} ${outcome}`));
+  // Asked for again it is the same message.
+  const again = await second.send('user:finder', { message_id: 'left-2', content: 'left-2' });
+  expect([...second.pending].map(({ message_id: id }) => id)).toEqual(['left-1', 'left-2', 'left-3']);
+  await second.connect();
+  await again.accepted;
+  await eventually(() => expect(ends).toEqual(['left-1 accepted', 'left-2 accepted', 'left-3 accepted']));
+  await eventually(() => expect(contents(got)).toEqual(['left-1', 'left-2', 'left-3']));
+});
+
+test('a message that cannot be kept any more is refused and never sent', { timeout: 60_000 }, async () => {
+  const place = folder();
+  const alice = client(hub.url, 'homeless', { outbox: join(place, 'outbox') });
+  const bob = client(hub.url, 'witness');
+  const got = inbox(bob);
+  await Promise.all([alice.connect(), bob.connect()]);
+  // The file can be written on, and not be written anew once it has become long.
+  rmSync(place, { recursive: true });
+  const taken: string[] = [];
+  const refused = (async () => {
+    for (let number = 0; number < 5_000; number += 1) {
+      const { accepted } = await alice.send('user:witness', { content: `${number}`, data: { filler: 'x'.repeat(5_000) } });
+      taken.push(`${number}`);
+      await accepted;
+    }
+  })();
+  await expect(refused).rejects.toMatchObject({ fault: 'storage', retryable: true });
+  await eventually(() => expect(contents(got)).toEqual(taken));
 });
 
 test('what is forgotten is gone from the disk', async () => {

@@ -14,7 +14,7 @@ interface Script {
 for (const file of readdirSync(FOLDER).filter((name) => name.startsWith('client_'))) {
   describe(file, () => {
     for (const script of JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Script[]) {
-      test(script.name, () => {
+      test(`${script.name}`, () => {
         const happened = runScript(native().Machine, script) as unknown[];
         script.steps.forEach((step, place) => {
           expect(happened[place], `step ${place}: ${step.do}`).toEqual(step.expect);

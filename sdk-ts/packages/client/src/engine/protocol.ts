@@ -99,8 +99,8 @@ export type Report =
   | { readonly is: 'closed'; readonly stream: StreamName; readonly reason: string }
   | { readonly is: 'handed'; readonly handed: Handed }
   | { readonly is: 'volatile'; readonly json: Json; readonly payload?: Uint8Array }
-  /** A send is kept: what is in it, so that every tab can show it. */
-  | { readonly is: 'taken'; readonly id: string; readonly object: string; readonly payload?: Uint8Array }
+  /** A send is kept: what is in it, so that every tab can show it; absent: there is only the one that sent it. */
+  | { readonly is: 'taken'; readonly id: string; readonly object?: string; readonly payload?: Uint8Array }
   | { readonly is: 'not taken'; readonly id: string; readonly fault: SendFault; readonly message: string }
   | { readonly is: 'settled'; readonly settlement: Settlement }
   | {
