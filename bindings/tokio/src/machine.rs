@@ -1,6 +1,6 @@
 //! The machine alone, flat, on a clock that a test sets: how a bridge shows that it speaks as the common scripts say.
 
-use wsc_core::client::{Action, Change, Client, Config, Kind, Link, Saved};
+use wsc_core::client::{Action, Client, Config, Kind, Link, Saved};
 use wsc_core::{CloseCode, Timestamp};
 
 use crate::session::{Carried, Order, Report, carry, refusal};
@@ -125,7 +125,7 @@ fn report(action: Action) -> Report {
         Action::Persist(change) => {
             let mut bytes = Vec::new();
             change.encode(&mut bytes);
-            let confirm = if let Change::Put(send) = &change { send.id.0 } else { 0 };
+            let confirm = change.confirm().map_or(0, |send| send.0);
             let mut report = Report::new(Kind::Persist, [confirm], "", "");
             report.bytes = Some(bytes);
             report
