@@ -58,6 +58,18 @@ test('a message that cannot be kept is refused and never sent; the next one is',
   expect(alice.sync.get()).toMatchObject({ saved: 0, unsaved: 0 });
 });
 
+test('what was kept goes out also where nothing more can be kept', async () => {
+  const storage = new Full();
+  const [alice, bob] = [client(user('alice'), { storage }), client(user('bob'))];
+  await bob.connect();
+  const got: Message[] = [];
+  bob.inbox.on('message', (message) => got.push(message));
+  await alice.send(`user:${bob.user}`, 'kept');
+  storage.full = true;
+  await alice.connect();
+  await waitFor(() => expect(contents(got)).toEqual(['kept']));
+});
+
 test('where nothing can be kept the client works all the same and says so', async () => {
   const broken: Storage = Object.assign(new MemoryStorage(), { load: () => Promise.reject(new Error('denied')) });
   const alice = client(user('alice'), { storage: broken });

@@ -172,6 +172,8 @@ export class NativePort implements Port {
           this.#hear(callOf(line, bytes), reports);
           continue;
         }
+        // What is given from here on nobody could acknowledge: it comes with the next connection.
+        if (this.#leaving) continue;
         const [stream, generation] = [t[0] as StreamName, n[0]];
         if (!this.#acknowledgements.knows(stream, generation)) {
           this.#tell(reports);

@@ -327,6 +327,37 @@ test('closing waits for the answers that are under way', async () => {
   await eventually(() => expect(contents(got)).toEqual(Array.from({ length: 200 }, (_, number) => `${number}`)));
 });
 
+test('closed in the middle of much, again and again, also by a listener, it hands over nothing twice', { timeout: 60_000 }, async () => {
+  const [alice] = await two();
+  const [name, count] = [user('bob'), 8_000];
+  for (let at = 0; at < count; at += 1000) {
+    const sent = await Promise.all(Array.from({ length: 1000 }, (_, index) => alice.send(`user:${name}`, `${at + index}`)));
+    await Promise.all(sent.map((receipt) => receipt.accepted));
+  }
+  const got: unknown[] = [];
+  for (let time = 0; got.length < count; time += 1) {
+    const bob = client(hub.url, name);
+    const enough = got.length + 97;
+    let closing: Promise<void> | undefined;
+    const seen = new Promise<void>((resolve) => {
+      bob.inbox.on('message', ({ content }) => {
+        got.push(content);
+        if (got.length < enough && got.length < count) return;
+        if (time % 2 === 0) closing ??= bob.close();
+        resolve();
+      });
+    });
+    await bob.connect();
+    await seen;
+    await (closing ?? bob.close());
+    // What a closed client was given late would come here.
+    const before = got.length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(got.length).toBe(before);
+  }
+  expect(got).toEqual(Array.from({ length: count }, (_, index) => `${index}`));
+});
+
 test('opened, closed and opened again at once is opened once', async () => {
   const alice = one('alice');
   const states: string[] = [];

@@ -219,7 +219,11 @@ export class Engine {
     const message = error instanceof Error ? error.message : String(error);
     for (const send of sends) {
       const storing = this.#storing.get(send);
-      if (!storing) continue;
+      if (!storing) {
+        // No message, but that those kept before may go out now: they do, all the same.
+        this.#session.stored(send);
+        continue;
+      }
       this.#storing.delete(send);
       this.#unstorable.add(storing.id);
       this.#session.cancel(send);
