@@ -28,6 +28,7 @@ export interface Settings {
   device?: string;
   groups?: string[];
   startAtHead?: boolean;
+  ca?: string;
   outbox?: string;
   outboxCount?: number;
   outboxBytes?: number;

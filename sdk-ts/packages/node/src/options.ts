@@ -4,4 +4,6 @@ import type { CommonOptions } from '@wsc/client/common';
 export interface ClientOptions extends CommonOptions {
   /** The file that keeps unsent messages, places in streams and the device's id over restarts. It is locked: one client at a time, one file for each user. Absent: all is kept in memory. */
   outbox?: string;
+  /** Authorities that are trusted beside the usual ones (Mozilla's): certificates as PEM. For hubs with a private one. */
+  ca?: string;
 }
