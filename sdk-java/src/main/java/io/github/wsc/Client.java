@@ -1,0 +1,637 @@
+// The client of an application: its parts put together, and its reports given to the part they are for. Holds no state of the
+// protocol; never waits in the thread that brings reports.
+package io.github.wsc;
+
+import io.github.wsc.Report.Kind;
+import io.github.wsc.internal.ffi.Opened;
+import io.github.wsc.internal.ffi.Order;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One device's connection to a hub. It heals itself: what is sent while there is no connection waits, and goes out once.
+ *
+ * <pre>{@code
+ * try (Client client = Client.builder(URI.create("ws://127.0.0.1:8080/ws")).user("alice").outbox(Path.of("alice.outbox")).build()) {
+ *     client.inbox().subscribe(message -> System.out.println(message.sender() + ": " + message.content()));
+ *     client.connect().join();
+ *     Receipt receipt = client.send(Message.toUser("bob", "hello")).join();   // the outbox has it
+ *     receipt.accepted().join();                                             // the hub stored it
+ * }
+ * }</pre>
+ *
+ * <p>All methods may be called from any thread. Callbacks of one client come one at a time, on its executor; futures complete
+ * in threads of the library. A client costs no thread.
+ */
+public final class Client implements AutoCloseable {
+    static final Logger LOG = LoggerFactory.getLogger(Client.class);
+    /** Volatile messages that wait for a slow listener at most. */
+    private static final int VOLATILE = 1_000;
+    /** A user who goes on typing says so as often: well before the others forget it. */
+    private static final long TYPING_NS = TimeUnit.SECONDS.toNanos(2);
+    /** The machine waits 5 s for what is under way. */
+    private static final long CLOSING_S = 8;
+
+    private final Bridge bridge;
+    private final int session;
+    private final String device;
+    private final Executor executor;
+    private final Lane lane;
+    private final boolean automatic;
+    private final @Nullable Supplier<? extends CompletionStage<String>> tokens;
+    private final List<ClientListener> listeners = new CopyOnWriteArrayList<>();
+    private final List<Consumer<? super Delivery>> all = new CopyOnWriteArrayList<>();
+    private final Map<String, MessageStream> streams = new ConcurrentHashMap<>();
+    private final Set<Presence> watched = ConcurrentHashMap.newKeySet();
+    private final Map<String, Long> typed = new ConcurrentHashMap<>();
+    private final Sends sends = new Sends(this);
+    private final Requests requests = new Requests(this);
+    private final AtomicInteger waitingVolatile = new AtomicInteger();
+    private final LongAdder received = new LongAdder();
+    private final LongAdder gaps = new LongAdder();
+    private final LongAdder connects = new LongAdder();
+    private final LongAdder disconnects = new LongAdder();
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private final Object connecting = new Object();
+    private CompletableFuture<Void> connected = new CompletableFuture<>();
+    private volatile ConnectionState state = ConnectionState.IDLE;
+    private volatile SyncState sync = new SyncState(0, 0, 0, false);
+    private volatile String user;
+    private volatile boolean closed;
+    private boolean isConnected;
+    private boolean readingSoon;
+
+    Client(ClientBuilder settings) {
+        bridge = Bridge.get();
+        executor = settings.executor == null ? Lane.POOL : settings.executor;
+        lane = new Lane(executor);
+        automatic = settings.acknowledge == Acknowledge.AUTOMATIC;
+        tokens = settings.tokens;
+        user = settings.user;
+        session = bridge.register(this::hear);
+        Opened opened;
+        try {
+            opened = bridge.open(session, settings.settings());
+        } catch (RuntimeException failed) {
+            bridge.forget(session);
+            throw failed;
+        }
+        device = opened.getDevice();
+        settings.listeners.forEach(this::listen);
+    }
+
+    /**
+     * Begins a client of the hub at this address: {@code ws://} or {@code wss://}; without a path, {@code /ws}.
+     *
+     * <p>Nothing is opened before {@link ClientBuilder#build()}, and nothing connects before {@link #connect()}.
+     */
+    public static ClientBuilder builder(URI address) {
+        return new ClientBuilder(address);
+    }
+
+    // ── The connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    /**
+     * Connects, and from now on keeps connected; while waiting, tries at once. Completes when connected; fails with a
+     * {@link ClosedException} when the client is closed for good.
+     */
+    public CompletableFuture<Void> connect() {
+        CompletableFuture<Void> waiting;
+        synchronized (connecting) {
+            if (closed) {
+                return CompletableFuture.failedFuture(new ClosedException("the client was closed: make another", 0));
+            }
+            if (state.phase() == ConnectionState.Phase.CLOSED) {
+                state = ConnectionState.IDLE;
+            }
+            waiting = connected;
+        }
+        submit(Order.Connect.INSTANCE);
+        return waiting.copy();
+    }
+
+    /** The platform says that the network is back, or gone: a waiting client tries at once. */
+    public void network(boolean online) {
+        submit(new Order.Network(online));
+    }
+
+    /** Where the connection stands. */
+    public ConnectionState state() {
+        return state;
+    }
+
+    /** How far sends and streams are. */
+    public SyncState sync() {
+        return sync;
+    }
+
+    /** The user, once the hub or the builder named it. */
+    public String user() {
+        return user;
+    }
+
+    /** This installation's id; empty for a passing device, of which the hub keeps nothing. */
+    public String device() {
+        return device;
+    }
+
+    /** What this client has counted. */
+    public Statistics statistics() {
+        return new Statistics(
+                received.sum(), gaps.sum(), sends.taken.sum(), sends.accepted.sum(), sends.failed.sum(), connects.sum(),
+                disconnects.sum());
+    }
+
+    /** Adds a listener; a {@link MessageListener} also reads all streams. Close the subscription to take it away. */
+    public Subscription listen(ClientListener listener) {
+        listeners.add(listener);
+        Subscription reading = listener instanceof MessageListener messages
+                ? subscribe(
+                        sorted(
+                                message -> {
+                                    if (message.payload() == null) {
+                                        messages.onTextMessageReceived(message);
+                                    } else {
+                                        messages.onBinaryMessageReceived(message);
+                                    }
+                                },
+                                messages::onGap))
+                : () -> {};
+        return () -> {
+            listeners.remove(listener);
+            reading.close();
+        };
+    }
+
+    /** Closes, waiting up to 5 s until what is under way is settled; what is not stays in the outbox file. */
+    @Override
+    public void close() {
+        try {
+            closeAsync().get(CLOSING_S, TimeUnit.SECONDS);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException late) {
+            LOG.warn("closing took longer than {} s", CLOSING_S, late);
+        }
+    }
+
+    /** As {@link #close()}; completes when it is done. */
+    public CompletableFuture<Void> closeAsync() {
+        synchronized (connecting) {
+            if (!closed) {
+                closed = true;
+                submit(Order.Close.INSTANCE);
+            }
+        }
+        return ended.copy();
+    }
+
+    // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /**
+     * Takes a message. Completes when it is kept: in the outbox file, where there is one, and it then survives the process.
+     * From then on it is sent until the hub has it, and takes effect once. Fails with a {@link SendException} when nothing
+     * of it was kept.
+     */
+    public CompletableFuture<Receipt> send(Message message) {
+        return sends.send(message);
+    }
+
+    /**
+     * Takes a text for a conversation.
+     *
+     * @param conversation {@code user:<id>}, {@code group:<id>} or {@code broadcast}
+     */
+    public CompletableFuture<Receipt> send(String conversation, String content) {
+        return send(Message.to(conversation).content(content).build());
+    }
+
+    /** Takes back a message that never went out; what became of it its receipt tells. */
+    public void cancel(Receipt receipt) {
+        submit(new Order.Cancel(receipt.messageId()));
+    }
+
+    /** Tells the others that this user types: call it at every key, it is sent every two seconds. Never stored. */
+    public void typing(String conversation) {
+        Message message = Message.to(conversation).type(MessageType.TYPING).build();
+        if (!state.isConnected()) {
+            return;
+        }
+        long now = System.nanoTime();
+        Long due = typed.compute(conversation, (name, said) -> said == null || now - said >= TYPING_NS ? Long.valueOf(now) : said);
+        if (due == now) {
+            submit(new Order.Send(MessageCodec.write(message), null));
+        }
+    }
+
+    /** This user's messages with other users. */
+    public MessageStream inbox() {
+        return stream("inbox");
+    }
+
+    /** Messages to everybody. */
+    public MessageStream broadcast() {
+        return stream("broadcast");
+    }
+
+    /** A group. */
+    public Group group(String id) {
+        return (Group) stream("group:" + id);
+    }
+
+    /** Calls back for the messages and gaps of all streams, on the client's executor, until closed. */
+    public Subscription subscribe(Consumer<? super Delivery> consumer) {
+        all.add(consumer);
+        // Streams that come later take the consumer from the list.
+        streams.values().forEach(stream -> stream.attach(consumer));
+        readersChanged();
+        return () -> {
+            all.remove(consumer);
+            streams.values().forEach(stream -> stream.detach(consumer));
+            readersChanged();
+        };
+    }
+
+    /** The application has this, and all before it in its stream; only with {@link Acknowledge#MANUAL}. */
+    public void acknowledge(Delivery delivery) {
+        int generation = delivery instanceof Message message ? message.generation : ((Gap) delivery).generation();
+        if (!automatic && !delivery.stream().isEmpty()) {
+            submit(new Order.Acknowledge(delivery.stream(), generation, delivery.position()));
+        }
+    }
+
+    /** Everything of a conversation up to this position was read: on all of the user's devices. */
+    public void markRead(String conversation, long position) {
+        boolean direct = conversation.startsWith("user:");
+        String peer = direct ? conversation.substring(5) : "";
+        submit(new Order.MarkRead(direct ? "inbox" : conversation, peer, position));
+    }
+
+    /** Everything of this message's conversation up to it was read. */
+    public void markRead(Message message) {
+        markRead(message.conversation(user), message.position());
+    }
+
+    // ── Questions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /** The user's conversations with their unread counts, equal on all devices. */
+    public CompletableFuture<List<Conversation>> conversations() {
+        return conversations("", new ArrayList<>());
+    }
+
+    private CompletableFuture<List<Conversation>> conversations(String after, List<Conversation> before) {
+        Map<String, Object> data = after.isEmpty() ? Map.of("limit", 100) : Map.of("limit", 100, "after", after);
+        return ask(Map.of("message_type", "conversations", "data", data)).thenCompose(answer -> {
+            Map<String, Object> page = Requests.data(answer);
+            JsonValue.objects(page, "conversations").forEach(row -> before.add(Requests.conversation(row)));
+            String next = JsonValue.text(page, "next");
+            return next.isEmpty() ? CompletableFuture.completedFuture(before) : conversations(next, before);
+        });
+    }
+
+    /** Messages of others that were not read, in all conversations together. */
+    public CompletableFuture<Long> unread() {
+        return conversations().thenApply(list -> list.stream().mapToLong(Conversation::unread).sum());
+    }
+
+    /** How far own messages got; 100 ids at most. */
+    public CompletableFuture<List<ReceiptState>> receipts(Collection<String> messageIds) {
+        Map<String, Object> data = Map.of("message_ids", List.copyOf(messageIds));
+        return ask(Map.of("message_type", "receipts", "data", data)).thenApply(Requests::receipts);
+    }
+
+    /** The presence of users, now and as it changes, until closed; 1,000 users at most. */
+    public Presence presence(Collection<String> users) {
+        return watch(users, "");
+    }
+
+    /** Says how this user is to be seen. */
+    public CompletableFuture<Void> setStatus(UserStatus status) {
+        Map<String, Object> data = Map.of("status", status.text());
+        return ask(Map.of("message_type", "user_status_changed", "data", data)).thenAccept(answer -> {});
+    }
+
+    /**
+     * Asks the hub anything it answers.
+     *
+     * @param frame the frame of a request as JSON, without {@code message_id}
+     */
+    public CompletableFuture<Answer> request(String frame) {
+        return requests.ask(frame.getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Override
+    public String toString() {
+        return "Client[" + user + " " + state.phase() + "]";
+    }
+
+    // ── For the parts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    CompletableFuture<Answer> ask(Map<String, ?> frame) {
+        return requests.ask(JsonValue.write(frame));
+    }
+
+    CompletableFuture<Page> history(String stream, long from, boolean reverse, int limit) {
+        Map<String, Object> frame = new HashMap<>(Map.of("message_type", "fetch", "stream", stream, "limit", limit));
+        if (from > 0) {
+            frame.put("from", from);
+        }
+        if (reverse) {
+            frame.put("reverse", true);
+        }
+        return ask(frame).thenApply(answer -> Requests.page(answer, reverse));
+    }
+
+    Lane lane() {
+        return lane;
+    }
+
+    Lane newLane() {
+        return new Lane(executor);
+    }
+
+    boolean acknowledges() {
+        return automatic;
+    }
+
+    void submit(Order order) {
+        bridge.submit(session, order);
+    }
+
+    void submit(Supplier<Order> order) {
+        bridge.submit(session, order);
+    }
+
+    void tell(Consumer<ClientListener> what) {
+        if (!listeners.isEmpty()) {
+            lane.execute(() -> listeners.forEach(listener -> Lane.guarded(() -> what.accept(listener))));
+        }
+    }
+
+    static Consumer<Delivery> sorted(Consumer<Message> messages, Consumer<Gap> gaps) {
+        return delivery -> {
+            if (delivery instanceof Message message) {
+                messages.accept(message);
+            } else if (delivery instanceof Gap gap) {
+                gaps.accept(gap);
+            }
+        };
+    }
+
+    /** Which streams are read is told when the order's turn comes. */
+    void readersChanged() {
+        synchronized (connecting) {
+            if (readingSoon) {
+                return;
+            }
+            readingSoon = true;
+        }
+        submit(() -> {
+            synchronized (connecting) {
+                readingSoon = false;
+            }
+            List<String> read = new ArrayList<>();
+            if (!all.isEmpty()) {
+                read.add("*");
+            }
+            streams.values().stream().filter(MessageStream::isRead).map(MessageStream::name).forEach(read::add);
+            return new Order.Read(read);
+        });
+    }
+
+    void unread(String stream, long from, long to) {
+        LOG.warn("nobody reads {}: {} to {} count as handed over", stream, from, to);
+        tell(listener -> listener.onUnread(stream, from, to));
+    }
+
+    Presence watch(Collection<String> users, String group) {
+        Presence made = new Presence(this, Set.copyOf(users), group);
+        watched.add(made);
+        if (state.isConnected()) {
+            made.ask();
+        }
+        return made;
+    }
+
+    void unwatch(Presence presence) {
+        if (!watched.remove(presence) || !state.isConnected()) {
+            return;
+        }
+        Set<String> gone = new HashSet<>(presence.users());
+        watched.forEach(other -> gone.removeAll(other.users()));
+        boolean kept = watched.stream().anyMatch(other -> other.group().equals(presence.group()));
+        presence.query("unwatch", gone, kept ? "" : presence.group());
+    }
+
+    private MessageStream stream(String name) {
+        MessageStream known = streams.get(name);
+        if (known != null) {
+            return known;
+        }
+        return streams.computeIfAbsent(name, this::makeStream);
+    }
+
+    private MessageStream makeStream(String name) {
+        MessageStream made = name.startsWith("group:") ? new Group(this, name.substring(6)) : new MessageStream(this, name);
+        all.forEach(made::attach);
+        if (ended.isDone()) {
+            made.end();
+        }
+        return made;
+    }
+
+    // ── What the session reports, in the thread that brings it ──────────────────────────────────────────────────────
+
+    private void hear(Report report) {
+        switch (report.kind) {
+            case MESSAGE -> {
+                received.increment();
+                stream(report.text).put(report);
+            }
+            case GAP -> {
+                gaps.increment();
+                stream(report.text).put(report);
+            }
+            case VOLATILE -> hearVolatile(report);
+            case STATE -> hearState(report);
+            case SYNC, CAUGHT_UP -> hearSync(report);
+            case TAKEN -> sends.taken(report);
+            case NOT_TAKEN -> sends.notTaken(report);
+            case SETTLED -> sends.settled(report);
+            case RECEIPT -> sends.advance(report);
+            case RECEIPT_ENDED -> sends.unfollowed(report);
+            case FETCHED -> requests.fetched(report);
+            case ANSWER -> requests.answered(report);
+            case REQUEST_FAILED -> requests.failed(report);
+            case FETCH_TOKEN -> Lane.POOL.execute(this::fetchToken);
+            case PARTED -> hearParted(report);
+            case STREAM_OPENED -> tell(one -> one.onStreamOpened(report.text, report.second, report.third));
+            case STREAM_CLOSED -> tell(one -> one.onStreamClosed(report.text, report.other));
+            case UNREAD -> unread(report.text, report.first, report.second);
+            case GROUP_CHANGED -> hearGroup(report);
+            case PRESENCE -> hearPresence(report);
+            case NOTICE -> hearNotice(report);
+            case MARK_REFUSED -> fault("a read mark was refused", (int) report.first);
+            case FAULT -> fault(report.text.isEmpty() ? "a frame was not understood" : report.text, (int) report.second);
+            case ENDED -> end();
+            default -> LOG.debug("unexpected: {}", report.kind);
+        }
+    }
+
+    private void hearState(Report report) {
+        ConnectionState now = ConnectionState.of(report);
+        synchronized (connecting) {
+            state = now;
+            settleConnect(now);
+        }
+        if (!report.other.isEmpty()) {
+            user = report.other;
+        }
+        LOG.debug("{}: {}", user, now);
+        tell(one -> one.onState(now));
+        if (now.isConnected()) {
+            connects.increment();
+            watched.forEach(Presence::ask);
+            tell(ClientListener::onConnected);
+        } else if (now.phase() == ConnectionState.Phase.CLOSED) {
+            tell(one -> one.onClose(now.code(), now.reason()));
+        }
+    }
+
+    /** Tells those who wait for a connection; those who come later wait for the next. */
+    private void settleConnect(ConnectionState now) {
+        CompletableFuture<Void> waiting = connected;
+        switch (now.phase()) {
+            case CONNECTED -> {
+                isConnected = true;
+                Lane.POOL.execute(() -> waiting.complete(null));
+            }
+            case CLOSED -> {
+                isConnected = false;
+                connected = new CompletableFuture<>();
+                Lane.POOL.execute(() -> waiting.completeExceptionally(now.closed()));
+            }
+            default -> {
+                connected = isConnected ? new CompletableFuture<>() : waiting;
+                isConnected = false;
+            }
+        }
+    }
+
+    private void hearSync(Report report) {
+        sync = report.kind == Kind.SYNC
+                ? new SyncState(report.first, report.second, report.third, report.fourth != 0)
+                : new SyncState(sync.unsaved(), sync.saved(), sync.underWay(), true);
+    }
+
+    private void hearParted(Report report) {
+        disconnects.increment();
+        int code = (int) report.second;
+        String reason = report.text;
+        if (report.first != 0) {
+            LOG.info("{}: disconnected ({}) {}", user, code, reason);
+            tell(one -> one.onDisconnected(code, reason));
+        } else {
+            LOG.info("{}: could not connect: {}", user, reason);
+            WscException error = new WscException("could not connect: " + reason, code, true, 0, null);
+            tell(one -> one.onConnectError(error));
+        }
+    }
+
+    private void hearVolatile(Report report) {
+        // They may be dropped where somebody is slow.
+        if (listeners.isEmpty() || waitingVolatile.get() >= VOLATILE) {
+            return;
+        }
+        waitingVolatile.incrementAndGet();
+        lane.execute(() -> {
+            waitingVolatile.decrementAndGet();
+            Message message = MessageCodec.read(report.object, report.payload);
+            listeners.forEach(listener -> Lane.guarded(() -> listener.onVolatile(message)));
+        });
+    }
+
+    private void hearGroup(Report report) {
+        Map<String, Object> data = JsonValue.fields(JsonValue.object(report.object).get("data"));
+        String group = JsonValue.text(data, "group_id");
+        String action = JsonValue.text(data, "action");
+        String member = JsonValue.text(data, "user_id");
+        tell(one -> one.onGroupChanged(group, action, member));
+    }
+
+    private void hearPresence(Report report) {
+        Map<String, Object> data = JsonValue.fields(JsonValue.object(report.object).get("data"));
+        List<Map<String, Object>> users = data.containsKey("users") ? JsonValue.objects(data, "users") : List.of(data);
+        lane.execute(() -> users.forEach(user -> watched.forEach(presence -> presence.hear(user))));
+    }
+
+    private void hearNotice(Report report) {
+        String type = JsonValue.text(JsonValue.object(report.object), "message_type");
+        String frame = report.last();
+        LOG.info("{}: notice of the hub: {}", user, type);
+        tell(one -> one.onNotice(type, frame));
+    }
+
+    private void fault(String what, int code) {
+        LOG.warn("{}: {} ({})", user, what, code);
+        WscException error = new WscException(what, code, ErrorCode.isRetryable(code), 0, null);
+        tell(one -> one.onFault(error));
+    }
+
+    private void fetchToken() {
+        try {
+            if (tokens == null) {
+                submit(new Order.NoToken(true));
+                return;
+            }
+            tokens.get().whenComplete((token, error) -> {
+                if (error != null) {
+                    tokenFailed(error instanceof CompletionException && error.getCause() != null ? error.getCause() : error);
+                } else {
+                    submit(token == null || token.isEmpty() ? new Order.NoToken(true) : new Order.Token(token));
+                }
+            });
+        } catch (RuntimeException error) {
+            tokenFailed(error);
+        }
+    }
+
+    private void tokenFailed(Throwable error) {
+        LOG.warn("{}: the token provider failed, and is asked again later", user, error);
+        submit(new Order.NoToken(false));
+    }
+
+    private void end() {
+        bridge.forget(session);
+        synchronized (connecting) {
+            closed = true;
+            CompletableFuture<Void> waiting = connected;
+            Lane.POOL.execute(() -> waiting.completeExceptionally(new ClosedException("the client was closed", 0)));
+        }
+        sends.close();
+        requests.close();
+        Lane.POOL.execute(() -> ended.complete(null));
+        streams.values().forEach(MessageStream::end);
+    }
+}
