@@ -9,8 +9,9 @@ use tokio_tungstenite::Connector;
 use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 
 use crate::client::Client;
-use crate::driver::{self, Parts};
+use crate::driver::{self, Application, Parts};
 use crate::error::BuildError;
+use crate::mailroom::Mailroom;
 use crate::session::{Session, Standing};
 use crate::storage::Storage;
 use crate::transport::Transport;
@@ -175,9 +176,11 @@ impl Builder {
         self
     }
 
-    /// Starts a client for another language, without connecting; and how things stand.
+    /// Starts a client for another language, without connecting; and how things stand. Entries are acknowledged by orders.
     pub async fn session(self) -> Result<(Session, Standing), BuildError> {
-        Err(BuildError::Entropy)
+        let (parts, _) = self.parts().await?;
+        let standing = Standing::of(&parts.machine);
+        Ok((Session::start(parts), standing))
     }
 
     /// Starts the client without connecting, so that streams can be read from the first message on.
@@ -191,6 +194,18 @@ impl Builder {
     /// # }
     /// ```
     pub async fn build(mut self) -> Result<Client, BuildError> {
+        let provider = self.provider.take();
+        let (parts, automatic) = self.parts().await?;
+        let room = Arc::new(Mailroom::new(automatic));
+        let wake = Arc::clone(&room.wake);
+        let durable = parts.storage.is_some();
+        let (application, commands, client) = Application::new(&parts.machine, room, provider, durable);
+        driver::start(parts, application, commands, wake);
+        Ok(client)
+    }
+
+    /// The machine and what it needs; and whether taking an entry acknowledges it.
+    async fn parts(mut self) -> Result<(Parts, bool), BuildError> {
         let transport = Transport::new(&self.address, self.connector)?;
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(|_| BuildError::Entropy)?;
@@ -212,7 +227,7 @@ impl Builder {
             machine.restore(saved);
             storage
         });
-        Ok(driver::start(Parts { machine, storage, transport, provider: self.provider, automatic }))
+        Ok((Parts { machine, storage, transport }, automatic))
     }
 }
 

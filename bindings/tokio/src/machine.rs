@@ -1,54 +1,69 @@
 //! The machine alone, flat, on a clock that a test sets: how a bridge shows that it speaks as the common scripts say.
 
-use wsc_core::Timestamp;
-use wsc_core::client::{Client, Config};
+use wsc_core::client::{Action, Change, Client, Config, Kind, Link, Saved};
+use wsc_core::{CloseCode, Timestamp};
 
-use crate::session::{Order, Report};
+use crate::session::{Carried, Order, Report, carry, refusal};
 
 /// A client machine without a driver.
 #[derive(Debug)]
 pub struct Machine {
     client: Client,
+    wrong: String,
 }
 
 impl Machine {
     /// One of these settings, going on from what was saved; with nothing, from the start.
     #[must_use]
     pub fn new(config: Config, seed: u64, saved: &[u8]) -> Self {
-        let _ = saved;
-        Self { client: Client::new(config, seed) }
+        let mut client = Client::new(config, seed);
+        if let Some(saved) = Saved::decode(saved) {
+            client.restore(saved);
+        }
+        Self { client, wrong: String::new() }
     }
 
     /// Carries out an order. The number of a send or request; 0: none; below 0: why a message was not taken, see
-    /// [`Kind::NotTaken`](crate::Kind::NotTaken). A cancelled send is named by its number.
+    /// [`Kind::NotTaken`]. A read order does nothing: there is no desk.
     pub fn obey(&mut self, now: Timestamp, order: Order) -> i64 {
-        let _ = (now, order);
-        0
+        match carry(&mut self.client, now, order) {
+            Carried::Send { taken: Ok(send), .. } => send.0.cast_signed(),
+            Carried::Send { taken: Err(error), .. } => {
+                self.wrong = error.to_string();
+                -refusal(&error).cast_signed()
+            }
+            Carried::Asked { request, .. } => request.0.cast_signed(),
+            Carried::Close => {
+                self.client.close(now);
+                0
+            }
+            Carried::Done | Carried::Handed { .. } | Carried::Reads(_) => 0,
+        }
     }
 
     /// A socket opened.
     pub fn open(&mut self, now: Timestamp, link: u32) {
-        let _ = (now, link);
+        self.client.handle_open(now, Link(link));
     }
 
     /// A text frame came.
     pub fn text(&mut self, now: Timestamp, link: u32, text: &str) {
-        let _ = (now, link, text);
+        self.client.handle_text(now, Link(link), text);
     }
 
     /// A socket closed.
     pub fn closed(&mut self, now: Timestamp, link: u32, code: Option<u16>, reason: &str) {
-        let _ = (now, link, code, reason);
+        self.client.handle_close(now, Link(link), code.map(CloseCode::from_number), reason);
     }
 
     /// All sends up to this one are stored.
     pub fn stored(&mut self, now: Timestamp, send: u64) {
-        let _ = (now, send);
+        self.client.handle_stored(now, wsc_core::client::SendId(send));
     }
 
     /// The time that [`Machine::deadline`] told has come.
     pub fn timeout(&mut self, now: Timestamp) {
-        let _ = now;
+        self.client.handle_timeout(now);
     }
 
     /// When something is due.
@@ -57,9 +72,22 @@ impl Machine {
         self.client.poll_timeout()
     }
 
+    /// The newest socket's number.
+    #[must_use]
+    pub fn link(&self) -> u32 {
+        self.client.link().0
+    }
+
     /// Everything the machine has to say: events, then actions, until neither is left.
     pub fn drain(&mut self) -> Vec<Report> {
-        Vec::new()
+        let mut reports = Vec::new();
+        loop {
+            while let Some(event) = self.client.poll_event() {
+                reports.push(Report::of(event));
+            }
+            let Some(action) = self.client.poll_action() else { return reports };
+            reports.push(report(action));
+        }
     }
 
     /// Everything a later one needs.
@@ -71,6 +99,31 @@ impl Machine {
     /// What the last message that was not taken had wrong.
     #[must_use]
     pub fn wrong(&self) -> &str {
-        ""
+        &self.wrong
+    }
+}
+
+fn report(action: Action) -> Report {
+    match action {
+        Action::Open { link } => Report::new(Kind::Open, [link.0.into()], "", ""),
+        Action::Send { link, frame } => {
+            let (object, bytes) = frame.parts().unwrap_or_default();
+            let mut report = Report::new(Kind::Write, [link.0.into()], "", "");
+            object.clone_into(&mut report.texts[2]);
+            report.bytes = bytes.map(<[u8]>::to_vec);
+            report
+        }
+        Action::Close { link, code, reason } => {
+            Report::new(Kind::Shut, [link.0.into(), code.number().into()], reason, "")
+        }
+        Action::FetchToken => Report::new(Kind::FetchToken, [], "", ""),
+        Action::Persist(change) => {
+            let mut bytes = Vec::new();
+            change.encode(&mut bytes);
+            let confirm = if let Change::Put(send) = &change { send.id.0 } else { 0 };
+            let mut report = Report::new(Kind::Persist, [confirm], "", "");
+            report.bytes = Some(bytes);
+            report
+        }
     }
 }

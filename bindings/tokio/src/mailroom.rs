@@ -16,9 +16,9 @@ use wsc_core::client::{self, Gap, Generation};
 use crate::stream::{Delivery, Entry, Missed};
 
 /// Entries that may wait.
-const ENTRIES: usize = 8192;
+pub(crate) const ENTRIES: usize = 8192;
 /// Bytes that may wait.
-const BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const BYTES: usize = 16 * 1024 * 1024;
 /// How long entries of a stream that nobody reads are held.
 pub(crate) const UNREAD: Duration = Duration::from_secs(20);
 
@@ -26,7 +26,7 @@ pub(crate) const UNREAD: Duration = Duration::from_secs(20);
 pub(crate) struct Mailroom {
     rooms: Mutex<Rooms>,
     /// The driver has something to do: acknowledgements, or room again.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
     /// Whether taking an entry acknowledges it.
     automatic: bool,
 }
@@ -74,7 +74,7 @@ impl Rooms {
 
 impl Mailroom {
     pub(crate) fn new(automatic: bool) -> Self {
-        Self { rooms: Mutex::default(), wake: Notify::new(), automatic }
+        Self { rooms: Mutex::default(), wake: Arc::default(), automatic }
     }
 
     /// A reader that panicked while it held the lock left whole values behind: every change here is one step.

@@ -1,88 +1,58 @@
 //! The one task of a client: feeds the machine with commands, frames and time, and does what it asks. Decides nothing
 //! of the protocol.
 
+mod application;
+mod audience;
 mod perform;
 mod saving;
-mod tell;
 
-use std::collections::{HashMap, HashSet};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
-use wsc_core::client::{self as core, Link, RequestId, SendId, State, Sync};
-use wsc_core::frame::{PresenceOf, Query};
-use wsc_core::{CloseCode, Message, StreamName};
+use wsc_core::client::{self as core, Link, State};
+use wsc_core::{CloseCode, Timestamp};
 
-use crate::builder::{Provider, TokenFuture};
-use crate::client::{Client, Reply};
+use crate::builder::TokenFuture;
 use crate::clock::Clock;
-use crate::error::SendError;
-use crate::mailroom::{Mailroom, UNREAD};
-use crate::presence::{self, Target, Watches};
-use crate::receipt::Receipt;
+use crate::mailroom::UNREAD;
 use crate::storage::Storage;
-use crate::stream::Notice;
 use crate::transport::{Refusal, Socket, Transport};
+pub(crate) use application::{Application, Command};
+pub(crate) use audience::{Audience, Commands};
 #[cfg(feature = "echo")]
 pub(crate) use perform::goodbye;
 use saving::Saving;
-use tell::Followed;
 
-/// Commands that may wait for the task.
-const COMMANDS: usize = 1024;
 /// Commands or frames taken in one turn.
 const BATCH: usize = 128;
-/// Items of a feed kept for who is slow.
-const FEED: usize = 256;
 /// How long a closing client waits for answers.
 const FLUSH: Duration = Duration::from_secs(5);
-
-/// What the application asks for.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Connect,
-    Network { online: bool },
-    Send { message: Box<Message<'static>>, reply: oneshot::Sender<Result<Receipt, SendError>> },
-    Cancel { send: SendId, reply: oneshot::Sender<bool> },
-    Request { query: Box<Query<'static>>, reply: oneshot::Sender<Result<Reply, core::RequestError>> },
-    MarkRead { stream: StreamName<'static>, peer: String, seq: u64 },
-    Watch { targets: Vec<Target> },
-    Unwatch { targets: Vec<Target> },
-    Close { done: oneshot::Sender<()> },
-}
 
 /// What a client is made of.
 pub(crate) struct Parts {
     pub(crate) machine: core::Client,
     pub(crate) storage: Option<Storage>,
     pub(crate) transport: Transport,
-    pub(crate) provider: Option<Provider>,
-    pub(crate) automatic: bool,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, Refusal>> + Send>>;
-type Asked = (oneshot::Sender<Result<Reply, core::RequestError>>, Vec<Message<'static>>);
 
-struct Driver {
+struct Driver<A: Audience> {
     machine: core::Client,
     clock: Clock,
     saving: Saving,
     transport: Transport,
-    provider: Option<Provider>,
-    room: Arc<Mailroom>,
-    commands: mpsc::Receiver<Command>,
-    states: watch::Sender<State>,
-    syncs: watch::Sender<Sync>,
-    volatile: broadcast::Sender<Message<'static>>,
-    presence: broadcast::Sender<PresenceOf>,
-    notices: broadcast::Sender<Notice>,
+    audience: A,
+    commands: A::Commands,
+    /// The audience has something to do here: acknowledgements, or room again.
+    wake: Arc<Notify>,
     socket: Option<(Link, Socket)>,
     opening: Option<(Link, Opening)>,
     fetching: Option<TokenFuture>,
@@ -90,58 +60,28 @@ struct Driver {
     goodbyes: JoinSet<()>,
     /// Something was written to the socket, or has to be answered by it.
     unflushed: bool,
-    followed: HashMap<SendId, Followed>,
-    asked: HashMap<RequestId, Asked>,
-    watches: Watches,
-    watching: HashSet<RequestId>,
-    closing: Option<(Instant, Vec<oneshot::Sender<()>>)>,
+    /// Until when a closing client waits.
+    closing: Option<Instant>,
 }
 
-/// Starts the task; its handle.
-pub(crate) fn start(parts: Parts) -> Client {
-    let (sender, commands) = mpsc::channel(COMMANDS);
-    let (states, states_of) = watch::channel(parts.machine.state());
-    let (syncs, syncs_of) = watch::channel(parts.machine.sync());
-    let (volatile, _) = broadcast::channel(FEED);
-    let (presence, _) = broadcast::channel(FEED);
-    let (notices, _) = broadcast::channel(FEED);
-    let room = Arc::new(Mailroom::new(parts.automatic));
-    let client = Client {
-        commands: sender,
-        states: states_of,
-        syncs: syncs_of,
-        room: Arc::clone(&room),
-        volatile: volatile.clone(),
-        presence: presence.clone(),
-        notices: notices.clone(),
-        device: parts.machine.device_id().into(),
-    };
+/// Starts the task.
+pub(crate) fn start<A: Audience>(parts: Parts, audience: A, commands: A::Commands, wake: Arc<Notify>) {
     let driver = Driver {
         machine: parts.machine,
         clock: Clock::new(),
         saving: Saving::new(parts.storage),
         transport: parts.transport,
-        provider: parts.provider,
-        room,
+        audience,
         commands,
-        states,
-        syncs,
-        volatile,
-        presence,
-        notices,
+        wake,
         socket: None,
         opening: None,
         fetching: None,
         goodbyes: JoinSet::new(),
         unflushed: false,
-        followed: HashMap::new(),
-        asked: HashMap::new(),
-        watches: Watches::default(),
-        watching: HashSet::new(),
         closing: None,
     };
     tokio::spawn(driver.run());
-    client
 }
 
 /// Waits for what is there; for nothing, for ever.
@@ -159,7 +99,7 @@ async fn next_frame(socket: Option<&mut Socket>) -> Option<Result<Frame, tungste
     }
 }
 
-impl Driver {
+impl<A: Audience> Driver<A> {
     async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut orphaned = false;
@@ -171,8 +111,8 @@ impl Driver {
                 return self.end().await;
             }
             let moment = self.machine.poll_timeout().map(|at| self.clock.moment(at));
-            let moment = moment.into_iter().chain(self.closing.as_ref().map(|(until, _)| *until)).min();
-            let paused = self.room.is_full();
+            let moment = moment.into_iter().chain(self.closing).min();
+            let paused = self.audience.is_full();
             if paused {
                 // Not reading is no silence of the hub.
                 let now = self.clock.now();
@@ -184,7 +124,7 @@ impl Driver {
                 count = self.commands.recv_many(&mut batch, BATCH), if !orphaned => {
                     orphaned = count == 0;
                     if orphaned {
-                        self.closing.get_or_insert_with(|| (Instant::now() + FLUSH, Vec::new()));
+                        self.close();
                     }
                     for command in batch.drain(..) {
                         self.obey(command);
@@ -202,7 +142,7 @@ impl Driver {
                     self.machine.supply_token(now, token);
                 }
                 frame = next_frame(socket) => self.frames(frame),
-                () = self.room.wake.notified() => {}
+                () = self.wake.notified() => {}
                 () = sleep_until(moment.unwrap_or_else(Instant::now)), if moment.is_some() => {
                     let now = self.clock.now();
                     self.machine.handle_timeout(now);
@@ -213,48 +153,29 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: <A::Commands as Commands>::Command) {
         let now = self.clock.now();
-        match command {
-            Command::Connect => self.machine.connect(now),
-            Command::Network { online } => self.machine.handle_network(now, online),
-            Command::Send { message, reply } => self.send(now, &message, reply),
-            Command::Cancel { send, reply } => {
-                let _ = reply.send(self.machine.cancel(now, send));
-            }
-            Command::Request { query, reply } => {
-                let id = self.machine.request(now, *query);
-                self.asked.insert(id, (reply, Vec::new()));
-            }
-            Command::MarkRead { stream, peer, seq } => self.machine.mark_read(now, &stream, &peer, seq),
-            Command::Watch { targets } => {
-                self.watches.add(&targets);
-                if self.machine.state() == State::Connected {
-                    self.watch(&targets);
-                }
-            }
-            Command::Unwatch { targets } => {
-                let gone = self.watches.remove(&targets);
-                if self.machine.state() == State::Connected {
-                    for query in presence::queries(&gone, false) {
-                        let _ = self.machine.request(now, query);
-                    }
-                }
-            }
-            Command::Close { done } => {
-                let until = Instant::now() + FLUSH;
-                self.closing.get_or_insert_with(|| (until, Vec::new())).1.push(done);
-            }
+        if self.audience.obey(&mut self.machine, now, command) {
+            self.close();
         }
         self.tell();
     }
 
-    fn watch(&mut self, targets: &[Target]) {
+    fn close(&mut self) {
+        self.closing.get_or_insert_with(|| Instant::now() + FLUSH);
+    }
+
+    fn tell(&mut self) {
         let now = self.clock.now();
-        for query in presence::queries(targets, true) {
-            let id = self.machine.request(now, query);
-            self.watching.insert(id);
+        while let Some(event) = self.machine.poll_event() {
+            self.audience.hear(&mut self.machine, now, event);
         }
+    }
+
+    /// A socket did not open, or is gone.
+    fn closed(&mut self, now: Timestamp, link: Link, code: Option<CloseCode>, reason: &str) {
+        self.audience.part(self.machine.state() == State::Connected, code, reason);
+        self.machine.handle_close(now, link, code, reason);
     }
 
     fn opened(&mut self, opened: Result<Socket, Refusal>) {
@@ -265,7 +186,7 @@ impl Driver {
                 self.socket = Some((link, socket));
                 self.machine.handle_open(now, link);
             }
-            Err(refusal) => self.machine.handle_close(now, link, refusal.code, &refusal.reason),
+            Err(refusal) => self.closed(now, link, refusal.code, &refusal.reason),
         }
     }
 
@@ -301,17 +222,17 @@ impl Driver {
                 let code = close.as_ref().map(|close| CloseCode::from_number(close.code.into()));
                 let reason = close.as_ref().map_or("", |close| close.reason.as_str()).to_owned();
                 self.part(link, None);
-                self.machine.handle_close(now, link, code, &reason);
+                self.closed(now, link, code, &reason);
                 return false;
             }
             Some(Err(error)) => {
                 self.socket = None;
-                self.machine.handle_close(now, link, None, &error.to_string());
+                self.closed(now, link, None, &error.to_string());
                 return false;
             }
             None => {
                 self.socket = None;
-                self.machine.handle_close(now, link, None, "");
+                self.closed(now, link, None, "");
                 return false;
             }
         }
@@ -321,43 +242,37 @@ impl Driver {
     /// Passes on what the application acknowledged.
     fn hand_over(&mut self) {
         let now = self.clock.now();
-        for (stream, generation, seq) in self.room.take_handed() {
+        for (stream, generation, seq) in self.audience.take_handed() {
             self.machine.acknowledge(now, &stream, generation, seq);
         }
     }
 
     fn sweep(&mut self) {
         while self.goodbyes.try_join_next().is_some() {}
-        for unread in self.room.sweep() {
-            let _ =
-                self.notices.send(Notice::Unread { stream: unread.stream, from: unread.from, to: unread.to });
-        }
+        self.audience.sweep();
     }
 
     /// Whether a closing client has nothing left to wait for. What lies in a file need not be sent now.
     fn is_over(&self) -> bool {
-        let Some((until, _)) = &self.closing else { return false };
+        let Some(until) = self.closing else { return false };
         let sync = self.machine.sync();
         let reachable = match self.machine.state() {
             State::Connected => true,
             State::Connecting | State::Waiting { .. } => !self.saving.is_durable(),
             State::Idle | State::Closed(_) => false,
         };
-        sync.saved + sync.unsaved == 0 || *until <= Instant::now() || (!reachable && sync.unsaved == 0)
+        sync.saved + sync.unsaved == 0 || until <= Instant::now() || (!reachable && sync.unsaved == 0)
     }
 
     async fn end(mut self) {
         // First: what is handed over from here on could not be stored.
-        self.room.close();
+        self.audience.finish();
         self.hand_over();
         let now = self.clock.now();
         self.machine.close(now);
         self.perform().await;
         while self.goodbyes.join_next().await.is_some() {}
         self.saving.finish().await;
-        self.states.send_replace(State::Closed(core::Closed::Application));
-        for done in self.closing.map(|(_, done)| done).unwrap_or_default() {
-            let _ = done.send(());
-        }
+        self.audience.end();
     }
 }

@@ -10,7 +10,7 @@ use wsc_core::CloseCode;
 use wsc_core::client::{Action, Link};
 use wsc_core::frame;
 
-use super::Driver;
+use super::{Audience, Driver};
 use crate::transport::Socket;
 
 /// A socket that takes nothing for so long is given up.
@@ -18,7 +18,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long the hub has to answer a Close frame.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-impl Driver {
+impl<A: Audience> Driver<A> {
     /// Drains the machine: events first, then actions, until neither is left.
     pub(super) async fn perform(&mut self) {
         loop {
@@ -37,7 +37,7 @@ impl Driver {
             self.act(action).await;
         }
         let sync = self.machine.sync();
-        self.syncs.send_if_modified(|known| std::mem::replace(known, sync) != sync);
+        self.audience.measure(sync);
     }
 
     async fn act(&mut self, action: Action) {
@@ -53,10 +53,12 @@ impl Driver {
                 self.write(link, Frame::binary(bytes)).await;
             }
             Action::Close { link, code, reason } => {
-                self.opening.take_if(|(opening, _)| *opening == link);
-                self.part(link, Some((code, reason)));
+                let opening = self.opening.take_if(|(opening, _)| *opening == link).is_some();
+                if opening || self.part(link, Some((code, reason))) {
+                    self.audience.part(!opening, Some(code), reason);
+                }
             }
-            Action::FetchToken => self.fetching = self.provider.as_ref().map(|provider| provider()),
+            Action::FetchToken => self.fetching = self.audience.token(),
             Action::Persist(change) => self.saving.add(&change),
         }
     }
@@ -100,18 +102,19 @@ impl Driver {
         match close {
             Some(close) => {
                 let code = CloseCode::from_number(close.code.into());
-                self.machine.handle_close(now, link, Some(code), &close.reason);
+                self.closed(now, link, Some(code), &close.reason);
             }
-            None => self.machine.handle_close(now, link, None, reason),
+            None => self.closed(now, link, None, reason),
         }
     }
 
-    /// Says goodbye to a socket, beside everything else.
-    pub(super) fn part(&mut self, link: Link, why: Option<(CloseCode, &'static str)>) {
-        let Some((_, socket)) = self.socket.take_if(|(of, _)| *of == link) else { return };
+    /// Says goodbye to a socket, beside everything else; false: there is none.
+    pub(super) fn part(&mut self, link: Link, why: Option<(CloseCode, &'static str)>) -> bool {
+        let Some((_, socket)) = self.socket.take_if(|(of, _)| *of == link) else { return false };
         let frame =
             why.map(|(code, reason)| CloseFrame { code: code.number().into(), reason: reason.into() });
         self.goodbyes.spawn(goodbye(socket, frame));
+        true
     }
 }
 

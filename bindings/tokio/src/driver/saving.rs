@@ -1,34 +1,24 @@
 //! Sends on their way to the disk: written at once, synced many at a time on a thread of their own, then answered.
 
-use std::collections::VecDeque;
 use std::io;
 
-use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use wsc_core::Timestamp;
 use wsc_core::client::{Change, SendId};
-use wsc_core::{Message, Timestamp};
 
-use super::{Driver, Followed};
-use crate::error::SendError;
-use crate::receipt::{Progress, Receipt};
+use super::{Audience, Driver};
 use crate::storage::Storage;
-use crate::stream::Notice;
-
-type Reply = oneshot::Sender<Result<Receipt, SendError>>;
 
 pub(super) struct Saving {
     storage: Option<Storage>,
-    /// Why nothing can be saved any more.
-    failed: Option<String>,
     /// The last send written and not yet being synced.
     written: Option<SendId>,
     syncing: Option<(SendId, JoinHandle<io::Result<()>>)>,
-    replies: VecDeque<(Receipt, Reply)>,
 }
 
 impl Saving {
     pub(super) fn new(storage: Option<Storage>) -> Self {
-        Self { storage, failed: None, written: None, syncing: None, replies: VecDeque::new() }
+        Self { storage, written: None, syncing: None }
     }
 
     /// Whether sends outlive the process.
@@ -73,31 +63,7 @@ impl Saving {
     }
 }
 
-impl Driver {
-    pub(super) fn send(&mut self, now: Timestamp, message: &Message<'_>, reply: Reply) {
-        if let Some(why) = &self.saving.failed {
-            let _ = reply.send(Err(SendError::Storage(why.clone())));
-            return;
-        }
-        let receipts = message.require_ack && !message.receiver.is_empty() && !message.is_volatile();
-        let volatile = message.is_volatile();
-        let (send, message_id) = match self.machine.send_named(now, message) {
-            Ok(taken) => taken,
-            Err(error) => {
-                let _ = reply.send(Err(error.into()));
-                return;
-            }
-        };
-        let (sender, progress) = watch::channel(Progress::default());
-        self.followed.insert(send, Followed { progress: sender, receipts });
-        let receipt = Receipt { send, message_id, progress };
-        if self.saving.storage.is_some() && !volatile {
-            self.saving.replies.push_back((receipt, reply));
-        } else {
-            let _ = reply.send(Ok(receipt));
-        }
-    }
-
+impl<A: Audience> Driver<A> {
     /// Hands changes to the operating system.
     pub(super) fn save(&mut self) {
         let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
@@ -112,11 +78,7 @@ impl Driver {
         if let Err(error) = outcome {
             return self.storage_failed(&error);
         }
-        while let Some((receipt, reply)) =
-            self.saving.replies.pop_front_if(|(receipt, _)| receipt.send <= up_to)
-        {
-            let _ = reply.send(Ok(receipt));
-        }
+        self.audience.stored(up_to);
         self.machine.handle_stored(now, up_to);
         if self.saving.storage.as_ref().is_some_and(Storage::is_bloated) {
             let saved = self.machine.snapshot();
@@ -129,15 +91,9 @@ impl Driver {
 
     /// Nothing can be saved any more: what is not saved is not sent.
     fn storage_failed(&mut self, error: &io::Error) {
-        let why = error.to_string();
         self.saving.storage = None;
         self.saving.written = None;
-        self.saving.failed = Some(why.clone());
         let now = self.clock.now();
-        for (receipt, reply) in std::mem::take(&mut self.saving.replies) {
-            self.machine.cancel(now, receipt.send);
-            let _ = reply.send(Err(SendError::Storage(why.clone())));
-        }
-        let _ = self.notices.send(Notice::StorageFailed(why));
+        self.audience.unsaved(&mut self.machine, now, &error.to_string());
     }
 }

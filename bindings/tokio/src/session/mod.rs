@@ -4,9 +4,26 @@
 //! Reports come in the order things happened. What the application was given counts against a limit until it is
 //! acknowledged, so that a slow one holds back the hub and not the memory, however eagerly reports are fetched.
 
-use std::sync::Arc;
+mod carry;
+mod desk;
+mod listener;
+mod report;
 
-use wsc_core::client::{Kind, TokenError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use wsc_core::client::{self as core, TokenError};
+
+use crate::driver::{self, Parts};
+pub(crate) use carry::{Carried, carry};
+use desk::Desk;
+use listener::Listener;
+pub use report::Report;
+pub(crate) use report::refusal;
+
+/// Bytes of sends that may wait for the driver.
+const WAITING: usize = 16 * 1024 * 1024;
 
 /// What the application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +37,9 @@ pub enum Order {
     },
     /// Takes a message. Answered by [`Kind::Taken`] once it is kept, or [`Kind::NotTaken`].
     Send {
-        /// The message as JSON; it must have a `message_id`.
+        /// The `message_id` that stands in the object.
+        message_id: String,
+        /// The message as JSON.
         object: String,
         /// The bytes beside it.
         payload: Option<Vec<u8>>,
@@ -68,20 +87,10 @@ pub enum Order {
         token: Result<String, TokenError>,
     },
     /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`] is the last report.
+    ///
+    /// First comes the acknowledgement of what the application has, and nothing more is given to it: what is not
+    /// acknowledged by now comes again with the next connection of the device.
     Close,
-}
-
-/// One report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// What it is about. A `State` has two things more: attempts that failed in a row (number 2), the user (text 1).
-    pub kind: Kind,
-    /// Its numbers; 0 where there are fewer.
-    pub numbers: [u64; 4],
-    /// Its texts; empty where there are fewer.
-    pub texts: [String; 3],
-    /// Bytes beside a message.
-    pub bytes: Option<Vec<u8>>,
 }
 
 /// How things stood when a session was made.
@@ -95,21 +104,66 @@ pub struct Standing {
     pub pending: Vec<String>,
 }
 
+impl Standing {
+    pub(crate) fn of(machine: &core::Client) -> Self {
+        let saved = machine.snapshot();
+        let object = |send: &core::SavedSend| send.frame.parts().map(|(object, _)| object.to_owned()).ok();
+        Self {
+            device: saved.device_id,
+            places: saved.cursors.into_iter().map(|at| (at.stream.as_str().to_owned(), at.seq)).collect(),
+            pending: saved.sends.iter().filter_map(object).collect(),
+        }
+    }
+}
+
 /// One device's connection. Clones are the same; it closes when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Session {
-    desk: Arc<()>,
+    orders: mpsc::UnboundedSender<Order>,
+    desk: Arc<Desk>,
+    /// Bytes of sends that the driver has not seen yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Session {
-    /// Takes orders; never waits.
-    pub fn submit(&self, orders: impl IntoIterator<Item = Order>) {
-        let _ = orders.into_iter().count();
+    /// Starts the driver.
+    pub(crate) fn start(parts: Parts) -> Self {
+        let (orders, received) = mpsc::unbounded_channel();
+        let desk = Arc::new(Desk::default());
+        let waiting = Arc::<AtomicUsize>::default();
+        let listener = Listener::new(Arc::clone(&desk), Arc::clone(&waiting), parts.storage.is_some());
+        let wake = Arc::clone(&desk.wake);
+        driver::start(parts, listener, received, wake);
+        Self { orders, desk, waiting }
     }
 
-    /// Up to `limit` reports, once there is one; empty after the end.
+    /// Takes orders; never waits. More sends than can be kept are answered with [`Kind::NotTaken`](crate::Kind).
+    pub fn submit(&self, orders: impl IntoIterator<Item = Order>) {
+        for order in orders {
+            let size = order.size();
+            if size > 0 && self.waiting.fetch_add(size, Ordering::Relaxed) > WAITING {
+                self.waiting.fetch_sub(size, Ordering::Relaxed);
+                self.desk.refuse(order, &core::SendError::OutboxFull);
+            } else if let Err(mpsc::error::SendError(order)) = self.orders.send(order) {
+                self.desk.refuse(order, &core::SendError::Closed);
+            }
+        }
+    }
+
+    /// Up to `limit` reports, once there is one; empty after the end. For one caller at a time.
     pub async fn next(&self, limit: usize) -> Vec<Report> {
-        let _ = limit;
-        Vec::new()
+        self.desk.next(limit).await
+    }
+}
+
+impl Order {
+    /// What a send takes of the memory while it waits, in bytes; 0: it is none.
+    fn size(&self) -> usize {
+        match self {
+            Self::Send { message_id, object, payload } => {
+                size_of::<Self>() + message_id.len() + object.len() + payload.as_ref().map_or(0, Vec::len)
+            }
+            _ => 0,
+        }
     }
 }

@@ -1,0 +1,330 @@
+//! The handle of a Rust program as a driver's audience: events go to receipts, mailroom, answers and feeds.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use wsc_core::client::{
+    self as core, Answer, Body, Event, Generation, Outcome, RequestError, RequestId, SendId, Stage, State,
+    Sync,
+};
+use wsc_core::frame::{Frame, PresenceOf, Query};
+use wsc_core::{CloseCode, Message, StreamName, Timestamp};
+
+use super::audience::Audience;
+use crate::builder::{Provider, TokenFuture};
+use crate::client::{Client, Reply};
+use crate::error::SendError;
+use crate::mailroom::Mailroom;
+use crate::presence::{self, Target, Watches};
+use crate::receipt::{Progress, Receipt};
+use crate::stream::Notice;
+
+/// Commands that may wait for the task.
+const COMMANDS: usize = 1024;
+/// Items of a feed kept for who is slow.
+const FEED: usize = 256;
+
+/// What the application asks for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Connect,
+    Network { online: bool },
+    Send { message: Box<Message<'static>>, reply: TakenReply },
+    Cancel { send: SendId, reply: oneshot::Sender<bool> },
+    Request { query: Box<Query<'static>>, reply: oneshot::Sender<Result<Reply, RequestError>> },
+    MarkRead { stream: StreamName<'static>, peer: String, seq: u64 },
+    Watch { targets: Vec<Target> },
+    Unwatch { targets: Vec<Target> },
+    Close { done: oneshot::Sender<()> },
+}
+
+type TakenReply = oneshot::Sender<Result<Receipt, SendError>>;
+type Asked = (oneshot::Sender<Result<Reply, RequestError>>, Vec<Message<'static>>);
+
+/// A send whose receipt the application may hold.
+struct Followed {
+    progress: watch::Sender<Progress>,
+    /// Whether more comes after it was accepted.
+    receipts: bool,
+}
+
+pub(crate) struct Application {
+    provider: Option<Provider>,
+    durable: bool,
+    /// Why nothing can be saved any more.
+    failed: Option<String>,
+    room: Arc<Mailroom>,
+    states: watch::Sender<State>,
+    syncs: watch::Sender<Sync>,
+    volatile: broadcast::Sender<Message<'static>>,
+    presence: broadcast::Sender<PresenceOf>,
+    notices: broadcast::Sender<Notice>,
+    followed: HashMap<SendId, Followed>,
+    /// Sends that are not on the disk yet.
+    unsaved: VecDeque<(Receipt, TakenReply)>,
+    asked: HashMap<RequestId, Asked>,
+    watches: Watches,
+    watching: HashSet<RequestId>,
+    closing: Vec<oneshot::Sender<()>>,
+}
+
+/// The machine told of nothing that cannot be read.
+fn read(frame: &Frame) -> Option<Message<'static>> {
+    frame.message().ok().map(|message| message.into_owned())
+}
+
+impl Application {
+    /// A program's side of a client, and its handle.
+    pub(crate) fn new(
+        machine: &core::Client,
+        room: Arc<Mailroom>,
+        provider: Option<Provider>,
+        durable: bool,
+    ) -> (Self, mpsc::Receiver<Command>, Client) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (states, states_of) = watch::channel(machine.state());
+        let (syncs, syncs_of) = watch::channel(machine.sync());
+        let (volatile, _) = broadcast::channel(FEED);
+        let (presence, _) = broadcast::channel(FEED);
+        let (notices, _) = broadcast::channel(FEED);
+        let client = Client {
+            commands: sender,
+            states: states_of,
+            syncs: syncs_of,
+            room: Arc::clone(&room),
+            volatile: volatile.clone(),
+            presence: presence.clone(),
+            notices: notices.clone(),
+            device: machine.device_id().into(),
+        };
+        let application = Self {
+            provider,
+            durable,
+            failed: None,
+            room,
+            states,
+            syncs,
+            volatile,
+            presence,
+            notices,
+            followed: HashMap::new(),
+            unsaved: VecDeque::new(),
+            asked: HashMap::new(),
+            watches: Watches::default(),
+            watching: HashSet::new(),
+            closing: Vec::new(),
+        };
+        (application, commands, client)
+    }
+
+    fn send(&mut self, machine: &mut core::Client, now: Timestamp, message: &Message<'_>, reply: TakenReply) {
+        if let Some(why) = &self.failed {
+            let _ = reply.send(Err(SendError::Storage(why.clone())));
+            return;
+        }
+        let receipts = message.require_ack && !message.receiver.is_empty() && !message.is_volatile();
+        let (send, message_id) = match machine.send_named(now, message) {
+            Ok(taken) => taken,
+            Err(error) => {
+                let _ = reply.send(Err(error.into()));
+                return;
+            }
+        };
+        let (sender, progress) = watch::channel(Progress::default());
+        self.followed.insert(send, Followed { progress: sender, receipts });
+        let receipt = Receipt { send, message_id, progress };
+        if self.durable && !message.is_volatile() {
+            self.unsaved.push_back((receipt, reply));
+        } else {
+            let _ = reply.send(Ok(receipt));
+        }
+    }
+
+    fn watch(&mut self, machine: &mut core::Client, now: Timestamp, targets: &[Target]) {
+        for query in presence::queries(targets, true) {
+            let id = machine.request(now, query);
+            self.watching.insert(id);
+        }
+    }
+
+    fn settled(&mut self, send: SendId, outcome: Outcome) {
+        let Some(followed) = self.followed.get(&send) else { return };
+        let accepted = matches!(outcome, Outcome::Accepted { .. });
+        let goes_on = accepted && followed.receipts;
+        followed.progress.send_modify(|progress| {
+            progress.outcome = Some(outcome);
+            progress.unfollowed = !goes_on;
+            if accepted {
+                progress.stage = progress.stage.max(Some(Stage::Accepted));
+            }
+        });
+        if !goes_on {
+            self.followed.remove(&send);
+        }
+    }
+
+    fn reached(&mut self, send: SendId, stage: Stage) {
+        let Some(followed) = self.followed.get(&send) else { return };
+        followed.progress.send_modify(|progress| progress.stage = progress.stage.max(Some(stage)));
+        if stage == Stage::Read {
+            self.followed.remove(&send);
+        }
+    }
+
+    fn unfollow(&mut self, send: SendId) {
+        if let Some(followed) = self.followed.remove(&send) {
+            followed.progress.send_modify(|progress| progress.unfollowed = true);
+        }
+    }
+
+    fn answered(&mut self, request: RequestId, answer: Answer) {
+        if self.watching.remove(&request) {
+            if let Ok(Body::Statuses(users)) = answer.body() {
+                for user in users {
+                    let _ = self.presence.send(user);
+                }
+            }
+        } else if let Some((reply, messages)) = self.asked.remove(&request) {
+            let _ = reply.send(Ok(Reply { answer, messages }));
+        }
+    }
+
+    fn failed(&mut self, request: RequestId, error: RequestError) {
+        self.watching.remove(&request);
+        if let Some((reply, _)) = self.asked.remove(&request) {
+            let _ = reply.send(Err(error));
+        }
+    }
+}
+
+impl Audience for Application {
+    type Commands = mpsc::Receiver<Command>;
+
+    fn obey(&mut self, machine: &mut core::Client, now: Timestamp, command: Command) -> bool {
+        match command {
+            Command::Connect => machine.connect(now),
+            Command::Network { online } => machine.handle_network(now, online),
+            Command::Send { message, reply } => self.send(machine, now, &message, reply),
+            Command::Cancel { send, reply } => {
+                let _ = reply.send(machine.cancel(now, send));
+            }
+            Command::Request { query, reply } => {
+                let id = machine.request(now, *query);
+                self.asked.insert(id, (reply, Vec::new()));
+            }
+            Command::MarkRead { stream, peer, seq } => machine.mark_read(now, &stream, &peer, seq),
+            Command::Watch { targets } => {
+                self.watches.add(&targets);
+                if machine.state() == State::Connected {
+                    self.watch(machine, now, &targets);
+                }
+            }
+            Command::Unwatch { targets } => {
+                let gone = self.watches.remove(&targets);
+                if machine.state() == State::Connected {
+                    for query in presence::queries(&gone, false) {
+                        let _ = machine.request(now, query);
+                    }
+                }
+            }
+            Command::Close { done } => {
+                self.closing.push(done);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn hear(&mut self, machine: &mut core::Client, now: Timestamp, event: Event) {
+        match event {
+            Event::StateChanged(state) => {
+                let connected = state == State::Connected;
+                self.states.send_replace(state);
+                if connected {
+                    let targets = self.watches.all();
+                    self.watch(machine, now, &targets);
+                }
+            }
+            Event::Message(entry) => self.room.put_entry(&entry),
+            Event::Gap(gap) => self.room.put_gap(gap),
+            Event::Volatile(frame) => {
+                if let Some(message) = read(&frame) {
+                    let _ = self.volatile.send(message);
+                }
+            }
+            Event::Settled { send, outcome, .. } if self.followed.contains_key(&send) => {
+                self.settled(send, outcome);
+            }
+            Event::Receipt { send: Some(send), stage, .. } => self.reached(send, stage),
+            Event::Receipt { send: None, .. } => {}
+            Event::ReceiptEnded { send, .. } => self.unfollow(send),
+            Event::Fetched { request, frame } => {
+                if let Some((_, messages)) = self.asked.get_mut(&request) {
+                    messages.extend(read(&frame));
+                }
+            }
+            Event::Answer { request, answer } => self.answered(request, answer),
+            Event::RequestFailed { request, error } => self.failed(request, error),
+            Event::Presence(presence) => {
+                for user in presence.users().unwrap_or_default() {
+                    let _ = self.presence.send(user);
+                }
+            }
+            other => {
+                let _ = self.notices.send(Notice::Event(other));
+            }
+        }
+    }
+
+    fn measure(&mut self, sync: Sync) {
+        self.syncs.send_if_modified(|known| std::mem::replace(known, sync) != sync);
+    }
+
+    fn token(&mut self) -> Option<TokenFuture> {
+        self.provider.as_ref().map(|provider| provider())
+    }
+
+    fn stored(&mut self, up_to: SendId) {
+        while let Some((receipt, reply)) = self.unsaved.pop_front_if(|(receipt, _)| receipt.send <= up_to) {
+            let _ = reply.send(Ok(receipt));
+        }
+    }
+
+    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str) {
+        self.failed = Some(why.to_owned());
+        for (receipt, reply) in std::mem::take(&mut self.unsaved) {
+            machine.cancel(now, receipt.send);
+            let _ = reply.send(Err(SendError::Storage(why.to_owned())));
+        }
+        let _ = self.notices.send(Notice::StorageFailed(why.to_owned()));
+    }
+
+    fn part(&mut self, _: bool, _: Option<CloseCode>, _: &str) {}
+
+    fn is_full(&self) -> bool {
+        self.room.is_full()
+    }
+
+    fn take_handed(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
+        self.room.take_handed()
+    }
+
+    fn sweep(&mut self) {
+        for unread in self.room.sweep() {
+            let notice = Notice::Unread { stream: unread.stream, from: unread.from, to: unread.to };
+            let _ = self.notices.send(notice);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.room.close();
+    }
+
+    fn end(self) {
+        self.states.send_replace(State::Closed(core::Closed::Application));
+        for done in self.closing {
+            let _ = done.send(());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A session as a driver's audience: orders to the machine, events to the desk.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use wsc_core::client::{self as core, Event, Generation, Kind, RequestId, SendId, Sync};
+use wsc_core::{CloseCode, StreamName, Timestamp};
+
+use super::desk::Desk;
+use super::report::UNSAVED;
+use super::{Carried, Order, Report, carry};
+use crate::builder::TokenFuture;
+use crate::driver::Audience;
+
+pub(super) struct Listener {
+    desk: Arc<Desk>,
+    waiting: Arc<AtomicUsize>,
+    durable: bool,
+    /// Why nothing can be saved any more.
+    failed: Option<String>,
+    /// Sends that are not on the disk yet.
+    unsaved: VecDeque<(SendId, String)>,
+    /// Sends that were taken back because they could not be saved: they never were any.
+    void: HashSet<SendId>,
+    tickets: HashMap<RequestId, u64>,
+    swept: Vec<(StreamName<'static>, Generation, u64)>,
+    sync: Option<Sync>,
+}
+
+impl Listener {
+    pub(super) fn new(desk: Arc<Desk>, waiting: Arc<AtomicUsize>, durable: bool) -> Self {
+        Self {
+            desk,
+            waiting,
+            durable,
+            failed: None,
+            unsaved: VecDeque::new(),
+            void: HashSet::new(),
+            tickets: HashMap::new(),
+            swept: Vec::new(),
+            sync: None,
+        }
+    }
+
+    fn take(&mut self, machine: &core::Client, send: SendId, message_id: String) {
+        // Volatile ones are never stored.
+        if self.durable && machine.message_id(send).is_some() {
+            self.unsaved.push_back((send, message_id));
+        } else {
+            self.desk.put(Report::new(Kind::Taken, [send.0], &message_id, ""));
+        }
+    }
+
+    fn not_saved(&self, message_id: &str, why: &str) {
+        self.desk.put(Report::new(Kind::NotTaken, [UNSAVED], message_id, why));
+    }
+}
+
+impl Audience for Listener {
+    type Commands = mpsc::UnboundedReceiver<Order>;
+
+    fn obey(&mut self, machine: &mut core::Client, now: Timestamp, order: Order) -> bool {
+        let size = order.size();
+        if size > 0 {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        if let (Order::Send { message_id, .. }, Some(why)) = (&order, &self.failed) {
+            self.not_saved(message_id, why);
+            return false;
+        }
+        match carry(machine, now, order) {
+            Carried::Done => {}
+            Carried::Send { message_id, taken: Ok(send) } => self.take(machine, send, message_id),
+            Carried::Send { message_id, taken: Err(error) } => {
+                self.desk.put(Report::not_taken(&message_id, &error));
+            }
+            Carried::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
+            Carried::Handed { stream, generation, seq } => self.desk.credit(&stream, generation, seq),
+            Carried::Reads(streams) => self.desk.read(streams),
+            Carried::Close => return true,
+        }
+        false
+    }
+
+    fn hear(&mut self, machine: &mut core::Client, _: Timestamp, event: Event) {
+        let mut report = Report::of(event);
+        let number = report.numbers[0];
+        match report.kind {
+            Kind::State => {
+                report.numbers[2] = machine.attempts().into();
+                machine.user_id().clone_into(&mut report.texts[1]);
+            }
+            Kind::Settled if self.void.remove(&SendId(number)) => return,
+            Kind::Fetched => match self.tickets.get(&RequestId(number)) {
+                Some(ticket) => report.numbers[0] = *ticket,
+                None => return,
+            },
+            Kind::Answer | Kind::RequestFailed => match self.tickets.remove(&RequestId(number)) {
+                Some(ticket) => report.numbers[0] = ticket,
+                None => return,
+            },
+            _ => {}
+        }
+        self.desk.put(report);
+    }
+
+    fn measure(&mut self, sync: Sync) {
+        if self.sync.replace(sync) != Some(sync) {
+            self.desk.measure(sync);
+        }
+    }
+
+    fn token(&mut self) -> Option<TokenFuture> {
+        self.desk.put(Report::new(Kind::FetchToken, [], "", ""));
+        None
+    }
+
+    fn stored(&mut self, up_to: SendId) {
+        while let Some((send, message_id)) = self.unsaved.pop_front_if(|(send, _)| *send <= up_to) {
+            self.desk.put(Report::new(Kind::Taken, [send.0], &message_id, ""));
+        }
+    }
+
+    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str) {
+        for (send, message_id) in std::mem::take(&mut self.unsaved) {
+            if machine.cancel(now, send) {
+                self.void.insert(send);
+            }
+            self.not_saved(&message_id, why);
+        }
+        self.failed = Some(why.to_owned());
+    }
+
+    fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
+        let code = code.map_or(0, CloseCode::number);
+        self.desk.put(Report::new(Kind::Parted, [connected.into(), code.into()], reason, ""));
+    }
+
+    fn is_full(&self) -> bool {
+        self.desk.is_full()
+    }
+
+    fn take_handed(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
+        std::mem::take(&mut self.swept)
+    }
+
+    fn sweep(&mut self) {
+        for unread in self.desk.sweep() {
+            if let Some(stream) = StreamName::parse(unread.stream) {
+                self.swept.push((stream, unread.generation, unread.to));
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.desk.finish();
+    }
+
+    fn end(self) {
+        self.desk.put(Report::new(Kind::Ended, [], "", ""));
+    }
+}
