@@ -102,6 +102,11 @@ impl Machine {
         self.lock().deadline().map_or(-1, u64::cast_signed)
     }
 
+    /// The newest socket's number.
+    pub fn link(&self) -> i32 {
+        self.lock().link().cast_signed()
+    }
+
     pub fn drain(&self) -> Vec<u8> {
         let mut written = Vec::new();
         for report in self.lock().drain() {

@@ -16,7 +16,7 @@ pub struct Addressed {
 pub enum Order {
     Connect,
     Network { online: bool },
-    Send { object: Vec<u8>, payload: Option<Vec<u8>> },
+    Send { message_id: String, object: Vec<u8>, payload: Option<Vec<u8>> },
     Cancel { message_id: String },
     Request { ticket: i64, object: Vec<u8> },
     MarkRead { stream: String, peer: String, seq: i64 },
@@ -32,7 +32,7 @@ impl From<Order> for wsc_client::Order {
         match order {
             Order::Connect => Self::Connect,
             Order::Network { online } => Self::Network { online },
-            Order::Send { object, payload } => Self::Send { object: text(object), payload },
+            Order::Send { message_id, object, payload } => Self::Send { message_id, object: text(object), payload },
             Order::Cancel { message_id } => Self::Cancel { message_id },
             Order::Request { ticket, object } => {
                 Self::Request { ticket: ticket.unsigned_abs(), object: text(object) }

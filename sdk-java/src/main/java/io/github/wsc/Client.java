@@ -241,7 +241,7 @@ public final class Client implements AutoCloseable {
         long now = System.nanoTime();
         Long due = typed.compute(conversation, (name, said) -> said == null || now - said >= TYPING_NS ? Long.valueOf(now) : said);
         if (due == now) {
-            submit(new Order.Send(MessageCodec.write(message), null));
+            submit(new Order.Send(message.id(), MessageCodec.write(message), null));
         }
     }
 
@@ -336,9 +336,14 @@ public final class Client implements AutoCloseable {
      * Asks the hub anything it answers.
      *
      * @param frame the frame of a request as JSON, without {@code message_id}
+     * @throws IllegalArgumentException if it is no JSON object with a {@code message_type}
      */
     public CompletableFuture<Answer> request(String frame) {
-        return requests.ask(frame.getBytes(StandardCharsets.UTF_8));
+        byte[] bytes = frame.getBytes(StandardCharsets.UTF_8);
+        if (JsonValue.text(JsonValue.object(bytes), "message_type").isEmpty()) {
+            throw new IllegalArgumentException("a request is a JSON object with a message_type");
+        }
+        return requests.ask(bytes);
     }
 
     @Override

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,13 +15,16 @@ import org.jspecify.annotations.Nullable;
 final class JsonValue {
     private JsonValue() {}
 
-    /** An object's fields; none for anything else. */
+    /**
+     * An object's fields; none for anything else.
+     *
+     * @throws IllegalArgumentException if it is no JSON
+     */
     static Map<String, Object> object(byte[] bytes) {
         try (JsonParser json = MessageCodec.JSON.createParser(bytes)) {
-            json.nextToken();
-            return fields(read(json));
+            return json.nextToken() == null ? Map.of() : fields(read(json));
         } catch (IOException broken) {
-            throw new UncheckedIOException("not JSON", broken);
+            throw new IllegalArgumentException("not JSON: " + broken.getMessage(), broken);
         }
     }
 

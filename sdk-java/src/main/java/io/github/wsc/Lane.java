@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 final class Lane implements Executor {
-    private static final Logger LOG = LoggerFactory.getLogger(Client.class);
+    private static final Logger LOG = LoggerFactory.getLogger("io.github.wsc.handlers");
     /** Tasks run before others get a turn on the same thread. */
     private static final int TURN = 64;
 

@@ -9,7 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 final class PublisherReader extends Reader implements Flow.Subscription {
-    private static final Logger LOG = LoggerFactory.getLogger(Client.class);
+    private static final Logger LOG = LoggerFactory.getLogger("io.github.wsc.handlers");
 
     private final Flow.Subscriber<? super Delivery> subscriber;
     private final Lane lane;

@@ -41,7 +41,7 @@ final class Sends {
         if (follows) {
             followed.put(message.id, made.receipt);
         }
-        client.submit(new Order.Send(object, message.payload));
+        client.submit(new Order.Send(message.id, object, message.payload));
         if (closed) {
             close();
         }
