@@ -506,12 +506,12 @@ public final class Client implements AutoCloseable {
 
     private void hearState(Report report) {
         ConnectionState now = ConnectionState.of(report);
+        if (!report.other.isEmpty()) {
+            user = report.other;
+        }
         synchronized (connecting) {
             state = now;
             settleConnect(now);
-        }
-        if (!report.other.isEmpty()) {
-            user = report.other;
         }
         LOG.debug("{}: {}", user, now);
         tell(one -> one.onState(now));
