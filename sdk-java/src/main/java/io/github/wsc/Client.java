@@ -80,6 +80,8 @@ public final class Client implements AutoCloseable {
     private volatile String user;
     private volatile boolean closed;
     private boolean isConnected;
+    /** The states as Kotlin has them, once somebody wants them. */
+    @Nullable Object stateFlow;
     private boolean readingSoon;
 
     Client(ClientBuilder settings) {

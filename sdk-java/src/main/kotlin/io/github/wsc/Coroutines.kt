@@ -6,6 +6,9 @@ import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.awaitClose
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.callbackFlow
 import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.flow
@@ -75,17 +78,21 @@ public fun MessageStream.asFlow(): Flow<Delivery> = flow {
 /** The stream's messages, without the gaps; see [asFlow]. */
 public fun MessageStream.messages(): Flow<Message> = asFlow().mapNotNull { it as? Message }
 
-/** The connection's states: as it is now, then as it changes; of changes faster than the collector, the newest. */
-public val Client.states: Flow<ConnectionState>
-    get() = callbackFlow {
-        trySend(state())
-        val listening = listen(object : ClientListener {
-            override fun onState(state: ConnectionState) {
-                trySend(state)
-            }
-        })
-        awaitClose { listening.close() }
-    }.conflate()
+/** The connection's state, now and as it changes. */
+@Suppress("UNCHECKED_CAST") // Only this sets it.
+public val Client.states: StateFlow<ConnectionState>
+    get() = synchronized(this) {
+        val known = stateFlow ?: MutableStateFlow(state()).also { made ->
+            stateFlow = made
+            listen(object : ClientListener {
+                override fun onState(state: ConnectionState) {
+                    made.value = state
+                }
+            })
+            made.value = state()
+        }
+        (known as MutableStateFlow<ConnectionState>).asStateFlow()
+    }
 
 /** Who of these users is there: all that is known, at each change. Ends the watch with the collector. */
 public fun Client.presenceOf(users: Collection<String>): Flow<Map<String, UserStatus>> = callbackFlow {
