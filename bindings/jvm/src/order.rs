@@ -32,7 +32,9 @@ impl From<Order> for wsc_client::Order {
         match order {
             Order::Connect => Self::Connect,
             Order::Network { online } => Self::Network { online },
-            Order::Send { message_id, object, payload } => Self::Send { message_id, object: text(object), payload },
+            Order::Send { message_id, object, payload } => {
+                Self::Send { message_id, object: text(object), payload }
+            }
             Order::Cancel { message_id } => Self::Cancel { message_id },
             Order::Request { ticket, object } => {
                 Self::Request { ticket: ticket.unsigned_abs(), object: text(object) }

@@ -62,7 +62,8 @@ impl Switchboard {
         let mut orders = orders.into_iter().peekable();
         while let Some(Addressed { session: number, order }) = orders.next() {
             let more = std::iter::from_fn(|| orders.next_if(|next| next.session == number));
-            let batch: Vec<_> = std::iter::once(order).chain(more.map(|next| next.order)).map(Into::into).collect();
+            let batch: Vec<_> =
+                std::iter::once(order).chain(more.map(|next| next.order)).map(Into::into).collect();
             let session = lock(&self.sessions).get(&number).cloned();
             if let Some(session) = session {
                 session.submit(batch);

@@ -1,12 +1,13 @@
-//! `cargo tool example`: builds the browser's SDK and starts one of the examples that use it. The hub is started by hand.
+//! `cargo tool example`: builds an SDK and starts one of the examples that use it. The hub is started by hand.
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
+use crate::java;
 use crate::steps::{minutes, program, root, run};
 use crate::test::sdk;
 
-/// An example of the browser's SDK.
+/// An example.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Example {
     /// One HTML file without a build step.
@@ -17,6 +18,12 @@ pub(crate) enum Example {
     VueChat,
     /// The same in Angular.
     AngularChat,
+    /// A chat in a terminal, in Java.
+    JavaChat,
+    /// The same in Kotlin.
+    KotlinChat,
+    /// A robot in Spring Boot that answers.
+    SpringBoot,
 }
 
 impl Example {
@@ -26,13 +33,19 @@ impl Example {
             Self::ReactChat => "examples/react-chat",
             Self::VueChat => "examples/vue-chat",
             Self::AngularChat => "examples/angular-chat",
+            Self::JavaChat => "examples/java-chat",
+            Self::KotlinChat => "examples/kotlin-chat",
+            Self::SpringBoot => "examples/spring-boot",
         }
     }
 }
 
 /// Builds what it needs and serves it until it is stopped.
-pub(crate) fn start(example: Example) -> Result<()> {
+pub(crate) fn start(example: Example, user: &str) -> Result<()> {
     let folder = example.folder();
+    if matches!(example, Example::JavaChat | Example::KotlinChat | Example::SpringBoot) {
+        return start_java(example, user);
+    }
     sdk()?;
     if root().join(folder).join("package-lock.json").exists() {
         run(program("npm").args(["ci", "--prefix", folder, "--loglevel=error"]), minutes(10))?;
@@ -41,6 +54,28 @@ pub(crate) fn start(example: Example) -> Result<()> {
     println!("Open the page twice: with ?user=alice and with ?user=bob\n");
     // With the terminal's input: development servers take keys. No limit: it runs until somebody ends it.
     let status = program("npm").args(["start", "--prefix", folder, "--silent"]).status()?;
+    ensure!(status.success(), "{folder} ended with {status}");
+    Ok(())
+}
+
+/// Builds the artifact and runs an example of Java in the terminal.
+fn start_java(example: Example, user: &str) -> Result<()> {
+    let folder = example.folder();
+    java::install()?;
+    let mut run = java::maven(folder)?;
+    run.args(["--quiet", "compile"]);
+    if matches!(example, Example::SpringBoot) {
+        println!(
+            "\nThe hub runs in another terminal: cargo run --release. Write to the robot: cargo tool example java-chat\n"
+        );
+        run.arg("spring-boot:run");
+    } else {
+        println!(
+            "\nThe hub runs in another terminal: cargo run --release. Start it again as another: --user bob\n"
+        );
+        run.args(["exec:java", &format!("-Dexec.args={user}")]);
+    }
+    let status = run.status()?;
     ensure!(status.success(), "{folder} ended with {status}");
     Ok(())
 }

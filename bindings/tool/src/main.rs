@@ -6,6 +6,7 @@ mod autobahn;
 mod example;
 mod fuzz;
 mod install;
+mod java;
 mod mutants;
 mod parity;
 mod sanitize;
@@ -35,10 +36,13 @@ enum Command {
     },
     /// Builds the core for browsers, into the npm package that needs it.
     Wasm,
-    /// Builds the browser's SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
+    /// Builds an SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
     Example {
         /// Which one.
         name: example::Example,
+        /// Who to be, in a terminal's chat.
+        #[arg(long, default_value = "alice")]
+        user: String,
     },
     /// Writes docs/parity.md: which test shows which feature in which SDK.
     Parity,
@@ -94,7 +98,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
         Command::Wasm => wasm::build(),
-        Command::Example { name } => example::start(name),
+        Command::Example { name, user } => example::start(name, &user),
         Command::Parity => parity::write(),
         Command::Sizes => sizes::check(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, parity, sizes};
+use crate::{install, java, parity, sizes};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,11 +29,22 @@ pub(crate) enum Part {
     E2e,
     /// The hub's page, the browser's SDK, its examples and its guides in a real browser.
     Browser,
+    /// The SDK for Java and Kotlin with the real hub, its guides in fresh projects, its examples.
+    Java,
 }
 
 impl Part {
-    const ALL: [Self; 8] =
-        [Self::Fmt, Self::Clippy, Self::Rust, Self::Doc, Self::Wasm, Self::Ts, Self::E2e, Self::Browser];
+    const ALL: [Self; 9] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::Rust,
+        Self::Doc,
+        Self::Wasm,
+        Self::Ts,
+        Self::E2e,
+        Self::Browser,
+        Self::Java,
+    ];
 
     fn does(self) -> &'static str {
         match self {
@@ -45,6 +56,7 @@ impl Part {
             Self::Ts => "the TypeScript SDKs, and what they weigh",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
             Self::Browser => "the page, the SDK, its examples and guides in a real browser",
+            Self::Java => "the SDK for Java and Kotlin, its examples and guides",
         }
     }
 
@@ -80,6 +92,7 @@ impl Part {
                 build_hub()?;
                 browser()
             }
+            Self::Java => java::test(),
         }
     }
 }
