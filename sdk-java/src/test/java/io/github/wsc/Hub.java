@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 final class Hub implements AutoCloseable {
-    static final Path TARGET = Path.of(System.getProperty("cargo.target", "../target"));
+    static final Path TARGET = Path.of(System.getProperty("cargo.target", System.getenv().getOrDefault("CARGO_TARGET_DIR", "target")));
 
     private final Process process;
     final URI url;
