@@ -118,7 +118,7 @@ impl World {
         message.require_ack = script.flag();
         message.expires_in_ms = script.flag().then(|| script.number());
         message.volatile = script.byte() % 5 == 0;
-        if let Ok(send) = self.client.send(self.now, message) {
+        if let Ok(send) = self.client.send(self.now, &message) {
             assert!(self.taken.insert(send), "{send:?} given twice");
         }
     }
@@ -139,7 +139,7 @@ impl World {
                     assert!(link > self.last && self.open.is_none(), "{link:?}, open: {:?}", self.open);
                     (self.last, self.open) = (link, Some(link));
                 }
-                Action::Send { link, .. } | Action::SendBinary { link, .. } => {
+                Action::Send { link, .. } => {
                     assert_eq!(Some(link), self.open);
                 }
                 Action::Close { link, .. } => {

@@ -79,7 +79,11 @@ impl Audience for Listener {
             Carried::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
             Carried::Handed { stream, generation, seq } => self.desk.credit(&stream, generation, seq),
             Carried::Reads(streams) => self.desk.read(streams),
-            Carried::Close => return true,
+            Carried::Close => {
+                // What was not fetched by now nobody will acknowledge.
+                self.desk.finish();
+                return true;
+            }
         }
         false
     }
