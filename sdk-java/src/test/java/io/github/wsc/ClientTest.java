@@ -427,6 +427,45 @@ class ClientTest {
     }
 
     @Test
+    void how_a_send_of_an_earlier_process_ended_is_told() throws Exception {
+        ClientBuilder settings = Client.builder(hub.url).user(name("alice")).outbox(folder.resolve("alice"));
+        Receipt receipt;
+        try (Client offline = settings.build()) {
+            receipt = get(offline.send("user:bob", "written while away"));
+        }
+        assertEquals(
+                ReceiptException.Fault.CLOSED, assertThrows(ReceiptException.class, () -> get(receipt.accepted())).fault());
+        BlockingQueue<String> sent = new LinkedBlockingQueue<>();
+        Client later = keep(settings.listener(new ClientListener() {
+            @Override
+            public void onMessageSent(String messageId, Accepted accepted) {
+                sent.add(messageId);
+            }
+        }).build());
+        eventually(() -> later.sync().saved() == 1);
+        get(later.connect());
+        assertEquals(receipt.messageId(), sent.poll(10, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void a_write_that_fails_is_told_and_what_is_not_kept_is_refused() throws Exception {
+        Path disk = Files.createDirectory(folder.resolve("disk"));
+        Client alice = connected(Client.builder(hub.url).user(name("alice")).outbox(disk.resolve("alice")));
+        for (String name : List.of("alice", "alice.lock")) {
+            Files.delete(disk.resolve(name));
+        }
+        Files.delete(disk);
+        // Once it has grown, the file is written anew, for which there is no place any more.
+        SendException failed = assertThrows(SendException.class, () -> {
+            for (int number = 0; number < 2_000; number++) {
+                get(get(alice.send("user:bob", "x".repeat(2_000))).accepted());
+            }
+        });
+        assertEquals(SendException.Fault.STORAGE, failed.fault(), failed.getMessage());
+        assertTrue(failed.isRetryable());
+    }
+
+    @Test
     void a_handler_that_throws_or_waits_for_a_receipt_harms_nothing() throws Exception {
         ExecutorService one = Executors.newSingleThreadExecutor();
         try {
