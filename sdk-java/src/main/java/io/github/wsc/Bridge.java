@@ -72,9 +72,7 @@ final class Bridge {
         thread.start();
     }
 
-    /**
-     * A number for a session, whose reports go to this ear.
-     */
+    /** A number for a session, whose reports go to this ear. */
     int register(Ear ear) {
         int session = numbers.incrementAndGet();
         ears.put(session, ear);
@@ -117,7 +115,8 @@ final class Bridge {
                 List<Addressed> batch = new ArrayList<>(waiting.size());
                 waiting.forEach(one -> batch.add(new Addressed(one.session, one.order.get())));
                 switchboard.submit(batch);
-            } catch (Exception broken) {
+            } catch (Throwable broken) {
+                // Also of memory that runs out: without this thread all clients would stand still.
                 LOG.error("orders were lost: a defect of the client", broken);
             }
             waiting.clear();
@@ -135,7 +134,7 @@ final class Bridge {
                         hear(ear, report);
                     }
                 }
-            } catch (Exception broken) {
+            } catch (Throwable broken) {
                 LOG.error("reports were lost: a defect of the client", broken);
             }
         }
@@ -144,7 +143,7 @@ final class Bridge {
     private static void hear(Ear ear, Report report) {
         try {
             ear.hear(report);
-        } catch (Exception broken) {
+        } catch (RuntimeException broken) {
             LOG.error("a report was lost ({}): a defect of the client", report.kind, broken);
         }
     }

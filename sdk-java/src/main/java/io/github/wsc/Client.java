@@ -56,6 +56,7 @@ public final class Client implements AutoCloseable {
     private final Bridge bridge;
     private final int session;
     private final String device;
+    private final List<Message> pending;
     private final Executor executor;
     private final Lane lane;
     private final boolean automatic;
@@ -79,6 +80,8 @@ public final class Client implements AutoCloseable {
     private volatile SyncState sync = new SyncState(0, 0, 0, false);
     private volatile String user;
     private volatile boolean closed;
+    /** Nothing more comes; under the lock of `all`, as is what streams begin with. */
+    private boolean over;
     private boolean isConnected;
     /** The states as Kotlin has them, once somebody wants them. */
     @Nullable Object stateFlow;
@@ -100,6 +103,9 @@ public final class Client implements AutoCloseable {
             throw failed;
         }
         device = opened.getDevice();
+        pending = opened.getPending().stream()
+                .map(object -> MessageCodec.read(object.getBytes(StandardCharsets.UTF_8), null))
+                .toList();
         settings.listeners.forEach(this::listen);
     }
 
@@ -156,6 +162,11 @@ public final class Client implements AutoCloseable {
     /** This installation's id; empty for a passing device, of which the hub keeps nothing. */
     public String device() {
         return device;
+    }
+
+    /** Messages that an earlier process left in the outbox file, in order, without bytes beside them; they go out first. */
+    public List<Message> pending() {
+        return pending;
     }
 
     /** What this client has counted. */
@@ -264,13 +275,17 @@ public final class Client implements AutoCloseable {
 
     /** Calls back for the messages and gaps of all streams, on the client's executor, until closed. */
     public Subscription subscribe(Consumer<? super Delivery> consumer) {
-        all.add(consumer);
-        // Streams that come later take the consumer from the list.
-        streams.values().forEach(stream -> stream.attach(consumer));
+        synchronized (all) {
+            all.add(consumer);
+            // Streams that come later take the consumer from the list.
+            streams.values().forEach(stream -> stream.attach(consumer));
+        }
         readersChanged();
         return () -> {
-            all.remove(consumer);
-            streams.values().forEach(stream -> stream.detach(consumer));
+            synchronized (all) {
+                all.remove(consumer);
+                streams.values().forEach(stream -> stream.detach(consumer));
+            }
             readersChanged();
         };
     }
@@ -456,13 +471,15 @@ public final class Client implements AutoCloseable {
         if (known != null) {
             return known;
         }
-        return streams.computeIfAbsent(name, this::makeStream);
+        synchronized (all) {
+            return streams.computeIfAbsent(name, this::makeStream);
+        }
     }
 
     private MessageStream makeStream(String name) {
         MessageStream made = name.startsWith("group:") ? new Group(this, name.substring(6)) : new MessageStream(this, name);
         all.forEach(made::attach);
-        if (ended.isDone()) {
+        if (over) {
             made.end();
         }
         return made;
@@ -638,7 +655,10 @@ public final class Client implements AutoCloseable {
         }
         sends.close();
         requests.close();
+        synchronized (all) {
+            over = true;
+            streams.values().forEach(MessageStream::end);
+        }
         Lane.POOL.execute(() -> ended.complete(null));
-        streams.values().forEach(MessageStream::end);
     }
 }

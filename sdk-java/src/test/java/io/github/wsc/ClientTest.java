@@ -442,6 +442,7 @@ class ClientTest {
                 sent.add(messageId);
             }
         }).build());
+        assertEquals(List.of("written while away"), later.pending().stream().map(Message::content).toList());
         eventually(() -> later.sync().saved() == 1);
         get(later.connect());
         assertEquals(receipt.messageId(), sent.poll(10, TimeUnit.SECONDS));
