@@ -115,6 +115,8 @@ final class Bridge {
                 List<Addressed> batch = new ArrayList<>(waiting.size());
                 waiting.forEach(one -> batch.add(new Addressed(one.session, one.order.get())));
                 switchboard.submit(batch);
+            } catch (InterruptedException ignored) {
+                // Whoever interrupts all threads there are: this one serves all clients to the end of the process.
             } catch (Throwable broken) {
                 // Also of memory that runs out: without this thread all clients would stand still.
                 LOG.error("orders were lost: a defect of the client", broken);
