@@ -16,6 +16,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +25,9 @@ final class Bridge {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
     private static final int BATCH = 1024;
     private static final long WAIT_MS = 60_000;
+    /** After a crossing no longer ago than this, another is not worth a few orders: a moment is waited for more. */
+    private static final long BUSY_NS = 1_000_000;
+    private static final long MOMENT_NS = 200_000;
 
     /** Somebody who hears a session's reports. */
     interface Ear {
@@ -108,9 +112,14 @@ final class Bridge {
 
     private void bringOrders() {
         List<Waiting> waiting = new ArrayList<>(BATCH);
+        long last = System.nanoTime();
         while (true) {
             try {
                 waiting.add(orders.take());
+                if (System.nanoTime() - last < BUSY_NS) {
+                    LockSupport.parkNanos(MOMENT_NS);
+                }
+                last = System.nanoTime();
                 orders.drainTo(waiting, BATCH - 1);
                 List<Addressed> batch = new ArrayList<>(waiting.size());
                 waiting.forEach(one -> batch.add(new Addressed(one.session, one.order.get())));
