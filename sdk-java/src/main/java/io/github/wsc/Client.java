@@ -2,7 +2,6 @@
 // protocol; never waits in the thread that brings reports.
 package io.github.wsc;
 
-import io.github.wsc.Report.Kind;
 import io.github.wsc.internal.ffi.Opened;
 import io.github.wsc.internal.ffi.Order;
 import java.net.URI;
@@ -15,14 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -46,8 +41,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Client implements AutoCloseable {
     static final Logger LOG = LoggerFactory.getLogger(Client.class);
-    /** Volatile messages that wait for a slow listener at most. */
-    private static final int VOLATILE = 1_000;
     /** A user who goes on typing says so as often: well before the others forget it. */
     private static final long TYPING_NS = TimeUnit.SECONDS.toNanos(2);
     /** The machine waits 5 s for what is under way. */
@@ -60,29 +53,19 @@ public final class Client implements AutoCloseable {
     private final Executor executor;
     private final Lane lane;
     private final boolean automatic;
-    private final @Nullable Supplier<? extends CompletionStage<String>> tokens;
-    private final List<ClientListener> listeners = new CopyOnWriteArrayList<>();
+    final List<ClientListener> listeners = new CopyOnWriteArrayList<>();
     private final List<Consumer<? super Delivery>> all = new CopyOnWriteArrayList<>();
     private final Map<String, MessageStream> streams = new ConcurrentHashMap<>();
-    private final Set<Presence> watched = ConcurrentHashMap.newKeySet();
+    final Set<Presence> watched = ConcurrentHashMap.newKeySet();
     private final Map<String, Long> typed = new ConcurrentHashMap<>();
-    private final Sends sends = new Sends(this);
-    private final Requests requests = new Requests(this);
-    private final AtomicInteger waitingVolatile = new AtomicInteger();
-    private final LongAdder received = new LongAdder();
-    private final LongAdder gaps = new LongAdder();
-    private final LongAdder connects = new LongAdder();
-    private final LongAdder disconnects = new LongAdder();
+    final Sends sends = new Sends(this);
+    final Requests requests = new Requests(this);
+    private final Reports reports;
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
-    private final Object connecting = new Object();
-    private CompletableFuture<Void> connected = new CompletableFuture<>();
-    private volatile ConnectionState state = ConnectionState.IDLE;
-    private volatile SyncState sync = new SyncState(0, 0, 0, false);
-    private volatile String user;
+    private final Object lock = new Object();
     private volatile boolean closed;
     /** Nothing more comes; under the lock of `all`, as is what streams begin with. */
     private boolean over;
-    private boolean isConnected;
     /** The states as Kotlin has them, once somebody wants them. */
     @Nullable Object stateFlow;
     private boolean readingSoon;
@@ -92,9 +75,8 @@ public final class Client implements AutoCloseable {
         executor = settings.executor == null ? Lane.POOL : settings.executor;
         lane = new Lane(executor);
         automatic = settings.acknowledge == Acknowledge.AUTOMATIC;
-        tokens = settings.tokens;
-        user = settings.user;
-        session = bridge.register(this::hear);
+        reports = new Reports(this, settings.user, settings.tokens);
+        session = bridge.register(reports);
         Opened opened;
         try {
             opened = bridge.open(session, settings.settings());
@@ -125,18 +107,12 @@ public final class Client implements AutoCloseable {
      * {@link ClosedException} when the client is closed for good.
      */
     public CompletableFuture<Void> connect() {
-        CompletableFuture<Void> waiting;
-        synchronized (connecting) {
-            if (closed) {
-                return CompletableFuture.failedFuture(new ClosedException("the client was closed: make another", 0));
-            }
-            if (state.phase() == ConnectionState.Phase.CLOSED) {
-                state = ConnectionState.IDLE;
-            }
-            waiting = connected;
+        if (closed) {
+            return CompletableFuture.failedFuture(new ClosedException("the client was closed: make another", 0));
         }
+        CompletableFuture<Void> connected = reports.connected();
         submit(Order.Connect.INSTANCE);
-        return waiting.copy();
+        return connected;
     }
 
     /** The platform says that the network is back, or gone: a waiting client tries at once. */
@@ -146,17 +122,17 @@ public final class Client implements AutoCloseable {
 
     /** Where the connection stands. */
     public ConnectionState state() {
-        return state;
+        return reports.state;
     }
 
     /** How far sends and streams are. */
     public SyncState sync() {
-        return sync;
+        return reports.sync;
     }
 
     /** The user, once the hub or the builder named it. */
     public String user() {
-        return user;
+        return reports.user;
     }
 
     /** This installation's id; empty for a passing device, of which the hub keeps nothing. */
@@ -172,8 +148,8 @@ public final class Client implements AutoCloseable {
     /** What this client has counted. */
     public Statistics statistics() {
         return new Statistics(
-                received.sum(), gaps.sum(), sends.taken.sum(), sends.accepted.sum(), sends.failed.sum(), connects.sum(),
-                disconnects.sum());
+                reports.received.sum(), reports.gaps.sum(), sends.taken.sum(), sends.accepted.sum(), sends.failed.sum(),
+                reports.connects.sum(), reports.disconnects.sum());
     }
 
     /** Adds a listener; a {@link MessageListener} also reads all streams. Close the subscription to take it away. */
@@ -211,7 +187,7 @@ public final class Client implements AutoCloseable {
 
     /** As {@link #close()}; completes when it is done. */
     public CompletableFuture<Void> closeAsync() {
-        synchronized (connecting) {
+        synchronized (lock) {
             if (!closed) {
                 closed = true;
                 submit(Order.Close.INSTANCE);
@@ -248,7 +224,7 @@ public final class Client implements AutoCloseable {
     /** Tells the others that this user types: call it at every key, it is sent every two seconds. Never stored. */
     public void typing(String conversation) {
         Message message = Message.to(conversation).type(MessageType.TYPING).build();
-        if (!state.isConnected()) {
+        if (!reports.state.isConnected()) {
             return;
         }
         long now = System.nanoTime();
@@ -307,7 +283,7 @@ public final class Client implements AutoCloseable {
 
     /** Everything of this message's conversation up to it was read. */
     public void markRead(Message message) {
-        markRead(message.conversation(user), message.position());
+        markRead(message.conversation(reports.user), message.position());
     }
 
     // ── Questions ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -365,7 +341,7 @@ public final class Client implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "Client[" + user + " " + state.phase() + "]";
+        return "Client[" + reports.user + " " + reports.state.phase() + "]";
     }
 
     // ── For the parts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -423,14 +399,14 @@ public final class Client implements AutoCloseable {
 
     /** Which streams are read is told when the order's turn comes. */
     void readersChanged() {
-        synchronized (connecting) {
+        synchronized (lock) {
             if (readingSoon) {
                 return;
             }
             readingSoon = true;
         }
         submit(() -> {
-            synchronized (connecting) {
+            synchronized (lock) {
                 readingSoon = false;
             }
             List<String> read = new ArrayList<>();
@@ -450,14 +426,14 @@ public final class Client implements AutoCloseable {
     Presence watch(Collection<String> users, String group) {
         Presence made = new Presence(this, Set.copyOf(users), group);
         watched.add(made);
-        if (state.isConnected()) {
+        if (reports.state.isConnected()) {
             made.ask();
         }
         return made;
     }
 
     void unwatch(Presence presence) {
-        if (!watched.remove(presence) || !state.isConnected()) {
+        if (!watched.remove(presence) || !reports.state.isConnected()) {
             return;
         }
         Set<String> gone = new HashSet<>(presence.users());
@@ -466,7 +442,7 @@ public final class Client implements AutoCloseable {
         presence.query("unwatch", gone, kept ? "" : presence.group());
     }
 
-    private MessageStream stream(String name) {
+    MessageStream stream(String name) {
         MessageStream known = streams.get(name);
         if (known != null) {
             return known;
@@ -485,174 +461,11 @@ public final class Client implements AutoCloseable {
         return made;
     }
 
-    // ── What the session reports, in the thread that brings it ──────────────────────────────────────────────────────
-
-    private void hear(Report report) {
-        switch (report.kind) {
-            case MESSAGE -> {
-                received.increment();
-                stream(report.text).put(report);
-            }
-            case GAP -> {
-                gaps.increment();
-                stream(report.text).put(report);
-            }
-            case VOLATILE -> hearVolatile(report);
-            case STATE -> hearState(report);
-            case SYNC, CAUGHT_UP -> hearSync(report);
-            case TAKEN -> sends.taken(report);
-            case NOT_TAKEN -> sends.notTaken(report);
-            case SETTLED -> sends.settled(report);
-            case RECEIPT -> sends.advance(report);
-            case RECEIPT_ENDED -> sends.unfollowed(report);
-            case FETCHED -> requests.fetched(report);
-            case ANSWER -> requests.answered(report);
-            case REQUEST_FAILED -> requests.failed(report);
-            case FETCH_TOKEN -> Lane.POOL.execute(this::fetchToken);
-            case PARTED -> hearParted(report);
-            case STREAM_OPENED -> tell(one -> one.onStreamOpened(report.text, report.second, report.third));
-            case STREAM_CLOSED -> tell(one -> one.onStreamClosed(report.text, report.other));
-            case UNREAD -> unread(report.text, report.first, report.second);
-            case GROUP_CHANGED -> hearGroup(report);
-            case PRESENCE -> hearPresence(report);
-            case NOTICE -> hearNotice(report);
-            case MARK_REFUSED -> fault("a read mark was refused", (int) report.first);
-            case FAULT -> fault(report.text.isEmpty() ? "a frame was not understood" : report.text, (int) report.second);
-            case ENDED -> end();
-            default -> LOG.debug("unexpected: {}", report.kind);
-        }
-    }
-
-    private void hearState(Report report) {
-        ConnectionState now = ConnectionState.of(report);
-        if (!report.other.isEmpty()) {
-            user = report.other;
-        }
-        synchronized (connecting) {
-            state = now;
-            settleConnect(now);
-        }
-        LOG.debug("{}: {}", user, now);
-        tell(one -> one.onState(now));
-        if (now.isConnected()) {
-            connects.increment();
-            watched.forEach(Presence::ask);
-            tell(ClientListener::onConnected);
-        } else if (now.phase() == ConnectionState.Phase.CLOSED) {
-            tell(one -> one.onClose(now.code(), now.reason()));
-        }
-    }
-
-    /** Tells those who wait for a connection; those who come later wait for the next. */
-    private void settleConnect(ConnectionState now) {
-        CompletableFuture<Void> waiting = connected;
-        switch (now.phase()) {
-            case CONNECTED -> {
-                isConnected = true;
-                Lane.POOL.execute(() -> waiting.complete(null));
-            }
-            case CLOSED -> {
-                isConnected = false;
-                connected = new CompletableFuture<>();
-                Lane.POOL.execute(() -> waiting.completeExceptionally(now.closed()));
-            }
-            default -> {
-                connected = isConnected ? new CompletableFuture<>() : waiting;
-                isConnected = false;
-            }
-        }
-    }
-
-    private void hearSync(Report report) {
-        sync = report.kind == Kind.SYNC
-                ? new SyncState(report.first, report.second, report.third, report.fourth != 0)
-                : new SyncState(sync.unsaved(), sync.saved(), sync.underWay(), true);
-    }
-
-    private void hearParted(Report report) {
-        disconnects.increment();
-        int code = (int) report.second;
-        String reason = report.text;
-        if (report.first != 0) {
-            LOG.info("{}: disconnected ({}) {}", user, code, reason);
-            tell(one -> one.onDisconnected(code, reason));
-        } else {
-            LOG.info("{}: could not connect: {}", user, reason);
-            WscException error = new WscException("could not connect: " + reason, code, true, 0, null);
-            tell(one -> one.onConnectError(error));
-        }
-    }
-
-    private void hearVolatile(Report report) {
-        // They may be dropped where somebody is slow.
-        if (listeners.isEmpty() || waitingVolatile.get() >= VOLATILE) {
-            return;
-        }
-        waitingVolatile.incrementAndGet();
-        lane.execute(() -> {
-            waitingVolatile.decrementAndGet();
-            Message message = MessageCodec.read(report.object, report.payload);
-            listeners.forEach(listener -> Lane.guarded(() -> listener.onVolatile(message)));
-        });
-    }
-
-    private void hearGroup(Report report) {
-        Map<String, Object> data = JsonValue.fields(JsonValue.object(report.object).get("data"));
-        String group = JsonValue.text(data, "group_id");
-        String action = JsonValue.text(data, "action");
-        String member = JsonValue.text(data, "user_id");
-        tell(one -> one.onGroupChanged(group, action, member));
-    }
-
-    private void hearPresence(Report report) {
-        Map<String, Object> data = JsonValue.fields(JsonValue.object(report.object).get("data"));
-        List<Map<String, Object>> users = data.containsKey("users") ? JsonValue.objects(data, "users") : List.of(data);
-        lane.execute(() -> users.forEach(user -> watched.forEach(presence -> presence.hear(user))));
-    }
-
-    private void hearNotice(Report report) {
-        String type = JsonValue.text(JsonValue.object(report.object), "message_type");
-        String frame = report.last();
-        LOG.info("{}: notice of the hub: {}", user, type);
-        tell(one -> one.onNotice(type, frame));
-    }
-
-    private void fault(String what, int code) {
-        LOG.warn("{}: {} ({})", user, what, code);
-        WscException error = new WscException(what, code, ErrorCode.isRetryable(code), 0, null);
-        tell(one -> one.onFault(error));
-    }
-
-    private void fetchToken() {
-        try {
-            if (tokens == null) {
-                submit(new Order.NoToken(true));
-                return;
-            }
-            tokens.get().whenComplete((token, error) -> {
-                if (error != null) {
-                    tokenFailed(error instanceof CompletionException && error.getCause() != null ? error.getCause() : error);
-                } else {
-                    submit(token == null || token.isEmpty() ? new Order.NoToken(true) : new Order.Token(token));
-                }
-            });
-        } catch (RuntimeException error) {
-            tokenFailed(error);
-        }
-    }
-
-    private void tokenFailed(Throwable error) {
-        LOG.warn("{}: the token provider failed, and is asked again later", user, error);
-        submit(new Order.NoToken(false));
-    }
-
-    private void end() {
+    /** Nothing more comes. */
+    void end() {
         bridge.forget(session);
-        synchronized (connecting) {
-            closed = true;
-            CompletableFuture<Void> waiting = connected;
-            Lane.POOL.execute(() -> waiting.completeExceptionally(new ClosedException("the client was closed", 0)));
-        }
+        closed = true;
+        reports.end();
         sends.close();
         requests.close();
         synchronized (all) {

@@ -82,7 +82,7 @@ class SpringTest {
             assertEquals(1, registry.get("wsc.client.received").functionCounter().count());
             assertEquals(1, registry.get("wsc.client.connected").gauge().value());
             hub.kill();
-            ClientTest.eventually(() -> context.getBean("wscHealthIndicator", HealthIndicator.class).health().getStatus().equals(Status.DOWN));
+            WithHub.eventually(() -> context.getBean("wscHealthIndicator", HealthIndicator.class).health().getStatus().equals(Status.DOWN));
             context.close();
             assertEquals(ConnectionState.Phase.CLOSED, client.state().phase());
         }
@@ -92,12 +92,12 @@ class SpringTest {
     void a_bean_that_has_tokens_is_asked_and_without_an_address_there_is_no_client() throws Exception {
         try (Hub hub = Hub.start();
                 ConfigurableApplicationContext context = run(Guarded.class, "wsc.url=" + hub.url)) {
-            ClientTest.eventually(() -> context.getBean(Guarded.class).asked.get() > 0);
+            WithHub.eventually(() -> context.getBean(Guarded.class).asked.get() > 0);
             Client client = context.getBean(Client.class);
-            ClientTest.eventually(() -> client.state().phase() == ConnectionState.Phase.CLOSED);
+            WithHub.eventually(() -> client.state().phase() == ConnectionState.Phase.CLOSED);
             assertEquals(1, client.state().code());
             assertEquals(Status.OUT_OF_SERVICE, context.getBean("wscHealthIndicator", HealthIndicator.class).health().getStatus());
-            ClientTest.eventually(() -> context.getBean(Guarded.class).states.contains(client.state()));
+            WithHub.eventually(() -> context.getBean(Guarded.class).states.contains(client.state()));
         }
         try (ConfigurableApplicationContext context = run(Sample.class)) {
             assertTrue(context.getBeansOfType(Client.class).isEmpty());
