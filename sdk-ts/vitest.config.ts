@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['packages/*/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
+  test: { include: ['packages/{client,react,vue,angular}/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
 });

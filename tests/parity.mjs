@@ -35,8 +35,9 @@ try {
   const written = `# Features of the SDKs
 
 Made by \`cargo tool parity\` from \`tests/parity.json\`; do not edit. Each ✓ leads to the file of the test that shows the feature, and
-names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it.
-Kotlin uses the classes of Java: its column has what it does in a manner of its own.
+names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it. Tabs, pages
+and frameworks are the browser's alone; processes and threads are Node's. Kotlin uses the classes of Java: its column has what it
+does in a manner of its own.
 
 | feature | ${sdks.map(({ name }) => name).join(" | ")} |
 | --- |${" :-: |".repeat(sdks.length)}

@@ -1,6 +1,6 @@
 //! The machine alone, flat, on a clock that a test sets: how a bridge shows that it speaks as the common scripts say.
 
-use wsc_core::client::{Action, Change, Client, Config, Kind, Link, Saved};
+use wsc_core::client::{Action, Client, Config, Kind, Link, Saved};
 use wsc_core::{CloseCode, Timestamp};
 
 use crate::session::{Carried, Order, Report, carry, refusal};
@@ -49,6 +49,11 @@ impl Machine {
     /// A text frame came.
     pub fn text(&mut self, now: Timestamp, link: u32, text: &str) {
         self.client.handle_text(now, Link(link), text);
+    }
+
+    /// A ping or pong of the WebSocket came.
+    pub fn life(&mut self, now: Timestamp, link: u32) {
+        self.client.handle_life(now, Link(link));
     }
 
     /// A socket closed.
@@ -120,7 +125,7 @@ fn report(action: Action) -> Report {
         Action::Persist(change) => {
             let mut bytes = Vec::new();
             change.encode(&mut bytes);
-            let confirm = if let Change::Put(send) = &change { send.id.0 } else { 0 };
+            let confirm = change.confirm().map_or(0, |send| send.0);
             let mut report = Report::new(Kind::Persist, [confirm], "", "");
             report.bytes = Some(bytes);
             report

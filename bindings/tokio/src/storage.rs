@@ -17,6 +17,8 @@ const SMALL: u64 = 256 * 1024;
 /// A record is never longer, in bytes: the outbox limit with room to spare.
 const LONGEST: usize = 1 << 30;
 const HEADER: usize = 8;
+/// What the first record begins with, whatever its version.
+const MARK: &[u8] = b"wsc";
 
 /// An open outbox.
 #[derive(Debug)]
@@ -47,7 +49,9 @@ impl Storage {
         if saved.is_none() && bytes.len() > HEADER {
             // A torn first record means that nothing was ever confirmed; anything else is not ours.
             let length = usize::try_from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-            if length.is_ok_and(|length| length <= bytes.len() - HEADER) {
+            let body = &bytes[HEADER..];
+            let begun = body.starts_with(MARK) || MARK.starts_with(body);
+            if !begun || length.is_ok_and(|length| length <= body.len()) {
                 return Err(BuildError::NotAnOutbox);
             }
         }
@@ -239,8 +243,11 @@ mod tests {
         let storage = fresh(&path);
         assert!(matches!(Storage::open(&path), Err(BuildError::Locked)));
         drop(storage);
-        std::fs::write(&path, "\u{1}\0\0\0 some other program's precious file").expect("written");
-        assert!(matches!(Storage::open(&path), Err(BuildError::NotAnOutbox)));
+        for foreign in ["\u{1}\0\0\0 some other program's precious file", "the notes of somebody else"] {
+            std::fs::write(&path, foreign).expect("written");
+            assert!(matches!(Storage::open(&path), Err(BuildError::NotAnOutbox)));
+            assert_eq!(std::fs::read(&path).expect("read"), foreign.as_bytes());
+        }
     }
 
     #[test]

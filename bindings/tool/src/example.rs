@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::java;
 use crate::steps::{minutes, program, root, run};
 use crate::test::sdk;
+use crate::{java, node};
 
 /// An example.
 #[derive(Clone, Copy, ValueEnum)]
@@ -18,6 +18,8 @@ pub(crate) enum Example {
     VueChat,
     /// The same in Angular.
     AngularChat,
+    /// A bot in Node that answers what is often asked.
+    NodeBot,
     /// A chat in a terminal, in Java.
     JavaChat,
     /// The same in Kotlin.
@@ -36,6 +38,14 @@ impl Example {
             Self::JavaChat => "examples/java-chat",
             Self::KotlinChat => "examples/kotlin-chat",
             Self::SpringBoot => "examples/spring-boot",
+            Self::NodeBot => "examples/node-bot",
+        }
+    }
+
+    const fn use_it(self) -> &'static str {
+        match self {
+            Self::NodeBot => "Write to the user bot, from one of the chats: cargo tool example react-chat",
+            _ => "Open the page twice: with ?user=alice and with ?user=bob",
         }
     }
 }
@@ -46,12 +56,16 @@ pub(crate) fn start(example: Example, user: &str) -> Result<()> {
     if matches!(example, Example::JavaChat | Example::KotlinChat | Example::SpringBoot) {
         return start_java(example, user);
     }
-    sdk()?;
+    if matches!(example, Example::NodeBot) {
+        node::build()?;
+    } else {
+        sdk()?;
+    }
     if root().join(folder).join("package-lock.json").exists() {
         run(program("npm").args(["ci", "--prefix", folder, "--loglevel=error"]), minutes(10))?;
     }
     println!("\nThe hub runs in another terminal: cargo run --release");
-    println!("Open the page twice: with ?user=alice and with ?user=bob\n");
+    println!("{}\n", example.use_it());
     // With the terminal's input: development servers take keys. No limit: it runs until somebody ends it.
     let status = program("npm").args(["start", "--prefix", folder, "--silent"]).status()?;
     ensure!(status.success(), "{folder} ended with {status}");

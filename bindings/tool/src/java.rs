@@ -14,7 +14,14 @@ const JAVA: Needed = Needed { programs: &["javac"], package: "openjdk-17-jdk-hea
 pub(crate) fn maven(folder: &str) -> Result<Command> {
     install::ensure(&JAVA)?;
     let mut maven = program(&install::ensure(&MAVEN)?);
-    maven.args(["--batch-mode", "--no-transfer-progress", "--file", folder]);
+    // The Kotlin compiler's daemon would outlive Maven by hours.
+    maven.args([
+        "--batch-mode",
+        "--no-transfer-progress",
+        "-Dkotlin.compiler.daemon=false",
+        "--file",
+        folder,
+    ]);
     maven.arg(format!("-Dmaven.repo.local={}", target().join("maven").display()));
     maven.arg(format!("-Dcargo.target={}", target().display()));
     Ok(maven)

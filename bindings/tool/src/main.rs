@@ -8,6 +8,7 @@ mod fuzz;
 mod install;
 mod java;
 mod mutants;
+mod node;
 mod parity;
 mod sanitize;
 mod sizes;
@@ -36,6 +37,10 @@ enum Command {
     },
     /// Builds the core for browsers, into the npm package that needs it.
     Wasm,
+    /// Builds the native part of @wsc/node for this machine, into a package.
+    Node,
+    /// Measures @wsc/node beside bare `ws`.
+    BenchNode,
     /// Builds an SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
     Example {
         /// Which one.
@@ -98,6 +103,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { part } => test::test(part),
         Command::Wasm => wasm::build(),
+        Command::Node => node::build(),
+        Command::BenchNode => node::bench(),
         Command::Example { name, user } => example::start(name, &user),
         Command::Parity => parity::write(),
         Command::Sizes => sizes::check(),

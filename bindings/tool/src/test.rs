@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, java, parity, sizes};
+use crate::{install, java, node, parity, sizes};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,6 +25,8 @@ pub(crate) enum Part {
     Wasm,
     /// The TypeScript SDKs: they compile, their tests, what they weigh; the table of features is not stale.
     Ts,
+    /// The SDK for Node: vectors, real hubs, kills, leaks, a fresh project.
+    Node,
     /// Simulated worlds with new seeds, then real processes: kills and cuts under load. Histories are checked.
     E2e,
     /// The hub's page, the browser's SDK, its examples and its guides in a real browser.
@@ -34,13 +36,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Clippy,
         Self::Rust,
         Self::Doc,
         Self::Wasm,
         Self::Ts,
+        Self::Node,
         Self::E2e,
         Self::Browser,
         Self::Java,
@@ -54,6 +57,7 @@ impl Part {
             Self::Doc => "documentation builds without a warning",
             Self::Wasm => "the core as WebAssembly, which has not grown",
             Self::Ts => "the TypeScript SDKs, and what they weigh",
+            Self::Node => "the SDK for Node: vectors, real hubs, kills, leaks, a fresh project",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
             Self::Browser => "the page, the SDK, its examples and guides in a real browser",
             Self::Java => "the SDK for Java and Kotlin, its examples and guides",
@@ -83,6 +87,7 @@ impl Part {
                 run(&mut npm(&["test"]), minutes(5))?;
                 run(&mut npm(&["run", "sizes"]), minutes(2))
             }
+            Self::Node => node::test(),
             Self::E2e => {
                 // Other worlds each time; a seed that fails is printed, and fails again.
                 let from = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
@@ -115,7 +120,7 @@ fn browser() -> Result<()> {
 }
 
 /// A command of npm for the TypeScript SDKs.
-fn npm(arguments: &[&str]) -> Command {
+pub(crate) fn npm(arguments: &[&str]) -> Command {
     let mut npm = program("npm");
     npm.args(["--prefix", "sdk-ts", "--loglevel=error"]).args(arguments);
     npm

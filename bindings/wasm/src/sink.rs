@@ -36,7 +36,7 @@ impl Sink {
     pub(crate) fn persist(&self, change: &Change) {
         let mut bytes = Vec::new();
         change.encode(&mut bytes);
-        let confirm = if let Change::Put(send) = change { send.id.0 } else { 0 };
+        let confirm = change.confirm().map_or(0, |send| send.0);
         let numbers = [number(confirm), 0.0, 0.0, 0.0];
         self.tell(Kind::Persist as u32, &numbers, "", "", "", Some(Uint8Array::from(&bytes[..])));
     }

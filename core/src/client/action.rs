@@ -32,7 +32,7 @@ pub enum Action {
     },
     /// Ask the application for a token; then [`super::Client::supply_token`].
     FetchToken,
-    /// Store a change. A [`Change::Put`] must be confirmed with [`super::Client::handle_stored`] when the storage is
-    /// durable; the others may be lost in a crash of the machine.
+    /// Store a change. Those that [`Change::confirm`] names an id for must be confirmed with
+    /// [`super::Client::handle_stored`] when the storage is durable; the others may be lost in a crash of the machine.
     Persist(Change),
 }

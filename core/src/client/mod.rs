@@ -187,7 +187,7 @@ impl Client {
         self.outbox.begin_after(saved.last_send);
         for send in saved.sends {
             let id = send.id;
-            self.outbox.push(send);
+            self.outbox.push(send, None);
             self.outbox.stored(id);
         }
         for cursor in saved.cursors {
@@ -203,7 +203,7 @@ impl Client {
         Saved {
             device_id: self.config.device_id.clone(),
             last_send: self.outbox.last(),
-            sends: self.outbox.iter().cloned().collect(),
+            sends: self.outbox.saved().collect(),
             cursors: self.inboxes.iter().map(Inbox::saved).collect(),
         }
     }

@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub(super) struct Waiting {
     hash: u64,
     pub(super) send: SavedSend,
+    /// What the record says of when it went out first, where that is earlier than it did.
+    marked: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(super) struct Outbox {
     /// All sends up to this one are stored.
     stored: u64,
     last: u64,
+    /// Sends up to this one wait until it is stored, though they are: see [`Outbox::mark`].
+    gate: u64,
 }
 
 impl Outbox {
@@ -65,10 +69,29 @@ impl Outbox {
         self.waiting.iter().any(|waiting| waiting.hash == hash && waiting.send.message_id == message_id)
     }
 
-    pub(super) fn push(&mut self, send: SavedSend) {
+    /// `marked`: when it may go out first, as its record says.
+    pub(super) fn push(&mut self, send: SavedSend, marked: Option<Timestamp>) {
         self.last = self.last.max(send.id.0);
         self.bytes += send.cost();
-        self.waiting.push(Waiting { hash: hash(&send.message_id), send });
+        self.waiting.push(Waiting { hash: hash(&send.message_id), send, marked });
+    }
+
+    /// What was taken while there was no connection may go out from now on. Whoever takes up the record must know that, so
+    /// that none goes out before this is stored: the id it is stored under. `None`: there is nothing to say.
+    pub(super) fn mark(&mut self, now: Timestamp) -> Option<SendId> {
+        let mut found = false;
+        for waiting in self.waiting.iter_mut() {
+            if waiting.send.first_sent.is_none() && waiting.marked.is_none() {
+                waiting.marked = Some(now);
+                found = true;
+            }
+        }
+        if !found {
+            return None;
+        }
+        let id = self.next_id();
+        self.gate = id.0;
+        Some(id)
     }
 
     /// Everything up to this send is stored.
@@ -76,9 +99,11 @@ impl Outbox {
         self.stored = self.stored.max(up_to.0);
     }
 
-    /// The first send that is not under way, if it is stored.
+    /// The first send that is not under way, if it and its mark are stored.
     pub(super) fn candidate(&self) -> Option<&SavedSend> {
-        self.waiting.get(self.flying).filter(|next| next.send.id.0 <= self.stored).map(|next| &next.send)
+        let next = &self.waiting.get(self.flying)?.send;
+        let needed = if next.id.0 <= self.gate { self.gate } else { next.id.0 };
+        (needed <= self.stored).then_some(next)
     }
 
     /// Whether one more of this size may be under way.
@@ -86,14 +111,12 @@ impl Outbox {
         self.flying == 0 || (self.flying < count && self.flying_bytes.saturating_add(size) <= bytes)
     }
 
-    /// The candidate goes out; true when it is the first time.
-    pub(super) fn launch(&mut self, now: Timestamp) -> bool {
-        let Some(next) = self.waiting.get_mut(self.flying) else { return false };
+    /// The candidate goes out.
+    pub(super) fn launch(&mut self, now: Timestamp) {
+        let Some(next) = self.waiting.get_mut(self.flying) else { return };
         self.flying += 1;
         self.flying_bytes += next.send.cost();
-        let first = next.send.first_sent.is_none();
         next.send.first_sent.get_or_insert(now);
-        first
     }
 
     /// Nothing is under way any more.
@@ -151,6 +174,13 @@ impl Outbox {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &SavedSend> {
         self.waiting.iter().map(|waiting| &waiting.send)
+    }
+
+    /// As their record says.
+    pub(super) fn saved(&self) -> impl Iterator<Item = SavedSend> {
+        let saved =
+            |send: &SavedSend, marked| SavedSend { first_sent: send.first_sent.or(marked), ..send.clone() };
+        self.waiting.iter().map(move |waiting| saved(&waiting.send, waiting.marked))
     }
 }
 

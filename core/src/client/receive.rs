@@ -105,7 +105,7 @@ impl Client {
         self.heard(now);
         each_stream(fields, &mut |open| self.open_stream(now, open))?;
         self.close_unopened();
-        self.pump(now);
+        self.release(now);
         self.send_marks(now);
         self.receipts.doubt_all(true);
         self.ask_receipts(now);

@@ -18,7 +18,7 @@ pub struct SavedSend {
     pub id: SendId,
     /// Its message's id.
     pub message_id: String,
-    /// When it went out first; `None`: not yet.
+    /// When it went out first, or may have; `None`: it surely did not.
     pub first_sent: Option<Timestamp>,
     /// When its life ends.
     pub deadline: Option<Timestamp>,
@@ -44,9 +44,9 @@ pub struct SavedCursor {
 pub enum Change {
     /// A send was added.
     Put(SavedSend),
-    /// All sends up to this one that had not gone out went out now. Stored before they do.
+    /// All sends up to this id that had not gone out may go out from now on. Stored before they do.
     Sent {
-        /// The last of them.
+        /// An id of its own, after theirs.
         up_to: SendId,
         /// When.
         at: Timestamp,
@@ -99,6 +99,7 @@ impl Saved {
                 }
             }
             Change::Sent { up_to, at } => {
+                self.last_send = self.last_send.max(up_to.0);
                 for send in self.sends.iter_mut().filter(|send| send.id <= up_to) {
                     send.first_sent.get_or_insert(at);
                 }
@@ -146,6 +147,16 @@ impl Saved {
 }
 
 impl Change {
+    /// What [`super::Client::handle_stored`] is to be told once this is stored, and all before it.
+    #[must_use]
+    pub const fn confirm(&self) -> Option<SendId> {
+        match self {
+            Self::Put(send) => Some(send.id),
+            Self::Sent { up_to, .. } => Some(*up_to),
+            _ => None,
+        }
+    }
+
     /// Appends its bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {

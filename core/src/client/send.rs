@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::event::{Event, Outcome, SendId};
 use super::saved::{Change, SavedSend};
 use super::written::{check, is_volatile, with_id};
-use super::{Action, Client, Phase, Storage, Timer};
+use super::{Client, Phase, Storage, Timer};
 use crate::codes::ErrorCode;
 use crate::frame::{Fault, Fields, Flags, Frame, HEX, Numbers, Texts, encode_message};
 use crate::limits;
@@ -131,14 +131,16 @@ impl Client {
         }
         let id = self.outbox.next_id();
         send.id = id;
+        // Whoever takes up the record cannot know whether it went out.
+        let marked = self.is_live().then_some(now);
         if self.config.storage != Storage::None {
-            self.persist(Change::Put(send.clone()));
+            self.persist(Change::Put(SavedSend { first_sent: marked, ..send.clone() }));
         }
         if let Some(at) = send.deadline {
             let first = self.timers.get(Timer::Expiry).map_or(at, |first| first.min(at));
             self.timers.set(Timer::Expiry, first);
         }
-        self.outbox.push(send);
+        self.outbox.push(send, marked);
         if self.config.storage != Storage::Durable {
             self.outbox.stored(id);
         }
@@ -200,20 +202,31 @@ impl Client {
         send
     }
 
+    /// There is a connection: what waited for one may go out once it is stored that it may have.
+    pub(super) fn release(&mut self, now: Timestamp) {
+        if self.config.storage != Storage::None
+            && let Some(up_to) = self.outbox.mark(now)
+        {
+            self.persist(Change::Sent { up_to, at: now });
+            if self.config.storage != Storage::Durable {
+                self.outbox.stored(up_to);
+            }
+        }
+        self.pump(now);
+    }
+
     /// Sends what may go out now, in order.
     pub(super) fn pump(&mut self, now: Timestamp) {
         if !self.is_live() {
             return;
         }
-        let (begin, mut first_sent) = (self.actions.len(), None);
         while let Some(next) = self.outbox.candidate() {
             let index = self.outbox.flying();
             if let Some(outcome) = self.too_late(now, next) {
                 self.settle(now, index, outcome);
                 continue;
             }
-            let (id, size) = (next.id, next.cost());
-            if !self.outbox.has_room(size, self.config.flight_count, self.config.flight_bytes) {
+            if !self.outbox.has_room(next.cost(), self.config.flight_count, self.config.flight_bytes) {
                 break;
             }
             let frame = next.frame_at(now);
@@ -224,14 +237,8 @@ impl Client {
                 self.settle(now, index, refused);
                 continue;
             }
-            if self.outbox.launch(now) {
-                first_sent = Some(id);
-            }
+            self.outbox.launch(now);
             self.transmit(now, frame);
-        }
-        if let (Some(up_to), true) = (first_sent, self.config.storage != Storage::None) {
-            // Before the frames: a process that dies between must not take them for unsent for ever.
-            self.actions.insert(begin, Action::Persist(Change::Sent { up_to, at: now }));
         }
         if self.outbox.flying() > 0 {
             self.timers.start(Timer::Sends, now + limits::SEND_TIMEOUT_MS);

@@ -32,14 +32,68 @@ fn a_send_waits_until_it_is_stored_and_nothing_overtakes_it() {
     assert_eq!(ids(&desk.sent()), ["b"]);
 }
 
+/// What a desk stored of its sends, in order.
+fn stored(desk: &Desk) -> Vec<Change> {
+    let change = |action: &Action| match action {
+        Action::Persist(change) if change.confirm().is_some() => Some(change.clone()),
+        _ => None,
+    };
+    desk.actions.iter().filter_map(change).collect()
+}
+
 #[test]
-fn the_time_of_the_first_send_is_stored_before_the_frame() {
+fn what_is_taken_while_connected_is_stored_as_perhaps_sent() {
     let mut desk = Desk::live(durable());
-    let a = desk.say("a");
     desk.clear();
+    desk.say("a");
+    let changes = stored(&desk);
+    assert!(matches!(&changes[..], [Change::Put(send)] if send.first_sent == Some(START)), "{changes:?}");
+}
+
+#[test]
+fn what_waited_for_a_connection_goes_out_once_it_is_stored_that_it_may() {
+    let mut desk = Desk::new(durable());
+    let a = desk.say("a");
+    assert!(matches!(&stored(&desk)[..], [Change::Put(send)] if send.first_sent.is_none()));
+    desk.open();
+    desk.clear();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    let [Change::Sent { up_to, at: START }] = stored(&desk)[..] else { panic!("{:?}", desk.actions) };
+    assert!(up_to > a && desk.sent().is_empty());
+    // Confirmed before, but not after, the connection came.
     desk.handle(|client, now| client.handle_stored(now, a));
-    assert_eq!(desk.actions[0], Action::Persist(Change::Sent { up_to: a, at: START }));
-    assert!(matches!(desk.actions[1], Action::Send { .. }));
+    assert!(desk.sent().is_empty());
+    let b = desk.say("b");
+    desk.handle(|client, now| client.handle_stored(now, up_to));
+    assert_eq!(ids(&desk.sent()), ["a"]);
+    desk.handle(|client, now| client.handle_stored(now, b));
+    assert_eq!(ids(&desk.sent()), ["b"]);
+}
+
+#[test]
+fn what_an_earlier_process_may_have_sent_is_unknown_where_it_would_have_expired() {
+    for (connected, outcome) in [(true, Outcome::Unknown), (false, Outcome::Expired)] {
+        let mut desk = if connected { Desk::live(durable()) } else { Desk::new(durable()) };
+        let mut saved = Saved { device_id: "d1".into(), ..Saved::default() };
+        let mortal = |id: &'static str| Message {
+            message_id: id.into(),
+            expires_in_ms: Some(5_000),
+            ..Message::to_user("bob", "x")
+        };
+        let (a, b) = (desk.send(mortal("a")), desk.send(mortal("b")));
+        // The process ends here, whether or not the frames went out.
+        save(&mut desk, &mut saved);
+        let mut desk = Desk::new(durable());
+        desk.client.restore(saved);
+        assert_eq!(desk.handle(|client, now| client.cancel(now, a)), !connected);
+        desk.pass(5_000);
+        let ends = if connected {
+            vec![(a.0, outcome.clone()), (b.0, outcome)]
+        } else {
+            vec![(a.0, Outcome::Cancelled), (b.0, outcome)]
+        };
+        assert_eq!(desk.outcomes(), ends);
+    }
 }
 
 #[test]

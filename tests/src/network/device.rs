@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wsc_core::backoff::Random;
 use wsc_core::client::{
-    Action, Change, Client, Config, Event, Fault, Generation, Identity, Outcome, Saved, SendId, Storage,
+    Action, Client, Config, Event, Fault, Generation, Identity, Outcome, Saved, SendId, Storage,
 };
 use wsc_core::{Message, StreamName, Timestamp};
 
@@ -160,9 +160,9 @@ impl Device {
         while let Some(action) = self.client.poll_action() {
             match action {
                 Action::Persist(change) => {
-                    if let Change::Put(send) = &change {
+                    if let Some(send) = change.confirm() {
                         let before = self.storing.back().map_or(now, |(at, _)| *at);
-                        self.storing.push_back((before.max(now) + random.up_to(20), send.id));
+                        self.storing.push_back((before.max(now) + random.up_to(20), send));
                     }
                     self.saved.apply(change);
                 }

@@ -308,9 +308,9 @@ impl Inner {
     /// The oldest change under way is on the disk.
     fn flush_one(&mut self) -> Option<SendId> {
         let (_, change) = self.writing.pop_front()?;
-        let put = if let Change::Put(send) = &change { Some(send.id) } else { None };
+        let confirmed = change.confirm();
         self.saved.apply(change);
-        put
+        confirmed
     }
 
     /// What is due is on the disk, and the machine and the application are told.

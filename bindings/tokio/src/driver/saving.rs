@@ -29,9 +29,7 @@ impl Saving {
     pub(super) fn add(&mut self, change: &Change) {
         if let Some(storage) = self.storage.as_mut() {
             storage.add(change);
-            if let Change::Put(send) = change {
-                self.written = Some(send.id);
-            }
+            self.written = change.confirm().or(self.written);
         }
     }
 
@@ -95,5 +93,7 @@ impl<A: Audience> Driver<A> {
         self.saving.written = None;
         let now = self.clock.now();
         self.audience.unsaved(&mut self.machine, now, &error.to_string());
+        // What lies there already goes out all the same.
+        self.machine.handle_stored(now, SendId(u64::MAX));
     }
 }

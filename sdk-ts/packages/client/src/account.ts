@@ -1,7 +1,7 @@
 /** Whose client this is: what a token says, and the name under which things are kept. Never checks a token; the hub does. */
 
 import { WscError } from './errors.js';
-import type { ClientOptions } from './options.js';
+import type { IdentityOptions } from './options.js';
 
 interface Claims {
   readonly uid?: string;
@@ -10,7 +10,7 @@ interface Claims {
 }
 
 /** A name for all that belongs to this user at this hub, the same in every tab. */
-export function accountOf(url: string, options: ClientOptions, token: string | undefined): string {
+export function accountOf(url: string, options: IdentityOptions, token: string | undefined): string {
   const claims = token === undefined ? {} : claimsOf(token);
   const user = options.user ?? claims.uid;
   if (user === undefined) {

@@ -16,6 +16,10 @@ export interface ClientEvents<Data> {
   /** A message without a position: typing, volatile messages, an observer's copies. */
   volatile: Message<Data>;
   state: State;
+  /** The connection is gone: the hub's close code, or 0. Where the platform tells it (Node). */
+  disconnected: { readonly code: number; readonly reason: string };
+  /** An attempt to connect failed. Where the platform tells it (Node). */
+  connectError: { readonly code: number; readonly reason: string };
   /** A stream is read from now on. */
   opened: { readonly stream: StreamName; readonly from: number; readonly head: number };
   /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */

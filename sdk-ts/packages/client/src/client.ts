@@ -1,53 +1,40 @@
-/** The client of an application: one device's connection to a hub, shared by the tabs of a browser. */
+/** The client of an application, wherever it runs: one device's connection to a hub. Knows nothing of sockets and storage: those are its platform's. */
 
-import { accountOf, socketUrl } from './account.js';
 import type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
 import { Conversations } from './conversations.js';
 import { Emitter } from './emitter.js';
-import { load } from './engine/module.js';
-import { canShare, type Host, OwnPort, SharedPort } from './engine/ports.js';
 import type { Command, Handed, Port, Report, State, Sync } from './engine/protocol.js';
-import type { EngineSettings } from './engine/engine.js';
-import { ClosedError, SendError, WscError } from './errors.js';
+import { ClosedError, SendError } from './errors.js';
 import {
   type ConversationName,
   type Gap,
   type Message,
   newMessageId,
   type OutgoingMessage,
+  read,
   readMessage,
   streamOf,
   type StreamName,
+  type Target,
   targetOf,
 } from './message.js';
-import { raced, tabName, wasmSource } from './opening.js';
-import type { ClientOptions } from './options.js';
 import { Places } from './places.js';
+import type { Host, Platform } from './platform.js';
 import { Presence, type Status } from './presence.js';
 import { type Readable, Writable } from './readable.js';
 import type { Receipt } from './receipt.js';
 import { type Answer, Requests } from './requests.js';
 import { type PendingMessage, Sends } from './sends.js';
-import { IndexedDbStorage } from './storage/indexeddb.js';
-import { MemoryStorage } from './storage/memory.js';
-import type { Storage } from './storage/storage.js';
+import { raced } from './signal.js';
 import { Group, type HistoryOptions, type Page, Stream } from './stream.js';
 import { Timeline, type TimelineOptions } from './timeline.js';
 import { Typing } from './typing.js';
 
-/** One device's connection to a hub. Making one opens nothing: it may be made on a server, too.
- *
- * ```ts
- * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice' });
- * client.inbox.on('message', (message) => console.log(message.sender, message.content));
- * await client.connect();
- * const receipt = await client.send('user:bob', 'hello');   // kept: a reload does not lose it
- * await receipt.accepted;                                    // stored by the hub
- * ```
- */
+const CLOSED = 'the client was closed';
+
+/** One device's connection to a hub. Making one opens nothing. */
 export class Client<Data = unknown> {
-  readonly #url: string;
-  readonly #options: ClientOptions;
+  readonly #platform: Platform;
   readonly #emitter: Emitter<ClientEvents<Data>> = new Emitter();
   readonly #state: Writable<State> = new Writable<State>({ name: 'idle' });
   readonly #sync: Writable<Sync> = new Writable<Sync>({ unsaved: 0, saved: 0, underWay: 0, caughtUp: false });
@@ -60,7 +47,6 @@ export class Client<Data = unknown> {
   #port: Port | undefined;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #memory: MemoryStorage | undefined;
   /** Whether the application asked to connect. */
   #wanted = false;
   #closed = false;
@@ -68,10 +54,11 @@ export class Client<Data = unknown> {
   /** Counts how often it was closed. */
   #life = 0;
   #engine = '';
+  /** Sends that wait for the port. */
+  #entering = 0;
   #readingSoon = false;
   #user = '';
   #device = '';
-  #account = '';
 
   /** This user's messages with other users. */
   readonly inbox: Stream<Data>;
@@ -84,9 +71,9 @@ export class Client<Data = unknown> {
   /** One per conversation, so that all who look at one look at the same; those that nobody watches are empty. */
   readonly #timelines: Map<ConversationName, Timeline<Data>> = new Map();
 
-  constructor(address: string, options: ClientOptions = {}) {
-    this.#url = address;
-    this.#options = options;
+  /** @internal */
+  constructor(platform: Platform) {
+    this.#platform = platform;
     this.inbox = this.stream('inbox');
     this.broadcast = this.stream('broadcast');
     this.conversations = new Conversations(this);
@@ -116,7 +103,7 @@ export class Client<Data = unknown> {
 
   /** The user, once the hub or the options named it. */
   get user(): string {
-    return this.#user || (this.#options.user ?? '');
+    return this.#user || (this.#platform.user ?? '');
   }
 
   /** This installation's id, once it is known; empty: the hub keeps nothing for it. */
@@ -129,7 +116,7 @@ export class Client<Data = unknown> {
     this.#closed = false;
     this.#wanted = true;
     await raced(this.#open(), options.signal);
-    this.#port?.post({ do: 'connect' });
+    this.#opened().post({ do: 'connect' });
     await this.#whenConnected(options.signal);
   }
 
@@ -213,9 +200,9 @@ export class Client<Data = unknown> {
     second?: string | OutgoingMessage<Data> | SendOptions,
     third?: SendOptions,
   ): Promise<Receipt> {
-    if (typeof first !== 'string') return this.#send(first, undefined, second as SendOptions | undefined);
+    if (typeof first !== 'string') return this.#send(first, undefined, undefined, second as SendOptions | undefined);
     const message = typeof second === 'string' ? { content: second } : (second as OutgoingMessage<Data>);
-    return this.#send({ ...message, ...targetOf(first) }, undefined, third);
+    return this.#send(message, targetOf(first), undefined, third);
   }
 
   /** As {@link Client.send}, with bytes beside the message. */
@@ -226,8 +213,8 @@ export class Client<Data = unknown> {
     options?: SendOptions,
   ): Promise<Receipt> {
     // The caller may use its buffer for the next one.
-    const payload = bytes instanceof Uint8Array ? bytes.slice() : new Uint8Array(bytes.slice(0));
-    return this.#send({ message_type: 'binary', ...message, ...targetOf(to) }, payload, options);
+    const payload = new Uint8Array(bytes instanceof Uint8Array ? bytes : bytes.slice(0));
+    return this.#send({ message_type: 'binary', ...message }, targetOf(to), payload, options);
   }
 
   /** Takes back a message that never went out; what became of it its receipt tells. */
@@ -261,7 +248,8 @@ export class Client<Data = unknown> {
     if (this.#closed) throw new ClosedError('the client was closed: connect it first');
     await this.#open();
     const object = JSON.stringify(frame);
-    return this.#requests.ask(object, signal, (ticket) => this.#port?.post({ do: 'request', ticket, object }));
+    const port = this.#opened();
+    return this.#requests.ask(object, signal, (ticket) => port.post({ do: 'request', ticket, object }));
   }
 
   /** @internal See {@link Stream.history}. */
@@ -307,9 +295,14 @@ export class Client<Data = unknown> {
     };
   }
 
+  /** @internal Keeps an entry that is just being handed over from being acknowledged, where the platform can. */
+  hold(stream: StreamName, seq: number): (() => void) | undefined {
+    return this.#port?.hold?.(stream, seq);
+  }
+
   /** @internal Whether other tabs may use the same connection. */
   get isShared(): boolean {
-    return this.#port instanceof SharedPort;
+    return this.#port?.isShared ?? false;
   }
 
   /** @internal The messages of this device that wait for the hub's word. */
@@ -322,7 +315,7 @@ export class Client<Data = unknown> {
   async #open(): Promise<void> {
     // What is being closed is not opened again: another begins after it.
     while (this.#closing) await this.#closing;
-    if (this.#closed) throw new ClosedError('the client was closed');
+    if (this.#closed) throw new ClosedError(CLOSED);
     const opening = (this.#opening ??= this.#start());
     try {
       await opening;
@@ -333,73 +326,24 @@ export class Client<Data = unknown> {
     }
   }
 
+  /** The port that was opened; it may have broken since. */
+  #opened(error = (reason: string): Error => new ClosedError(reason)): Port {
+    if (this.#port) return this.#port;
+    const state = this.#state.get();
+    throw error((state.name === 'closed' && state.reason) || CLOSED);
+  }
+
   async #start(): Promise<void> {
-    if (typeof WebSocket !== 'function') {
-      throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
-    }
     const life = this.#life;
-    const url = socketUrl(this.#url);
-    const { token, device, storage } = this.#options;
-    // Only a token says whose things may be opened.
-    const needed = typeof token === 'function' && this.#options.user === undefined;
-    const first = needed ? await token() : typeof token === 'string' ? token : undefined;
-    if (first === null) throw new ClosedError('there will be no token');
-    const account = accountOf(url, this.#options, first);
-    if (this.#account !== '' && this.#account !== account) {
-      throw new WscError('the token is of another user: make another Client for another user');
-    }
-    this.#account = account;
-    await load(() => this.#options.wasm ?? wasmSource());
-    const kept = this.#storage(this.#account);
-    const passing = kept instanceof MemoryStorage && storage === 'memory';
-    const settings: EngineSettings = {
-      url,
-      device: device ?? (passing ? '' : undefined),
-      token: first ?? '',
-      provider: typeof token === 'function' ? this.#checked(token, url) : undefined,
-      identity: [this.#options.user, this.#options.userType, this.#options.app, this.#options.namespace].map(
-        (part) => part ?? '',
-      ) as [string, string, string, string],
-      groups: this.#options.groups,
-      startAtHead: this.#options.startAtHead ?? false,
-      manual: this.#options.acknowledge === 'manual',
-      outboxCount: this.#options.outboxCount ?? 0,
-      outboxBytes: this.#options.outboxBytes ?? 0,
-      storage: kept,
-    };
     const host: Host = {
-      settings: () => settings,
       hear: (reports, engine) => this.#hear(reports, engine),
       failed: (error) => this.#fail(error),
     };
-    // An application's own storage may be one that only this tab sees.
-    const shared = kept instanceof IndexedDbStorage && (this.#options.shareTabs ?? true) && canShare();
-    if (life !== this.#life) throw new ClosedError('the client was closed');
-    this.#port = shared ? new SharedPort(this.#account, host) : new OwnPort(host);
-  }
-
-  /** A provider whose tokens are this user's: what is kept must not go out under another name. */
-  #checked(provider: () => string | null | Promise<string | null>, url: string): () => Promise<string | null> {
-    return async () => {
-      const token = await provider();
-      if (token === null || token === undefined) return null;
-      try {
-        if (accountOf(url, this.#options, token) === this.#account) return token;
-        throw new WscError('the token is of another user');
-      } catch (error) {
-        this.#emitter.emit('fault', { what: String(error), code: 0, messageId: '' });
-        return null;
-      }
-    };
-  }
-
-  #storage(account: string): Storage {
-    const { storage = 'persistent', shareTabs, device } = this.#options;
-    if (typeof storage === 'object') return storage;
-    if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
-    // A tab of its own is a device of its own.
-    const alone = shareTabs === false || !canShare();
-    return new IndexedDbStorage(alone ? `${account} ${device ?? tabName()}` : account);
+    await this.#platform.prepare(host);
+    if (life !== this.#life) throw new ClosedError(CLOSED);
+    // How the last one ended says nothing of this one.
+    if (this.#state.get().name === 'closed') this.#enter({ name: 'idle' });
+    this.#port = this.#platform.open(host);
   }
 
   async #leave(): Promise<void> {
@@ -411,8 +355,8 @@ export class Client<Data = unknown> {
     this.#engine = '';
     await port?.leave();
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
-    this.#requests.drop(true);
-    this.#sends.close();
+    this.#requests.drop(CLOSED);
+    this.#sends.close(CLOSED);
     this.#places.clear();
   }
 
@@ -422,8 +366,8 @@ export class Client<Data = unknown> {
     void this.#port?.leave();
     this.#port = this.#opening = undefined;
     this.#wanted = false;
-    this.#requests.drop(true);
-    this.#sends.close();
+    this.#requests.drop(what);
+    this.#sends.close(what);
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: what });
   }
@@ -452,14 +396,21 @@ export class Client<Data = unknown> {
 
   // ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #send(message: OutgoingMessage<Data>, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
+  async #send(message: OutgoingMessage<Data>, target: Target | undefined, payload: Uint8Array | undefined, options?: SendOptions): Promise<Receipt> {
     options?.signal?.throwIfAborted();
     if (this.#closed) throw new SendError('closed', 'the client was closed: connect it first');
-    await this.#open();
+    // Nothing is waited for where nothing waits: no send overtakes another.
+    if (!this.#port || this.#closing || this.#entering > 0) {
+      this.#entering += 1;
+      await this.#open().finally(() => (this.#entering -= 1));
+    }
     options?.signal?.throwIfAborted();
+    const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
-    const object = JSON.stringify({ message_type: 'text', ...message, message_id: id });
-    return this.#sends.send({ do: 'send', id, object, ...(payload && { payload }) }, (command) => this.#port?.post(command));
+    const object = JSON.stringify({ message_type: 'text', ...message, ...target, message_id: id });
+    const { require_ack: asked, volatile, message_type: type } = message;
+    const followed = !!asked && !!(target ?? message).receiver && !volatile && type !== 'typing';
+    return this.#sends.send(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object }, followed, (command) => port.post(command));
   }
 
   // ── Hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -489,8 +440,13 @@ export class Client<Data = unknown> {
       case 'closed':
         this.#places.close(report.stream);
         return this.#emitter.emit('closed', report);
-      case 'taken':
-        return this.#emitter.emit('taken', this.#sends.taken(report));
+      case 'taken': {
+        this.#sends.taken(report);
+        // Not even looked into where nobody wants to know.
+        const message = this.#emitter.hears('taken') && this.#sends.message(report.id);
+        if (message) this.#emitter.emit('taken', message);
+        return;
+      }
       case 'not taken':
         return this.#sends.notTaken(report);
       case 'settled':
@@ -507,7 +463,7 @@ export class Client<Data = unknown> {
       case 'group':
       case 'presence':
       case 'notice':
-        return this.#emitter.emit(report.is, JSON.parse(report.frame));
+        return this.#emitter.emit(report.is, read(report.frame));
       case 'mark refused':
         return this.#emitter.emit('fault', { what: `read mark of ${report.stream} refused`, code: report.code, messageId: '' });
       case 'fault':
@@ -516,6 +472,8 @@ export class Client<Data = unknown> {
         this.#forgotten?.();
         this.#forgotten = undefined;
         return void this.close();
+      case 'parted':
+        return this.#emitter.emit(report.connected ? 'disconnected' : 'connectError', report);
       case 'caught up':
         return;
     }
@@ -529,7 +487,7 @@ export class Client<Data = unknown> {
     this.#device = report.device;
     this.#sync.set(report.sync);
     // What was asked of the engine before is not answered; what the new state brings about is.
-    if (fresh) this.#requests.drop(false);
+    if (fresh) this.#requests.drop();
     const pending = this.#sends.stand(report.pending);
     this.#enter(report.state);
     for (const message of pending) this.#emitter.emit('taken', message);
@@ -554,12 +512,12 @@ export class Client<Data = unknown> {
     const { stream, generation, seq, gap } = handed;
     if (gap) {
       const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
-      this.#generations.set(missed, generation);
+      if (this.#platform.isManual) this.#generations.set(missed, generation);
       this.#streams.get(stream)?.deliver({ gap: missed });
       this.#emitter.emit('gap', missed);
     } else {
       const message = readMessage(handed.json ?? '{}', handed.payload) as Message<Data>;
-      this.#generations.set(message, generation);
+      if (this.#platform.isManual) this.#generations.set(message, generation);
       this.#deliver(message);
     }
   }

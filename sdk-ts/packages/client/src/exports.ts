@@ -1,20 +1,7 @@
-/** What both entrances of the package give. */
+/** What both entrances for browsers give. */
 
-export { Client } from './client.js';
-export type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
-export { type Conversation, type ConversationList, Conversations } from './conversations.js';
-export type { Settlement, State, Sync } from './engine/protocol.js';
-export * from './errors.js';
-export { type ConversationName, conversationOf, type Gap, type Message, newMessageId } from './message.js';
-export type { OutgoingMessage, Priority, StreamName } from './message.js';
-export { MESSAGE_TYPES, type MessageType } from './message-types.js';
-export type { ClientOptions, TokenProvider, WasmSource } from './options.js';
-export type { Status } from './presence.js';
-export type { Readable } from './readable.js';
-export { type Accepted, Receipt, type Stage } from './receipt.js';
-export type { Answer, AnswerFrame } from './requests.js';
-export type { PendingMessage } from './sends.js';
+export { Client } from './browser.js';
+export * from './common.js';
+export type { ClientOptions, WasmSource } from './options.js';
 export { MemoryStorage } from './storage/memory.js';
 export type { Storage } from './storage/storage.js';
-export { type Delivery, Group, type HistoryOptions, type MembersPage, type Page, Stream } from './stream.js';
-export { Timeline, type TimelineItem, type TimelineOptions, type TimelineView } from './timeline.js';

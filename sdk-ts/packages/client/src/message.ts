@@ -1,5 +1,6 @@
 /** Messages as they stand on the wire: the same names in every SDK and in the hub's HTTP interface. */
 
+import type { Json } from './engine/protocol.js';
 import type { MessageType } from './message-types.js';
 
 /** A stream's name: `inbox`, `broadcast` or `group:<id>`. */
@@ -97,9 +98,14 @@ export interface Gap {
   readonly reason: string;
 }
 
+/** What JSON says. */
+export function read(json: Json): object {
+  return typeof json === 'string' ? (JSON.parse(json) as object) : json;
+}
+
 /** Reads a message that crossed as JSON. */
-export function readMessage(json: string, payload: Uint8Array | undefined): Message {
-  const message = JSON.parse(json) as Message;
+export function readMessage(json: Json, payload: Uint8Array | undefined): Message {
+  const message = read(json) as Message;
   return payload ? { ...message, payload } : message;
 }
 
@@ -117,8 +123,10 @@ export function streamOf(name: ConversationName): StreamName {
   return name.startsWith('user:') ? 'inbox' : (name as StreamName);
 }
 
+export type Target = Pick<OutgoingMessage, 'receiver' | 'group_ids' | 'broadcast_type'>;
+
 /** The fields that address a conversation. */
-export function targetOf(name: ConversationName): Pick<OutgoingMessage, 'receiver' | 'group_ids' | 'broadcast_type'> {
+export function targetOf(name: ConversationName): Target {
   if (name.startsWith('user:')) return { receiver: name.slice(5) };
   if (name.startsWith('group:')) return { group_ids: [name.slice(6)] };
   if (name === 'broadcast') return { broadcast_type: 'global' };
@@ -127,9 +135,7 @@ export function targetOf(name: ConversationName): Pick<OutgoingMessage, 'receive
 
 /** A message id: a UUIDv7, so that ids sort by time. */
 export function newMessageId(now: number = Date.now()): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   const time = Math.floor(now).toString(16).padStart(12, '0');
-  const variant = ((bytes[8]! & 0x3f) | 0x80).toString(16);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(13, 16)}-${variant}${hex.slice(18, 20)}-${hex.slice(20)}`;
+  // Of a random one everything after its version is kept.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
 }

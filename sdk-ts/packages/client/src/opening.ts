@@ -1,4 +1,4 @@
-/** What a client needs to begin: its module, a name for its tab, patience that a signal ends. */
+/** What a client in a browser needs to begin: its module, a name for its tab. */
 
 import { WscError } from './errors.js';
 import { newMessageId } from './message.js';
@@ -16,17 +16,6 @@ export function wasmSource(): WasmSource | Promise<WasmSource> {
 /** @internal Sets where the module comes from when the options do not say. */
 export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
   given = source;
-}
-
-/** The promise, or what the signal ends it with. */
-export function raced<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** A name for this tab that survives its reloads. */

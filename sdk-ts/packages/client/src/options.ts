@@ -5,7 +5,8 @@ import type { Storage } from './storage/storage.js';
 /** Gives a token: asked at connect and before the one in use ends. `null`: there will be none, the client closes. What it throws is tried again with backoff. */
 export type TokenProvider = () => string | null | Promise<string | null>;
 
-export interface ClientOptions {
+/** Who the user is. */
+export interface IdentityOptions {
   /** A JWT, or who gives one. Without: only against a hub that runs without authentication. */
   token?: string | TokenProvider;
   /** Who the user is: needed without a token; with one it must be the token's. What is saved belongs to this user alone. */
@@ -16,22 +17,29 @@ export interface ClientOptions {
   app?: string;
   /** The namespace (tenant): as `app`. What is saved belongs to one user of one tenant. */
   namespace?: string;
-  /** This installation's id; absent: one is made and kept. With `storage: 'memory'` and none given the hub keeps nothing for this device. */
+}
+
+/** What every client may be told, wherever it runs. */
+export interface CommonOptions extends IdentityOptions {
+  /** This installation's id; absent: one is made and kept. In memory, and with none given, the hub keeps nothing for this device. */
   device?: string;
   /** Only these groups are read; absent: all of the user's. */
   groups?: readonly string[];
   /** A new device begins at the newest message instead of at the user's first. */
   startAtHead?: boolean;
-  /** Where unsent messages and places are kept: `persistent` (IndexedDB, the default where there is one), `memory`, or your own. */
-  storage?: 'persistent' | 'memory' | Storage;
-  /** All tabs of a user share one connection (the default with persistent storage where the browser can). `false`: each tab has its own and is a device of its own. */
-  shareTabs?: boolean;
   /** When a message counts as handed over: once the listeners have returned (`auto`), or when {@link Client.acknowledge} says so. */
   acknowledge?: 'auto' | 'manual';
   /** Unsettled messages kept at most. Default 10,000. */
   outboxCount?: number;
   /** Bytes of unsettled messages kept at most. Default 16 MiB. */
   outboxBytes?: number;
+}
+
+export interface ClientOptions extends CommonOptions {
+  /** Where unsent messages and places are kept: `persistent` (IndexedDB, the default where there is one), `memory`, or your own. */
+  storage?: 'persistent' | 'memory' | Storage;
+  /** All tabs of a user share one connection (the default with persistent storage where the browser can). `false`: each tab has its own and is a device of its own. */
+  shareTabs?: boolean;
   /** The module of this package's `wsc.wasm`: needed by `@wsc/client/slim`. */
   wasm?: WasmSource;
 }

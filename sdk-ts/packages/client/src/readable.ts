@@ -11,7 +11,7 @@ export interface Readable<T> {
 /** A readable that its owner sets. */
 export class Writable<T> implements Readable<T> {
   #value: T;
-  readonly #listeners: Set<(value: T) => void> = new Set();
+  #listeners: Set<(value: T) => void> | undefined;
   readonly #watched: ((watched: boolean) => void) | undefined;
 
   /** `watched` is called when the first listener comes and when the last has gone. */
@@ -27,21 +27,22 @@ export class Writable<T> implements Readable<T> {
   set(value: T): void {
     if (Object.is(value, this.#value)) return;
     this.#value = value;
-    for (const listener of [...this.#listeners]) guarded(() => listener(value));
+    if (this.#listeners) for (const listener of [...this.#listeners]) guarded(() => listener(value));
   }
 
   subscribe(listener: (value: T) => void): () => void {
     // A function subscribed twice is told twice.
     const own = (value: T): void => listener(value);
-    this.#listeners.add(own);
-    if (this.#listeners.size === 1) this.#watched?.(true);
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(own);
+    if (listeners.size === 1) this.#watched?.(true);
     return () => {
-      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#watched?.(false);
+      if (listeners.delete(own) && listeners.size === 0) this.#watched?.(false);
     };
   }
 
   get isWatched(): boolean {
-    return this.#listeners.size > 0;
+    return (this.#listeners?.size ?? 0) > 0;
   }
 }
 
@@ -50,10 +51,15 @@ export function guarded(act: () => void): void {
   try {
     act();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    uncaught(error);
   }
+}
+
+/** Reports what was thrown as any uncaught error. */
+export function uncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** Runs `act` once for any number of calls: at once, then at most every `ms`, so that a burst is one change. */

@@ -45,17 +45,17 @@ export class Receipt {
 
   /** The hub stored it. Rejects with a {@link ReceiptError}. */
   get accepted(): Promise<Accepted> {
-    return this.#reached('accepted').then(() => this.#accepted ?? { seq: 0, duplicate: false });
+    return this.#reached('accepted', () => this.#accepted ?? { seq: 0, duplicate: false });
   }
 
   /** A device of the receiver has it. For messages to a user with `require_ack`. */
   get delivered(): Promise<void> {
-    return this.#reached('delivered');
+    return this.#reached('delivered', () => undefined);
   }
 
   /** The receiver read it. For messages to a user with `require_ack`. */
   get read(): Promise<void> {
-    return this.#reached('read');
+    return this.#reached('read', () => undefined);
   }
 
   /** @internal */
@@ -75,7 +75,9 @@ export class Receipt {
   /** @internal */
   advance(stage: Stage): void {
     const now = this.#stage.get();
-    if (now !== 'failed' && ORDER.indexOf(stage) > ORDER.indexOf(now)) this.#stage.set(stage);
+    if (now === 'failed' || ORDER.indexOf(stage) <= ORDER.indexOf(now)) return;
+    this.#stage.set(stage);
+    this.#look();
   }
 
   /** @internal */
@@ -83,30 +85,34 @@ export class Receipt {
     if (this.#stage.get() !== 'saved') return;
     this.#error = error;
     this.#stage.set('failed');
+    this.#look();
   }
 
   /** @internal Receipts are not followed any more: who waits for one is told. */
   end(): void {
     this.#ended = true;
-    for (const give of this.#waiting.splice(0)) give();
+    this.#look();
   }
 
   #ended = false;
-  readonly #waiting: (() => void)[] = [];
+  /** Those who wait: each says whether it is done. */
+  #waiting: (() => boolean)[] = [];
 
-  #reached(stage: Stage): Promise<void> {
+  #look(): void {
+    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter((look) => !look());
+  }
+
+  #reached<T>(stage: Stage, what: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const look = (): boolean => {
         const now = this.#stage.get();
         if (now === 'failed') reject(this.#error);
-        else if (ORDER.indexOf(now) >= ORDER.indexOf(stage)) resolve();
+        else if (ORDER.indexOf(now) >= ORDER.indexOf(stage)) resolve(what());
         else if (this.#ended && now !== 'saved') reject(new ReceiptError('not followed', 'its receipts are not followed'));
         else return false;
         return true;
       };
-      if (look()) return;
-      const stop = this.#stage.subscribe(() => look() && stop());
-      this.#waiting.push(() => look() && stop());
+      if (!look()) this.#waiting.push(look);
     });
   }
 }

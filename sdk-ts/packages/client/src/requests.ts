@@ -1,6 +1,6 @@
 import { ClosedError, RequestError } from './errors.js';
 import type { Report } from './engine/protocol.js';
-import { type Message, readMessage } from './message.js';
+import { type Message, read, readMessage } from './message.js';
 
 /** The last frame of an answer, and the entries that came before it. */
 export interface Answer {
@@ -46,7 +46,7 @@ export class Requests {
     this.#waiting.delete(report.ticket);
     if (report.is === 'answer') {
       const entries = report.entries.map(({ json, payload }) => readMessage(json, payload));
-      waiting.resolve({ frame: JSON.parse(report.frame) as AnswerFrame, entries });
+      waiting.resolve({ frame: read(report.frame) as AnswerFrame, entries });
     } else {
       const { fault, code, reason, retryAfterMs } = report;
       const text = fault === 'refused' ? `refused: ${reason} (${code})` : TEXTS[fault];
@@ -54,11 +54,11 @@ export class Requests {
     }
   }
 
-  /** The engine that was asked is gone, or this client. */
-  drop(closed: boolean): void {
+  /** The engine that was asked is gone; or this client, for a reason. */
+  drop(closed?: string): void {
     for (const [ticket, waiting] of this.#waiting) {
       this.#waiting.delete(ticket);
-      waiting.reject(closed ? new ClosedError('the client was closed') : new RequestError('disconnected', TEXTS.disconnected));
+      waiting.reject(closed ? new ClosedError(closed) : new RequestError('disconnected', TEXTS.disconnected));
     }
   }
 }

@@ -1,8 +1,8 @@
 /** What this tab sends, and what became of it. An engine may die under it: the next one is told again. */
 
-import type { Command, Report, Settlement } from './engine/protocol.js';
+import type { Command, Json, Report, Settlement } from './engine/protocol.js';
 import { ReceiptError, SendError } from './errors.js';
-import type { OutgoingMessage } from './message.js';
+import { type OutgoingMessage, read } from './message.js';
 import { Receipt } from './receipt.js';
 
 /** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
@@ -14,7 +14,9 @@ interface Outgoing {
   readonly command: Send;
   readonly receipt: Receipt;
   readonly since: number;
-  taken?: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void };
+  /** Whether receipts come after its acceptance. */
+  readonly followed: boolean;
+  taken: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void } | undefined;
 }
 
 /** A message that waits for the hub's word, whichever tab sent it. */
@@ -24,46 +26,53 @@ export type PendingMessage<Data = unknown> = OutgoingMessage<Data> & {
   readonly payload?: Uint8Array;
 };
 
+/** Read when somebody looks at it. */
+interface Kept {
+  json: Json;
+  readonly payload: Uint8Array | undefined;
+}
+
 export class Sends<Data> {
   readonly #outgoing: Map<string, Outgoing> = new Map();
+  /** Of messages that were accepted, and whose receipts are followed. */
   readonly #receipts: Map<string, Receipt> = new Map();
-  readonly #pending: Map<string, PendingMessage<Data>> = new Map();
+  readonly #pending: Map<string, Kept> = new Map();
 
   /** The messages of this device that wait, in order. */
   get pending(): Iterable<PendingMessage<Data>> {
-    return this.#pending.values();
+    return [...this.#pending.values()].map((kept) => messageOf<Data>(kept));
   }
 
-  /** Resolves when the message is kept. */
-  send(command: Send, post: (command: Command) => void): Promise<Receipt> {
+  /** One of them. */
+  message(id: string): PendingMessage<Data> | undefined {
+    const kept = this.#pending.get(id);
+    return kept && messageOf<Data>(kept);
+  }
+
+  /** Resolves when the message is kept. `followed`: receipts are asked for. */
+  send(command: Send, followed: boolean, post: (command: Command) => void): Promise<Receipt> {
     const { id } = command;
     if (this.#outgoing.has(id)) {
       return Promise.reject(new SendError('repeated', 'a message with this message_id is not settled yet'));
     }
     const receipt = new Receipt(id);
-    const outgoing: Outgoing = { command, receipt, since: Date.now() };
-    this.#outgoing.set(id, outgoing);
-    this.#receipts.set(id, receipt);
     return new Promise((resolve, reject) => {
-      outgoing.taken = { resolve, reject };
+      this.#outgoing.set(id, { command, receipt, since: Date.now(), followed, taken: { resolve, reject } });
       post(command);
     });
   }
 
-  /** Gives the message that is kept now. */
-  taken({ id, object, payload }: Extract<Report, { is: 'taken' }>): PendingMessage<Data> {
+  taken({ id, object, payload }: Extract<Report, { is: 'taken' }>): void {
     const outgoing = this.#outgoing.get(id);
     outgoing?.taken?.resolve(outgoing.receipt);
-    delete outgoing?.taken;
-    const message = { ...(JSON.parse(object) as PendingMessage<Data>), ...(payload && { payload }) };
-    this.#pending.set(id, message);
-    return message;
+    if (outgoing) outgoing.taken = undefined;
+    const { object: json = object, payload: bytes = payload } = outgoing?.command ?? {};
+    if (json !== undefined) this.#pending.set(id, { json, payload: bytes });
   }
 
   notTaken({ id, fault, message }: Extract<Report, { is: 'not taken' }>): void {
     const outgoing = this.#outgoing.get(id);
     this.#outgoing.delete(id);
-    this.#receipts.delete(id);
     outgoing?.taken?.reject(new SendError(fault, message));
   }
 
@@ -75,13 +84,12 @@ export class Sends<Data> {
     this.#outgoing.delete(id);
     outgoing.receipt.settle(settlement);
     outgoing.taken?.resolve(outgoing.receipt);
-    const { require_ack: asked, receiver, volatile, message_type: type } = JSON.parse(outgoing.command.object) as OutgoingMessage;
-    const followed = asked && receiver && !volatile && type !== 'typing' && outgoing.receipt.stage.get() !== 'failed';
-    if (!followed) this.unfollowed(id);
+    if (outgoing.followed && outgoing.receipt.stage.get() !== 'failed') this.#receipts.set(id, outgoing.receipt);
+    else outgoing.receipt.end();
   }
 
   advance({ id, stage }: Extract<Report, { is: 'receipt' }>): void {
-    this.#receipts.get(id)?.advance(stage);
+    (this.#receipts.get(id) ?? this.#outgoing.get(id)?.receipt)?.advance(stage);
     if (stage === 'read') this.#receipts.delete(id);
   }
 
@@ -91,12 +99,12 @@ export class Sends<Data> {
   }
 
   /** What an engine has that waits; gives what is new here. */
-  stand(objects: readonly string[]): PendingMessage<Data>[] {
-    const messages = objects.map((object) => JSON.parse(object) as PendingMessage<Data>);
+  stand(objects: readonly Json[]): PendingMessage<Data>[] {
+    const messages = objects.map((object) => read(object) as PendingMessage<Data>);
     const before = new Map(this.#pending);
     this.#pending.clear();
     // What this tab has heard of already has its bytes.
-    for (const message of messages) this.#pending.set(message.message_id, before.get(message.message_id) ?? message);
+    for (const message of messages) this.#pending.set(message.message_id, before.get(message.message_id) ?? { json: message, payload: undefined });
     return messages.filter(({ message_id: id }) => !before.has(id));
   }
 
@@ -112,14 +120,19 @@ export class Sends<Data> {
     }
   }
 
-  /** The client is closed. What is kept stays kept. */
-  close(): void {
+  /** The client is closed, for this reason. What is kept stays kept. */
+  close(reason: string): void {
     for (const [id, { taken }] of this.#outgoing) {
       // What was taken is told when this client connects again.
       if (!taken) continue;
       this.#outgoing.delete(id);
-      taken.reject(new SendError('closed', 'the client was closed'));
+      taken.reject(new SendError('closed', reason));
     }
     this.#pending.clear();
   }
+}
+
+function messageOf<Data>(kept: Kept): PendingMessage<Data> {
+  const message = (kept.json = read(kept.json)) as PendingMessage<Data>;
+  return kept.payload ? { ...message, payload: kept.payload } : message;
 }

@@ -66,15 +66,19 @@ export class Stream<Data = unknown> {
     };
   }
 
-  /** The messages from now on, as an async iterable: `for await (const { message, gap } of stream.messages())`. One that falls behind goes on from the hub's log. */
+  /** The messages from now on, as an async iterable: `for await (const { message, gap } of stream.messages())`. One that falls behind goes on from the hub's log; in Node the hub waits for it: a message is acknowledged when the next one is asked for. */
   async *messages(options: { signal?: AbortSignal } = {}): AsyncGenerator<Delivery<Data>, void, undefined> {
     const { signal } = options;
     const queue: Delivery<Data>[] = [];
     let wake: () => void = () => undefined;
     /** The first and the last position that found no room. */
     let [missed, newest]: [number | undefined, number] = [undefined, 0];
+    // Where the hub waits for what is not taken yet, everything that comes has room.
+    const held: (() => void)[] = [];
     const put = (delivery: Delivery<Data>, seq: number): void => {
-      if (missed === undefined && queue.length < QUEUE) queue.push(delivery);
+      const taken = this.client.hold(this.name, seq);
+      if (taken) held.push(taken);
+      if (taken || (missed === undefined && queue.length < QUEUE)) queue.push(delivery);
       else [missed, newest] = [missed ?? seq, seq];
       wake();
     };
@@ -87,8 +91,10 @@ export class Stream<Data = unknown> {
     try {
       while (!signal?.aborted) {
         const next = queue.shift();
-        if (next) yield next;
-        else if (missed !== undefined) {
+        if (next) {
+          yield next;
+          held.shift()?.();
+        } else if (missed !== undefined) {
           const page: Page<Data> | undefined = await this.history({ after: missed - 1, limit: 500, ...(signal && { signal }) }).catch(
             async (error: unknown) => {
               if (!(error instanceof RequestError && error.retryable)) throw error;
@@ -110,6 +116,7 @@ export class Stream<Data = unknown> {
     } finally {
       signal?.removeEventListener('abort', abort);
       for (const stop of stops) stop();
+      for (const taken of held) taken();
     }
   }
 

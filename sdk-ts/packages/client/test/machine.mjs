@@ -158,7 +158,7 @@ function perform(session, platform, step) {
 }
 
 /** Puts what the bridge says into the words of the scripts. */
-class Sink {
+export class Sink {
   events = [];
 
   constructor(platform) {

@@ -1,15 +1,15 @@
 /** Runs the module for all tabs: their commands in, its reports out. Knows no rule of the protocol. */
 
-import type { SendFault } from '../errors.js';
 import { newMessageId, type StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
 import { MemoryStorage } from '../storage/memory.js';
 import type { Storage } from '../storage/storage.js';
-import { type Call, Collector, Kind, OUTCOMES, STAGES } from './events.js';
+import { type Call, Collector, Kind } from './events.js';
 import { Hold } from './hold.js';
 import { Keeper } from './keeper.js';
 import { Session } from './module.js';
-import type { Command, Handed, Report, State, Sync } from './protocol.js';
+import type { Command, Handed, Json, Report, State, Sync } from './protocol.js';
+import { failureOf, handedOf, reportOf, SEND_FAULTS, settlementOf, stateOf } from './translation.js';
 
 export interface EngineSettings {
   readonly url: string;
@@ -30,15 +30,12 @@ export interface EngineSettings {
 /** Says something to one tab, or to all. */
 export type Say = (reports: readonly Report[], tab?: string) => void;
 
-const FAULTS: readonly SendFault[] = ['outbox full', 'too large', 'invalid', 'invalid', 'repeated', 'closed'];
-const REQUEST_FAULTS = ['refused', 'disconnected', 'timeout', 'too many'] as const;
-const NAMES = ['idle', 'connecting', 'connected', 'waiting', 'closed'] as const;
 const CLIENT = 'wsc-js/0.1.0';
 
 interface Request {
   readonly tab: string;
   readonly ticket: number;
-  readonly entries: { json: string; payload?: Uint8Array }[];
+  readonly entries: { json: Json; payload?: Uint8Array }[];
 }
 
 export class Engine {
@@ -191,7 +188,7 @@ export class Engine {
     const send = this.#session.send(object, payload);
     const taken = { id, object, ...(payload && { payload }) };
     if (send < 0) {
-      const fault = FAULTS[-send - 1]!;
+      const fault = SEND_FAULTS[-send - 1]!;
       // Another tab, or an engine before this one, has it already.
       if (fault === 'repeated' && [...this.#storing.values()].some((storing) => storing.id === id)) return;
       if (fault === 'repeated') return this.#report({ is: 'taken', ...taken }, tab);
@@ -235,7 +232,7 @@ export class Engine {
   #take(calls: readonly Call[]): void {
     const [changes, sends, reports, handed]: [Uint8Array[], number[], Report[], Handed[]] = [[], [], [], []];
     for (const call of calls) {
-      const entry = this.#entry(call);
+      const entry = handedOf(call);
       if (entry) {
         if (this.#settings.manual || !this.#hold.keep(entry)) {
           handed.push(entry);
@@ -253,101 +250,47 @@ export class Engine {
     this.#queue({ reports, handed });
   }
 
-  #entry({ kind, n, t, bytes }: Call): Handed | undefined {
-    const [generation, seq, to] = n;
-    const stream = t[0] as StreamName;
-    if (kind === Kind.Message) {
-      return { stream, generation, seq, json: t[2], ...(bytes && { payload: bytes }) };
-    }
-    if (kind === Kind.Gap) return { stream, generation, seq: to, gap: { from: seq, reason: t[1] } };
-    return undefined;
-  }
-
-  #translate({ kind, n, t, bytes }: Call, reports: Report[]): void {
-    const [w, x, y, z] = n;
-    const [a, b, c] = t;
-    const payload = bytes && { payload: bytes };
+  #translate(call: Call, reports: Report[]): void {
+    const { kind, n, t, bytes } = call;
+    const [number, from] = n;
+    const [name, , json] = t;
     switch (kind) {
       case Kind.State:
-        this.#state = this.#stateOf(w, x, a);
+        this.#state = stateOf(call, this.#session.count(4));
         reports.push({ is: 'state', state: this.#state, user: this.#session.user() });
-        break;
-      case Kind.CaughtUp:
-        reports.push({ is: 'caught up' });
-        break;
-      case Kind.Volatile:
-        reports.push({ is: 'volatile', json: c, ...payload });
-        break;
-      case Kind.StreamOpened:
-        this.#places.set(a as StreamName, x - 1);
-        reports.push({ is: 'opened', stream: a as StreamName, from: x, head: y });
-        break;
-      case Kind.StreamClosed:
-        this.#places.delete(a as StreamName);
-        reports.push({ is: 'closed', stream: a as StreamName, reason: b });
-        break;
-      case Kind.Settled: {
-        this.#numbers.delete(a);
-        this.#ended.add(a);
-        if (this.#unstorable.delete(a)) break;
-        const [outcome, accepted] = [OUTCOMES[x] ?? 'unknown', x < 2];
-        const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: c };
-        const refusal = { code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs: z };
-        reports.push({ is: 'settled', settlement: { id: a, outcome, ...place, ...refusal } });
-        break;
-      }
-      case Kind.Receipt:
-        reports.push({ is: 'receipt', id: a, stage: STAGES[x] ?? 'accepted', receiver: b, device: c });
-        break;
-      case Kind.ReceiptEnded:
-        reports.push({ is: 'receipt ended', id: a });
-        break;
+        return;
+      case Kind.Settled:
+        this.#numbers.delete(name);
+        this.#ended.add(name);
+        if (!this.#unstorable.delete(name)) reports.push({ is: 'settled', settlement: settlementOf(call) });
+        return;
       case Kind.Fetched:
-        this.#requests.get(w)?.entries.push({ json: c, ...payload });
-        break;
+        this.#requests.get(number)?.entries.push({ json, ...(bytes && { payload: bytes }) });
+        return;
       case Kind.Answer: {
-        const request = this.#requests.get(w);
-        this.#requests.delete(w);
-        if (request) {
-          const { tab, ticket, entries } = request;
-          this.#queue({ reports: [{ is: 'answer', ticket, frame: c, entries }], tab });
-        }
-        break;
+        const request = this.#requests.get(number);
+        this.#requests.delete(number);
+        if (!request) return;
+        const { tab, ticket, entries } = request;
+        return this.#queue({ reports: [{ is: 'answer', ticket, frame: json, entries }], tab });
       }
       case Kind.RequestFailed: {
-        const request = this.#requests.get(w);
-        this.#requests.delete(w);
-        const fault = REQUEST_FAULTS[x] ?? 'refused';
-        const ticket = request?.ticket ?? 0;
-        const failed: Report = { is: 'no answer', ticket, fault, code: y, reason: a, retryAfterMs: z };
+        const request = this.#requests.get(number);
+        this.#requests.delete(number);
+        const failed = failureOf(call, request?.ticket ?? 0);
         if (request) this.#queue({ reports: [failed], tab: request.tab });
-        else this.#early.set(w, failed);
-        break;
+        else this.#early.set(number, failed);
+        return;
       }
-      case Kind.MarkRefused:
-        reports.push({ is: 'mark refused', code: w, stream: a as StreamName, peer: b });
+      case Kind.StreamOpened:
+        this.#places.set(name as StreamName, from - 1);
         break;
-      case Kind.GroupChanged:
-        reports.push({ is: 'group', frame: c });
-        break;
-      case Kind.Presence:
-        reports.push({ is: 'presence', frame: c });
-        break;
-      case Kind.Notice:
-        reports.push({ is: 'notice', frame: c });
-        break;
-      case Kind.Fault:
-        reports.push({ is: 'fault', what: a || 'a frame of the hub was not understood', code: x, id: b });
+      case Kind.StreamClosed:
+        this.#places.delete(name as StreamName);
         break;
     }
-  }
-
-  #stateOf(state: number, detail: number, reason: string): State {
-    const name = NAMES[state] ?? 'idle';
-    if (name === 'waiting') return { name, until: detail, attempts: this.#session.count(4) };
-    if (name !== 'closed') return { name };
-    const why = detail === 0 ? 'application' : detail === 1 ? 'no token' : 'hub';
-    return { name, why, code: why === 'hub' ? detail : 0, reason };
+    const report = reportOf(call);
+    if (report) reports.push(report);
   }
 
   #measure(): Sync | undefined {

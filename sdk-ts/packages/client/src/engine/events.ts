@@ -1,4 +1,6 @@
-/** What the module says: one call each, kinds and fields as in `bindings/wasm/src/sink.rs`. */
+/** What the machine says: one call each, kinds and fields as in `core/src/client/flat.rs`. */
+
+import type { Json } from './protocol.js';
 
 export const Kind = {
   State: 0,
@@ -21,14 +23,24 @@ export const Kind = {
   Fault: 17,
   FetchToken: 18,
   Persist: 19,
+  Taken: 20,
+  NotTaken: 21,
+  Sync: 22,
+  Unread: 23,
+  Parted: 24,
+  Ended: 25,
+  Open: 26,
+  Write: 27,
+  Shut: 28,
 } as const;
 
+/** One of them. */
 export interface Call {
   readonly kind: number;
   /** Up to four numbers. */
   readonly n: readonly [number, number, number, number];
-  /** Up to three texts. */
-  readonly t: readonly [string, string, string];
+  /** Up to three texts; the last may be a message or frame. */
+  readonly t: readonly [string, string, Json];
   readonly bytes: Uint8Array | undefined;
 }
 

@@ -65,5 +65,6 @@ export class Hold {
 }
 
 function size(entry: Handed): number {
-  return (entry.json?.length ?? 0) + (entry.payload?.length ?? 0);
+  // Here it is still text.
+  return ((entry.json as string | undefined)?.length ?? 0) + (entry.payload?.length ?? 0);
 }

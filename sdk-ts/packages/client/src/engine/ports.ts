@@ -1,17 +1,8 @@
 /** Where the engine runs: in this tab alone, or in one of all tabs of a user, which the browser's locks elect. */
 
 import { Engine, type EngineSettings } from './engine.js';
+import type { Host } from '../platform.js';
 import type { Command, Port, Report } from './protocol.js';
-
-/** The tab's side. */
-export interface Host {
-  /** What an engine here would run with. */
-  settings(): EngineSettings;
-  /** An engine said something; `engine` names which. */
-  hear(reports: readonly Report[], engine: string): void;
-  /** The engine of this tab could not start. */
-  failed(error: unknown): void;
-}
 
 /** The engine runs in this tab, and serves no other. */
 export class OwnPort implements Port {
@@ -21,9 +12,9 @@ export class OwnPort implements Port {
   #waiting: Command[] = [];
   #left = false;
 
-  constructor(host: Host) {
+  constructor(settings: EngineSettings, host: Host) {
     const say = (reports: readonly Report[]): void => host.hear(reports, this.#id);
-    this.#engine = Engine.start(host.settings(), say).then(
+    this.#engine = Engine.start(settings, say).then(
       (engine) => {
         if (this.#left) return engine;
         this.#ready = engine;
@@ -56,6 +47,8 @@ type Envelope =
 
 /** One engine for all tabs: the tab that holds the lock runs it. When it closes, crashes or is thrown away, the browser gives the lock to the next, which goes on from the storage. */
 export class SharedPort implements Port {
+  readonly isShared = true;
+  readonly #settings: EngineSettings;
   readonly #host: Host;
   readonly #name: string;
   readonly #id: string = crypto.randomUUID();
@@ -66,7 +59,8 @@ export class SharedPort implements Port {
   #engine: Engine | undefined;
   #believed = '';
 
-  constructor(name: string, host: Host) {
+  constructor(name: string, settings: EngineSettings, host: Host) {
+    this.#settings = settings;
     this.#host = host;
     this.#name = name;
     this.#channel = new BroadcastChannel(name);
@@ -96,7 +90,7 @@ export class SharedPort implements Port {
     const say = (reports: readonly Report[], to?: string): void => this.#say(reports, to);
     let engine: Engine;
     try {
-      engine = await Engine.start(this.#host.settings(), say);
+      engine = await Engine.start(this.#settings, say);
     } catch (error) {
       // Another tab may fare better.
       this.#host.failed(error);

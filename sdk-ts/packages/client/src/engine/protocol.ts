@@ -45,13 +45,16 @@ export type Command =
   /** The tab is new, or its engine is: where does everything stand? */
   | { readonly do: 'greet' };
 
+/** JSON as text, or what it says. */
+export type Json = string | object;
+
 /** An entry of a stream, or something that takes its place. */
 export interface Handed {
   readonly stream: StreamName;
   readonly generation: number;
   /** The position; of a gap, its last. */
   readonly seq: number;
-  readonly json?: string;
+  readonly json?: Json;
   readonly payload?: Uint8Array;
   readonly gap?: { readonly from: number; readonly reason: string };
 }
@@ -88,16 +91,16 @@ export type Report =
       readonly sync: Sync;
       /** Per stream, the last position handed over. */
       readonly places: readonly (readonly [StreamName, number])[];
-      /** Messages not settled yet, as JSON. */
-      readonly pending: readonly string[];
+      /** Messages not settled yet. */
+      readonly pending: readonly Json[];
     }
   | { readonly is: 'caught up' | 'forgotten' }
   | { readonly is: 'opened'; readonly stream: StreamName; readonly from: number; readonly head: number }
   | { readonly is: 'closed'; readonly stream: StreamName; readonly reason: string }
   | { readonly is: 'handed'; readonly handed: Handed }
-  | { readonly is: 'volatile'; readonly json: string; readonly payload?: Uint8Array }
-  /** A send is kept: what is in it, so that every tab can show it. */
-  | { readonly is: 'taken'; readonly id: string; readonly object: string; readonly payload?: Uint8Array }
+  | { readonly is: 'volatile'; readonly json: Json; readonly payload?: Uint8Array }
+  /** A send is kept: what is in it, so that every tab can show it; absent: there is only the one that sent it. */
+  | { readonly is: 'taken'; readonly id: string; readonly object?: string; readonly payload?: Uint8Array }
   | { readonly is: 'not taken'; readonly id: string; readonly fault: SendFault; readonly message: string }
   | { readonly is: 'settled'; readonly settlement: Settlement }
   | {
@@ -111,8 +114,8 @@ export type Report =
   | {
       readonly is: 'answer';
       readonly ticket: number;
-      readonly frame: string;
-      readonly entries: readonly { readonly json: string; readonly payload?: Uint8Array }[];
+      readonly frame: Json;
+      readonly entries: readonly { readonly json: Json; readonly payload?: Uint8Array }[];
     }
   | {
       readonly is: 'no answer';
@@ -128,12 +131,18 @@ export type Report =
       readonly peer: string;
       readonly code: number;
     }
-  | { readonly is: 'group' | 'presence' | 'notice'; readonly frame: string }
+  | { readonly is: 'group' | 'presence' | 'notice'; readonly frame: Json }
+  /** A socket is gone, or did not open. */
+  | { readonly is: 'parted'; readonly connected: boolean; readonly code: number; readonly reason: string }
   | { readonly is: 'fault'; readonly what: string; readonly code: number; readonly id: string };
 
-/** Where a tab's commands go, and reports come from. */
+/** Where a client's commands go, and reports come from. */
 export interface Port {
+  /** Whether other clients may use the same connection. */
+  readonly isShared?: boolean;
   post(command: Command): void;
+  /** Keeps an entry that is just being handed over from being acknowledged, until the function is called. Absent: there is no waiting here. */
+  hold?(stream: StreamName, seq: number): () => void;
   /** Leaves: nothing is said or heard any more. */
   leave(): Promise<void>;
 }

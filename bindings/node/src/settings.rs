@@ -1,0 +1,70 @@
+//! The settings of a session, as JavaScript gives them.
+
+use napi_derive::napi;
+use wsc_client::{Builder, Client};
+
+/// What a client is told. Absent: as by default.
+#[napi(object, object_to_js = false)]
+pub struct Settings {
+    /// The hub's WebSocket.
+    pub url: String,
+    /// The client's name and version, told to the hub.
+    pub client: String,
+    /// A token that does not change.
+    pub token: Option<String>,
+    /// Whether tokens are asked for.
+    pub asks: Option<bool>,
+    /// Who to be, where the hub runs without authentication.
+    pub user: Option<String>,
+    /// The user's type, without authentication.
+    pub user_type: Option<String>,
+    /// The application, without authentication.
+    pub app: Option<String>,
+    /// The namespace, without authentication.
+    pub namespace: Option<String>,
+    /// This installation's id.
+    pub device: Option<String>,
+    /// The groups to read.
+    pub groups: Option<Vec<String>>,
+    /// A new device begins at the heads.
+    pub start_at_head: Option<bool>,
+    /// The outbox file; absent: memory.
+    pub outbox: Option<String>,
+    /// Unsettled sends kept at most.
+    pub outbox_count: Option<u32>,
+    /// In bytes.
+    pub outbox_bytes: Option<u32>,
+}
+
+impl Settings {
+    pub(crate) fn builder(self) -> Builder {
+        type Setting = fn(Builder, String) -> Builder;
+        let texts: [(Option<String>, Setting); 7] = [
+            (self.token, Builder::token),
+            (self.user, Builder::user),
+            (self.user_type, Builder::user_type),
+            (self.app, Builder::app),
+            (self.namespace, Builder::namespace),
+            (self.device, Builder::device),
+            (self.outbox, Builder::outbox),
+        ];
+        let mut builder = Client::builder(self.url).name(self.client);
+        for (text, set) in texts {
+            if let Some(text) = text {
+                builder = set(builder, text);
+            }
+        }
+        if let Some(groups) = self.groups {
+            builder = builder.groups(groups);
+        }
+        if self.asks == Some(true) {
+            builder = builder.asks_for_tokens();
+        }
+        if self.start_at_head == Some(true) {
+            builder = builder.start_at_head();
+        }
+        let count = self.outbox_count.filter(|count| *count > 0).unwrap_or(10_000);
+        let bytes = self.outbox_bytes.filter(|bytes| *bytes > 0).unwrap_or(16 * 1024 * 1024);
+        builder.outbox_limits(count as usize, bytes as usize)
+    }
+}

@@ -1,0 +1,97 @@
+/** The client in a browser: the machine as WebAssembly, things kept in IndexedDB, one connection for all tabs. */
+
+import { socketUrl } from './account.js';
+import { Client as AnyClient } from './client.js';
+import type { EngineSettings } from './engine/engine.js';
+import { load } from './engine/module.js';
+import { canShare, OwnPort, SharedPort } from './engine/ports.js';
+import type { Port } from './engine/protocol.js';
+import { WscError } from './errors.js';
+import { tabName, wasmSource } from './opening.js';
+import type { ClientOptions } from './options.js';
+import type { Host, Platform } from './platform.js';
+import { IndexedDbStorage } from './storage/indexeddb.js';
+import { MemoryStorage } from './storage/memory.js';
+import type { Storage } from './storage/storage.js';
+import { Tokens } from './tokens.js';
+
+/** One device's connection to a hub, shared by the tabs of a browser. Making one opens nothing: it may be made on a server, too.
+ *
+ * ```ts
+ * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice' });
+ * client.inbox.on('message', (message) => console.log(message.sender, message.content));
+ * await client.connect();
+ * const receipt = await client.send('user:bob', 'hello');   // kept: a reload does not lose it
+ * await receipt.accepted;                                    // stored by the hub
+ * ```
+ */
+export class Client<Data = unknown> extends AnyClient<Data> {
+  constructor(address: string, options: ClientOptions = {}) {
+    super(new Browser(address, options));
+  }
+}
+
+class Browser implements Platform {
+  readonly #address: string;
+  readonly #options: ClientOptions;
+  #url = '';
+  #tokens: Tokens | undefined;
+  #first = '';
+  #memory: MemoryStorage | undefined;
+
+  constructor(address: string, options: ClientOptions) {
+    this.#address = address;
+    this.#options = options;
+  }
+
+  get user(): string | undefined {
+    return this.#options.user;
+  }
+
+  get isManual(): boolean {
+    return this.#options.acknowledge === 'manual';
+  }
+
+  async prepare(): Promise<void> {
+    if (typeof WebSocket !== 'function') {
+      throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
+    }
+    this.#url = socketUrl(this.#address);
+    this.#tokens ??= new Tokens(this.#url, this.#options);
+    this.#first = await this.#tokens.first();
+    await load(() => this.#options.wasm ?? wasmSource());
+  }
+
+  open(host: Host): Port {
+    const { device, groups, storage, shareTabs = true } = this.#options;
+    const { user, userType, app, namespace } = this.#options;
+    const account = this.#tokens?.account ?? '';
+    const kept = this.#storage(account);
+    const passing = kept instanceof MemoryStorage && storage === 'memory';
+    const settings: EngineSettings = {
+      url: this.#url,
+      device: device ?? (passing ? '' : undefined),
+      token: this.#first,
+      provider: this.#tokens?.provider(host),
+      identity: [user ?? '', userType ?? '', app ?? '', namespace ?? ''],
+      groups,
+      startAtHead: this.#options.startAtHead ?? false,
+      manual: this.isManual,
+      outboxCount: this.#options.outboxCount ?? 0,
+      outboxBytes: this.#options.outboxBytes ?? 0,
+      storage: kept,
+    };
+    // An application's own storage may be one that only this tab sees.
+    const shared = kept instanceof IndexedDbStorage && shareTabs && canShare();
+    return shared ? new SharedPort(account, settings, host) : new OwnPort(settings, host);
+  }
+
+  #storage(account: string): Storage {
+    const { storage = 'persistent', shareTabs, device } = this.#options;
+    if (typeof storage === 'object') return storage;
+    if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
+    // A tab of its own is a device of its own.
+    const alone = shareTabs === false || !canShare();
+    return new IndexedDbStorage(alone ? `${account} ${device ?? tabName()}` : account);
+  }
+}

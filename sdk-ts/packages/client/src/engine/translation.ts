@@ -1,0 +1,72 @@
+/** What the machine says, in the words that clients hear. Keeps nothing: what belongs together is put together elsewhere. */
+
+import type { SendFault } from '../errors.js';
+import type { StreamName } from '../message.js';
+import { type Call, Kind, OUTCOMES, STAGES } from './events.js';
+import type { Handed, Report, Settlement, State } from './protocol.js';
+
+const REQUEST_FAULTS = ['refused', 'disconnected', 'timeout', 'too many'] as const;
+const NAMES = ['idle', 'connecting', 'connected', 'waiting', 'closed'] as const;
+
+/** Why a message was not taken, by the machine's number less one. */
+export const SEND_FAULTS: readonly SendFault[] = ['outbox full', 'too large', 'invalid', 'invalid', 'repeated', 'closed', 'storage'];
+
+/** An entry, or what takes its place; of anything else `undefined`. */
+export function handedOf({ kind, n, t, bytes }: Call): Handed | undefined {
+  const [generation, seq, to] = n;
+  const stream = t[0] as StreamName;
+  if (kind === Kind.Message) return { stream, generation, seq, json: t[2], ...(bytes && { payload: bytes }) };
+  if (kind === Kind.Gap) return { stream, generation, seq: to, gap: { from: seq, reason: t[1] } };
+  return undefined;
+}
+
+export function stateOf({ n: [state, detail], t: [reason] }: Call, attempts: number): State {
+  const name = NAMES[state] ?? 'idle';
+  if (name === 'waiting') return { name, until: detail, attempts };
+  if (name !== 'closed') return { name };
+  const why = detail === 0 ? 'application' : detail === 1 ? 'no token' : 'hub';
+  return { name, why, code: why === 'hub' ? detail : 0, reason };
+}
+
+export function settlementOf({ n: [, which, y, retryAfterMs], t: [id, b, at] }: Call): Settlement {
+  const [outcome, accepted] = [OUTCOMES[which] ?? 'unknown', which < 2];
+  const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: at as string };
+  return { id, outcome, ...place, code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs };
+}
+
+/** A request without an answer, under the number that its asker knows. */
+export function failureOf({ n: [, why, code, retryAfterMs], t: [reason] }: Call, ticket: number): Report {
+  return { is: 'no answer', ticket, fault: REQUEST_FAULTS[why] ?? 'refused', code, reason, retryAfterMs };
+}
+
+/** The report of something that needs nothing else to be understood; of anything else `undefined`. */
+export function reportOf({ kind, n, t, bytes }: Call): Report | undefined {
+  const [w, x, y] = n;
+  const [a, b, c] = t;
+  switch (kind) {
+    case Kind.CaughtUp:
+      return { is: 'caught up' };
+    case Kind.Volatile:
+      return { is: 'volatile', json: c, ...(bytes && { payload: bytes }) };
+    case Kind.StreamOpened:
+      return { is: 'opened', stream: a as StreamName, from: x, head: y };
+    case Kind.StreamClosed:
+      return { is: 'closed', stream: a as StreamName, reason: b };
+    case Kind.Receipt:
+      return { is: 'receipt', id: a, stage: STAGES[x] ?? 'accepted', receiver: b, device: c as string };
+    case Kind.ReceiptEnded:
+      return { is: 'receipt ended', id: a };
+    case Kind.MarkRefused:
+      return { is: 'mark refused', code: w, stream: a as StreamName, peer: b };
+    case Kind.GroupChanged:
+      return { is: 'group', frame: c };
+    case Kind.Presence:
+      return { is: 'presence', frame: c };
+    case Kind.Notice:
+      return { is: 'notice', frame: c };
+    case Kind.Fault:
+      return { is: 'fault', what: a || 'a frame of the hub was not understood', code: x, id: b };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+/** The tokens of one client, all of one user: what is kept must not go out under another name. */
+
+import { accountOf } from './account.js';
+import type { Host } from './platform.js';
+import { ClosedError, WscError } from './errors.js';
+import type { IdentityOptions, TokenProvider } from './options.js';
+
+export class Tokens {
+  readonly #url: string;
+  readonly #options: IdentityOptions;
+  #account = '';
+
+  constructor(url: string, options: IdentityOptions) {
+    this.#url = url;
+    this.#options = options;
+  }
+
+  /** A name for all that belongs to this user at this hub; empty: not known yet. */
+  get account(): string {
+    return this.#account;
+  }
+
+  /** The token to begin with, if one is needed or there; from then on the account is known. */
+  async first(): Promise<string> {
+    const { token, user } = this.#options;
+    // Only a token says whose things may be opened.
+    const needed = typeof token === 'function' && user === undefined;
+    const first = needed ? await token() : typeof token === 'string' ? token : undefined;
+    if (first === null) throw new ClosedError('there will be no token');
+    this.#check(first);
+    return first ?? '';
+  }
+
+  /** A provider that gives this user's tokens and no others. */
+  provider(host: Host): TokenProvider | undefined {
+    const { token } = this.#options;
+    if (typeof token !== 'function') return undefined;
+    return async () => {
+      const given = await token();
+      if (given === null || given === undefined) return null;
+      try {
+        this.#check(given);
+        return given;
+      } catch (error) {
+        host.hear([{ is: 'fault', what: String(error), code: 0, id: '' }], '');
+        return null;
+      }
+    };
+  }
+
+  #check(token: string | undefined): void {
+    const account = accountOf(this.#url, this.#options, token);
+    if (this.#account !== '' && this.#account !== account) {
+      throw new WscError('the token is of another user: make another Client for another user');
+    }
+    this.#account = account;
+  }
+}

@@ -1,0 +1,90 @@
+/** The client in Node: the same as in a browser, over the native session, with an outbox file. */
+
+import { AnyClient, type Host, type Platform, socketUrl, Tokens } from '@wsc/client/platforms';
+import { native } from './native.js';
+import type { ClientOptions } from './options.js';
+import { NativePort } from './port.js';
+
+/** One device's connection to a hub. Making one opens nothing.
+ *
+ * ```ts
+ * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice', outbox: 'alice.outbox' });
+ * client.inbox.on('message', (message) => console.log(message.sender, message.content));
+ * await client.connect();
+ * const receipt = await client.send('user:bob', 'hello');   // kept: a restart does not lose it
+ * await receipt.accepted;                                    // stored by the hub
+ * await client.close();
+ * ```
+ */
+export class Client<Data = unknown> extends AnyClient<Data> {
+  readonly #node: Node;
+
+  constructor(address: string, options: ClientOptions = {}) {
+    const node = new Node(address, options);
+    super(node);
+    this.#node = node;
+  }
+
+  /** The process lives as long as this is open: so it is from the beginning. */
+  ref(): this {
+    this.#node.reference(true);
+    return this;
+  }
+
+  /** The process may end although this is open. */
+  unref(): this {
+    this.#node.reference(false);
+    return this;
+  }
+}
+
+class Node implements Platform {
+  readonly #address: string;
+  readonly #options: ClientOptions;
+  #url = '';
+  #tokens: Tokens | undefined;
+  #first = '';
+  #port: NativePort | undefined;
+  #referenced = true;
+
+  constructor(address: string, options: ClientOptions) {
+    this.#address = address;
+    this.#options = options;
+  }
+
+  get user(): string | undefined {
+    return this.#options.user;
+  }
+
+  get isManual(): boolean {
+    return this.#options.acknowledge === 'manual';
+  }
+
+  reference(is: boolean): void {
+    this.#referenced = is;
+    if (this.#port) this.#port.referenced = is;
+  }
+
+  async prepare(): Promise<void> {
+    native();
+    this.#url = socketUrl(this.#address);
+    this.#tokens ??= new Tokens(this.#url, this.#options);
+    const { token, user } = this.#options;
+    // Whose token a provider gives is seen when it is asked.
+    if (typeof token !== 'function' || user !== undefined) this.#first = await this.#tokens.first();
+  }
+
+  open(host: Host): NativePort {
+    const { acknowledge: _, token: __, groups, ...options } = this.#options;
+    const settings = {
+      ...options,
+      url: this.#url,
+      client: 'wsc-node/0.1.0',
+      ...(this.#first && { token: this.#first }),
+      ...(groups && { groups: groups as string[] }),
+      provider: this.#tokens?.provider(host),
+      manual: this.isManual,
+    };
+    return (this.#port = new NativePort(settings, host, this.#referenced));
+  }
+}

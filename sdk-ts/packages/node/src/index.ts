@@ -1,0 +1,6 @@
+/** `@wsc/node`: the client for Node.js. */
+
+export * from '@wsc/client/common';
+export { Client } from './client.js';
+export type { ClientOptions } from './options.js';
+export { ClientPool, type PoolOptions } from './pool.js';

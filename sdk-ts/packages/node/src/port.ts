@@ -1,0 +1,286 @@
+/** The client's commands to the native session, its reports back. Knows no rule of the protocol. */
+
+import { rmSync } from 'node:fs';
+import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
+import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, SEND_FAULTS, settlementOf, stateOf } from '@wsc/client/platforms';
+import { Acknowledgements } from './acknowledgements.js';
+import { native, type Order, type Session, type Settings } from './native.js';
+
+/** One of a batch: `bytes` is a place in the list beside it. Messages of one stream, one after the other, are one line. */
+type Line = Omit<Call, 'bytes'> & { readonly bytes?: number };
+
+interface Standing {
+  readonly device: string;
+  readonly places: readonly (readonly [StreamName, number])[];
+  readonly pending: readonly object[];
+}
+
+interface Entry {
+  readonly json: Json;
+  readonly payload?: Uint8Array;
+}
+
+export interface NativeSettings extends Settings {
+  readonly provider: TokenProvider | undefined;
+  readonly manual: boolean;
+}
+
+/** A timer this long never runs in practice; Node knows no longer one. */
+const LONG_MS = 2 ** 31 - 1;
+
+export class NativePort implements Port {
+  readonly #host: Host;
+  readonly #settings: NativeSettings;
+  readonly #engine: string = crypto.randomUUID();
+  readonly #opened: Promise<void>;
+  readonly #acknowledgements: Acknowledgements;
+  /** Sends that wait for the session. */
+  #early: Set<string> | undefined = new Set();
+  /** Acknowledged by hand nothing may count as handed over because nobody reads it: it waits here, as long as it must. */
+  #unread: Report[] = [];
+  #reads: ReadonlySet<string> = new Set();
+  /** What answers bring, by ticket. */
+  readonly #fetched: Map<number, Entry[]> = new Map();
+  #session: Session | undefined;
+  #orders: Order[] = [];
+  #soon = false;
+  #end: () => void = () => undefined;
+  readonly #ended: Promise<void> = new Promise((resolve) => (this.#end = resolve));
+  /** Keeps the process alive, as a socket would. */
+  #alive: NodeJS.Timeout | undefined;
+  #referenced: boolean;
+  #leaving = false;
+
+  constructor(settings: NativeSettings, host: Host, referenced: boolean) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#referenced = referenced;
+    if (settings.manual) this.#order({ do: 'read', streams: ['*'] });
+    this.#acknowledgements = new Acknowledgements((stream, generation, seq) => this.#order({ do: 'acknowledge', stream, generation, seq }));
+    this.#keepAlive();
+    // Not before the client has its port.
+    this.#opened = Promise.resolve().then(() => this.#open());
+  }
+
+  post(command: Command): void {
+    switch (command.do) {
+      case 'connect':
+        this.#keepAlive();
+        return this.#order({ do: 'connect' });
+      case 'send': {
+        const { id, object, payload } = command;
+        // Asked for before the session was open, and again now that it is.
+        if (this.#early?.has(id)) return;
+        if (!this.#session) this.#early?.add(id);
+        return this.#order(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
+      }
+      case 'mark read': {
+        const { stream, peer, seq } = command;
+        return this.#order({ do: 'markRead', stream, peer, seq });
+      }
+      case 'read':
+        if (!this.#settings.manual) return this.#order({ do: 'read', streams: [...command.streams] });
+        this.#reads = new Set(command.streams);
+        return this.#tell(this.#unread.splice(0));
+      case 'wake':
+        return this.#order({ do: 'network', online: true });
+      case 'cancel':
+      case 'request':
+      case 'acknowledge':
+        return this.#order(command);
+      case 'forget':
+        return void this.#forget();
+      case 'greet':
+        // There is one client, which hears everything from the beginning.
+        return;
+    }
+  }
+
+  hold(stream: StreamName, seq: number): () => void {
+    // By hand it is the application that says what it has; the hub waits for that.
+    return this.#settings.manual ? (): void => undefined : this.#acknowledgements.hold(stream, seq);
+  }
+
+  async leave(): Promise<void> {
+    // Closing is waited for.
+    this.#leaving = true;
+    this.#referenced = true;
+    this.#keepAlive();
+    await this.#opened;
+    if (this.#session) {
+      if (!this.#settings.manual) this.#acknowledgements.flush();
+      this.#order({ do: 'close' });
+      await this.#ended;
+    }
+    clearInterval(this.#alive);
+  }
+
+  /** Whether the process lives as long as this does. */
+  set referenced(is: boolean) {
+    this.#referenced = is;
+    if (is) this.#alive?.ref();
+    else this.#alive?.unref();
+  }
+
+  #keepAlive(): void {
+    clearInterval(this.#alive);
+    this.#alive = setInterval(() => undefined, LONG_MS);
+    this.referenced = this.#referenced;
+  }
+
+  async #open(): Promise<void> {
+    const { provider, manual: _, ...settings } = this.#settings;
+    try {
+      this.#session = await native().Session.open({ ...settings, asks: provider !== undefined });
+    } catch (error) {
+      const { outbox } = settings;
+      this.#host.failed(outbox === undefined ? error : new StorageError(`${outbox}: ${(error as Error).message}`, error));
+      return;
+    }
+    const { device, places, pending } = JSON.parse(this.#session.standing) as Standing;
+    const sync = { unsaved: 0, saved: pending.length, underWay: 0, caughtUp: false };
+    this.#host.hear([{ is: 'standing', state: { name: 'idle' }, user: '', device, sync, places, pending }], this.#engine);
+    this.#early = undefined;
+    this.#session.listen((text, bytes) => this.#deliver(text, bytes));
+    this.#submit();
+  }
+
+  /** Orders of one turn go together. */
+  #order(order: Order): void {
+    this.#orders.push(order);
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      this.#submit();
+    });
+  }
+
+  #submit(): void {
+    if (!this.#session || this.#orders.length === 0) return;
+    const orders = this.#orders;
+    this.#orders = [];
+    this.#session.submit(orders);
+  }
+
+  #deliver(text: string, bytes: readonly Uint8Array[]): void {
+    try {
+      let reports: Report[] = [];
+      for (const line of JSON.parse(text) as Line[]) {
+        const { kind, n, t } = line;
+        if (kind !== Kind.Message && kind !== Kind.Gap) {
+          this.#hear(callOf(line, bytes), reports);
+          continue;
+        }
+        const [stream, generation] = [t[0] as StreamName, n[0]];
+        if (!this.#acknowledgements.knows(stream, generation)) {
+          this.#tell(reports);
+          reports = [];
+          this.#acknowledgements.begin(stream, generation);
+        }
+        if (Array.isArray(t[2])) {
+          for (const json of t[2] as Message[]) reports.push({ is: 'handed', handed: { stream, generation, seq: json.seq_no ?? 0, json } });
+        } else reports.push({ is: 'handed', handed: handedOf(callOf(line, bytes))! });
+      }
+      this.#tell(reports);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** The listeners have returned: what nobody holds the application has. */
+  #tell(reports: readonly Report[]): void {
+    if (this.#settings.manual) {
+      const isRead = (report: Report): boolean => report.is !== 'handed' || this.#reads.has(report.handed.stream) || this.#reads.has('*');
+      this.#unread.push(...reports.filter((report) => !isRead(report)));
+      return this.#host.hear(reports.filter(isRead), this.#engine);
+    }
+    this.#host.hear(reports, this.#engine);
+    const last = new Map<StreamName, number>();
+    for (const report of reports) if (report.is === 'handed') last.set(report.handed.stream, report.handed.seq);
+    for (const [stream, seq] of last) this.#acknowledgements.heard(stream, seq);
+    this.#acknowledgements.flush();
+  }
+
+  #hear(call: Call, reports: Report[]): void {
+    const { n, t, bytes } = call;
+    const [w, x, y, z] = n;
+    switch (call.kind) {
+      case Kind.State: {
+        const state = stateOf(call, y);
+        if (state.name === 'closed' && !this.#leaving) clearInterval(this.#alive);
+        reports.push({ is: 'state', state, user: t[1] });
+        return;
+      }
+      case Kind.Taken:
+        reports.push({ is: 'taken', id: t[0] });
+        return;
+      case Kind.NotTaken: {
+        const fault = SEND_FAULTS[w - 1] ?? 'invalid';
+        // An earlier process has left it here.
+        if (fault === 'repeated') reports.push({ is: 'taken', id: t[0] });
+        else reports.push({ is: 'not taken', id: t[0], fault, message: t[1] });
+        return;
+      }
+      case Kind.Settled:
+        reports.push({ is: 'settled', settlement: settlementOf(call) });
+        return;
+      case Kind.Fetched: {
+        const entry = { json: t[2], ...(bytes && { payload: bytes }) };
+        const entries = this.#fetched.get(w);
+        if (entries) entries.push(entry);
+        else this.#fetched.set(w, [entry]);
+        return;
+      }
+      case Kind.Answer:
+        reports.push({ is: 'answer', ticket: w, frame: t[2], entries: this.#fetched.get(w) ?? [] });
+        this.#fetched.delete(w);
+        return;
+      case Kind.RequestFailed:
+        this.#fetched.delete(w);
+        reports.push(failureOf(call, w));
+        return;
+      case Kind.Sync:
+        reports.push({ is: 'sync', sync: { unsaved: w, saved: x, underWay: y, caughtUp: z === 1 } });
+        return;
+      case Kind.Unread:
+        reports.push({ is: 'fault', what: `nobody reads ${t[0]}`, code: 0, id: '' });
+        return;
+      case Kind.Parted:
+        reports.push({ is: 'parted', connected: w === 1, code: x, reason: t[0] });
+        return;
+      case Kind.FetchToken:
+        return void this.#fetchToken();
+      case Kind.Ended:
+        return this.#end();
+    }
+    const report = reportOf(call);
+    if (report) reports.push(report);
+  }
+
+  async #fetchToken(): Promise<void> {
+    let token: string | null | undefined;
+    let never = false;
+    try {
+      token = await this.#settings.provider?.();
+      never = token === null || token === undefined;
+    } catch (error) {
+      this.#host.hear([{ is: 'fault', what: `the token provider failed: ${String(error)}`, code: 0, id: '' }], this.#engine);
+    }
+    this.#order({ do: 'token', never, ...(token && { token }) });
+  }
+
+  async #forget(): Promise<void> {
+    await this.leave();
+    const { outbox } = this.#settings;
+    if (outbox !== undefined) for (const end of ['', '.new', '.lock']) rmSync(outbox + end, { force: true });
+    this.#host.hear([{ is: 'forgotten' }], this.#engine);
+  }
+}
+
+function callOf(line: Line, bytes: readonly Uint8Array[]): Call {
+  const call: Omit<Call, 'bytes'> = line;
+  return line.bytes === undefined ? (call as Call) : { ...call, bytes: bytes[line.bytes] };
+}
