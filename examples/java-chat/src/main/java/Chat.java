@@ -81,7 +81,6 @@ public final class Chat implements ClientListener {
     private synchronized void send(String line) {
         Message message = Message.to(conversation).content(line).receipts().build();
         tell("", client.send(message).thenCompose(receipt -> receipt.accepted()));
-        client.typing(conversation);
     }
 
     /** Says when it is done, or what is wrong. */

@@ -89,6 +89,9 @@ public final class Client implements AutoCloseable {
                 .map(object -> MessageCodec.read(object.getBytes(StandardCharsets.UTF_8), null))
                 .toList();
         settings.listeners.forEach(this::listen);
+        if (!automatic) {
+            readersChanged();
+        }
     }
 
     /**
@@ -410,7 +413,8 @@ public final class Client implements AutoCloseable {
                 readingSoon = false;
             }
             List<String> read = new ArrayList<>();
-            if (!all.isEmpty()) {
+            // What the application acknowledges itself waits for its reader here, for as long as it takes.
+            if (!automatic || !all.isEmpty()) {
                 read.add("*");
             }
             streams.values().stream().filter(MessageStream::isRead).map(MessageStream::name).forEach(read::add);

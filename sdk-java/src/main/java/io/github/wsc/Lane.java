@@ -24,6 +24,8 @@ final class Lane implements Executor {
             pool -> {
                 ForkJoinWorkerThread thread = ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(pool);
                 thread.setName("wsc-callbacks-" + thread.getPoolIndex());
+                // The application's, where it is started out of a jar of jars.
+                thread.setContextClassLoader(Client.class.getClassLoader());
                 return thread;
             },
             null,

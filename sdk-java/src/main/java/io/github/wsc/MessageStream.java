@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * One of the user's streams: messages in order, each once, with gaps as values where some are gone.
  *
  * <p>What comes before the first reader waits for it, 20 s at most; then it counts as handed over and is named to
- * {@link ClientListener#onUnread}. A further reader begins with what comes next. A message counts as handed over when all
+ * {@link ClientListener#onUnread}. With {@link Acknowledge#MANUAL} it waits for as long as the client is there. A further reader begins with what comes next. A message counts as handed over when all
  * readers are done with it, or, with {@link Acknowledge#MANUAL}, when the application says so.
  */
 public class MessageStream {
@@ -140,7 +140,7 @@ public class MessageStream {
         synchronized (lock) {
             readers = java.util.Arrays.stream(readers).filter(one -> one != reader).toArray(Reader[]::new);
             advance();
-            left = readers.length == 0 && handled != last;
+            left = readers.length == 0 && handled != last && client.acknowledges();
         }
         client.readersChanged();
         if (left) {

@@ -15,6 +15,7 @@ final class PublisherReader extends Reader implements Flow.Subscription {
     private final Lane lane;
     private final AtomicLong demand = new AtomicLong();
     private final AtomicBoolean done = new AtomicBoolean();
+    private final AtomicBoolean woken = new AtomicBoolean();
     private volatile boolean refused;
 
     PublisherReader(MessageStream stream, Lane lane, Flow.Subscriber<? super Delivery> subscriber) {
@@ -42,10 +43,13 @@ final class PublisherReader extends Reader implements Flow.Subscription {
 
     @Override
     void available() {
-        lane.execute(this::give);
+        if (woken.compareAndSet(false, true)) {
+            lane.execute(this::give);
+        }
     }
 
     private void give() {
+        woken.set(false);
         if (refused) {
             end(() -> subscriber.onError(new IllegalArgumentException("a subscriber asks for 1 at least")));
         }

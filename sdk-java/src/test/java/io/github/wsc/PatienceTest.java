@@ -50,4 +50,21 @@ class PatienceTest {
             assertTrue(bob.group("g").history(10).get(10, TimeUnit.SECONDS).messages().size() == 6);
         }
     }
+
+    @Test
+    void what_the_application_acknowledges_itself_waits_for_its_reader_however_long() throws Exception {
+        try (Hub hub = Hub.start();
+                Client alice = Client.builder(hub.url).user("alice").device("d").build();
+                Client bob = Client.builder(hub.url).user("bob").device("d").acknowledge(Acknowledge.MANUAL).build()) {
+            alice.connect().get(10, TimeUnit.SECONDS);
+            bob.connect().get(10, TimeUnit.SECONDS);
+            alice.send("user:bob", "for whoever comes").get(10, TimeUnit.SECONDS).accepted().get(10, TimeUnit.SECONDS);
+            Thread.sleep(23_000);
+            try (Deliveries deliveries = bob.inbox().deliveries()) {
+                Delivery late = deliveries.poll(Duration.ofSeconds(10));
+                assertEquals("for whoever comes", ((Message) late).content());
+                bob.acknowledge(late);
+            }
+        }
+    }
 }
