@@ -13,10 +13,13 @@ const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 /** Fails when there is no such test, or it does not run. */
 function ensure(file, title) {
   const text = readFileSync(join(ROOT, file), "utf8");
-  // Of Rust: the attribute, perhaps others, none of which ignores it, then the function.
-  const pattern = file.endsWith(".rs")
-    ? `#\\[(?:tokio::)?test[^\\]]*\\]\\s+(?:#\\[(?!ignore)[^\\]]*\\]\\s+)*(?:async )?fn ${escaped(title)}\\(`
-    : `^\\s*test\\((["'\`])${escaped(title)}\\1`;
+  // The attribute, perhaps others, none of which keeps it from running, then the function.
+  const patterns = {
+    rs: `#\\[(?:tokio::)?test[^\\]]*\\]\\s+(?:#\\[(?!ignore)[^\\]]*\\]\\s+)*(?:async )?fn ${escaped(title)}\\(`,
+    java: `@Test\\s+(?:@(?!Disabled)[^\\n]*\\s+)*void ${escaped(title)}\\(`,
+    kt: `@Test\\s+(?:@(?!Disabled)[^\\n]*\\s+)*fun \`${escaped(title)}\`\\(`,
+  };
+  const pattern = patterns[file.split(".").at(-1)] ?? `^\\s*test\\((["'\`])${escaped(title)}\\1`;
   if (!new RegExp(pattern, "m").test(text)) throw new Error(`${file} has no test that runs named "${title}": mend tests/parity.json`);
 }
 
@@ -33,7 +36,8 @@ try {
 
 Made by \`cargo tool parity\` from \`tests/parity.json\`; do not edit. Each ✓ leads to the file of the test that shows the feature, and
 names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it. Tabs, pages
-and frameworks are the browser's alone; processes and threads are Node's.
+and frameworks are the browser's alone; processes and threads are Node's. Kotlin uses the classes of Java: its column has what it
+does in a manner of its own.
 
 | feature | ${sdks.map(({ name }) => name).join(" | ")} |
 | --- |${" :-: |".repeat(sdks.length)}

@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::node;
 use crate::steps::{minutes, program, root, run};
 use crate::test::sdk;
+use crate::{java, node};
 
-/// An example of the SDK for browsers or Node.
+/// An example.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Example {
     /// One HTML file without a build step.
@@ -20,6 +20,12 @@ pub(crate) enum Example {
     AngularChat,
     /// A bot in Node that answers what is often asked.
     NodeBot,
+    /// A chat in a terminal, in Java.
+    JavaChat,
+    /// The same in Kotlin.
+    KotlinChat,
+    /// A robot in Spring Boot that answers.
+    SpringBoot,
 }
 
 impl Example {
@@ -29,6 +35,9 @@ impl Example {
             Self::ReactChat => "examples/react-chat",
             Self::VueChat => "examples/vue-chat",
             Self::AngularChat => "examples/angular-chat",
+            Self::JavaChat => "examples/java-chat",
+            Self::KotlinChat => "examples/kotlin-chat",
+            Self::SpringBoot => "examples/spring-boot",
             Self::NodeBot => "examples/node-bot",
         }
     }
@@ -42,8 +51,11 @@ impl Example {
 }
 
 /// Builds what it needs and serves it until it is stopped.
-pub(crate) fn start(example: Example) -> Result<()> {
+pub(crate) fn start(example: Example, user: &str) -> Result<()> {
     let folder = example.folder();
+    if matches!(example, Example::JavaChat | Example::KotlinChat | Example::SpringBoot) {
+        return start_java(example, user);
+    }
     if matches!(example, Example::NodeBot) {
         node::build()?;
     } else {
@@ -56,6 +68,28 @@ pub(crate) fn start(example: Example) -> Result<()> {
     println!("{}\n", example.use_it());
     // With the terminal's input: development servers take keys. No limit: it runs until somebody ends it.
     let status = program("npm").args(["start", "--prefix", folder, "--silent"]).status()?;
+    ensure!(status.success(), "{folder} ended with {status}");
+    Ok(())
+}
+
+/// Builds the artifact and runs an example of Java in the terminal.
+fn start_java(example: Example, user: &str) -> Result<()> {
+    let folder = example.folder();
+    java::install()?;
+    let mut run = java::maven(folder)?;
+    run.args(["--quiet", "compile"]);
+    if matches!(example, Example::SpringBoot) {
+        println!(
+            "\nThe hub runs in another terminal: cargo run --release. Write to the robot: cargo tool example java-chat\n"
+        );
+        run.arg("spring-boot:run");
+    } else {
+        println!(
+            "\nThe hub runs in another terminal: cargo run --release. Start it again as another: --user bob\n"
+        );
+        run.args(["exec:java", &format!("-Dexec.args={user}")]);
+    }
+    let status = run.status()?;
     ensure!(status.success(), "{folder} ended with {status}");
     Ok(())
 }

@@ -6,6 +6,7 @@ mod autobahn;
 mod example;
 mod fuzz;
 mod install;
+mod java;
 mod mutants;
 mod node;
 mod parity;
@@ -40,10 +41,13 @@ enum Command {
     Node,
     /// Measures @wsc/node beside bare `ws`.
     BenchNode,
-    /// Builds the SDK for browsers or Node and starts one of its examples; the hub runs beside it (`cargo run --release`).
+    /// Builds an SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
     Example {
         /// Which one.
         name: example::Example,
+        /// Who to be, in a terminal's chat.
+        #[arg(long, default_value = "alice")]
+        user: String,
     },
     /// Writes docs/parity.md: which test shows which feature in which SDK.
     Parity,
@@ -101,7 +105,7 @@ fn main() -> ExitCode {
         Command::Wasm => wasm::build(),
         Command::Node => node::build(),
         Command::BenchNode => node::bench(),
-        Command::Example { name } => example::start(name),
+        Command::Example { name, user } => example::start(name, &user),
         Command::Parity => parity::write(),
         Command::Sizes => sizes::check(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),

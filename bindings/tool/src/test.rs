@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, node, parity, sizes};
+use crate::{install, java, node, parity, sizes};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,10 +31,12 @@ pub(crate) enum Part {
     E2e,
     /// The hub's page, the browser's SDK, its examples and its guides in a real browser.
     Browser,
+    /// The SDK for Java and Kotlin with the real hub, its guides in fresh projects, its examples.
+    Java,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Clippy,
         Self::Rust,
@@ -44,6 +46,7 @@ impl Part {
         Self::Node,
         Self::E2e,
         Self::Browser,
+        Self::Java,
     ];
 
     fn does(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Part {
             Self::Node => "the SDK for Node: vectors, real hubs, kills, leaks, a fresh project",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
             Self::Browser => "the page, the SDK, its examples and guides in a real browser",
+            Self::Java => "the SDK for Java and Kotlin, its examples and guides",
         }
     }
 
@@ -96,6 +100,7 @@ impl Part {
                 build_hub()?;
                 browser()
             }
+            Self::Java => java::test(),
         }
     }
 }

@@ -1,0 +1,134 @@
+// JSON as maps, lists, texts and numbers: for answers, which come seldom. Messages have MessageCodec.
+package io.github.wsc;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+final class JsonValue {
+    private JsonValue() {}
+
+    /**
+     * An object's fields; none for anything else.
+     *
+     * @throws IllegalArgumentException if it is no JSON
+     */
+    static Map<String, Object> object(byte[] bytes) {
+        try (JsonParser json = MessageCodec.JSON.createParser(bytes)) {
+            return json.nextToken() == null ? Map.of() : fields(read(json));
+        } catch (IOException broken) {
+            throw new IllegalArgumentException("not JSON: " + broken.getMessage(), broken);
+        }
+    }
+
+    private static @Nullable Object read(JsonParser json) throws IOException {
+        switch (json.currentToken()) {
+            case START_OBJECT -> {
+                Map<String, Object> object = new LinkedHashMap<>();
+                for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
+                    json.nextToken();
+                    Object value = read(json);
+                    if (value != null) {
+                        object.put(name, value);
+                    }
+                }
+                return object;
+            }
+            case START_ARRAY -> {
+                List<Object> list = new ArrayList<>();
+                while (json.nextToken() != JsonToken.END_ARRAY) {
+                    Object value = read(json);
+                    if (value != null) {
+                        list.add(value);
+                    }
+                }
+                return list;
+            }
+            case VALUE_NUMBER_INT -> {
+                return json.getLongValue();
+            }
+            case VALUE_NUMBER_FLOAT -> {
+                return json.getDoubleValue();
+            }
+            case VALUE_TRUE, VALUE_FALSE -> {
+                return json.getBooleanValue();
+            }
+            case VALUE_STRING -> {
+                return json.getText();
+            }
+            default -> {
+                return null;
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked") // Objects are made above, with texts as names.
+    static Map<String, Object> fields(@Nullable Object value) {
+        return value instanceof Map<?, ?> map ? (Map<String, Object>) map : Map.of();
+    }
+
+    static List<Map<String, Object>> objects(Map<String, Object> object, String name) {
+        List<Map<String, Object>> found = new ArrayList<>();
+        if (object.get(name) instanceof List<?> list) {
+            list.forEach(value -> found.add(fields(value)));
+        }
+        return found;
+    }
+
+    static List<String> texts(Map<String, Object> object, String name) {
+        List<String> found = new ArrayList<>();
+        if (object.get(name) instanceof List<?> list) {
+            list.forEach(value -> found.add(String.valueOf(value)));
+        }
+        return found;
+    }
+
+    static String text(Map<String, Object> object, String name) {
+        return object.get(name) instanceof String text ? text : "";
+    }
+
+    static long number(Map<String, Object> object, String name) {
+        return object.get(name) instanceof Number number ? number.longValue() : 0;
+    }
+
+    /** Writes maps, lists, texts, numbers and truths. */
+    static byte[] write(Map<String, ?> object) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator json = MessageCodec.JSON.createGenerator(bytes)) {
+            write(json, object);
+        } catch (IOException wrong) {
+            throw new IllegalArgumentException("cannot be written as JSON: " + wrong.getMessage(), wrong);
+        }
+        return bytes.toByteArray();
+    }
+
+    private static void write(JsonGenerator json, Object value) throws IOException {
+        if (value instanceof Map<?, ?> map) {
+            json.writeStartObject();
+            for (Map.Entry<?, ?> field : map.entrySet()) {
+                json.writeFieldName(String.valueOf(field.getKey()));
+                write(json, field.getValue());
+            }
+            json.writeEndObject();
+        } else if (value instanceof Iterable<?> list) {
+            json.writeStartArray();
+            for (Object one : list) {
+                write(json, one);
+            }
+            json.writeEndArray();
+        } else if (value instanceof Number number) {
+            json.writeNumber(number.longValue());
+        } else if (value instanceof Boolean truth) {
+            json.writeBoolean(truth);
+        } else {
+            json.writeString(String.valueOf(value));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// How a message that was taken ended without getting where it was waited for.
+package io.github.wsc;
+
+/** A message that was taken did not get to the stage waited for. */
+public final class ReceiptException extends WscException {
+    private static final long serialVersionUID = 1;
+
+    /** What became of it. */
+    public enum Fault {
+        /** Refused by the hub for good, see {@link #code()}. */
+        REFUSED,
+        /** Sent, no answer came, and it is too late to send it again: it may have been stored or not. */
+        UNKNOWN,
+        /** Its life ended before it could be sent. */
+        EXPIRED,
+        /** Taken back before it was sent. */
+        CANCELLED,
+        /** Volatile, and there was no connection. */
+        DROPPED,
+        /** Its receipts are not followed: it did not ask for them, or too many are waited for. */
+        NOT_FOLLOWED,
+        /** The client was closed; with an outbox file the message is kept and goes out next time. */
+        CLOSED
+    }
+
+    private final Fault fault;
+
+    ReceiptException(Fault fault, String message, int code, long retryAfterMs) {
+        super(message, code, ErrorCode.isRetryable(code), retryAfterMs, null);
+        this.fault = fault;
+    }
+
+    ReceiptException(Fault fault, String message) {
+        this(fault, message, 0, 0);
+    }
+
+    /** What became of the message. */
+    public Fault fault() {
+        return fault;
+    }
+}

@@ -1,0 +1,90 @@
+// One report of a session, out of the bytes that bindings/jvm/src/report.rs writes. Never decides anything.
+package io.github.wsc;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+final class Report {
+    /** What a report is about, in the order of core/src/client/flat.rs, which says what the numbers and texts are. */
+    enum Kind {
+        STATE,
+        CAUGHT_UP,
+        MESSAGE,
+        VOLATILE,
+        GAP,
+        STREAM_OPENED,
+        STREAM_CLOSED,
+        SETTLED,
+        RECEIPT,
+        RECEIPT_ENDED,
+        FETCHED,
+        ANSWER,
+        REQUEST_FAILED,
+        MARK_REFUSED,
+        GROUP_CHANGED,
+        PRESENCE,
+        NOTICE,
+        FAULT,
+        FETCH_TOKEN,
+        PERSIST,
+        TAKEN,
+        NOT_TAKEN,
+        SYNC,
+        UNREAD,
+        PARTED,
+        ENDED,
+        OPEN,
+        WRITE,
+        SHUT
+    }
+
+    private static final Kind[] KINDS = Kind.values();
+
+    final int session;
+    final Kind kind;
+    final long first;
+    final long second;
+    final long third;
+    final long fourth;
+    final String text;
+    final String other;
+    /** The third text: of most kinds, JSON. Copied: a batch must not live as long as its last report. */
+    final byte[] object;
+    final byte @Nullable [] payload;
+
+    Report(ByteBuffer batch) {
+        session = batch.getInt();
+        kind = KINDS[batch.get()];
+        first = batch.getLong();
+        second = batch.getLong();
+        third = batch.getLong();
+        fourth = batch.getLong();
+        text = text(batch);
+        other = text(batch);
+        object = bytes(batch, batch.getInt());
+        int length = batch.getInt();
+        payload = length < 0 ? null : bytes(batch, length);
+    }
+
+    /** The third text. */
+    String last() {
+        return new String(object, StandardCharsets.UTF_8);
+    }
+
+    private static String text(ByteBuffer batch) {
+        int length = batch.getInt();
+        if (length == 0) {
+            return "";
+        }
+        int from = batch.position();
+        batch.position(from + length);
+        return new String(batch.array(), from, length, StandardCharsets.UTF_8);
+    }
+
+    private static byte[] bytes(ByteBuffer batch, int length) {
+        byte[] bytes = new byte[length];
+        batch.get(bytes);
+        return bytes;
+    }
+}

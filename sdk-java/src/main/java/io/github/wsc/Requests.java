@@ -1,0 +1,135 @@
+// Questions to the hub that wait for their answers.
+package io.github.wsc;
+
+import io.github.wsc.internal.ffi.Order;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+
+final class Requests {
+    private record Asked(CompletableFuture<Answer> answer, List<Message> messages) {}
+
+    private final Client client;
+    private final AtomicLong tickets = new AtomicLong();
+    private final Map<Long, Asked> asked = new ConcurrentHashMap<>();
+    private volatile boolean closed;
+
+    Requests(Client client) {
+        this.client = client;
+    }
+
+    CompletableFuture<Answer> ask(byte[] frame) {
+        long ticket = tickets.incrementAndGet();
+        Asked made = new Asked(new CompletableFuture<>(), new ArrayList<>());
+        asked.put(ticket, made);
+        client.submit(new Order.Request(ticket, frame));
+        if (closed) {
+            close();
+        }
+        return made.answer;
+    }
+
+    void fetched(Report report) {
+        Asked waiting = asked.get(report.first);
+        if (waiting != null) {
+            waiting.messages.add(MessageCodec.read(report.object, report.payload));
+        }
+    }
+
+    void answered(Report report) {
+        Asked waiting = asked.remove(report.first);
+        if (waiting == null) {
+            return;
+        }
+        Lane.POOL.execute(() -> {
+            String frame = report.last();
+            try {
+                String type = JsonValue.text(JsonValue.object(report.object), "message_type");
+                waiting.answer.complete(new Answer(type, frame, Collections.unmodifiableList(waiting.messages)));
+            } catch (RuntimeException broken) {
+                String text = "an answer that is not understood: " + frame;
+                waiting.answer.completeExceptionally(
+                        new RequestException(RequestException.Fault.ANSWER, text, 0, 0, broken));
+            }
+        });
+    }
+
+    void failed(Report report) {
+        RequestException error = switch ((int) report.second) {
+            case 0 -> new RequestException(
+                    RequestException.Fault.REFUSED,
+                    "refused: " + report.text + " (" + report.third + ")",
+                    (int) report.third,
+                    report.fourth,
+                    null);
+            case 1 -> new RequestException(RequestException.Fault.DISCONNECTED, "there is no connection");
+            case 2 -> new RequestException(RequestException.Fault.TIMEOUT, "no answer in time");
+            default -> new RequestException(RequestException.Fault.TOO_MANY, "too many requests are under way");
+        };
+        fail(report.first, error);
+    }
+
+    private void fail(long ticket, RequestException error) {
+        Asked waiting = asked.remove(ticket);
+        if (waiting != null) {
+            Lane.POOL.execute(() -> waiting.answer.completeExceptionally(error));
+        }
+    }
+
+    /** The client is closed. */
+    void close() {
+        closed = true;
+        RequestException error = new RequestException(RequestException.Fault.CLOSED, "the client was closed");
+        asked.keySet().forEach(ticket -> fail(ticket, error));
+    }
+
+    /** An answer's {@code data}. */
+    static Map<String, Object> data(Answer answer) {
+        return JsonValue.fields(JsonValue.object(answer.frame().getBytes(StandardCharsets.UTF_8)).get("data"));
+    }
+
+    static MemberPage members(Answer answer) {
+        Map<String, Object> data = data(answer);
+        return new MemberPage(JsonValue.texts(data, "users"), JsonValue.text(data, "next"), JsonValue.number(data, "total"));
+    }
+
+    static Page page(Answer answer, boolean reverse) {
+        Map<String, Object> data = data(answer);
+        List<Message> messages = new ArrayList<>(answer.messages());
+        if (reverse) {
+            Collections.reverse(messages);
+        }
+        long from = JsonValue.number(data, "from");
+        long to = JsonValue.number(data, "to");
+        boolean more = Boolean.TRUE.equals(data.get("more"));
+        return new Page(
+                Collections.unmodifiableList(messages),
+                Math.min(from, to),
+                Math.max(from, to),
+                JsonValue.number(data, "floor"),
+                JsonValue.number(data, "head"),
+                more);
+    }
+
+    static List<ReceiptState> receipts(Answer answer) {
+        return JsonValue.objects(data(answer), "receipts").stream()
+                .map(one -> new ReceiptState(
+                        JsonValue.text(one, "message_id"),
+                        JsonValue.text(one, "stage"),
+                        JsonValue.number(one, "delivered"),
+                        JsonValue.number(one, "read")))
+                .toList();
+    }
+
+    static Conversation conversation(Map<String, Object> row) {
+        String group = JsonValue.text(row, "group_id");
+        String name = group.isEmpty() ? "user:" + JsonValue.text(row, "peer") : "group:" + group;
+        return new Conversation(
+                name, JsonValue.number(row, "last"), JsonValue.number(row, "read"), JsonValue.number(row, "unread"));
+    }
+}

@@ -1,0 +1,9 @@
+// Where an application of Spring has its tokens from.
+package io.github.wsc.spring;
+
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
+
+/** Where tokens come from: a bean of this type is asked as {@link io.github.wsc.ClientBuilder#tokenProvider} says. */
+@FunctionalInterface
+public interface TokenProvider extends Supplier<CompletionStage<String>> {}
