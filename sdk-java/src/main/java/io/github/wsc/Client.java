@@ -45,6 +45,8 @@ public final class Client implements AutoCloseable {
     private static final long TYPING_NS = TimeUnit.SECONDS.toNanos(2);
     /** The machine waits 5 s for what is under way. */
     private static final long CLOSING_S = 8;
+    /** How long a closing client waits for handlers that run. */
+    private static final long QUIET_S = 2;
 
     private final Bridge bridge;
     private final int session;
@@ -190,11 +192,17 @@ public final class Client implements AutoCloseable {
 
     /** As {@link #close()}; completes when it is done. */
     public CompletableFuture<Void> closeAsync() {
+        boolean first;
         synchronized (lock) {
-            if (!closed) {
-                closed = true;
-                submit(Order.Close.INSTANCE);
-            }
+            first = !closed;
+            closed = true;
+        }
+        if (first) {
+            // Acknowledged first, or it would come again.
+            CompletableFuture<?>[] quiet = streams.values().stream().map(MessageStream::quiet).toArray(CompletableFuture[]::new);
+            CompletableFuture.allOf(quiet)
+                    .completeOnTimeout(null, QUIET_S, TimeUnit.SECONDS)
+                    .thenRun(() -> submit(Order.Close.INSTANCE));
         }
         return ended.copy();
     }
@@ -374,6 +382,10 @@ public final class Client implements AutoCloseable {
 
     boolean acknowledges() {
         return automatic;
+    }
+
+    boolean isClosing() {
+        return closed;
     }
 
     void submit(Order order) {

@@ -26,6 +26,8 @@ public class MessageStream {
     private Entry handled = last;
     private volatile Reader[] readers = {};
     private boolean acknowledging;
+    /** Completes when a closing client need not wait for this stream's readers. */
+    private @Nullable CompletableFuture<Void> quiet;
     private volatile boolean ended;
 
     MessageStream(Client client, String name) {
@@ -140,6 +142,7 @@ public class MessageStream {
         synchronized (lock) {
             readers = java.util.Arrays.stream(readers).filter(one -> one != reader).toArray(Reader[]::new);
             advance();
+            settle();
             left = readers.length == 0 && handled != last && client.acknowledges();
         }
         client.readersChanged();
@@ -148,11 +151,13 @@ public class MessageStream {
         }
     }
 
+    /** A closing client gives out nothing more: nobody could acknowledge it. */
     final @Nullable Entry next(Reader reader) {
         synchronized (lock) {
-            Entry next = reader.taken.next;
+            Entry next = client.isClosing() ? null : reader.taken.next;
             if (next != null) {
                 reader.taken = next;
+                reader.taker = Thread.currentThread();
             }
             return next;
         }
@@ -160,7 +165,7 @@ public class MessageStream {
 
     final boolean hasNext(Reader reader) {
         synchronized (lock) {
-            return reader.taken.next != null;
+            return !client.isClosing() && reader.taken.next != null;
         }
     }
 
@@ -168,7 +173,35 @@ public class MessageStream {
         synchronized (lock) {
             reader.handled = entry;
             advance();
+            settle();
         }
+    }
+
+    /** When the readers are done with what they were given; a thread that closes the client is done with what it has. */
+    final CompletableFuture<Void> quiet() {
+        synchronized (lock) {
+            for (Reader reader : readers) {
+                if (reader.taker == Thread.currentThread()) {
+                    reader.handled = reader.taken;
+                }
+            }
+            advance();
+            quiet = new CompletableFuture<>();
+            settle();
+            return quiet;
+        }
+    }
+
+    private void settle() {
+        if (quiet == null) {
+            return;
+        }
+        for (Reader reader : readers) {
+            if (client.acknowledges() && reader.handled != reader.taken) {
+                return;
+            }
+        }
+        quiet.complete(null);
     }
 
     /** Nothing more comes. */

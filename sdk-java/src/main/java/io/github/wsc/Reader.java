@@ -8,6 +8,8 @@ abstract class Reader implements Subscription {
     /** The last entry it took, and the last it was done with; under the stream's lock. */
     Entry taken = new Entry();
     Entry handled = taken;
+    /** The thread that took the last entry; under the stream's lock. */
+    @Nullable Thread taker;
     private volatile boolean closed;
 
     Reader(MessageStream stream) {

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -21,6 +22,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class ConnectionTest extends WithHub {
@@ -179,6 +181,47 @@ class ConnectionTest extends WithHub {
             Client right = connected(Client.builder(guarded.url).token(token).device("other"));
             assertEquals("alice", right.user());
         }
+    }
+
+    @Test
+    void closed_in_the_middle_of_much_again_and_again_it_hands_over_nothing_twice() throws Exception {
+        int count = 6_000;
+        Client alice = connected(name("alice"));
+        String bob = name("bob");
+        for (int from = 0; from < count; from += 1_000) {
+            List<CompletableFuture<Accepted>> accepted = new ArrayList<>();
+            for (int number = from; number < from + 1_000; number++) {
+                accepted.add(alice.send("user:" + bob, "" + number).thenCompose(Receipt::accepted));
+            }
+            for (CompletableFuture<Accepted> one : accepted) {
+                get(one);
+            }
+        }
+        List<String> got = Collections.synchronizedList(new ArrayList<>());
+        for (int time = 0; got.size() < count; time++) {
+            Client client = builder(bob).build();
+            int enough = Math.min(count, got.size() + 97);
+            boolean byItself = time % 2 == 0;
+            CompletableFuture<Void> seen = new CompletableFuture<>();
+            client.inbox().subscribe(message -> {
+                got.add(message.content());
+                if (got.size() >= enough) {
+                    if (byItself) {
+                        client.close();
+                    }
+                    seen.complete(null);
+                }
+            });
+            get(client.connect());
+            get(seen);
+            long began = System.nanoTime();
+            client.close();
+            assertTrue(System.nanoTime() - began < TimeUnit.SECONDS.toNanos(2), "closing waited for nothing");
+            int before = got.size();
+            Thread.sleep(5);
+            assertEquals(before, got.size());
+        }
+        assertEquals(IntStream.range(0, count).mapToObj(Integer::toString).toList(), got);
     }
 
     @Test
