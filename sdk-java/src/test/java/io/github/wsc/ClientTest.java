@@ -427,6 +427,9 @@ class ClientTest extends WithHub {
         assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(outbox).build());
         owner.close();
         assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(folder).build());
+        Path letter = Files.writeString(folder.resolve("letter"), "Dear Bob, this is no outbox.");
+        assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(letter).build());
+        assertEquals("Dear Bob, this is no outbox.", Files.readString(letter));
         assertThrows(ClosedException.class, () -> get(owner.connect()));
         assertEquals(SendException.Fault.CLOSED, assertThrows(SendException.class, () -> get(owner.send("user:bob", "x"))).fault());
         assertThrows(RequestException.class, () -> get(owner.unread()));
