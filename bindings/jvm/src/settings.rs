@@ -21,7 +21,7 @@ impl From<BuildError> for OpenError {
     fn from(error: BuildError) -> Self {
         let text = error.to_string();
         match error {
-            BuildError::Address(_) | BuildError::NoTls => Self::Settings(text),
+            BuildError::Address(_) | BuildError::NoTls | BuildError::Authorities(_) => Self::Settings(text),
             BuildError::Entropy => Self::System(text),
             _ => Self::Outbox(text),
         }
@@ -46,6 +46,7 @@ pub struct Settings {
     pub outbox_bytes: i64,
     pub groups: Option<Vec<String>>,
     pub start_at_head: bool,
+    pub authorities: String,
 }
 
 impl Settings {
@@ -66,6 +67,9 @@ impl Settings {
         }
         if !self.outbox.is_empty() {
             builder = builder.outbox(self.outbox);
+        }
+        if !self.authorities.is_empty() {
+            builder = builder.authorities(self.authorities);
         }
         if let Some(groups) = self.groups {
             builder = builder.groups(groups);

@@ -111,7 +111,7 @@ impl Task for Opening {
 
     fn compute(&mut self) -> Result<Self::Output> {
         let settings = self.settings.take().ok_or_else(|| Error::from_reason("opened twice"))?;
-        let opened = runtime()?.block_on(settings.builder()?.session());
+        let opened = runtime()?.block_on(settings.builder().session());
         opened.map_err(|error| {
             let status = match error {
                 BuildError::Address(_) | BuildError::NoTls => Status::InvalidArg,

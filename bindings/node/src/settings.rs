@@ -1,12 +1,6 @@
 //! The settings of a session, as JavaScript gives them.
 
-use std::sync::Arc;
-
-use napi::{Error, Result, Status};
 use napi_derive::napi;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use wsc_client::{Builder, Client};
 
 /// What a client is told. Absent: as by default.
@@ -45,15 +39,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn builder(self) -> Result<Builder> {
+    pub(crate) fn builder(self) -> Builder {
         type Setting = fn(Builder, String) -> Builder;
-        let texts: [(Option<String>, Setting); 7] = [
+        let texts: [(Option<String>, Setting); 8] = [
             (self.token, Builder::token),
             (self.user, Builder::user),
             (self.user_type, Builder::user_type),
             (self.app, Builder::app),
             (self.namespace, Builder::namespace),
             (self.device, Builder::device),
+            (self.ca, Builder::authorities),
             (self.outbox, Builder::outbox),
         ];
         let mut builder = Client::builder(self.url).name(self.client);
@@ -71,26 +66,8 @@ impl Settings {
         if self.start_at_head == Some(true) {
             builder = builder.start_at_head();
         }
-        if let Some(pem) = self.ca {
-            builder = builder.tls(Arc::new(trusting(&pem)?));
-        }
         let count = self.outbox_count.filter(|count| *count > 0).unwrap_or(10_000);
         let bytes = self.outbox_bytes.filter(|bytes| *bytes > 0).unwrap_or(16 * 1024 * 1024);
-        Ok(builder.outbox_limits(count as usize, bytes as usize))
+        builder.outbox_limits(count as usize, bytes as usize)
     }
-}
-
-fn trusting(pem: &str) -> Result<ClientConfig> {
-    let wrong =
-        |what: String| Error::new(Status::InvalidArg, format!("ca: {what}; give the text of a PEM file"));
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let usual = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.len() == usual {
-        return Err(wrong("there is no certificate in it".to_owned()));
-    }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }

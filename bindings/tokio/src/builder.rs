@@ -15,6 +15,8 @@ use crate::mailroom::Mailroom;
 use crate::session::{Session, Standing};
 use crate::storage::Storage;
 use crate::transport::Transport;
+#[cfg(feature = "tls")]
+use crate::transport::trusting;
 
 pub(crate) type TokenFuture = Pin<Box<dyn Future<Output = Result<String, TokenError>> + Send>>;
 pub(crate) type Provider = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
@@ -27,13 +29,24 @@ pub struct Builder {
     outbox: Option<PathBuf>,
     provider: Option<Provider>,
     connector: Option<Connector>,
+    /// Authorities trusted beside the usual ones, as PEM.
+    #[cfg(feature = "tls")]
+    authorities: Option<String>,
 }
 
 impl Builder {
     pub(crate) fn new(address: String) -> Self {
         let client = concat!("wsc-rust/", env!("CARGO_PKG_VERSION")).to_owned();
         let config = Config { client, ..Config::default() };
-        Self { address, config, outbox: None, provider: None, connector: None }
+        Self {
+            address,
+            config,
+            outbox: None,
+            provider: None,
+            connector: None,
+            #[cfg(feature = "tls")]
+            authorities: None,
+        }
     }
 
     /// A token that does not change.
@@ -154,7 +167,22 @@ impl Builder {
         self
     }
 
-    /// TLS settings of one's own: a private authority, a client certificate.
+    /// Authorities that are trusted beside the usual ones: the text of a PEM file with their certificates.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ours = std::fs::read_to_string("authority.pem")?;
+    /// let client = wsc_client::Client::builder("wss://hub.internal").authorities(ours).token("eyJ…").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn authorities(mut self, pem: impl Into<String>) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
+    /// TLS settings of one's own: a client certificate, say. In place of [`Builder::authorities`].
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.connector = Some(Connector::Rustls(config));
@@ -206,6 +234,10 @@ impl Builder {
 
     /// The machine and what it needs; and whether taking an entry acknowledges it.
     async fn parts(mut self) -> Result<(Parts, bool), BuildError> {
+        #[cfg(feature = "tls")]
+        if let (Some(pem), None) = (&self.authorities, &self.connector) {
+            self.connector = Some(trusting(Some(pem))?);
+        }
         let transport = Transport::new(&self.address, self.connector)?;
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(|_| BuildError::Entropy)?;

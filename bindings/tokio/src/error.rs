@@ -13,6 +13,9 @@ pub enum BuildError {
     /// The address is `wss://` and this build has no TLS.
     #[error("built without the feature \"tls\"")]
     NoTls,
+    /// The authorities are no PEM file with certificates.
+    #[error("authorities: {0}; give the text of a PEM file")]
+    Authorities(String),
     /// Another process uses the outbox.
     #[error("the outbox is in use by another process")]
     Locked,

@@ -48,7 +48,7 @@ impl Transport {
         let connector = match (secure, connector) {
             (false, _) => Connector::Plain,
             (true, Some(connector)) => connector,
-            (true, None) => default_connector()?,
+            (true, None) => trusting(None)?,
         };
         Ok(Self { uri, connector })
     }
@@ -97,9 +97,21 @@ fn config(frame: usize) -> WebSocketConfig {
         .max_frame_size(Some(frame))
 }
 
+/// TLS that trusts the usual authorities, and those of a PEM file.
 #[cfg(feature = "tls")]
-fn default_connector() -> Result<Connector, BuildError> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+pub(crate) fn trusting(authorities: Option<&str>) -> Result<Connector, BuildError> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(pem) = authorities {
+        let usual = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.map_err(|error| BuildError::Authorities(error.to_string()))?;
+            roots.add(certificate).map_err(|error| BuildError::Authorities(error.to_string()))?;
+        }
+        if roots.len() == usual {
+            return Err(BuildError::Authorities("there is no certificate in it".to_owned()));
+        }
+    }
     // The provider is named: a program that links two of them has no default one.
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
@@ -111,7 +123,7 @@ fn default_connector() -> Result<Connector, BuildError> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn default_connector() -> Result<Connector, BuildError> {
+fn trusting(_: Option<&str>) -> Result<Connector, BuildError> {
     Err(BuildError::NoTls)
 }
 

@@ -136,6 +136,12 @@ export function targetOf(name: ConversationName): Target {
 /** A message id: a UUIDv7, so that ids sort by time. */
 export function newMessageId(now: number = Date.now()): string {
   const time = Math.floor(now).toString(16).padStart(12, '0');
-  // Of a random one everything after its version is kept.
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomTail()}`;
+}
+
+/** A random UUID after its version. Pages that came over plain http can make none, but have random numbers. */
+function randomTail(): string {
+  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID().slice(15);
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${hex.slice(0, 3)}-a${hex.slice(3, 6)}-${hex.slice(6)}`;
 }

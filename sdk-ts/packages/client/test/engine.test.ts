@@ -139,8 +139,15 @@ test('addresses of hubs are understood, others refused', () => {
   expect(() => socketUrl('hub')).toThrow('no address');
 });
 
-test('ids are UUIDv7, and rise with time', () => {
+test('ids are UUIDv7, and rise with time, also where a page came over plain http', () => {
   const ids = [1, 2, 3].map((at) => newMessageId(1_795_528_800_000 + at));
+  const real = crypto;
+  vi.stubGlobal('crypto', { getRandomValues: (bytes: Uint8Array<ArrayBuffer>) => real.getRandomValues(bytes) });
+  try {
+    ids.push(newMessageId(1_795_528_800_004));
+  } finally {
+    vi.unstubAllGlobals();
+  }
   for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   expect([...ids].sort()).toEqual(ids);
 });

@@ -1,22 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
-import { client, eventually, folder, Hub, inbox, MEMORY } from './support.js';
+import { client, eventually, Hub, inbox, MEMORY } from './support.js';
 
 const hub = await new Hub(...MEMORY).start();
 
 /** What stands before a hub: takes TLS with a certificate of its own authority. Gives its address and that authority. */
 async function proxy(): Promise<{ url: string; ca: string }> {
-  const place = folder();
-  const openssl = (...words: string[]): Buffer => execFileSync('openssl', words, { cwd: place, stdio: ['ignore', 'pipe', 'pipe'] });
-  const key = ['-newkey', 'rsa:2048', '-nodes', '-days', '2'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=our authority');
-  openssl('req', ...key, '-keyout', 'hub.key', '-out', 'hub.csr', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost');
-  openssl('x509', '-req', '-in', 'hub.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-out', 'hub.pem', '-copy_extensions', 'copy', '-days', '2');
-  const read = (name: string): string => readFileSync(join(place, name), 'utf8');
+  const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../../../tests/tls', name), 'utf8');
   const server = createServer({ key: read('hub.key'), cert: read('hub.pem') }, (near) => {
     const { hostname, port } = new URL(hub.url);
     const far = connect(Number(port), hostname);
@@ -24,7 +17,7 @@ async function proxy(): Promise<{ url: string; ca: string }> {
   }).on('tlsClientError', () => undefined);
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
   onTestFinished(() => void server.close());
-  return { url: `wss://localhost:${(server.address() as { port: number }).port}`, ca: read('ca.pem') };
+  return { url: `wss://localhost:${(server.address() as { port: number }).port}`, ca: read('authority.pem') };
 }
 
 test("an authority of one's own is trusted where it was given, and not otherwise", async () => {
@@ -42,6 +35,6 @@ test("an authority of one's own is trusted where it was given, and not otherwise
   await bob.send('user:alice', 'over TLS');
   await eventually(() => expect(got.map(({ sender }) => sender)).toEqual(['bob']));
   for (const wrong of ['no certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
-    await expect(client(url, 'wrong', { ca: wrong }).connect()).rejects.toThrow(/ca: .*PEM/);
+    await expect(client(url, 'wrong', { ca: wrong }).connect()).rejects.toThrow(/authorities: .*PEM/);
   }
 });

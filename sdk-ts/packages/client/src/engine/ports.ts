@@ -1,5 +1,6 @@
 /** Where the engine runs: in this tab alone, or in one of all tabs of a user, which the browser's locks elect. */
 
+import { newMessageId } from '../message.js';
 import { Engine, type EngineSettings } from './engine.js';
 import type { Host } from '../platform.js';
 import type { Command, Port, Report } from './protocol.js';
@@ -7,7 +8,7 @@ import type { Command, Port, Report } from './protocol.js';
 /** The engine runs in this tab, and serves no other. */
 export class OwnPort implements Port {
   readonly #engine: Promise<Engine | undefined>;
-  readonly #id: string = crypto.randomUUID();
+  readonly #id: string = newMessageId();
   #ready: Engine | undefined;
   #waiting: Command[] = [];
   #left = false;
@@ -51,7 +52,7 @@ export class SharedPort implements Port {
   readonly #settings: EngineSettings;
   readonly #host: Host;
   readonly #name: string;
-  readonly #id: string = crypto.randomUUID();
+  readonly #id: string = newMessageId();
   readonly #channel: BroadcastChannel;
   readonly #leaving: AbortController = new AbortController();
   readonly #left: Promise<void>;

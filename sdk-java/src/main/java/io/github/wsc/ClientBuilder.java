@@ -34,6 +34,7 @@ public final class ClientBuilder {
     private long outboxBytes;
     private @Nullable List<String> groups;
     private boolean startAtHead;
+    private String authorities = "";
 
     ClientBuilder(URI address) {
         this.address = address;
@@ -130,6 +131,15 @@ public final class ClientBuilder {
         return this;
     }
 
+    /** Authorities that are trusted for {@code wss} beside the usual ones: the text of a PEM file with their certificates. */
+    public ClientBuilder authorities(String pem) {
+        if (!pem.contains("-----BEGIN CERTIFICATE-----")) {
+            throw new IllegalArgumentException("authorities: there is no certificate in it; give the text of a PEM file");
+        }
+        authorities = pem;
+        return this;
+    }
+
     /** Where callbacks run, one at a time for each client; unless told, in daemon threads that all clients share. */
     public ClientBuilder executor(Executor executor) {
         this.executor = executor;
@@ -162,6 +172,6 @@ public final class ClientBuilder {
     Settings settings() {
         return new Settings(
                 address.toString(), name, token, tokens != null, user, userType, app, namespace, groupsToJoin, device, outbox,
-                outboxCount, outboxBytes, groups, startAtHead);
+                outboxCount, outboxBytes, groups, startAtHead, authorities);
     }
 }

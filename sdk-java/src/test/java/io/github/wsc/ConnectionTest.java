@@ -184,6 +184,32 @@ class ConnectionTest extends WithHub {
     }
 
     @Test
+    void an_authority_of_ones_own_is_trusted_where_it_was_given_and_not_otherwise() throws Exception {
+        Path files = Path.of("..", "tests", "tls");
+        String ours = Files.readString(files.resolve("authority.pem"));
+        BlockingQueue<String> failures = new LinkedBlockingQueue<>();
+        try (TlsFront front = new TlsFront(files, hub.url)) {
+            Client alice = keep(Client.builder(front.url()).user(name("alice")).device("d").authorities(ours).build());
+            get(alice.connect());
+            get(get(alice.send("user:" + alice.user(), "over TLS")).accepted());
+            Client stranger = keep(Client.builder(front.url()).user(name("stranger")).device("d").listener(new ClientListener() {
+                @Override
+                public void onConnectError(WscException error) {
+                    failures.add(error.getMessage());
+                }
+            }).build());
+            stranger.connect();
+            String failure = failures.poll(10, TimeUnit.SECONDS);
+            assertTrue(failure != null && failure.contains("certificate"), failure);
+        }
+        for (String wrong : List.of("no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")) {
+            IllegalArgumentException error = assertThrows(
+                    IllegalArgumentException.class, () -> builder("wrong").authorities(wrong).build());
+            assertTrue(error.getMessage().contains("PEM"), error.getMessage());
+        }
+    }
+
+    @Test
     void closed_in_the_middle_of_much_again_and_again_it_hands_over_nothing_twice() throws Exception {
         int count = 6_000;
         Client alice = connected(name("alice"));
