@@ -139,9 +139,14 @@ impl Client {
         }
         let outcome = Outcome::Refused { code, reason: reason.clone(), retry_after_ms };
         let message_id = fields.string(Texts::MessageId);
-        if !self.answer_send(now, &message_id, outcome) {
-            self.event(Event::Fault(Fault::Hub { code, reason, message_id }));
+        if self.answer_send(now, &message_id, outcome) {
+            return;
         }
+        // A request of a type that the hub does not know it takes for a message.
+        if self.pending(&message_id).is_some() {
+            return self.on_request_refused(now, &message_id, code, reason, retry_after_ms);
+        }
+        self.event(Event::Fault(Fault::Hub { code, reason, message_id }));
     }
 
     fn on_group_changed(

@@ -147,7 +147,7 @@ impl Client {
         id
     }
 
-    fn pending(&self, request_id: &str) -> Option<usize> {
+    pub(super) fn pending(&self, request_id: &str) -> Option<usize> {
         let mut pending = self.requests.pending.iter();
         let id = RequestId(number(request_id)?);
         pending.position(|pending| pending.id == id)

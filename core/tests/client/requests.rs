@@ -26,6 +26,19 @@ fn a_request_without_a_connection_fails() {
 }
 
 #[test]
+fn a_request_that_the_hub_takes_for_a_message_fails_with_what_is_wrong() {
+    let mut desk = Desk::live(Config::default());
+    let request = desk.handle(|client, now| client.request_object(now, r#"{"message_type":"frobnicate"}"#));
+    let id = ids(&desk.sent()).remove(0);
+    desk.text(&format!(
+        r#"{{"message_type":"error","message_id":"{id}","code":80401,"reason":"no target"}}"#
+    ));
+    let code = ErrorCode::from_number(80401);
+    let refused = RequestError::Refused { code, reason: "no target".into(), retry_after_ms: None };
+    assert_eq!(failed(&mut desk), [(request, refused)]);
+}
+
+#[test]
 fn a_request_ends_with_its_connection() {
     let mut desk = Desk::live(Config::default());
     let request = ask(&mut desk);
