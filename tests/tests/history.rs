@@ -448,6 +448,18 @@ fn a_send_settled_twice_never_or_in_two_ways_is_found() {
 }
 
 #[test]
+fn a_process_that_was_killed_may_not_know_any_more_how_a_send_ended() {
+    let mut story = Story::new();
+    story.whole("m1", 1, &[]).life("a1", 1, true).settle("a1", "m1", Outcome::Unknown);
+    let violations = check(&story.events).violations;
+    assert!(violations.is_empty(), "{violations:#?}");
+    // One that ended in order knows.
+    let mut story = Story::new();
+    story.whole("m1", 1, &[]).life("a1", 1, false).settle("a1", "m1", Outcome::Unknown);
+    story.breaks(Rule::Settled);
+}
+
+#[test]
 fn a_refused_message_that_arrives_is_found() {
     let mut story = Story::new();
     story.send("a1", "m1", bob()).settle("a1", "m1", Outcome::Refused("no".into()));

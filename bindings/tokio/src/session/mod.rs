@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-use wsc_core::client::{self as core, TokenError};
+use wsc_core::client::{self as core, Kind, TokenError};
 
 use crate::driver::{self, Parts};
 pub(crate) use carry::{Carried, carry};

@@ -8,7 +8,7 @@ use crate::history::event::{Device, Target};
 
 /// What was handed over this long before a process was killed is in its outbox file: cursors are stored within
 /// `ack_ms`, and this leaves a busy machine some time. In microseconds.
-const REPEATS: u64 = 2_000_000;
+pub(super) const REPEATS: u64 = 2_000_000;
 
 /// Where a device is in a stream.
 #[derive(Default)]

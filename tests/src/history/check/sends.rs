@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::devices::REPEATS;
 use super::index::{Index, Key, Sent};
 use super::{Faults, Rule};
 use crate::history::event::Outcome;
@@ -42,7 +43,8 @@ fn count(sent: &Sent<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-/// A process that was killed may hear of an outcome again in its next life; it must be the same.
+/// A process that was killed may hear of an outcome again in its next life; it must be the same, or that it is not known: what
+/// the process heard just before it was killed need not be in its outbox file.
 fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
     for pair in sent.outcomes.windows(2) {
         let [(first, life, at), (second, next, _)] = pair else { continue };
@@ -50,10 +52,18 @@ fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_
         if life == next {
             let what = format!("{} of {device} was settled twice: {first:?}, then {second:?}", key.id);
             faults.add(Rule::Settled, Some(device), Some(key), what);
-        } else if first != second && index.loss_after(*at).is_none() {
+        } else if first != second
+            && !forgotten(index, sent, second, *life, *at)
+            && index.loss_after(*at).is_none()
+        {
             // What a store lost is accepted anew when it is sent again.
             let what = format!("{} of {device} was settled in two ways: {first:?} and {second:?}", key.id);
             faults.add(Rule::Settled, Some(device), Some(key), what);
         }
     }
+}
+
+fn forgotten(index: &Index<'_>, sent: &Sent<'_>, second: &Outcome, life: u32, at: u64) -> bool {
+    let killed = index.devices.get(&sent.sending.device).and_then(|lives| lives.killed.get(&life));
+    *second == Outcome::Unknown && killed.is_some_and(|killed| at + REPEATS >= *killed)
 }
