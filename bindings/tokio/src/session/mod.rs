@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-use wsc_core::client::{self as core, Kind, TokenError};
+use wsc_core::client::{self as core, TokenError};
 
 use crate::driver::{self, Parts};
 pub(crate) use carry::{Carried, carry};
@@ -35,7 +35,7 @@ pub enum Order {
         /// Whether it is there.
         online: bool,
     },
-    /// Takes a message. Answered by [`Kind::Taken`] once it is kept, or [`Kind::NotTaken`].
+    /// Takes a message. Answered by [`Kind::Taken`](core::Kind::Taken) once it is kept, or [`Kind::NotTaken`](core::Kind::NotTaken).
     Send {
         /// The `message_id` that stands in the object.
         message_id: String,
@@ -44,13 +44,13 @@ pub enum Order {
         /// The bytes beside it.
         payload: Option<Vec<u8>>,
     },
-    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`] tells what became of it.
+    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](core::Kind::Settled) tells what became of it.
     Cancel {
         /// Its `message_id`.
         message_id: String,
     },
-    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`] (after its
-    /// [`Kind::Fetched`]) or [`Kind::RequestFailed`].
+    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](core::Kind::Answer) (after its
+    /// [`Kind::Fetched`](core::Kind::Fetched)) or [`Kind::RequestFailed`](core::Kind::RequestFailed).
     Request {
         /// What the answer is called by; the caller's own numbering.
         ticket: u64,
@@ -76,17 +76,17 @@ pub enum Order {
         seq: u64,
     },
     /// The streams that somebody reads, in place of those said before; `*`: all. Entries of others wait 20 s for a
-    /// reader, then count as handed over, and [`Kind::Unread`] names them.
+    /// reader, then count as handed over, and [`Kind::Unread`](core::Kind::Unread) names them.
     Read {
         /// Their names.
         streams: Vec<String>,
     },
-    /// The token that [`Kind::FetchToken`] asked for.
+    /// The token that [`Kind::FetchToken`](core::Kind::FetchToken) asked for.
     Token {
         /// It, or why there is none.
         token: Result<String, TokenError>,
     },
-    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`] is the last report.
+    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](core::Kind::Ended) is the last report.
     ///
     /// First comes the acknowledgement of what the application has, and nothing more is given to it: what is not
     /// acknowledged by now comes again with the next connection of the device.
