@@ -37,8 +37,9 @@ try {
 Made by \`cargo tool parity\` from \`tests/parity.json\`; do not edit. Each ✓ leads to the file of the test that shows the feature, and
 names the test. \`cargo tool test\` runs all of them and fails when one is gone or this table is stale. "–": no test shows it. Tabs, pages
 and frameworks are the browser's alone, and its certificates the browser's own affair; many users, thousands of clients and how a
-process ends are for servers: in Rust each client is a task and its handlers the program's own loops. Kotlin uses
-the classes of Java: its column has what it does in a manner of its own.
+process ends are for servers: in Rust each client is a task and its handlers the program's own loops. A browser
+tells a page nothing of why a socket failed. Rust's slow reader is shown with 20,000 messages. Kotlin uses the
+classes of Java: its column has what it does in a manner of its own.
 
 | feature | ${sdks.map(({ name }) => name).join(" | ")} |
 | --- |${" :-: |".repeat(sdks.length)}
