@@ -1,4 +1,4 @@
-//! Receipts: in which order a sender hears what became of a message.
+//! Receipts: in which order a sender hears what became of a message, and what is true when asked.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -6,8 +6,8 @@ mod support;
 
 use std::collections::HashSet;
 
-use serde_json::json;
-use support::Server;
+use serde_json::{Value, json};
+use support::{Client, Server};
 
 const MESSAGES: usize = 2000;
 
@@ -52,4 +52,87 @@ async fn a_receipt_never_comes_before_the_ack_of_its_message() {
         }
         drop(reading.await.unwrap());
     }
+}
+
+/// How far these messages of the client got.
+async fn stages(client: &mut Client, ids: &[&str]) -> Vec<String> {
+    let ask = json!({"message_type": "receipts", "message_id": "r", "data": {"message_ids": ids}});
+    let told = client.ask(ask).await;
+    let stage = |receipt: &Value| receipt["stage"].as_str().unwrap().to_owned();
+    told["data"]["receipts"].as_array().unwrap().iter().map(stage).collect()
+}
+
+fn message(id: &str, more: &Value) -> Value {
+    let mut message =
+        json!({"message_type": "text", "message_id": id, "receiver": "bob", "require_ack": true});
+    message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    message
+}
+
+#[tokio::test]
+async fn what_was_delivered_stays_so_when_the_receiver_connects_again() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    alice.send(message("1", &json!({}))).await;
+    bob.message().await;
+    bob.acknowledge("inbox", 1).await;
+    alice.hear_type("delivered").await;
+    let epoch = bob.connected["streams"]["inbox"]["epoch"].clone();
+    let cursor = json!({"cursors": {"inbox": {"epoch": epoch, "seq": 2}}});
+    for (id, cursors) in [("2", json!({})), ("3", cursor)] {
+        let mut again = server.connect_with("bob", "b1", cursors).await;
+        assert_eq!(stages(&mut alice, &["1"]).await, ["delivered"]);
+        alice.send(message(id, &json!({}))).await;
+        let seq = again.message().await["seq_no"].as_u64().unwrap();
+        again.acknowledge("inbox", seq).await;
+        alice.hear_type("delivered").await;
+        drop(again);
+    }
+    assert_eq!(stages(&mut alice, &["1"]).await, ["delivered"]);
+}
+
+#[tokio::test]
+async fn only_who_got_an_entry_has_had_it_delivered() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    alice.send(message("narrowed", &json!({"receiver_client": "b2"}))).await;
+    alice.send(message("stored", &json!({"skip_send_to_client": true}))).await;
+    alice.send(message("short", &json!({"expires_in_ms": 1}))).await;
+    alice.send(message("own", &json!({"receiver": "alice"}))).await;
+    alice.send(message("last", &json!({}))).await;
+    while bob.message().await["message_id"] != "last" {}
+    bob.acknowledge("inbox", 4).await;
+    let mut other = server.connect("alice", "a2").await;
+    alice.hear_type("delivered").await;
+    let ids = ["narrowed", "stored", "short", "own", "last"];
+    assert_eq!(stages(&mut alice, &ids).await, ["accepted", "accepted", "unknown", "accepted", "delivered"]);
+
+    let mut second = server.connect("bob", "b2").await;
+    let seq = second.message().await["seq_no"].as_u64().unwrap();
+    second.acknowledge("inbox", seq).await;
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["narrowed"]));
+    while other.message().await["message_id"] != "own" {}
+    other.acknowledge("inbox", 4).await;
+    assert_eq!(stages(&mut other, &["narrowed", "own"]).await, ["delivered", "delivered"]);
+}
+
+#[tokio::test]
+async fn a_message_that_was_read_is_not_told_as_delivered_later() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut first = server.connect("bob", "b1").await;
+    let mut second = server.connect("bob", "b2").await;
+    for id in ["1", "2"] {
+        alice.send(message(id, &json!({}))).await;
+        first.message().await;
+        second.message().await;
+    }
+    let read =
+        json!({"message_type": "read", "message_id": "m", "stream": "inbox", "peer": "alice", "seq_no": 1});
+    first.ask(read).await;
+    assert_eq!(alice.hear_type("read").await["message_ids"], json!(["1"]));
+    second.acknowledge("inbox", 2).await;
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["2"]));
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use wsc_tests::history::{
-    Cover, Device, Entry, Event, Fact, Outcome, Report, Rule, Sending, Target, Writer, check, digest,
-    read_all,
+    Cover, Device, Entry, Event, Fact, Mark, Outcome, Report, Rule, Sending, Stage, Target, Writer, check,
+    digest, read_all,
 };
 
 /// A history by hand: alice (a1, a2), bob (b1, b2) and carol (c1) in one tenant, a namesake of bob in another.
@@ -93,6 +93,7 @@ impl Story {
             expires: false,
             store_only: false,
             volatile: false,
+            receipts: true,
         };
         change(&mut sending);
         self.tell(Fact::Sending(sending));
@@ -149,6 +150,43 @@ impl Story {
         })
     }
 
+    /// a device of alice was told how far `id` got, by bob's device `by`.
+    fn reach(&mut self, name: &str, id: &str, stage: Stage, by: &str) -> &mut Self {
+        let (device, by, receiver) = (device(name), by.to_owned(), "bob".to_owned());
+        self.tell(Fact::Reached { device, message_id: id.into(), stage, receiver, by })
+    }
+
+    /// a1 asked how far `id` got.
+    fn stand(&mut self, id: &str, stage: Option<Stage>) -> &mut Self {
+        self.tell(Fact::Stood { device: device("a1"), message_id: id.into(), stage })
+    }
+
+    /// a device of bob says that what alice wrote was read.
+    fn mark(&mut self, name: &str, seq: u64) -> &mut Self {
+        self.tell(Fact::Marking { device: device(name), mark: of_alice(seq) })
+    }
+
+    /// What one device of bob read is handed to another, at a position of his inbox.
+    fn pass(&mut self, from: &str, to: &str, at: u64, seq: u64) -> &mut Self {
+        self.tell(Fact::Marked {
+            entry: entry(to, from, "inbox", at, &format!("mark{at}")),
+            mark: of_alice(seq),
+        })
+    }
+
+    fn count(&mut self, name: &str, seq: u64, unread: u64) -> &mut Self {
+        self.tell(Fact::Counted { device: device(name), mark: of_alice(seq), unread })
+    }
+
+    /// Bob's device looks at all of his inbox, which holds these messages of a1.
+    fn look(&mut self, name: &str, ids: &[(u64, &str)]) -> &mut Self {
+        for (seq, id) in ids {
+            self.tell(Fact::Kept(entry(name, "a1", "inbox", *seq, id)));
+        }
+        let to = ids.last().map_or(0, |(seq, _)| *seq);
+        self.tell(Fact::Looked { device: device(name), stream: "inbox".into(), from: 1, to })
+    }
+
     fn report(&mut self) -> Report {
         for name in ALL {
             self.tell(Fact::Quiet { device: device(name) });
@@ -170,6 +208,10 @@ impl Story {
         let found = report.violations.iter().find(|found| found.rule == rule).expect("explained");
         assert!(!found.what.is_empty() && !found.timeline.is_empty() && found.timeline.len() <= 16);
     }
+}
+
+fn of_alice(seq: u64) -> Mark {
+    Mark { stream: "inbox".into(), peer: "alice".into(), seq }
 }
 
 fn bob() -> Target {
@@ -536,6 +578,109 @@ fn another_message_on_the_wire_than_before_is_found() {
     story.whole("m1", 1, &[]).whole("m2", 2, &[]).greet("b1", None, 1, 2).cover(Cover::Entry, 1, 1, "m1");
     story.greet("b2", None, 1, 2).cover(Cover::Entry, 1, 1, "m2");
     story.breaks(Rule::One);
+}
+
+#[test]
+fn receipts_after_the_fact_pass() {
+    let mut story = Story::new();
+    story.whole("m1", 1, &[]).reach("a1", "m1", Stage::Delivered, "b1");
+    story.mark("b1", 1).reach("a1", "m1", Stage::Read, "").reach("a2", "m1", Stage::Read, "");
+    story.stand("m1", Some(Stage::Read));
+    assert_eq!(story.passes().receipts, 4);
+}
+
+#[test]
+fn a_receipt_before_the_fact_is_found() {
+    let mut story = Story::new();
+    story.send("a1", "m1", bob()).accept("a1", "m1", "inbox", 1);
+    story.reach("a1", "m1", Stage::Delivered, "b1").whole("m2", 2, &[]);
+    story.breaks(Rule::Reached);
+    // By a device that had not got it yet, and by nobody who could.
+    Story::new().whole("m1", 1, &["b1"]).reach("a1", "m1", Stage::Delivered, "b1").breaks(Rule::Reached);
+    Story::new().whole("m1", 1, &[]).reach("a1", "m1", Stage::Read, "").breaks(Rule::Reached);
+    Story::new()
+        .whole("m1", 1, &[])
+        .whole("m2", 2, &[])
+        .mark("b1", 1)
+        .reach("a1", "m2", Stage::Read, "")
+        .breaks(Rule::Reached);
+    Story::new().whole("m1", 1, &[]).reach("c1", "m1", Stage::Delivered, "b1").breaks(Rule::Reached);
+}
+
+#[test]
+fn a_receipt_that_goes_back_is_found() {
+    let story = |life: bool| {
+        let mut story = Story::new();
+        story.whole("m1", 1, &[]).mark("b1", 1).reach("a1", "m1", Stage::Read, "");
+        if life {
+            story.life("a1", 1, false);
+        }
+        story.reach("a1", "m1", Stage::Delivered, "b2");
+        story
+    };
+    story(true).passes();
+    story(false).breaks(Rule::Reached);
+}
+
+#[test]
+fn another_answer_about_a_message_than_what_became_of_it_is_found() {
+    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Delivered)).passes();
+    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Accepted)).breaks(Rule::Reached);
+    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Read)).breaks(Rule::Reached);
+    let looked = || {
+        let mut story = Story::new();
+        story.whole("m1", 1, &[]).look("b1", &[(1, "m1")]);
+        story
+    };
+    looked().stand("m1", None).breaks(Rule::Reached);
+    // What may be gone a moment later may be unknown.
+    looked().tell(Fact::HubForgets).stand("m1", None).passes();
+    // Its own message, narrowed to nobody who is there, store-only: nobody got it.
+    let mut story = Story::new();
+    story.send("a1", "m1", Target::User("alice".into())).accept("a1", "m1", "inbox", 1);
+    story.hand("a2", "a1", "inbox", 1, "m1").stand("m1", Some(Stage::Delivered)).passes();
+    let mut story = Story::new();
+    story.sending("a1", "m1", bob(), |sending| sending.store_only = true).accept("a1", "m1", "inbox", 1);
+    story.stand("m1", Some(Stage::Delivered)).breaks(Rule::Reached);
+}
+
+#[test]
+fn read_marks_that_go_forward_to_all_devices_pass() {
+    let mut story = Story::new();
+    story.whole("m1", 1, &[]).whole("m2", 2, &[]).mark("b1", 1).pass("b1", "b2", 3, 1);
+    story.mark("b2", 2).pass("b2", "b1", 4, 2).look("b1", &[(1, "m1"), (2, "m2")]);
+    story.count("b1", 2, 0).count("b2", 2, 0);
+    assert_eq!(story.passes().marks, 2);
+}
+
+#[test]
+fn read_marks_that_nobody_said_or_that_go_back_are_found() {
+    let story = || {
+        let mut story = Story::new();
+        story.whole("m1", 1, &[]).whole("m2", 2, &[]).mark("b1", 1).mark("b1", 2);
+        story
+    };
+    story().pass("b1", "b2", 3, 1).pass("b1", "b2", 4, 2).passes();
+    story().pass("b1", "b2", 3, 2).pass("b1", "b2", 4, 1).breaks(Rule::Marked);
+    story().pass("b2", "b1", 3, 2).breaks(Rule::Marked);
+    story().pass("b1", "b1", 3, 2).breaks(Rule::Marked);
+    story().pass("b1", "b2", 3, 5).breaks(Rule::Marked);
+}
+
+#[test]
+fn counts_that_differ_between_devices_or_from_the_history_are_found() {
+    let story = |seq| {
+        let mut story = Story::new();
+        story.whole("m1", 1, &[]).whole("m2", 2, &[]).mark("b1", seq).look("b1", &[(1, "m1"), (2, "m2")]);
+        story
+    };
+    story(1).count("b1", 1, 1).count("b2", 1, 1).passes();
+    story(1).count("b1", 1, 1).count("b2", 1, 0).breaks(Rule::Marked);
+    story(1).count("b1", 1, 2).breaks(Rule::Marked);
+    // What a living device said is in force, and nothing else.
+    story(2).count("b1", 1, 1).breaks(Rule::Marked);
+    story(2).count("b1", 0, 2).breaks(Rule::Marked);
+    story(2).life("b1", 1, true).count("b1", 0, 2).passes();
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Messages whose receipts are waited for: a bounded list, asked for again after each connect. A stage never goes back.
+//! Messages whose receipts are waited for, asked for again after each connect, and those that receipts came of: a
+//! bounded list. A stage never goes back.
 
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
@@ -14,7 +15,8 @@ use crate::time::Timestamp;
 
 #[derive(Debug)]
 struct Followed {
-    send: SendId,
+    /// `None`: nothing is waited for (any more).
+    send: Option<SendId>,
     message_id: String,
     stage: Stage,
     /// To be asked for on this connection.
@@ -40,7 +42,7 @@ impl Receipts {
 
     pub(super) fn doubt_all(&mut self, doubtful: bool) {
         for followed in self.followed.iter_mut() {
-            followed.doubtful = doubtful;
+            followed.doubtful = doubtful && followed.send.is_some();
         }
     }
 }
@@ -48,9 +50,11 @@ impl Receipts {
 impl Client {
     /// An accepted message wants receipts. Was it accepted on an earlier connection, hints may have been missed.
     pub(super) fn follow(&mut self, now: Timestamp, send: SendId, message_id: String, doubtful: bool) {
-        self.receipts.followed.push(Followed { send, message_id, stage: Stage::Accepted, doubtful });
-        if self.receipts.followed.len() > self.receipts.limit {
-            self.unfollow(0);
+        // A hint may have come before the acknowledgement.
+        let known = self.find_followed(&message_id).and_then(|index| self.receipts.followed.remove(index));
+        self.remember(Followed { send: Some(send), message_id, stage: Stage::Accepted, doubtful });
+        if let Some(known) = known {
+            self.reached(&known.message_id, known.stage, "", "");
         }
         if doubtful {
             self.ask_receipts(now);
@@ -95,22 +99,26 @@ impl Client {
     }
 
     pub(super) fn reached(&mut self, message_id: &str, stage: Stage, receiver: &str, device: &str) {
-        let index = self.find_followed(message_id);
-        let mut send = None;
-        if let Some((index, followed)) =
-            index.and_then(|index| Some((index, self.receipts.followed.get_mut(index)?)))
-        {
-            if stage <= followed.stage {
-                return;
-            }
-            followed.stage = stage;
-            send = Some(followed.send);
-            if stage == Stage::Read {
-                self.receipts.followed.remove(index);
-            }
-        } else if stage == Stage::Accepted {
+        if stage == Stage::Accepted {
             return;
         }
+        let index = self.find_followed(message_id);
+        let send = match index.and_then(|index| self.receipts.followed.get_mut(index)) {
+            Some(followed) if stage <= followed.stage => return,
+            Some(followed) => {
+                followed.stage = stage;
+                let send = followed.send;
+                if stage == Stage::Read {
+                    followed.send = None;
+                }
+                send
+            }
+            None => {
+                let message_id = message_id.to_owned();
+                self.remember(Followed { send: None, message_id, stage, doubtful: false });
+                None
+            }
+        };
         self.event(Event::Receipt {
             send,
             message_id: message_id.to_owned(),
@@ -121,13 +129,25 @@ impl Client {
     }
 
     fn find_followed(&self, message_id: &str) -> Option<usize> {
-        self.receipts.followed.iter().position(|followed| followed.message_id == message_id)
+        self.receipts.followed.iter().rposition(|followed| followed.message_id == message_id)
+    }
+
+    /// The oldest makes room, first of those that nothing is waited for of.
+    fn remember(&mut self, followed: Followed) {
+        let rows = &mut self.receipts.followed;
+        rows.push(followed);
+        if rows.len() > self.receipts.limit {
+            let index = rows.iter().position(|followed| followed.send.is_none());
+            self.unfollow(index.unwrap_or(0));
+        }
     }
 
     fn unfollow(&mut self, index: usize) {
         if let Some(followed) = self.receipts.followed.remove(index) {
             let Followed { send, message_id, .. } = *followed;
-            self.event(Event::ReceiptEnded { send, message_id });
+            if let Some(send) = send {
+                self.event(Event::ReceiptEnded { send, message_id });
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sends: in order, again after each connect, settled once.
 
-use wsc_core::client::{Action, Config, Event, Outcome, RequestError, SendError, Stage, State};
+use wsc_core::client::{Action, Config, Event, Outcome, RequestError, SendError, SendId, Stage, State};
 use wsc_core::frame::Frame;
 use wsc_core::{ErrorCode, Message};
 
@@ -273,18 +273,49 @@ fn receipts_come_as_hints_and_a_stage_never_goes_back() {
     let delivered =
         r#"{"message_type":"delivered","receiver":"bob","receiver_client":"d7","message_ids":["a"]}"#;
     let read = r#"{"message_type":"read","receiver":"bob","message_ids":["a"]}"#;
-    for frame in [delivered, delivered, read] {
+    for frame in [delivered, delivered, read, delivered] {
         desk.text(frame);
     }
-    let stages: Vec<_> = desk
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Receipt { send: Some(of), stage, .. } => Some((*of, *stage)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(stages, [(send, Stage::Delivered), (send, Stage::Read)]);
+    assert_eq!(stages(&desk), [(Some(send), Stage::Delivered), (Some(send), Stage::Read)]);
+    desk.clear();
+    // Of a message that another device sent, too.
+    for frame in [read, delivered, read] {
+        desk.text(&frame.replace(r#"["a"]"#, r#"["b"]"#));
+    }
+    assert_eq!(stages(&desk), [(None, Stage::Read)]);
+}
+
+fn stages(desk: &Desk) -> Vec<(Option<SendId>, Stage)> {
+    let stage = |event: &Event| match event {
+        Event::Receipt { send, stage, .. } => Some((*send, *stage)),
+        _ => None,
+    };
+    desk.events.iter().filter_map(stage).collect()
+}
+
+#[test]
+fn a_hint_before_the_acknowledgement_counts_for_the_send_too() {
+    let mut desk = Desk::live(Config::default());
+    let send = desk.send(Message { require_ack: true, ..to_bob("a") });
+    desk.clear();
+    desk.text(r#"{"message_type":"delivered","receiver":"bob","receiver_client":"d7","message_ids":["a"]}"#);
+    desk.accept("a", 1);
+    assert_eq!(stages(&desk), [(None, Stage::Delivered), (Some(send), Stage::Delivered)]);
+}
+
+#[test]
+fn receipts_of_others_push_out_none_that_is_waited_for() {
+    let mut desk = Desk::live(Config { receipts: 2, ..Config::default() });
+    let send = desk.send(Message { require_ack: true, ..to_bob("a") });
+    desk.accept("a", 1);
+    for number in 0..5 {
+        desk.text(&format!(
+            r#"{{"message_type":"delivered","receiver":"bob","message_ids":["other{number}"]}}"#
+        ));
+    }
+    desk.clear();
+    desk.text(r#"{"message_type":"read","receiver":"bob","message_ids":["a"]}"#);
+    assert_eq!(stages(&desk), [(Some(send), Stage::Read)]);
 }
 
 #[test]

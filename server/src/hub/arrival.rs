@@ -28,7 +28,7 @@ use crate::connection::{self, frame};
 use crate::log::ReplyTo;
 use crate::log::key::{GroupKey, StreamKey};
 use crate::log::store::{
-    Cursor, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Write, Written,
+    Cursor, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Write, Written,
 };
 
 /// An authenticated connection on its way to its shard.
@@ -213,7 +213,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             );
             let connection = &mut state.connections[place as usize];
             let track = TrackId::try_from(connection.readings.len() - 1).unwrap_or(TrackId::MAX);
-            connection.readings[track as usize].start = planned.resume.from - 1;
+            connection.readings[track as usize].start = planned.resume.start;
             if planned.resume.new_epoch {
                 say_gap(connection, track, planned.resume.from, planned.resume.from - 1, "epoch");
             }
@@ -298,7 +298,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
         let stored = opened.device.map(|device| device.streams).unwrap_or_default().into_iter();
-        let stored: HashMap<StreamKey, Cursor> = stored.map(|kept| (kept.stream, kept.cursor)).collect();
+        let stored: HashMap<StreamKey, DeviceStream> =
+            stored.map(|kept| (kept.stream.clone(), kept)).collect();
         let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
         for opened in opened.streams {
             let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
@@ -323,13 +324,14 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             StreamKey::Group(_) => 2,
         });
         if device.is_some() {
-            let positions = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
+            let cursor = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
+            let start = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.start);
             let write = DeviceWrite {
                 user: identity.user.clone(),
                 device: Arc::clone(&arrival.device),
-                cursors: planned.iter().map(positions).collect(),
+                cursors: planned.iter().map(cursor).collect(),
                 forget: Vec::new(),
-                starts: planned.iter().map(positions).collect(),
+                starts: planned.iter().map(start).collect(),
                 attempts,
                 now,
                 max_devices: node.settings.devices,

@@ -16,8 +16,6 @@ use crate::log::key::{GroupKey, StreamKey};
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
 const WAITING_REQUESTS: usize = 64;
-/// Positions of an inbox remembered as told to their senders; telling one twice does no harm.
-const REMEMBERED_RECEIPTS: usize = 4096;
 
 impl Shard {
     /// Takes one packet of a connection.
@@ -183,11 +181,8 @@ impl Shard {
         connection.cursor_changed.get_or_insert(now);
         let mut receipts = take_owed(&mut connection.readings[track as usize], to);
         if let Some(user) = users.get_mut(&connection.identity.user).filter(|_| !receipts.is_empty()) {
-            let told = &mut user.activity.get_or_insert_default().receipted;
-            if told.len() > REMEMBERED_RECEIPTS {
-                told.clear();
-            }
-            receipts.retain(|owed| told.insert(owed.seq));
+            let activity = user.activity.get_or_insert_default();
+            receipts.retain(|owed| activity.receipt(owed.seq));
         }
         if fresh {
             self.plan(wheel, connection, place, now);

@@ -1,6 +1,6 @@
 //! Where a device goes on in a stream. Pure: positions in, positions out.
 
-use crate::log::store::{Cursor, OpenedStream};
+use crate::log::store::{Cursor, DeviceStream, OpenedStream};
 
 /// Where reading begins, and what must be said before the first entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Resume {
     pub(crate) new_epoch: bool,
     /// Say `gap` of reason `left` from `from` up to here first; 0: nothing.
     pub(crate) left_to: u64,
+    /// The device got nothing up to here as an entry.
+    pub(crate) start: u64,
 }
 
 /// Decides where a device goes on: its cursor in the frame, else the stored one, else the user's start (or the head).
@@ -18,13 +20,25 @@ pub(crate) fn resume(
     stream: &OpenedStream,
     epoch: &str,
     in_frame: Option<&Cursor>,
-    stored: Option<&Cursor>,
+    stored: Option<&DeviceStream>,
     at_head: bool,
 ) -> Resume {
-    let plain = |from| Resume { from, new_epoch: false, left_to: 0 };
-    let Some(cursor) = in_frame.or(stored) else {
-        return plain(if at_head { stream.head } else { stream.start } + 1);
+    let Some(cursor) = in_frame.or_else(|| Some(&stored?.cursor)) else {
+        let start = if at_head { stream.head } else { stream.start };
+        return Resume { from: start + 1, new_epoch: false, left_to: 0, start };
     };
+    let mut resume = go_on(stream, epoch, cursor, in_frame.is_some());
+    // It begins again further on when it does not go on after its own cursor.
+    let begins = (resume.from - 1).max(resume.left_to);
+    resume.start = match stored {
+        Some(stored) if begins <= cursor.seq => stored.start.min(begins),
+        _ => begins,
+    };
+    resume
+}
+
+fn go_on(stream: &OpenedStream, epoch: &str, cursor: &Cursor, in_frame: bool) -> Resume {
+    let at = |from, new_epoch, left_to| Resume { from, new_epoch, left_to, start: 0 };
     let (seq, new_epoch) = if *cursor.epoch == *epoch {
         if cursor.seq <= stream.head { (cursor.seq, false) } else { (stream.floor.max(1) - 1, true) }
     } else {
@@ -34,13 +48,13 @@ pub(crate) fn resume(
         }
     };
     if seq >= stream.start {
-        return Resume { from: seq + 1, new_epoch, left_to: 0 };
+        return at(seq + 1, new_epoch, 0);
     }
-    if in_frame.is_some() && !new_epoch {
+    if in_frame && !new_epoch {
         // The cursor lies before the present membership: what came between was not for this user.
-        return Resume { from: seq + 1, new_epoch, left_to: stream.start };
+        return at(seq + 1, new_epoch, stream.start);
     }
-    Resume { from: stream.start + 1, new_epoch, left_to: 0 }
+    at(stream.start + 1, new_epoch, 0)
 }
 
 #[cfg(test)]
@@ -59,8 +73,13 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "made in the call")]
     fn from(stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>) -> (u64, bool, u64) {
+        let stored = stored.map(|cursor| at(stream, cursor, 0));
         let resume = resume(stream, "e2", frame.as_ref(), stored.as_ref(), false);
         (resume.from, resume.new_epoch, resume.left_to)
+    }
+
+    fn at(stream: &OpenedStream, cursor: Cursor, start: u64) -> DeviceStream {
+        DeviceStream { stream: stream.stream.clone(), cursor, start }
     }
 
     #[test]
@@ -87,6 +106,28 @@ mod tests {
         assert_eq!(from(&stream(0, 12, 50), cursor("other", 44), None), (12, true, 0));
         assert_eq!(from(&stream(0, 12, 50), cursor("e2", 51), None), (12, true, 0));
         assert_eq!(from(&stream(20, 12, 50), cursor("e2", 51), None), (21, true, 0));
+    }
+
+    #[test]
+    fn what_a_device_got_before_stays_gotten_until_it_begins_again_further_on() {
+        let start = |stream: &OpenedStream, frame: Option<Cursor>, stored: Option<(Cursor, u64)>| {
+            let stored = stored.map(|(cursor, start)| at(stream, cursor, start));
+            resume(stream, "e2", frame.as_ref(), stored.as_ref(), false).start
+        };
+        let stored = |epoch: &str, seq, start| Some((Cursor { epoch: epoch.into(), seq }, start));
+        let whole = stream(0, 1, 50);
+        assert_eq!(start(&whole, None, None), 0);
+        assert_eq!(start(&stream(7, 1, 50), None, None), 7);
+        assert_eq!(start(&whole, None, stored("e2", 45, 3)), 3);
+        assert_eq!(start(&whole, cursor("e2", 41), stored("e2", 45, 3)), 3);
+        assert_eq!(start(&whole, cursor("e2", 49), stored("e2", 45, 3)), 3);
+        // The hub does not know any more where it began.
+        assert_eq!(start(&whole, cursor("e2", 41), None), 41);
+        // A later membership, and a store that lost its end.
+        assert_eq!(start(&stream(20, 1, 50), None, stored("e2", 5, 3)), 20);
+        assert_eq!(start(&stream(20, 1, 50), cursor("e2", 5), stored("e2", 5, 3)), 20);
+        assert_eq!(start(&whole, cursor("e1", 44), stored("e1", 44, 3)), 3);
+        assert_eq!(start(&whole, cursor("e0", 44), stored("e0", 44, 40)), 10);
     }
 
     #[test]

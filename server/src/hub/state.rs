@@ -169,8 +169,21 @@ pub(crate) struct Activity {
     /// Receivers written to, as hashes, since the hour began.
     pub(crate) contacts: HashSet<u64>,
     pub(crate) contacts_since: u64,
-    /// Inbox positions whose `delivered` was told already.
-    pub(crate) receipted: HashSet<u64>,
+    /// Inbox positions whose `delivered` or `read` was told already.
+    receipted: HashSet<u64>,
+}
+
+/// Positions kept for each user; telling one twice does no harm.
+const REMEMBERED_RECEIPTS: usize = 4096;
+
+impl Activity {
+    /// Whether no receipt of this position of the inbox was told before; one is told now.
+    pub(crate) fn receipt(&mut self, seq: u64) -> bool {
+        if self.receipted.len() > REMEMBERED_RECEIPTS {
+            self.receipted.clear();
+        }
+        self.receipted.insert(seq)
+    }
 }
 
 /// What most connections never have.

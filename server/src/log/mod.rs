@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use self::key::{StreamKey, UserKey};
 use self::queue::{Batch, Queue};
-use self::store::{Append, Appended, Joined, Store, StoreError, Target, Write, Written};
+use self::store::{Appended, Joined, Store, StoreError, Write, Written};
 use crate::broker::{Broker, Commit, Published};
 use crate::hub::node::Node;
 use crate::hub::shard::{Letter, Shards, Ticket};
@@ -169,7 +169,7 @@ fn publish(node: &Node, write: Write, written: &Written, published: &mut Vec<Pub
         (Write::Append(append), Written::Append(Appended::Stored { seq, own_seq })) => {
             node.observers.copy_stored(node, &append);
             let append = Arc::new(append);
-            let stream = target_stream(&append);
+            let stream = append.target.stream();
             if let Some(own) = own_seq {
                 let inbox = StreamKey::Inbox(UserKey {
                     scope: stream.scope().clone(),
@@ -190,14 +190,5 @@ fn publish(node: &Node, write: Write, written: &Written, published: &mut Vec<Pub
             published.push(Published::Left { group, users: users.clone(), action: "disbanded" });
         }
         _ => {}
-    }
-}
-
-/// The stream a message stands in for those it is for.
-fn target_stream(append: &Append) -> StreamKey {
-    match &append.target {
-        Target::User(user) => StreamKey::Inbox(user.clone()),
-        Target::Group(group) => StreamKey::Group(group.clone()),
-        Target::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
     }
 }

@@ -166,6 +166,18 @@ pub enum Target {
     Broadcast(Scope),
 }
 
+impl Target {
+    /// The stream a message stands in for those it is for.
+    #[must_use]
+    pub fn stream(&self) -> StreamKey {
+        match self {
+            Self::User(user) => StreamKey::Inbox(user.clone()),
+            Self::Group(group) => StreamKey::Group(group.clone()),
+            Self::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
+        }
+    }
+}
+
 /// A message to be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
@@ -444,6 +456,14 @@ pub struct Entry {
     pub body: Bytes,
 }
 
+impl Entry {
+    /// Whether it is not to be handed over any more.
+    #[must_use]
+    pub fn is_expired(&self, now: Milliseconds) -> bool {
+        self.expires_at != 0 && self.expires_at <= now
+    }
+}
+
 /// Where a message went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
@@ -451,8 +471,8 @@ pub struct Found {
     pub target: Target,
     /// The position in the target's stream.
     pub seq: u64,
-    /// The position in the sender's own inbox.
-    pub own_seq: Option<u64>,
+    /// The entry there, without body; `None`: it is gone.
+    pub entry: Option<Entry>,
 }
 
 /// Why a store could not do it. None of these loses what was accepted.

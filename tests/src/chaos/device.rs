@@ -1,8 +1,8 @@
 //! One device in a crowd: sends, reads, joins, leaves, and writes down what happened. Never judges it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,11 +15,13 @@ use wsc_client::{Client, Delivery, Event, Message, Notice, ReceiptError, State, 
 use wsc_core::backoff::Random;
 
 use super::plan::Crowd;
-use crate::history::{Entry, Fact, Outcome, Writer, digest};
+use crate::history::{Entry, Fact, Mark, Outcome, Sending, Stage, Writer, digest};
 use crate::traffic::{self, CHURN, Part};
 
 /// Unsettled sends above which a device waits.
 const BACKLOG: usize = 1500;
+/// One in so many messages is said to have been read.
+const READ: u64 = 24;
 
 /// What a crowd is told to do, each including the ones before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +38,13 @@ pub(super) enum Order {
 /// A device at work.
 #[derive(Clone)]
 pub(super) struct Actor {
-    part: Arc<Part>,
+    pub(super) part: Arc<Part>,
     life: u32,
     pub(super) client: Client,
     writer: Arc<Writer>,
     handed: Arc<AtomicU64>,
+    /// Messages of this life whose receipts are wanted.
+    pub(super) followed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Actor {
@@ -66,7 +70,8 @@ impl Actor {
             .auto_acknowledge(!part.manual)
             .build()
             .await?;
-        let actor = Self { part: Arc::new(part.clone()), life: crowd.life, client, writer, handed };
+        let (part_of, followed) = (Arc::new(part.clone()), Arc::default());
+        let actor = Self { part: part_of, life: crowd.life, client, writer, handed, followed };
         for stream in part.streams() {
             tasks.spawn(actor.clone().read(stream));
         }
@@ -79,11 +84,11 @@ impl Actor {
         Ok(actor)
     }
 
-    fn write(&self, fact: Fact) -> Result<()> {
+    pub(super) fn write(&self, fact: Fact) -> Result<()> {
         Ok(self.writer.write(fact)?)
     }
 
-    fn entry(&self, message: &Message<'_>, stream: &str) -> Entry {
+    pub(super) fn entry(&self, message: &Message<'_>, stream: &str) -> Entry {
         Entry {
             device: self.part.device.clone(),
             stream: stream.to_owned(),
@@ -106,7 +111,17 @@ impl Actor {
         let mut messages = self.client.messages(stream);
         while let Some(delivery) = messages.next().await {
             match &delivery {
-                Delivery::Message(message) => self.write(Fact::Handed(self.entry(message, &name)))?,
+                Delivery::Message(message) => {
+                    let entry = self.entry(message, &name);
+                    match Mark::of(message) {
+                        Some(mark) => self.write(Fact::Marked { entry, mark })?,
+                        None => {
+                            let mark = self.mark(&entry);
+                            self.write(Fact::Handed(entry))?;
+                            self.say_read(mark).await?;
+                        }
+                    }
+                }
                 Delivery::Gap(gap) => self.write(Fact::Missed {
                     device: self.part.device.clone(),
                     stream: name.clone(),
@@ -118,6 +133,23 @@ impl Actor {
             delivery.acknowledge();
             self.handed.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// What the user has read with some entry, seldom.
+    fn mark(&self, entry: &Entry) -> Option<Mark> {
+        let own = entry.sender == self.part.device.user || entry.stream == "broadcast";
+        let peer = if entry.stream == "inbox" { entry.sender.clone() } else { String::new() };
+        let may = !own && self.handed.load(Ordering::Relaxed).is_multiple_of(READ);
+        may.then(|| Mark { stream: entry.stream.clone(), peer, seq: entry.seq })
+    }
+
+    async fn say_read(&self, mark: Option<Mark>) -> Result<()> {
+        let Some(mark) = mark else { return Ok(()) };
+        let Some(stream) = StreamName::parse(&mark.stream).map(StreamName::into_owned) else { return Ok(()) };
+        let (peer, seq) = (mark.peer.clone(), mark.seq);
+        self.write(Fact::Marking { device: self.part.device.clone(), mark })?;
+        self.client.mark_read(stream, peer, seq).await;
         Ok(())
     }
 
@@ -138,6 +170,11 @@ impl Actor {
                 Notice::Event(Event::Settled { message_id, outcome, .. }) => {
                     if let Some(outcome) = Outcome::of(outcome) {
                         self.write(Fact::Settled { device, message_id, outcome })?;
+                    }
+                }
+                Notice::Event(Event::Receipt { message_id, stage, receiver, device: by, .. }) => {
+                    if let Some(stage) = Stage::from_name(stage.as_str()) {
+                        self.write(Fact::Reached { device, message_id, stage, receiver, by })?;
                     }
                 }
                 Notice::Unread { stream, from, to } => {
@@ -204,9 +241,8 @@ impl Actor {
             for _ in 0..burst {
                 number += 1;
                 let (message, sending) = traffic::message(&self.part, self.life, number, &mut random);
-                let (message_id, volatile) = (sending.message_id.clone(), sending.volatile);
-                self.write(Fact::Sending(sending))?;
-                sends.push(self.clone().one(message, message_id, volatile));
+                self.write(Fact::Sending(sending.clone()))?;
+                sends.push(self.clone().one(message, sending));
             }
             // Polled in this order the first time: that is the order of the sends.
             for outcome in join_all(sends).await {
@@ -215,8 +251,8 @@ impl Actor {
         }
     }
 
-    async fn one(self, message: Message<'static>, message_id: String, volatile: bool) -> Result<()> {
-        let device = self.part.device.clone();
+    async fn one(self, message: Message<'static>, sending: Sending) -> Result<()> {
+        let Sending { device, message_id, volatile, receipts, .. } = sending;
         let receipt = match self.client.send(message).await {
             Ok(receipt) => receipt,
             Err(error) => {
@@ -226,6 +262,9 @@ impl Actor {
         self.write(Fact::Taken { device: device.clone(), message_id: message_id.clone() })?;
         if volatile {
             return Ok(());
+        }
+        if receipts {
+            self.followed.lock().unwrap_or_else(PoisonError::into_inner).push(message_id.clone());
         }
         tokio::spawn(async move {
             let outcome = match receipt.accepted().await {
@@ -238,11 +277,25 @@ impl Actor {
                 }
                 Err(ReceiptError::Unknown) => Outcome::Unknown,
                 Err(ReceiptError::Expired) => Outcome::Expired,
-                Err(_) => return Ok(()),
+                Err(_) => return anyhow::Ok(()),
             };
-            self.write(Fact::Settled { device, message_id, outcome })
+            let (of, id) = (device.clone(), message_id.clone());
+            self.write(Fact::Settled { device: of, message_id: id, outcome })?;
+            if receipts && receipt.delivered().await.is_ok() {
+                self.reached(&message_id, Stage::Delivered)?;
+                if receipt.read().await.is_ok() {
+                    self.reached(&message_id, Stage::Read)?;
+                }
+            }
+            Ok(())
         });
         Ok(())
+    }
+
+    fn reached(&self, message_id: &str, stage: Stage) -> Result<()> {
+        let (device, message_id) = (self.part.device.clone(), message_id.to_owned());
+        let (receiver, by) = (String::new(), String::new());
+        self.write(Fact::Reached { device, message_id, stage, receiver, by })
     }
 
     /// Joins and leaves a group; ends as a member or not.
@@ -274,32 +327,6 @@ impl Actor {
     pub(super) fn is_quiet(&self) -> bool {
         let sync = self.client.sync();
         self.client.state() == State::Connected && sync.saved + sync.unsaved == 0 && sync.caught_up
-    }
-
-    /// Asks for the whole history of its streams, and says that it is quiet.
-    pub(super) async fn audit(&self) -> Result<()> {
-        let device = &self.part.device;
-        for name in &self.part.audits {
-            let Some(stream) = StreamName::parse(name).map(StreamName::into_owned) else { continue };
-            let (mut from, mut first) = (None, None);
-            loop {
-                let Ok(page) = self.client.history(stream.clone(), from, 500, false).await else {
-                    sleep(Duration::from_millis(300)).await;
-                    continue;
-                };
-                for message in &page.messages {
-                    self.write(Fact::Kept(self.entry(message, name)))?;
-                }
-                let begin = *first.get_or_insert_with(|| page.floor.max(1));
-                if !page.more {
-                    let (device, stream) = (device.clone(), name.clone());
-                    self.write(Fact::Looked { device, stream, from: begin, to: page.head })?;
-                    break;
-                }
-                from = Some(page.to + 1);
-            }
-        }
-        self.write(Fact::Quiet { device: device.clone() })
     }
 
     /// Ends in order.

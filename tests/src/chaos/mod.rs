@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "it says what it does and what came of it")]
 
+mod audit;
 mod crowd;
 mod device;
 mod disk;

@@ -101,6 +101,64 @@ pub struct Sending {
     /// Whether it has no position and may be lost.
     #[serde(default)]
     pub volatile: bool,
+    /// Whether its sender wants to know how far it gets.
+    #[serde(default)]
+    pub receipts: bool,
+}
+
+/// How far a message got, as its sender is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Stored.
+    Accepted,
+    /// A device of the receiver acknowledged it.
+    Delivered,
+    /// The receiver has read it.
+    Read,
+}
+
+impl Stage {
+    /// The stage of its name; `None` for `unknown`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "accepted" => Some(Self::Accepted),
+            "delivered" => Some(Self::Delivered),
+            "read" => Some(Self::Read),
+            _ => None,
+        }
+    }
+}
+
+/// How far a user has read a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    /// The stream.
+    pub stream: String,
+    /// Whose messages in the inbox; empty for a group.
+    pub peer: String,
+    /// Up to this position.
+    pub seq: u64,
+}
+
+impl Mark {
+    /// Reads the mark that an entry of type `read` carries to the user's other devices.
+    #[must_use]
+    pub fn of(message: &wsc_core::Message<'_>) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Data {
+            stream: String,
+            #[serde(default)]
+            peer: String,
+            seq_no: u64,
+        }
+        if message.message_type != "read" {
+            return None;
+        }
+        let Data { stream, peer, seq_no } = serde_json::from_str(&message.data).ok()?;
+        Some(Self { stream, peer, seq: seq_no })
+    }
 }
 
 /// A message as a device or a page of history had it.
@@ -206,6 +264,53 @@ pub enum Fact {
     Handed(Entry),
     /// A message without position was handed to the application.
     Heard(Entry),
+    /// The application is about to say what its user has read.
+    Marking {
+        /// The device.
+        device: Device,
+        /// What.
+        mark: Mark,
+    },
+    /// What the user has read on another device was handed to the application.
+    Marked {
+        /// The entry that says so.
+        entry: Entry,
+        /// What.
+        mark: Mark,
+    },
+    /// The application was told how far a message of its user got.
+    Reached {
+        /// The device that was told.
+        device: Device,
+        /// The message.
+        message_id: String,
+        /// How far.
+        stage: Stage,
+        /// The user who has it; empty: the device asked.
+        #[serde(default)]
+        receiver: String,
+        /// The device that has it; empty: any.
+        #[serde(default)]
+        by: String,
+    },
+    /// At the end, asked how far a message got.
+    Stood {
+        /// The device that asked.
+        device: Device,
+        /// The message.
+        message_id: String,
+        /// How far; `None`: nothing is known of it any more.
+        stage: Option<Stage>,
+    },
+    /// At the end, asked how far the user has read a conversation.
+    Counted {
+        /// The device that asked.
+        device: Device,
+        /// The conversation, and the position of its mark; 0: there is none.
+        mark: Mark,
+        /// How many of others' messages lie behind it.
+        unread: u64,
+    },
     /// A gap was handed to the application.
     Missed {
         /// The device.
@@ -267,6 +372,8 @@ pub enum Fact {
     },
     /// A hub began to serve.
     HubStarted,
+    /// Its store keeps little: what was in a history may be gone a moment later.
+    HubForgets,
     /// A hub is about to be killed without warning.
     HubKilled,
     /// It was killed, and what its store had not flushed is lost: a new epoch begins.
@@ -375,9 +482,15 @@ impl Fact {
             | Self::Taken { device, .. }
             | Self::Declined { device, .. }
             | Self::Settled { device, .. }
+            | Self::Marking { device, .. }
+            | Self::Reached { device, .. }
+            | Self::Stood { device, .. }
+            | Self::Counted { device, .. }
             | Self::Hello { device, .. } => Some(device),
             Self::Sending(sending) => Some(&sending.device),
-            Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) => Some(&entry.device),
+            Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) | Self::Marked { entry, .. } => {
+                Some(&entry.device)
+            }
             _ => None,
         }
     }
@@ -389,8 +502,10 @@ impl Fact {
             Self::Sending(sending) => (&sending.device.user, &sending.message_id),
             Self::Taken { device, message_id }
             | Self::Declined { device, message_id, .. }
-            | Self::Settled { device, message_id, .. } => (&device.user, message_id),
-            Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) => {
+            | Self::Settled { device, message_id, .. }
+            | Self::Reached { device, message_id, .. }
+            | Self::Stood { device, message_id, .. } => (&device.user, message_id),
+            Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) | Self::Marked { entry, .. } => {
                 (&entry.sender, &entry.message_id)
             }
             // Of a connection only the number is known, not the tenant.

@@ -7,6 +7,6 @@ mod tap;
 mod writer;
 
 pub use check::{Report, Rule, Violation, check};
-pub use event::{Cover, Device, Entry, Event, Fact, Outcome, Sending, Target, digest};
+pub use event::{Cover, Device, Entry, Event, Fact, Mark, Outcome, Sending, Stage, Target, digest};
 pub(crate) use tap::Tap;
 pub use writer::{Writer, read, read_all};

@@ -4,17 +4,22 @@
 use std::rc::Rc;
 
 use tokio::time::sleep_until;
-use wsc_core::StreamName;
-use wsc_core::client::{Answer, Body, Closed, Event, Generation, RequestId, State};
+use wsc_core::backoff::Random;
+use wsc_core::client::{Answer, Body, Client, Closed, Event, Generation, RequestId, State};
 use wsc_core::frame::{Frame, Query};
+use wsc_core::{StreamName, Timestamp};
 
 use super::clock;
 use super::device::Device;
-use crate::history::{Entry, Fact, Outcome, digest};
+use crate::history::{Entry, Fact, Mark, Outcome, Stage, digest};
 use crate::traffic::{self, CHURN};
 
 /// Unsettled sends above which a device sends nothing more.
 const BACKLOG: usize = 200;
+/// Messages whose receipts are asked for at once.
+const RECEIPTS: usize = 100;
+/// One in so many messages is said to have been read.
+const READ: u64 = 8;
 
 /// An entry or a gap until the application deals with it: it counts as handed over then.
 pub(super) struct Held {
@@ -29,14 +34,20 @@ pub(super) enum Asked {
     Join,
     Leave,
     Page,
+    Receipts,
+    Conversations,
 }
 
-/// A look at all of its streams.
+/// A look at all of its streams, at how far its own messages got, and at how far its user has read.
 #[derive(Default)]
 pub(super) struct Audit {
     left: Vec<String>,
     from: Option<u64>,
     first: Option<u64>,
+    /// Own messages not asked after yet.
+    receipts: Vec<String>,
+    /// Where the next page of conversations begins; `None`: that was the last.
+    conversations: Option<String>,
 }
 
 impl Device {
@@ -55,6 +66,9 @@ impl Device {
                 traffic::message(&self.part, inner.life, inner.number, &mut inner.random);
             let (device, message_id) = (self.part.device.clone(), sending.message_id.clone());
             let volatile = sending.volatile;
+            if sending.receipts && !volatile {
+                inner.followed.push(message_id.clone());
+            }
             self.write(Fact::Sending(sending));
             match client.send(now, &message) {
                 Ok(_) if volatile => self.write(Fact::Taken { device, message_id }),
@@ -72,9 +86,27 @@ impl Device {
         let now = inner.now();
         let Some(client) = &mut inner.client else { return };
         for held in inner.held.drain(..count.min(inner.held.len())) {
+            let mark = self.mark(&held.fact, &mut inner.random);
             self.net.write(held.fact);
             client.acknowledge(now, &held.stream, held.generation, held.seq);
+            self.say_read(mark, client, now);
         }
+    }
+
+    /// What the user has read with some entry, seldom.
+    fn mark(&self, fact: &Fact, random: &mut Random) -> Option<Mark> {
+        let Fact::Handed(entry) = fact else { return None };
+        let peer = if entry.stream == "inbox" { entry.sender.clone() } else { String::new() };
+        let own = entry.sender == self.part.device.user;
+        let may = !own && entry.stream != "broadcast" && random.up_to(READ - 1) == 0;
+        may.then(|| Mark { stream: entry.stream.clone(), peer, seq: entry.seq })
+    }
+
+    fn say_read(&self, mark: Option<Mark>, client: &mut Client, now: Timestamp) {
+        let Some(mark) = mark else { return };
+        let Some(stream) = StreamName::parse(&mark.stream).map(StreamName::into_owned) else { return };
+        self.write(Fact::Marking { device: self.part.device.clone(), mark: mark.clone() });
+        client.mark_read(now, &stream, &mark.peer, mark.seq);
     }
 
     /// Joins or leaves the group of those who come and go.
@@ -100,29 +132,41 @@ impl Device {
     /// Asks for the whole history of its streams.
     pub(super) fn audit(self: &Rc<Self>) {
         let left: Vec<_> = self.part.audits.iter().rev().cloned().collect();
-        self.inner.borrow_mut().audit = Some(Audit { left, ..Audit::default() });
-        self.ask_page();
+        let receipts = self.inner.borrow().followed.clone();
+        let conversations = Some(String::new());
+        self.inner.borrow_mut().audit = Some(Audit { left, receipts, conversations, ..Audit::default() });
+        self.ask_next();
     }
 
     /// Whether all pages came.
     pub(super) fn is_audited(&self) -> bool {
-        self.inner.borrow().audit.as_ref().is_some_and(|audit| audit.left.is_empty())
+        self.inner.borrow().audit.as_ref().is_some_and(|audit| {
+            audit.left.is_empty() && audit.receipts.is_empty() && audit.conversations.is_none()
+        })
     }
 
-    fn ask_page(self: &Rc<Self>) {
+    fn ask_next(self: &Rc<Self>) {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
         let now = inner.now();
         let (Some(client), Some(audit)) = (&mut inner.client, &inner.audit) else { return };
-        let Some(stream) = audit.left.last().and_then(StreamName::parse) else {
+        let (asked, query) = if let Some(stream) = audit.left.last().and_then(StreamName::parse) {
+            let (stream, from) = (stream.into_owned(), audit.from);
+            (Asked::Page, Query::Fetch { stream, from, limit: 500, reverse: false })
+        } else if !audit.receipts.is_empty() {
+            let some = audit.receipts.iter().take(RECEIPTS);
+            let message_ids = some.map(|id| id.clone().into()).collect();
+            (Asked::Receipts, Query::Receipts { message_ids })
+        } else if let Some(after) = &audit.conversations {
+            (Asked::Conversations, Query::Conversations { limit: 0, after: after.clone().into() })
+        } else {
             return self.write(Fact::Quiet { device: self.part.device.clone() });
         };
-        let (stream, from) = (stream.into_owned(), audit.from);
-        let id = client.request(now, Query::Fetch { stream, from, limit: 500, reverse: false });
-        inner.asked.insert(id, Asked::Page);
+        let id = client.request(now, query);
+        inner.asked.insert(id, asked);
     }
 
-    fn entry(&self, frame: &Frame, stream: &str) -> Option<Entry> {
+    fn entry(&self, frame: &Frame, stream: &str) -> Option<(Entry, Option<Mark>)> {
         let message = match frame.message() {
             Ok(message) => message,
             Err(error) => {
@@ -130,7 +174,8 @@ impl Device {
                 return None;
             }
         };
-        Some(Entry {
+        let mark = Mark::of(&message);
+        let entry = Entry {
             device: self.part.device.clone(),
             stream: stream.to_owned(),
             epoch: self.epoch.borrow().to_string(),
@@ -144,19 +189,24 @@ impl Device {
                 &message.data,
                 message.payload.as_deref(),
             ),
-        })
+        };
+        Some((entry, mark))
     }
 
     pub(super) fn event(self: &Rc<Self>, event: Event) {
         let device = self.part.device.clone();
         match event {
             Event::Message(given) => {
-                let Some(entry) = self.entry(&given.frame, &given.stream.to_string()) else { return };
+                let Some((entry, mark)) = self.entry(&given.frame, &given.stream.to_string()) else { return };
                 let (generation, seq) = (given.generation, given.seq_no);
-                self.hold(Held { stream: given.stream, generation, seq, fact: Fact::Handed(entry) });
+                let fact = match mark {
+                    Some(mark) => Fact::Marked { entry, mark },
+                    None => Fact::Handed(entry),
+                };
+                self.hold(Held { stream: given.stream, generation, seq, fact });
             }
             Event::Volatile(frame) => {
-                if let Some(entry) = self.entry(&frame, "") {
+                if let Some((entry, _)) = self.entry(&frame, "") {
                     self.write(Fact::Heard(entry));
                 }
             }
@@ -169,6 +219,11 @@ impl Device {
                 self.inner.borrow_mut().ids.remove(&send);
                 if let Some(outcome) = Outcome::of(outcome) {
                     self.write(Fact::Settled { device, message_id, outcome });
+                }
+            }
+            Event::Receipt { message_id, stage, receiver, device: by, .. } => {
+                if let Some(stage) = Stage::from_name(stage.as_str()) {
+                    self.write(Fact::Reached { device, message_id, stage, receiver, by });
                 }
             }
             Event::StateChanged(State::Connected) => self.write(Fact::Connected { device }),
@@ -192,17 +247,19 @@ impl Device {
             }
             Event::Fetched { frame, .. } => {
                 let stream = self.inner.borrow().audit.as_ref().and_then(|audit| audit.left.last().cloned());
-                if let Some(entry) = stream.and_then(|stream| self.entry(&frame, &stream)) {
+                // A mark that was passed on is no message.
+                if let Some((entry, None)) = stream.and_then(|stream| self.entry(&frame, &stream)) {
                     self.write(Fact::Kept(entry));
                 }
             }
             Event::Answer { request, answer } => self.answered(request, &answer),
             Event::RequestFailed { request, .. } => {
-                if let Some(Asked::Page) = self.inner.borrow_mut().asked.remove(&request) {
+                let asked = self.inner.borrow_mut().asked.remove(&request);
+                if let Some(Asked::Page | Asked::Receipts | Asked::Conversations) = asked {
                     let device = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         sleep_until(clock::instant(clock::now() + 300)).await;
-                        device.ask_page();
+                        device.ask_next();
                         device.pump();
                     });
                 }
@@ -214,10 +271,16 @@ impl Device {
     }
 
     fn hold(&self, held: Held) {
+        let mut inner = self.inner.borrow_mut();
         if self.part.manual {
-            self.inner.borrow_mut().held.push_back(held);
-        } else {
-            self.write(held.fact);
+            return inner.held.push_back(held);
+        }
+        let inner = &mut *inner;
+        let mark = self.mark(&held.fact, &mut inner.random);
+        self.write(held.fact);
+        let now = inner.now();
+        if let Some(client) = &mut inner.client {
+            self.say_read(mark, client, now);
         }
     }
 
@@ -242,7 +305,34 @@ impl Device {
                     self.write(Fact::Looked { device, stream, from, to: page.head });
                 }
                 drop(inner);
-                self.ask_page();
+                self.ask_next();
+            }
+            Some(Asked::Receipts) => {
+                let Ok(Body::Receipts(receipts)) = answer.body() else {
+                    return self.net.fault(format!("{device}: receipts that are none"));
+                };
+                if let Some(audit) = &mut self.inner.borrow_mut().audit {
+                    audit.receipts.drain(..RECEIPTS.min(audit.receipts.len()));
+                }
+                for receipt in receipts {
+                    let (device, stage) = (device.clone(), Stage::from_name(&receipt.stage));
+                    self.write(Fact::Stood { device, message_id: receipt.message_id, stage });
+                }
+                self.ask_next();
+            }
+            Some(Asked::Conversations) => {
+                let Ok(Body::Conversations(page)) = answer.body() else {
+                    return self.net.fault(format!("{device}: conversations that are none"));
+                };
+                if let Some(audit) = &mut self.inner.borrow_mut().audit {
+                    audit.conversations = Some(page.next).filter(|next| !next.is_empty());
+                }
+                for state in page.conversations {
+                    let (stream, peer) = (state.stream.to_string(), state.peer);
+                    let mark = Mark { stream, peer, seq: state.read };
+                    self.write(Fact::Counted { device: device.clone(), mark, unread: state.unread });
+                }
+                self.ask_next();
             }
             None => {}
         }

@@ -49,6 +49,8 @@ pub(super) struct Inner {
     pub(super) held: VecDeque<Held>,
     /// Sends in the outbox whose fate nobody knows yet, of this life.
     pub(super) ids: BTreeMap<SendId, String>,
+    /// Messages of all its lives whose receipts are wanted.
+    pub(super) followed: Vec<String>,
     pub(super) socket: Option<(LinkId, mpsc::UnboundedSender<Out>)>,
     pub(super) number: u64,
     pub(super) random: Random,
@@ -68,6 +70,7 @@ impl Device {
             writing: VecDeque::new(),
             held: VecDeque::new(),
             ids: BTreeMap::new(),
+            followed: Vec::new(),
             socket: None,
             number: 0,
             random: Random::new(seed),

@@ -136,6 +136,9 @@ impl World {
 
     async fn run(&mut self) {
         self.start_hub();
+        if self.settings.retention != Retention::default() {
+            self.net.write(Fact::HubForgets);
+        }
         for device in &self.devices {
             device.start();
             sleep(Duration::from_millis(self.random.up_to(300))).await;

@@ -50,7 +50,9 @@ pub(crate) fn message(
     let digest = digest(&message.message_type, &message.content, &message.data, payload);
     let number = u64::from(life) << 32 | number;
     let device = device.clone();
-    let sending = Sending { device, number, message_id, target, digest, expires, store_only, volatile };
+    let receipts = message.require_ack;
+    let sending =
+        Sending { device, number, message_id, target, digest, expires, store_only, volatile, receipts };
     (message, sending)
 }
 

@@ -257,7 +257,6 @@ impl Audience for Application {
                 self.settled(send, outcome);
             }
             Event::Receipt { send: Some(send), stage, .. } => self.reached(send, stage),
-            Event::Receipt { send: None, .. } => {}
             Event::ReceiptEnded { send, .. } => self.unfollow(send),
             Event::Fetched { request, frame } => {
                 if let Some((_, messages)) = self.asked.get_mut(&request) {

@@ -77,7 +77,7 @@ impl Asker {
             && !entry.only_device.is_empty()
             && entry.only_device != self.device
             && entry.device != self.device;
-        !narrowed && (entry.expires_at == 0 || entry.expires_at > wall)
+        !narrowed && !entry.is_expired(wall)
     }
 
     /// The user's conversations, those with the newest message first. Derived from the log: there is no second count.
@@ -152,7 +152,7 @@ impl Asker {
                 .iter()
                 .take_while(|entry| entry.seq <= to)
                 .filter(|entry| !entry.flags.has(Flags::INTERNAL))
-                .filter(|entry| entry.expires_at == 0 || entry.expires_at > wall)
+                .filter(|entry| !entry.is_expired(wall))
                 .for_each(&mut each);
             if page.next > page.head.min(to) || page.next <= from {
                 return Ok(());

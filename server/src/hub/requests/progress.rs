@@ -8,9 +8,9 @@ use wsc_core::frame::{ObjectWriter, ReceiptOf};
 use wsc_core::{ErrorCode, StreamName};
 
 use super::{Asker, Outcome, Refused, Reply};
-use crate::hub::{marks, positions, receipts};
-use crate::log::key::{GroupKey, StreamKey, UserKey};
-use crate::log::store::{Conversation, Device, Flags, Found, StoreError, Target, Write, Written};
+use crate::hub::{clock, marks, positions, receipts};
+use crate::log::key::{GroupKey, UserKey};
+use crate::log::store::{Conversation, Device, Entry, Flags, Found, StoreError, Target, Write, Written};
 
 /// Members of a group whose progress is counted.
 const COUNTED_MEMBERS: usize = 1000;
@@ -64,8 +64,13 @@ impl Asker {
             && *peer != user.user
         {
             // Another device may have moved the mark meanwhile, and told of those.
-            let ids: Vec<Arc<str>> =
-                ids.into_iter().filter(|(seq, _)| *seq > from).map(|(_, id)| id).collect();
+            ids.retain(|(seq, _)| *seq > from);
+            // `read` includes `delivered`, which must not come after it.
+            if let Some(known) = self.shard.state.borrow_mut().users.get_mut(&user) {
+                let activity = known.activity.get_or_insert_default();
+                ids.iter().for_each(|(seq, _)| _ = activity.receipt(*seq));
+            }
+            let ids: Vec<Arc<str>> = ids.into_iter().map(|(_, id)| id).collect();
             receipts::read(node, &user, peer, &ids);
         }
         marks::pass_on(&self.shard, &self.identity, &self.device, &conversation, to);
@@ -79,29 +84,22 @@ impl Asker {
         let found = store.find(&self.identity.user, &ids).await?;
         let mut receipts = Vec::with_capacity(ids.len());
         let receivers = self.receivers(&found).await?;
+        let wall = clock::wall();
         for (id, found) in ids.iter().zip(found) {
-            let mut receipt =
-                ReceiptOf { message_id: id.to_string(), stage: "unknown".into(), ..ReceiptOf::default() };
-            match found {
-                None => {}
-                Some(Found { target: Target::User(user), seq, .. }) => {
-                    let progress = receivers.progress.get(&user);
-                    let conversation = Conversation::Peer(Arc::clone(&self.identity.user.user));
-                    let stage = progress.map_or(Stage::Accepted, |progress| {
-                        progress.stage(&StreamKey::Inbox(user.clone()), &conversation, seq)
-                    });
-                    receipt.stage = stage.name().into();
+            let mut receipt = ReceiptOf { message_id: id.to_string(), ..ReceiptOf::default() };
+            let stage = found.and_then(|found| {
+                // What has expired was given to nobody since, and may have been given to nobody.
+                let entry = found.entry.as_ref().filter(|entry| !entry.is_expired(wall));
+                if let (Target::Group(group), Some(entry)) = (&found.target, entry)
+                    && let Some((delivered, read)) = self.count(&receivers, group, entry)
+                {
+                    (receipt.delivered, receipt.read) = (Some(delivered), Some(read));
                 }
-                Some(Found { target: Target::Group(group), seq, .. }) => {
-                    receipt.stage = Stage::Accepted.name().into();
-                    if let Some((delivered, read)) = self.count(&receivers, &group, seq) {
-                        (receipt.delivered, receipt.read) = (Some(delivered), Some(read));
-                    }
-                }
-                Some(Found { target: Target::Broadcast(_), .. }) => {
-                    receipt.stage = Stage::Accepted.name().into();
-                }
-            }
+                let Target::User(user) = &found.target else { return entry.map(|_| Stage::Accepted) };
+                let conversation = Conversation::Peer(Arc::clone(&self.identity.user.user));
+                receivers.progress.get(user)?.stage(&conversation, found.seq, entry)
+            });
+            receipt.stage = stage.map_or("unknown", Stage::name).into();
             receipts.push(receipt);
         }
         let mut data = String::new();
@@ -150,21 +148,20 @@ impl Asker {
             let mut devices = node.log.store.devices(&user).await?;
             devices.extend(live.remove(&user).unwrap_or_default());
             let marks = node.log.store.marks(&user).await?;
-            receivers.progress.insert(user, Progress { devices, marks });
+            receivers.progress.insert(user.clone(), Progress { user, devices, marks });
         }
         Ok(receivers)
     }
 
     /// How many other members a group's message was delivered to, and how many have read it.
-    fn count(&self, receivers: &Receivers, group: &GroupKey, seq: u64) -> Option<(u64, u64)> {
+    fn count(&self, receivers: &Receivers, group: &GroupKey, entry: &Entry) -> Option<(u64, u64)> {
         let members = receivers.members.get(group)?.as_ref()?;
         let (mut delivered, mut read) = (0, 0);
-        let stream = StreamKey::Group(group.clone());
         let conversation = Conversation::Group(Arc::clone(&group.group));
         for progress in members.iter().filter_map(|member| receivers.progress.get(member)) {
-            let stage = progress.stage(&stream, &conversation, seq);
-            delivered += u64::from(stage >= Stage::Delivered);
-            read += u64::from(stage >= Stage::Read);
+            let stage = progress.stage(&conversation, entry.seq, Some(entry));
+            delivered += u64::from(stage >= Some(Stage::Delivered));
+            read += u64::from(stage >= Some(Stage::Read));
         }
         Some((delivered, read))
     }
@@ -192,19 +189,33 @@ impl Stage {
 
 /// What a user's devices acknowledged, and what the user has read.
 struct Progress {
+    user: UserKey,
     devices: Vec<Device>,
     marks: Vec<(Conversation, u64)>,
 }
 
 impl Progress {
-    fn stage(&self, stream: &StreamKey, conversation: &Conversation, seq: u64) -> Stage {
+    /// How far a message at a position got; `None`: that is not known, because the entry is gone.
+    fn stage(&self, conversation: &Conversation, seq: u64, entry: Option<&Entry>) -> Option<Stage> {
         if self.marks.iter().any(|(marked, to)| marked == conversation && *to >= seq) {
-            return Stage::Read;
+            return Some(Stage::Read);
         }
-        let got = |device: &Device| {
-            let kept = device.streams.iter().find(|kept| kept.stream == *stream);
-            kept.is_some_and(|kept| kept.start < seq && seq <= kept.cursor.seq)
-        };
-        if self.devices.iter().any(got) { Stage::Delivered } else { Stage::Accepted }
+        let entry = entry?;
+        let got = |device: &Device| self.may_get(&device.device, entry) && has_passed(device, entry);
+        Some(if self.devices.iter().any(got) { Stage::Delivered } else { Stage::Accepted })
     }
+
+    /// Whether the entry is for this device at all.
+    fn may_get(&self, device: &str, entry: &Entry) -> bool {
+        let own = entry.sender == self.user.user && *entry.device == *device;
+        let narrowed = !entry.only_device.is_empty() && *entry.only_device != *device;
+        !own && !narrowed && !entry.flags.has(Flags::STORE_ONLY)
+    }
+}
+
+/// Whether the device acknowledged the entry's position: it began before it, and has come to it.
+fn has_passed(device: &Device, entry: &Entry) -> bool {
+    let stream = entry.target.stream();
+    let kept = device.streams.iter().find(|kept| kept.stream == stream);
+    kept.is_some_and(|kept| kept.start < entry.seq && entry.seq <= kept.cursor.seq)
 }

@@ -204,9 +204,14 @@ pub async fn find_tells_where_a_message_went(store: &dyn Store) {
     append(store, to_user("ann", "bob", "ab", START)).await;
     append(store, to_group("ann", "team", "b", START)).await;
     let found = store.find(&user("ann"), &ids(&["b", "none", "ab"])).await.expect("a find");
-    let found: Vec<_> = found.into_iter().map(|found| found.map(|f| (f.target, f.seq, f.own_seq))).collect();
-    let expected =
-        [Some((Target::Group(group("team")), 1, None)), None, Some((Target::User(user("bob")), 2, Some(2)))];
+    let there = |entry: crate::log::store::Entry| (entry.seq, entry.message_id.to_string());
+    let found: Vec<_> =
+        found.into_iter().map(|found| found.map(|f| (f.target, f.seq, f.entry.map(there)))).collect();
+    let expected = [
+        Some((Target::Group(group("team")), 1, Some((1, "b".to_owned())))),
+        None,
+        Some((Target::User(user("bob")), 2, Some((2, "ab".to_owned())))),
+    ];
     assert_eq!(found, expected);
     assert_eq!(store.find(&user("bob"), &ids(&["a"])).await.expect("a find"), [None]);
 }

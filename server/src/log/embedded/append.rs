@@ -14,11 +14,7 @@ use super::work::{Slot, Work};
 
 impl Work<'_> {
     pub(super) fn append(&mut self, append: &Append) -> Result<Appended, StoreError> {
-        let target = match &append.target {
-            Target::User(user) => StreamKey::Inbox(user.clone()),
-            Target::Group(group) => StreamKey::Group(group.clone()),
-            Target::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
-        };
+        let target = append.target.stream();
         let sender = StreamKey::Inbox(UserKey { scope: target.scope().clone(), user: append.sender.clone() });
         let mut is_newest = false;
         if append.dedupe {

@@ -176,8 +176,10 @@ impl View<'_> {
         }
         let Some((stream, record)) = newest else { return Ok(None) };
         let Some(name) = self.stream_name(stream)? else { return Ok(None) };
-        let own_seq = (record.own_seq > 0).then_some(record.own_seq);
-        Ok(Some(Found { target: target(&name), seq: record.seq, own_seq }))
+        let seq = record.seq;
+        let only = Reading { from: seq, limit: 1, max_bytes: usize::MAX, back: false, bodies: false };
+        let entry = self.page(&name, only)?.entries.pop().filter(|entry| entry.seq == seq);
+        Ok(Some(Found { target: target(&name), seq, entry }))
     }
 
     pub(super) fn members(

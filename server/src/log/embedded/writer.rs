@@ -9,7 +9,7 @@ use fjall::PersistMode;
 use tokio::sync::oneshot;
 
 use super::super::key::StreamKey;
-use super::super::store::{Conversation, Durability, Milliseconds, StoreError, Target, Write, Written};
+use super::super::store::{Conversation, Durability, Milliseconds, StoreError, Write, Written};
 use super::engine::{Engine, system_cause};
 use super::marker::{Directory, Left};
 use super::readers::Readers;
@@ -154,12 +154,7 @@ fn admissible(write: &Write) -> bool {
     };
     match write {
         Write::Append(append) => {
-            let target = match &append.target {
-                Target::User(user) => stream(&StreamKey::Inbox(user.clone())),
-                Target::Group(group) => stream(&StreamKey::Group(group.clone())),
-                Target::Broadcast(scope) => stream(&StreamKey::Broadcast(scope.clone())),
-            };
-            target && short(&append.sender) && short(&append.message_id)
+            stream(&append.target.stream()) && short(&append.sender) && short(&append.message_id)
         }
         Write::See { user, .. } => stream(&StreamKey::Inbox(user.clone())),
         Write::Join(join) => stream(&StreamKey::Group(join.group.clone())) && short(&join.user),

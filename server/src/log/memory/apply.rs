@@ -60,11 +60,7 @@ impl State {
         {
             return Appended::NotMember;
         }
-        let stream = match &append.target {
-            Target::User(user) => StreamKey::Inbox(user.clone()),
-            Target::Group(group) => StreamKey::Group(group.clone()),
-            Target::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
-        };
+        let stream = append.target.stream();
         let seq = self.push(&stream, append);
         let own_seq = match &append.target {
             Target::User(user) if append.copy_to_sender && user.user != append.sender => {

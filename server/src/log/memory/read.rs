@@ -99,7 +99,9 @@ impl State {
     /// See [`Store::find`](crate::log::store::Store::find).
     pub fn find(&self, sender: &UserKey, message_id: &Arc<str>) -> Option<Found> {
         let (target, known) = self.ids.get(&(sender.clone(), message_id.clone()))?.last()?;
-        Some(Found { target: target.clone(), seq: known.seq, own_seq: known.own_seq })
+        let seq = known.seq;
+        let entry = self.headers(&target.stream(), seq, 1).entries.pop().filter(|entry| entry.seq == seq);
+        Some(Found { target: target.clone(), seq, entry })
     }
 
     /// See [`Store::members`](crate::log::store::Store::members).

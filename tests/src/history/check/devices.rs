@@ -25,9 +25,11 @@ pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
     let mut places: HashMap<(&Device, &str), Place<'_>> = HashMap::new();
     let mut heard: HashSet<(&Device, Key<'_>)> = HashSet::new();
     for met in &index.met {
-        genuine(index, met, faults);
+        if met.how != How::Marked {
+            genuine(index, met, faults);
+        }
         match met.how {
-            How::Handed => {
+            How::Handed | How::Marked => {
                 faults.report.handed += 1;
                 let place = places.entry((&met.entry.device, &met.entry.stream)).or_default();
                 rising(index, met, place, faults);

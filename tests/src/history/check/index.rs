@@ -85,6 +85,8 @@ pub(super) struct Met<'h> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
     Handed,
+    /// Handed over too, but sent by nobody: what the user has read elsewhere.
+    Marked,
     Heard,
     Kept,
 }
@@ -140,6 +142,8 @@ pub(super) struct Index<'h> {
     pub(super) looked: HashMap<Log<'h>, BTreeMap<&'h Device, (u64, u64)>>,
     /// When a store lost what was not flushed.
     pub(super) losses: Vec<u64>,
+    /// Whether what was in a history may be gone a moment later.
+    pub(super) forgets: bool,
 }
 
 impl<'h> Index<'h> {
@@ -154,6 +158,7 @@ impl<'h> Index<'h> {
             memberships: Memberships::default(),
             looked: HashMap::new(),
             losses: Vec::new(),
+            forgets: false,
         };
         for event in events {
             index.sort_in(event, faults);
@@ -198,6 +203,7 @@ impl<'h> Index<'h> {
                 lives.life = *life;
                 lives.begun.insert(*life, at);
             }
+            Fact::HubForgets => self.forgets = true,
             Fact::HubLost => {
                 self.losses.push(at);
                 // Whom the hub knows may be lost too.
@@ -226,6 +232,7 @@ impl<'h> Index<'h> {
                 self.progress(device, message_id, event, faults);
             }
             Fact::Handed(entry) => self.meet(entry, at, How::Handed),
+            Fact::Marked { entry, .. } => self.meet(entry, at, How::Marked),
             Fact::Heard(entry) => self.meet(entry, at, How::Heard),
             Fact::Kept(entry) => self.meet(entry, at, How::Kept),
             Fact::Missed { device, stream, from, to, .. } => {

@@ -6,8 +6,10 @@
 mod delivery;
 mod devices;
 mod index;
+mod marks;
 mod membership;
 mod order;
+mod receipts;
 mod sends;
 mod streams;
 mod wire;
@@ -52,6 +54,10 @@ pub enum Rule {
     Genuine,
     /// `head` is never older than an acknowledgement.
     Head,
+    /// A receipt is told after the fact and never goes back; what is asked for at the end is as it was.
+    Reached,
+    /// Read marks are the user's own, go forward, and are the same on all devices.
+    Marked,
     /// No device is closed for good without being told to.
     Open,
 }
@@ -101,6 +107,10 @@ pub struct Report {
     pub repeated: u64,
     /// Gaps handed to applications.
     pub gaps: u64,
+    /// Receipts told, those asked for at the end included.
+    pub receipts: u64,
+    /// Read marks said by applications.
+    pub marks: u64,
     /// Entries found in histories at the end.
     pub kept: u64,
     /// Ranges covered on connections.
@@ -168,6 +178,8 @@ pub fn check(events: &[Event]) -> Report {
     devices::check(&index, &mut faults);
     delivery::check(&index, &places, &mut faults);
     order::check(&index, &places, &mut faults);
+    receipts::check(&index, &places, &mut faults);
+    marks::check(&index, &mut faults);
     wire::check(&index, &places, &mut faults);
     faults.report
 }
