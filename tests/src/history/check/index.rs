@@ -142,6 +142,8 @@ pub(super) struct Index<'h> {
     pub(super) looked: HashMap<Log<'h>, BTreeMap<&'h Device, (u64, u64)>>,
     /// When a store lost what was not flushed.
     pub(super) losses: Vec<u64>,
+    /// When a store could write nothing, until it could again.
+    full: Vec<(u64, u64)>,
     /// Whether what was in a history may be gone a moment later.
     pub(super) forgets: bool,
 }
@@ -158,6 +160,7 @@ impl<'h> Index<'h> {
             memberships: Memberships::default(),
             looked: HashMap::new(),
             losses: Vec::new(),
+            full: Vec::new(),
             forgets: false,
         };
         for event in events {
@@ -191,6 +194,14 @@ impl<'h> Index<'h> {
         lives.connected.get(life).is_some_and(|connected| *connected < at)
     }
 
+    /// Whether the hub could write down where a device began.
+    pub(super) fn is_known(&self, device: &Device) -> bool {
+        let first = self.devices.get(device).and_then(|lives| lives.connected.values().min());
+        let could =
+            |at: u64| !self.full.iter().any(|(from, to)| (*from..to.saturating_add(SUSPENDED)).contains(&at));
+        first.is_some_and(|at| could(*at))
+    }
+
     fn life(&self, device: &Device) -> u32 {
         self.devices.get(device).map_or(0, |lives| lives.life)
     }
@@ -204,6 +215,12 @@ impl<'h> Index<'h> {
                 lives.begun.insert(*life, at);
             }
             Fact::HubForgets => self.forgets = true,
+            Fact::HubFull => self.full.push((at, u64::MAX)),
+            Fact::HubStarted => {
+                if let Some((_, end)) = self.full.last_mut() {
+                    *end = at.min(*end);
+                }
+            }
             Fact::HubLost => {
                 self.losses.push(at);
                 // Whom the hub knows may be lost too.

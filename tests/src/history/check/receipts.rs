@@ -114,6 +114,8 @@ impl<'i, 'h> Facts<'i, 'h> {
         }
         match stage {
             Stage::Accepted => None,
+            // A mark passes what was for another device, too; and who has read has got.
+            Stage::Delivered if by.1.is_empty() && self.was_marked(sent, receiver, at) => None,
             Stage::Delivered => (!self.was_handed(sent, receiver, by.1, at))
                 .then(|| "but no such device had been handed it".to_owned()),
             Stage::Read => (!self.was_marked(sent, receiver, at))
@@ -123,12 +125,18 @@ impl<'i, 'h> Facts<'i, 'h> {
 
     /// Whether a device of the receiver, or the one named, had it.
     fn was_handed(&self, sent: &Sent<'h>, receiver: &str, by: &str, at: u64) -> bool {
-        let from = &sent.sending.device;
-        self.index.devices.keys().any(|device| {
-            let is_one = device.tenant == from.tenant && device.user == receiver && *device != from;
-            let had = || self.handed.get(&(*device, sent.key())).is_some_and(|first| *first <= at);
-            is_one && (by.is_empty() || device.device == by) && had()
-        })
+        self.had_by(sent, receiver)
+            .any(|(device, first)| first <= at && (by.is_empty() || device.device == by))
+    }
+
+    /// The receiver's devices that were handed it, and when.
+    fn had_by(&self, sent: &Sent<'h>, receiver: &str) -> impl Iterator<Item = (&'h Device, u64)> {
+        let (from, key) = (&sent.sending.device, sent.key());
+        let devices =
+            self.index.devices.keys().copied().filter(move |device| {
+                device.tenant == from.tenant && device.user == receiver && *device != from
+            });
+        devices.filter_map(move |device| Some((device, *self.handed.get(&(device, key))?)))
     }
 
     fn was_marked(&self, sent: &Sent<'h>, receiver: &'h str, at: u64) -> bool {
@@ -142,8 +150,8 @@ impl<'i, 'h> Facts<'i, 'h> {
     /// The least that must be known of it at the end, when everything was acknowledged; `None`: that may be anything.
     fn least(&self, sent: &Sent<'h>, told: Option<Stage>) -> Option<Stage> {
         let receiver = receiver(sent).filter(|_| !self.may_be_lost(sent))?;
-        let handed = self.was_handed(sent, receiver, "", u64::MAX).then_some(Stage::Delivered);
-        handed.max(told)
+        let handed = self.had_by(sent, receiver).any(|(device, _)| self.index.is_known(device));
+        handed.then_some(Stage::Delivered).max(told)
     }
 
     fn may_be_lost(&self, sent: &Sent<'h>) -> bool {
