@@ -153,8 +153,8 @@ impl Drop for Messages {
 #[non_exhaustive]
 pub enum Notice {
     /// A stream opened or closed, a membership changed, the hub has a notice, a read mark was refused, all streams are
-    /// caught up, or something was wrong; and how a send ended that an earlier process left in the outbox, which has no
-    /// receipt in this one.
+    /// caught up, or something was wrong; and what became of sends that have no receipt in this process: how those ended
+    /// that an earlier process left in the outbox, and how far messages of the user's other devices got.
     Event(Event),
     /// Nobody read these positions for 20 s: they count as handed over. `history` still has them.
     Unread {

@@ -322,6 +322,23 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
     }
 }
 
+#[tokio::test]
+async fn how_far_a_message_of_another_device_got_is_a_notice() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let mut notices = client.notices();
+    let (mut link, _) = hub.greet(1, 0).await;
+    link.say(r#"{"message_type":"read","receiver":"bob","message_ids":["elsewhere"]}"#).await;
+    loop {
+        if let Notice::Event(Event::Receipt { message_id, stage, receiver, .. }) =
+            soon(notices.next()).await.expect("a notice")
+        {
+            assert_eq!((&*message_id, stage.as_str(), &*receiver), ("elsewhere", "read", "bob"));
+            break;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_holds_back_the_hub_and_misses_nothing() {
     const COUNT: u64 = 20_000;
