@@ -5,6 +5,7 @@ import { Conversations } from './conversations.js';
 import { Emitter } from './emitter.js';
 import type { Command, Handed, Port, Report, State, Sync } from './engine/protocol.js';
 import { ClosedError, SendError } from './errors.js';
+import { Marks } from './marks.js';
 import {
   type ConversationName,
   type Gap,
@@ -42,6 +43,7 @@ export class Client<Data = unknown> {
   readonly #readers: Map<string, number> = new Map();
   readonly #sends: Sends<Data> = new Sends();
   readonly #requests: Requests = new Requests();
+  readonly #marks: Marks = new Marks();
   readonly #places: Places<Data>;
   readonly #generations: WeakMap<object, number> = new WeakMap();
   #port: Port | undefined;
@@ -219,6 +221,7 @@ export class Client<Data = unknown> {
 
   /** Takes back a message that never went out; what became of it its receipt tells. */
   cancel(receipt: Receipt): void {
+    this.#sends.cancel(receipt.id);
     this.#port?.post({ do: 'cancel', id: receipt.id });
   }
 
@@ -231,7 +234,9 @@ export class Client<Data = unknown> {
   /** Everything of a conversation up to this position was read: on all of the user's devices. */
   markRead(conversation: ConversationName, position: number): void {
     const peer = conversation.startsWith('user:') ? conversation.slice(5) : '';
-    this.#port?.post({ do: 'mark read', stream: streamOf(conversation), peer, seq: position });
+    const mark: Command = { do: 'mark read', stream: streamOf(conversation), peer, seq: position };
+    this.#marks.add(conversation, mark);
+    this.#port?.post(mark);
     this.conversations.marked(conversation, position);
   }
 
@@ -498,6 +503,7 @@ export class Client<Data = unknown> {
     post({ do: 'read', streams: [...this.#readers.keys()] });
     if (this.#wanted) post({ do: 'connect' });
     this.#sends.again(post);
+    this.#marks.again(post);
   }
 
   #enter(state: State): void {

@@ -16,6 +16,8 @@ interface Outgoing {
   readonly since: number;
   /** Whether receipts come after its acceptance. */
   readonly followed: boolean;
+  /** Whether it was taken back. */
+  cancelled: boolean;
   taken: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void } | undefined;
 }
 
@@ -57,7 +59,7 @@ export class Sends<Data> {
     }
     const receipt = new Receipt(id);
     return new Promise((resolve, reject) => {
-      this.#outgoing.set(id, { command, receipt, since: Date.now(), followed, taken: { resolve, reject } });
+      this.#outgoing.set(id, { command, receipt, since: Date.now(), followed, cancelled: false, taken: { resolve, reject } });
       post(command);
     });
   }
@@ -88,6 +90,11 @@ export class Sends<Data> {
     else outgoing.receipt.end();
   }
 
+  cancel(id: string): void {
+    const outgoing = this.#outgoing.get(id);
+    if (outgoing) outgoing.cancelled = true;
+  }
+
   advance({ id, stage }: Extract<Report, { is: 'receipt' }>): void {
     (this.#receipts.get(id) ?? this.#outgoing.get(id)?.receipt)?.advance(stage);
     if (stage === 'read') this.#receipts.delete(id);
@@ -110,9 +117,11 @@ export class Sends<Data> {
 
   /** Tells a new engine of all sends whose end this tab does not know. What was settled meanwhile the hub recognises. */
   again(post: (command: Command) => void): void {
-    for (const { command, receipt, since, taken } of [...this.#outgoing.values()]) {
-      if (this.#pending.has(command.id) || Date.now() - since < RESEND_MS) post(command);
-      else {
+    for (const { command, receipt, since, cancelled, taken } of [...this.#outgoing.values()]) {
+      if (this.#pending.has(command.id) || Date.now() - since < RESEND_MS) {
+        post(command);
+        if (cancelled) post({ do: 'cancel', id: command.id });
+      } else {
         this.#outgoing.delete(command.id);
         receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
         taken?.resolve(receipt);
