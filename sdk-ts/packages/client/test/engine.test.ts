@@ -107,6 +107,20 @@ test('a record that was deleted under a running engine is written once more, who
   expect([...(await new IndexedDbStorage('deleted').load())]).toEqual([7, 7]);
 });
 
+test('a storage that does not open is given up, and what opens too late is closed', async () => {
+  const request = {} as IDBOpenDBRequest & { result: IDBDatabase };
+  const open = vi.spyOn(indexedDB, 'open').mockReturnValue(request);
+  const loading = new IndexedDbStorage('silent').load().catch((error: Error) => error.message);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await loading).toContain('did not open within 10 seconds');
+  open.mockRestore();
+  const close = vi.fn();
+  Object.assign(request, { result: { close } });
+  request.onsuccess?.(new Event('success'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(close).toHaveBeenCalledOnce();
+});
+
 test('a long record is written anew', async () => {
   const storage = new Flaky();
   const keeper = new Keeper(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });

@@ -2,6 +2,8 @@ import { StorageError } from '../errors.js';
 import { concatenated, type Storage } from './storage.js';
 
 const STORE = 'record';
+/** A browser that does not open its storage for so long, in milliseconds, does not open it at all: some never answer. */
+const PATIENCE_MS = 10_000;
 
 /** Keeps things in IndexedDB, one database per hub and user. Appends that wait share one transaction. */
 export class IndexedDbStorage implements Storage {
@@ -96,7 +98,7 @@ export class IndexedDbStorage implements Storage {
       request.result.createObjectStore(STORE, { autoIncrement: true });
       this.#lost = this.#known;
     };
-    const database = await of(request);
+    const database = await opened(request);
     const gone = (): void => {
       this.#opened = undefined;
       database.close();
@@ -112,6 +114,22 @@ function of<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = (): void => resolve(request.result);
     request.onerror = (): void => reject(failure(request.error));
+  });
+}
+
+/** As {@link of}, but not for ever. What opens too late is closed again. */
+function opened(request: IDBOpenDBRequest): Promise<IDBDatabase> {
+  let late = false;
+  const opening = of(request).then((database) => {
+    if (late) database.close();
+    return database;
+  });
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new StorageError(`the browser's storage did not open within ${PATIENCE_MS / 1000} seconds: reload the page`));
+    }, PATIENCE_MS);
+    opening.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
