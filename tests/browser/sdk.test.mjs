@@ -195,6 +195,38 @@ test("another user of the same browser sees nothing of the first", { timeout: 12
   assert.equal(back.device.device, alice.device.device);
 });
 
+for (const locks of [true, false]) {
+  const where = locks ? "" : ", where there are no locks too";
+  test(`a duplicate of a tab that shares nothing is a device of its own, and a reload stays the same one${where}`, { timeout: 120000 }, (context) => duplicated(context, locks));
+}
+
+async function duplicated(context, locks) {
+  const all = await scene(context);
+  const context1 = await profile(context);
+  // As on a page of plain http.
+  if (!locks) await context1.addInitScript(() => void delete Navigator.prototype.locks);
+  const shareTabs = locks ? false : undefined;
+  const first = await all.tab(context1, "alice", { shareTabs });
+  // As a duplicate, what a page opens begins with a copy of the session's storage.
+  const opened = context1.waitForEvent("page");
+  await first.page.evaluate(() => void window.open(location.href));
+  const second = await opened;
+  second.setDefaultTimeout(PATIENCE);
+  await second.exposeFunction("note", () => {});
+  const begin = async (life) => {
+    await second.waitForFunction(() => globalThis.ready);
+    return second.evaluate((settings) => app.begin(settings), { url: all.url, user: "alice", life, shareTabs });
+  };
+  const other = await begin(1);
+  assert.notEqual(other, first.device.device);
+  const states = () => Promise.all([first.page, second].map((page) => page.evaluate(() => app.client.state.get().name)));
+  assert.deepEqual(await states(), ["connected", "connected"]);
+  assert.equal((await first.begin()).device, first.device.device);
+  await second.reload();
+  assert.equal(await begin(2), other);
+  assert.deepEqual(await states(), ["connected", "connected"]);
+}
+
 test("two tabs are one device, and when the one with the connection dies the other goes on within a second", { timeout: 120000 }, async (context) => {
   const all = await scene(context);
   const ofAlice = await profile(context);

@@ -7,12 +7,13 @@ import { load } from './engine/module.js';
 import { canShare, OwnPort, SharedPort } from './engine/ports.js';
 import type { Port } from './engine/protocol.js';
 import { WscError } from './errors.js';
-import { tabName, wasmSource } from './opening.js';
+import { wasmSource } from './opening.js';
 import type { ClientOptions } from './options.js';
 import type { Host, Platform } from './platform.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
+import { tabName } from './tab.js';
 import { Tokens } from './tokens.js';
 
 /** One device's connection to a hub, shared by the tabs of a browser. Making one opens nothing: it may be made on a server, too.
@@ -38,6 +39,8 @@ class Browser implements Platform {
   #tokens: Tokens | undefined;
   #first = '';
   #memory: MemoryStorage | undefined;
+  /** Under which things of this tab alone are kept; `undefined`: all tabs share them. */
+  #alone: string | undefined;
 
   constructor(address: string, options: ClientOptions) {
     this.#address = address;
@@ -59,11 +62,15 @@ class Browser implements Platform {
     this.#url = socketUrl(this.#address);
     this.#tokens ??= new Tokens(this.#url, this.#options);
     this.#first = await this.#tokens.first();
+    const { shareTabs = true, device, storage = 'persistent' } = this.#options;
+    // A tab of its own is a device of its own.
+    const alone = storage === 'persistent' && !(shareTabs && canShare());
+    this.#alone = alone ? (device ?? (await tabName())) : undefined;
     await load(() => this.#options.wasm ?? wasmSource());
   }
 
   open(host: Host): Port {
-    const { device, groups, storage, shareTabs = true } = this.#options;
+    const { device, groups, storage } = this.#options;
     const { user, userType, app, namespace } = this.#options;
     const account = this.#tokens?.account ?? '';
     const kept = this.#storage(account);
@@ -82,16 +89,14 @@ class Browser implements Platform {
       storage: kept,
     };
     // An application's own storage may be one that only this tab sees.
-    const shared = kept instanceof IndexedDbStorage && shareTabs && canShare();
+    const shared = kept instanceof IndexedDbStorage && this.#alone === undefined;
     return shared ? new SharedPort(account, settings, host) : new OwnPort(settings, host);
   }
 
   #storage(account: string): Storage {
-    const { storage = 'persistent', shareTabs, device } = this.#options;
+    const { storage = 'persistent' } = this.#options;
     if (typeof storage === 'object') return storage;
     if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
-    // A tab of its own is a device of its own.
-    const alone = shareTabs === false || !canShare();
-    return new IndexedDbStorage(alone ? `${account} ${device ?? tabName()}` : account);
+    return new IndexedDbStorage(this.#alone === undefined ? account : `${account} ${this.#alone}`);
   }
 }
