@@ -145,13 +145,15 @@ fn run(arguments: &Arguments, kind: Kind) -> bool {
         Kind::System => {
             let hours = system.milliseconds as f64 / 3_600_000.0;
             println!(
-                "system: {} worlds from seed {from}: {} messages sent, {} accepted, {} entries handed over, {} gaps \
-                 told, {} connections, {hours:.1} simulated hours\n  {}",
+                "system: {} worlds from seed {from}: {} messages sent, {} accepted, {} entries handed over, {} gaps, \
+                 {} receipts told, {} read marks said, {} connections, {hours:.1} simulated hours\n  {}",
                 system.worlds,
                 system.sent,
                 system.accepted,
                 system.handed,
                 system.gaps,
+                system.receipts,
+                system.marks,
                 system.connections,
                 system.faults
             );

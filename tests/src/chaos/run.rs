@@ -265,8 +265,15 @@ fn summary(report: &Report, faults: &Faults, counts: &str, time: Duration) {
         report.sent, report.accepted, report.refused, report.unknown, report.expired, report.untold
     );
     println!(
-        "entries    {} handed over, {} of them again after a kill, {} gaps, {} kept, {} ranges on the wire",
-        report.handed, report.repeated, report.gaps, report.kept, report.covered
+        "entries    {} handed over, {} of them again after a kill, {} gaps, {} kept, {} ranges on the wire; {} receipts told, {} \
+         read marks said",
+        report.handed,
+        report.repeated,
+        report.gaps,
+        report.kept,
+        report.covered,
+        report.receipts,
+        report.marks
     );
     println!(
         "hub        {} killed, {} drained, {} paused ({} for 30 s), {} times without room; {} new epochs",

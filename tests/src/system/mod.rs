@@ -82,6 +82,10 @@ pub struct Summary {
     pub handed: u64,
     /// Gaps told.
     pub gaps: u64,
+    /// Receipts told, those asked for at the end included.
+    pub receipts: u64,
+    /// Read marks said.
+    pub marks: u64,
     /// Connections.
     pub connections: u64,
     /// What failed.
@@ -100,6 +104,8 @@ impl Summary {
         self.accepted += other.accepted;
         self.handed += other.handed;
         self.gaps += other.gaps;
+        self.receipts += other.receipts;
+        self.marks += other.marks;
         self.connections += other.connections;
         self.faults.add(&other.faults);
         self.milliseconds += other.milliseconds;
@@ -121,6 +127,8 @@ pub fn simulate(seed: u64) -> Summary {
         accepted: report.accepted,
         handed: report.handed,
         gaps: report.gaps,
+        receipts: report.receipts,
+        marks: report.marks,
         connections: lived.connections,
         faults: lived.faults,
         milliseconds: lived.milliseconds,
