@@ -151,7 +151,7 @@ impl<'i, 'h> Facts<'i, 'h> {
     fn least(&self, sent: &Sent<'h>, told: Option<Stage>) -> Option<Stage> {
         let receiver = receiver(sent).filter(|_| !self.may_be_lost(sent))?;
         let handed = self.had_by(sent, receiver).any(|(device, _)| self.index.is_known(device));
-        handed.then_some(Stage::Delivered).max(told)
+        handed.then_some(Stage::Delivered).max(told.filter(|told| *told == Stage::Read))
     }
 
     fn may_be_lost(&self, sent: &Sent<'h>) -> bool {
