@@ -45,7 +45,8 @@ impl Actor {
 
     /// Asks how far its messages got.
     async fn audit_receipts(&self) -> Result<()> {
-        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let followed: Vec<_> =
+            self.followed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         for ids in followed.chunks(RECEIPTS) {
             let receipts = loop {
                 match self.client.receipts(ids.to_vec()).await {

@@ -1,5 +1,6 @@
 //! One device in a crowd: sends, reads, joins, leaves, and writes down what happened. Never judges it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +45,7 @@ pub(super) struct Actor {
     writer: Arc<Writer>,
     handed: Arc<AtomicU64>,
     /// Messages of this life whose receipts are wanted.
-    pub(super) followed: Arc<Mutex<Vec<String>>>,
+    pub(super) followed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Actor {
@@ -172,8 +173,11 @@ impl Actor {
                         self.write(Fact::Settled { device, message_id, outcome })?;
                     }
                 }
+                // What this life sent itself is told by its receipts.
                 Notice::Event(Event::Receipt { message_id, stage, receiver, device: by, .. }) => {
-                    if let Some(stage) = Stage::from_name(stage.as_str()) {
+                    let own =
+                        self.followed.lock().unwrap_or_else(PoisonError::into_inner).contains(&message_id);
+                    if let Some(stage) = Stage::from_name(stage.as_str()).filter(|_| !own) {
                         self.write(Fact::Reached { device, message_id, stage, receiver, by })?;
                     }
                 }
@@ -264,7 +268,7 @@ impl Actor {
             return Ok(());
         }
         if receipts {
-            self.followed.lock().unwrap_or_else(PoisonError::into_inner).push(message_id.clone());
+            self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(message_id.clone());
         }
         tokio::spawn(async move {
             let outcome = match receipt.accepted().await {
@@ -281,9 +285,18 @@ impl Actor {
             };
             let (of, id) = (device.clone(), message_id.clone());
             self.write(Fact::Settled { device: of, message_id: id, outcome })?;
-            if receipts && receipt.delivered().await.is_ok() {
-                self.reached(&message_id, Stage::Delivered)?;
-                if receipt.read().await.is_ok() {
+            if !receipts {
+                return Ok(());
+            }
+            // Who has read has got: nobody is told of that then.
+            let (stage, more) = tokio::select! {
+                biased;
+                read = receipt.read() => (read.is_ok().then_some(Stage::Read), false),
+                delivered = receipt.delivered() => (delivered.is_ok().then_some(Stage::Delivered), true),
+            };
+            if let Some(stage) = stage {
+                self.reached(&message_id, stage)?;
+                if more && receipt.read().await.is_ok() {
                     self.reached(&message_id, Stage::Read)?;
                 }
             }
