@@ -623,6 +623,22 @@ fn a_receipt_that_goes_back_is_found() {
 }
 
 #[test]
+fn a_receipt_that_goes_back_is_none_of_a_message_long_forgotten() {
+    let story = |between: u64| {
+        let mut story = Story::new();
+        story.whole("m1", 1, &[]).mark("b1", 1).reach("a1", "m1", Stage::Read, "");
+        for number in 0..between {
+            let id = format!("x{number}");
+            story.whole(&id, number + 2, &[]).reach("a1", &id, Stage::Delivered, "b1");
+        }
+        story.reach("a1", "m1", Stage::Delivered, "b2");
+        story
+    };
+    story(255).passes();
+    story(254).breaks(Rule::Reached);
+}
+
+#[test]
 fn another_answer_about_a_message_than_what_became_of_it_is_found() {
     Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Delivered)).passes();
     Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Accepted)).breaks(Rule::Reached);

@@ -7,6 +7,9 @@ use super::streams::Places;
 use super::{Faults, Rule};
 use crate::history::event::{Device, Fact, Stage, Target};
 
+/// A client remembers so many messages that receipts came of; of an earlier one a stage may be told again.
+const REMEMBERED: u64 = 256;
+
 /// Whose messages a user has read: tenant, user, sender.
 type Whose<'h> = (&'h str, &'h str, &'h str);
 
@@ -25,7 +28,8 @@ struct Facts<'i, 'h> {
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
     let facts = Facts::new(index, places);
     let mut lives: HashMap<&Device, u32> = HashMap::new();
-    let mut told: HashMap<(&Device, u32, Key<'_>), Stage> = HashMap::new();
+    let mut told: HashMap<(&Device, u32, Key<'_>), (Stage, u64)> = HashMap::new();
+    let mut heard: HashMap<(&Device, u32), u64> = HashMap::new();
     let mut best: HashMap<Key<'_>, Stage> = HashMap::new();
     for event in index.events {
         let (device, id) = match &event.fact {
@@ -44,7 +48,10 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
             (None, _) => Some("but never sent it".to_owned()),
             (Some(sent), Fact::Reached { stage, receiver, by, .. }) => {
                 let life = lives.get(device).copied().unwrap_or(0);
-                let before = told.insert((device, life, key), *stage);
+                let heard = heard.entry((device, life)).or_default();
+                *heard += 1;
+                let before = told.insert((device, life, key), (*stage, *heard));
+                let before = before.filter(|(_, at)| *heard - at < REMEMBERED).map(|(before, _)| before);
                 let known = best.entry(key).or_insert(*stage);
                 *known = (*known).max(*stage);
                 let back = before.filter(|before| before > stage).map(|before| format!("after {before:?}"));
