@@ -7,7 +7,8 @@ use super::streams::Places;
 use super::{Faults, Rule};
 use crate::history::event::{Device, Fact, Stage, Target};
 
-/// A client remembers so many messages that receipts came of; of an earlier one a stage may be told again.
+/// A client has room for so many messages that it waits for receipts of or that receipts came of. When more than that
+/// came together, a stage may be told again of one that was forgotten.
 const REMEMBERED: u64 = 256;
 
 /// Whose messages a user has read: tenant, user, sender.
@@ -28,8 +29,11 @@ struct Facts<'i, 'h> {
 pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Faults<'_>) {
     let facts = Facts::new(index, places);
     let mut lives: HashMap<&Device, u32> = HashMap::new();
-    let mut told: HashMap<(&Device, u32, Key<'_>), (Stage, u64)> = HashMap::new();
-    let mut heard: HashMap<(&Device, u32), u64> = HashMap::new();
+    let mut told: HashMap<(&Device, u32, Key<'_>), Stage> = HashMap::new();
+    let mut remembered: HashMap<&Device, u64> = HashMap::new();
+    for sent in index.messages.values().filter(|sent| sent.sending.receipts) {
+        *remembered.entry(&sent.sending.device).or_default() += 1;
+    }
     let mut best: HashMap<Key<'_>, Stage> = HashMap::new();
     for event in index.events {
         let (device, id) = match &event.fact {
@@ -48,10 +52,9 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
             (None, _) => Some("but never sent it".to_owned()),
             (Some(sent), Fact::Reached { stage, receiver, by, .. }) => {
                 let life = lives.get(device).copied().unwrap_or(0);
-                let heard = heard.entry((device, life)).or_default();
-                *heard += 1;
-                let before = told.insert((device, life, key), (*stage, *heard));
-                let before = before.filter(|(_, at)| *heard - at < REMEMBERED).map(|(before, _)| before);
+                let remembered = remembered.entry(device).or_default();
+                *remembered += 1;
+                let before = told.insert((device, life, key), *stage).filter(|_| *remembered <= REMEMBERED);
                 let known = best.entry(key).or_insert(*stage);
                 *known = (*known).max(*stage);
                 let back = before.filter(|before| before > stage).map(|before| format!("after {before:?}"));
