@@ -234,6 +234,8 @@ impl Client {
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
         }
+        // Nobody but the machine asks for a mark again.
+        self.send_marks(now);
     }
 
     fn end_request(&mut self, pending: Pending, error: RequestError) {

@@ -147,6 +147,22 @@ fn read_marks_only_go_forward_wait_for_a_connection_and_are_collected() {
 }
 
 #[test]
+fn a_read_mark_that_a_hub_does_not_answer_in_time_is_asked_for_again() {
+    let mut desk = Desk::live(Config::default());
+    desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, "bob", 5));
+    assert_eq!(desk.sent().len(), 1);
+    for _ in 0..2 {
+        // The connection lives, and answers nothing.
+        desk.pass(10_000);
+        desk.text(r#"{"message_type":"pong","server_time_ms":0}"#);
+        desk.clear();
+        desk.pass(10_000);
+        let sent = desk.sent();
+        assert!(sent.iter().any(|frame| frame.contains(r#""seq_no":5"#)), "{sent:?}");
+    }
+}
+
+#[test]
 fn presence_is_told_with_the_status_its_type_means() {
     let mut desk = Desk::live(Config::default());
     desk.text(r#"{"message_type":"user_left","data":{"user_id":"bob"}}"#);
