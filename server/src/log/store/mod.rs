@@ -1,0 +1,158 @@
+//! What a store must do: one ordered sequence of writes, and reads that never show what is not yet durable.
+//!
+//! Everything that changes the store is a [`Write`]; a batch of them is applied in order, atomically and with one
+//! flush. Because joins, leaves and appends share that order, a group's history and its membership cannot disagree.
+//! A store does not know connections, frames or the network.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+mod kept;
+mod write;
+
+pub use self::kept::{
+    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream, Page,
+};
+pub use self::write::{Append, Appended, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written};
+use super::key::{GroupKey, StreamKey, UserKey};
+
+/// What a store's operations return: a boxed future, so that the trait can be used as an object.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Milliseconds since the Unix epoch, by the hub's clock.
+pub type Milliseconds = u64;
+
+/// A place that keeps streams, memberships, devices and read marks.
+///
+/// Every method may be called from any thread. [`Store::write`] is called by one task at a time and never
+/// concurrently with itself.
+pub trait Store: Send + Sync + 'static {
+    /// Applies the writes in order and returns one answer each. When it returns `Ok`, all of them are kept at the
+    /// configured durability; when it returns `Err`, none of them is visible to any reader, now or after a restart
+    /// (a write whose fate is unknown, as after a failed flush, must poison the store: every later write fails).
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>>;
+
+    /// Reads entries of a stream upwards from `from` (inclusive): at most `limit` entries and, beyond the first, about
+    /// `max_bytes` of bodies. Positions that are not there any more are left out.
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page>;
+
+    /// As [`Store::read`], but downwards from `from` (inclusive; clipped to the head), newest first.
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page>;
+
+    /// Reads what [`Store::read`] reads, without bodies ([`Entry::body`] is empty).
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page>;
+
+    /// Everything needed to attach a device: heads, the user's starts, the device's stored positions.
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened>;
+
+    /// All devices kept for a user, without order.
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>>;
+
+    /// The user's read marks: conversation and position.
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
+
+    /// Where the sender's messages with these ids went; `None` for one not known (any more). Same order as asked.
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>>;
+
+    /// A page of a group's members in order of user id, after `after` (exclusive).
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members>;
+
+    /// One user's membership of one group.
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>>;
+
+    /// Forgets what is too old or too much: entries beyond the retention, dedupe keys, devices not seen for long,
+    /// tombstones of memberships. Bounded work per call; `true` means: call again, there is more.
+    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool>;
+
+    /// The present epoch, the same for every stream.
+    fn epoch(&self) -> Arc<str>;
+
+    /// Flushes and releases everything. After it every operation fails with [`StoreError::Closed`].
+    fn close(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Why a store could not do it. None of these loses what was accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full or a quota is reached; reads go on.
+    #[error("no space left for the store: {0}; free some space or lower the retention, then restart the hub")]
+    Full(Arc<str>),
+    /// The medium failed; nothing more is accepted.
+    #[error("the store cannot write: {0}; reads go on, nothing new is accepted until the hub is restarted")]
+    Broken(Arc<str>),
+    /// Something on disk is not what was written.
+    #[error("the store is damaged: {0}")]
+    Damaged(Arc<str>),
+    /// The batch cannot be stored as it is, and nothing of it was; other batches can.
+    #[error("the store refuses a write: {0}")]
+    Invalid(Arc<str>),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// How long a store keeps things. Times in milliseconds, sizes in entries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retention {
+    /// Entries older than this go.
+    pub age: Milliseconds,
+    /// At most this many entries in an inbox.
+    pub inbox_entries: u64,
+    /// At most this many entries in a group.
+    pub group_entries: u64,
+    /// At most this many entries in a tenant's broadcast.
+    pub broadcast_entries: u64,
+    /// How long a message id is remembered.
+    pub dedupe: Milliseconds,
+    /// How long a device is kept after it was last seen.
+    pub device: Milliseconds,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Milliseconds = 24 * 60 * 60 * 1000;
+        Self {
+            age: 7 * DAY,
+            inbox_entries: 10_000,
+            group_entries: 100_000,
+            broadcast_entries: 100_000,
+            dedupe: DAY,
+            device: 30 * DAY,
+        }
+    }
+}
+
+/// What "stored" means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk: survives power loss. The default.
+    #[default]
+    Fsync,
+    /// Handed to the operating system: survives the end of the process.
+    Os,
+    /// In the process: survives nothing.
+    Memory,
+}

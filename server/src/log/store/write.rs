@@ -1,0 +1,250 @@
+//! Changes of a store, and what became of them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Conversation, Milliseconds};
+use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Adds a message to its stream or streams.
+    Append(Append),
+    /// Makes the user known: fixes the start of `broadcast` at its present head, unless done before.
+    See {
+        /// The user.
+        user: UserKey,
+        /// Now.
+        now: Milliseconds,
+    },
+    /// Adds a user to a group, which is created when it does not exist.
+    Join(Join),
+    /// Ends a membership, and remembers when and why.
+    Leave {
+        /// The group.
+        group: GroupKey,
+        /// The member.
+        user: Arc<str>,
+        /// Whether somebody else ended it (then older tokens cannot join again).
+        removed: bool,
+        /// Now.
+        now: Milliseconds,
+    },
+    /// Ends all memberships of a group, as by removal. The entries stay until retention takes them.
+    Disband {
+        /// The group.
+        group: GroupKey,
+        /// Now.
+        now: Milliseconds,
+    },
+    /// Moves a read mark forward; a lower position changes nothing.
+    Mark {
+        /// Whose mark.
+        user: UserKey,
+        /// Which conversation.
+        conversation: Conversation,
+        /// Read up to here, a position of the user's inbox or of the group.
+        seq: u64,
+    },
+    /// Stores a device's positions and when it was seen.
+    Device(DeviceWrite),
+}
+
+/// The answer to one [`Write`], of the same kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// To [`Write::Append`].
+    Append(Appended),
+    /// To [`Write::Join`].
+    Join(Joined),
+    /// To [`Write::Leave`]: whether there was a membership.
+    Leave(bool),
+    /// To [`Write::Disband`]: who was a member.
+    Disband(Vec<Arc<str>>),
+    /// To [`Write::Mark`]: the position before, and the one now.
+    Mark {
+        /// Before (0: none).
+        from: u64,
+        /// Now.
+        to: u64,
+    },
+    /// To [`Write::See`] and [`Write::Device`].
+    Done,
+}
+
+/// Where a message goes. Exactly one target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// A user: into the user's inbox and the sender's own (once, when they are the same).
+    User(UserKey),
+    /// A group; its sender must be a member when [`Append::require_member`].
+    Group(GroupKey),
+    /// Everybody.
+    Broadcast(Scope),
+}
+
+impl Target {
+    /// The stream a message stands in for those it is for.
+    #[must_use]
+    pub fn stream(&self) -> StreamKey {
+        match self {
+            Self::User(user) => StreamKey::Inbox(user.clone()),
+            Self::Group(group) => StreamKey::Group(group.clone()),
+            Self::Broadcast(scope) => StreamKey::Broadcast(scope.clone()),
+        }
+    }
+}
+
+/// A message to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// Where to.
+    pub target: Target,
+    /// Who sent it, in the same scope as the target.
+    pub sender: Arc<str>,
+    /// The sending device; empty for the application itself.
+    pub device: Arc<str>,
+    /// Whether the sender has an inbox that gets a copy of a message to a user (not so for the application).
+    pub copy_to_sender: bool,
+    /// Whether a message to a group needs its sender to be a member.
+    pub require_member: bool,
+    /// The message's id, unique per sender.
+    pub message_id: Arc<str>,
+    /// Whether (sender, target, message id) takes only one position. Off for bare connections.
+    pub dedupe: bool,
+    /// A digest of type, content, data and payload: the same id with another digest is a conflict.
+    pub digest: [u8; 16],
+    /// What is read back with every position. Opaque to the store.
+    pub body: Bytes,
+    /// Facts about the entry that decide who gets it.
+    pub flags: Flags,
+    /// Only for this device of the receiver; empty: all.
+    pub only_device: Arc<str>,
+    /// Not to be handed over at or after this time; 0: never expires.
+    pub expires_at: Milliseconds,
+    /// Now: the entry's `create_at`.
+    pub now: Milliseconds,
+}
+
+/// Facts about an entry, a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// `require_ack`: the sender wants receipts.
+    pub const REQUIRE_ACK: Self = Self(1);
+    /// `skip_send_to_client`: stored for `fetch`, never handed over.
+    pub const STORE_ONLY: Self = Self(2);
+    /// The body is a binary frame.
+    pub const BINARY: Self = Self(4);
+    /// An entry of the hub itself (a read mark passed on): not part of a conversation, counts as nobody's message.
+    pub const INTERNAL: Self = Self(8);
+
+    /// Whether all bits of `other` are set.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(self, other: Self, on: bool) -> Self {
+        if on { Self(self.0 | other.0) } else { self }
+    }
+}
+
+/// What became of an [`Append`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// Stored now.
+    Stored {
+        /// The position in the target's stream.
+        seq: u64,
+        /// The position in the sender's own inbox, for a message to another user with `copy_to_sender`.
+        own_seq: Option<u64>,
+    },
+    /// The same message was stored before, at these positions.
+    Duplicate {
+        /// The position in the target's stream.
+        seq: u64,
+        /// The position in the sender's own inbox.
+        own_seq: Option<u64>,
+        /// When it was stored.
+        create_at: Milliseconds,
+    },
+    /// The id was used before for other content.
+    Conflict,
+    /// The sender is not a member of the group, or there is no such group.
+    NotMember,
+}
+
+/// A user joins a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// The group.
+    pub group: GroupKey,
+    /// The user.
+    pub user: Arc<str>,
+    /// On whose word.
+    pub by: JoinBy,
+    /// At most this many groups per user.
+    pub max_groups: usize,
+    /// Now.
+    pub now: Milliseconds,
+}
+
+/// On whose word a user joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinBy {
+    /// The `gid` claim of a token issued at this second: not after the user left or was removed in or after it.
+    Claim {
+        /// `iat` of the token, in seconds; 0 when absent.
+        issued_at: u64,
+    },
+    /// A request under a token issued at this second: not after a removal in or after it.
+    Request {
+        /// `iat` of the token, in seconds; 0 when absent.
+        issued_at: u64,
+    },
+    /// The application: always.
+    Application,
+}
+
+/// What became of a [`Join`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// A member from now on: the first position to be read is `head + 1`.
+    New {
+        /// The group's head at the moment of joining.
+        head: u64,
+    },
+    /// Was a member already.
+    Already,
+    /// Left or was removed since the token was issued.
+    Refused,
+    /// The user is in `max_groups` groups.
+    TooMany,
+}
+
+/// A device's record, to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceWrite {
+    /// Whose device.
+    pub user: UserKey,
+    /// Which device.
+    pub device: Arc<str>,
+    /// Positions by stream. Within the present epoch a stored position never falls; streams not named stay as they are.
+    pub cursors: Vec<(StreamKey, u64)>,
+    /// Streams to be forgotten.
+    pub forget: Vec<StreamKey>,
+    /// The first position was taken from here, so the device got nothing up to it as an entry. Set once per stream
+    /// (by the first write that names it), raised when the device starts again further on.
+    pub starts: Vec<(StreamKey, u64)>,
+    /// Failed delivery attempts in a row.
+    pub attempts: u32,
+    /// Now: when the device was last seen.
+    pub now: Milliseconds,
+    /// At most this many devices per user: the longest unseen goes.
+    pub max_devices: usize,
+}
