@@ -174,6 +174,31 @@ test("what is written offline is kept over a reload and sent when the network is
   await all.judge();
 });
 
+test("what was read offline is kept over a reload, and the user's other devices know it when the network is back", { timeout: 120000 }, async (context) => {
+  const all = await scene(context);
+  const ofAlice = await profile(context);
+  const alice = await all.tab(ofAlice, "alice", { cuttable: true });
+  const phone = await all.tab(await profile(context), "alice");
+  const bob = await all.tab(await profile(context), "bob");
+  await bob.page.evaluate(() => app.send({ receiver: "alice" }, 1, 3, 1));
+  await phone.page.evaluate(() => void app.client.conversations.subscribe(() => {}));
+  const unread = () => phone.page.evaluate(() => app.client.conversations.get().unread);
+  await eventually(async () => assert.deepEqual([await count(alice), await unread()], [3, 3]));
+  all.line.cut();
+  await alice.page.waitForFunction(() => app.client.state.get().name !== "connected");
+  await alice.page.evaluate(() => app.client.markRead("user:bob", app.got.inbox.at(-1)));
+  // As long as a browser takes to write, which nothing tells a page.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const again = alice.begin();
+  await alice.page.waitForFunction(() => globalThis.app?.client?.state.get().name === "waiting");
+  assert.equal(await unread(), 3);
+  await ofAlice.setOffline(true);
+  all.line.heal();
+  await ofAlice.setOffline(false);
+  await again;
+  await eventually(async () => assert.equal(await unread(), 0));
+});
+
 test("another user of the same browser sees nothing of the first", { timeout: 120000 }, async (context) => {
   const all = await scene(context);
   const shared = await profile(context);

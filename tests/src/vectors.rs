@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use wsc_core::client::{
     Action, Change, Client, Config, Event, Gap, Identity, Link, Outcome, Presence, RequestError, Saved,
-    SendId, State, Storage, TokenError,
+    SavedMark, SendId, State, Storage, TokenError,
 };
 use wsc_core::frame::{ClientFrame, Frame, HubFrame, Query, decode_client, encode_hub};
 use wsc_core::{CloseCode, StreamName, Timestamp};
@@ -217,8 +217,14 @@ fn action(action: Action) -> Result<Value, String> {
                 "action": "cursor", "stream": cursor.stream.to_string(), "epoch": cursor.epoch, "seq_no": cursor.seq,
             }),
             Change::Forget { stream } => json!({ "action": "forget", "stream": stream.to_string() }),
+            Change::Mark(mark) => self::mark("mark", &mark),
+            Change::Marked(mark) => self::mark("marked", &mark),
         },
     })
+}
+
+fn mark(action: &str, mark: &SavedMark) -> Value {
+    json!({ "action": action, "stream": mark.stream.to_string(), "peer": mark.peer, "seq_no": mark.seq })
 }
 
 fn event(event: Event) -> Value {

@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// The user has read the conversation up to here: of a user in the inbox (`peer`), or of a group (`peer` empty). Kept
-    /// until the hub has it; only forward; the newest counts.
+    /// until the hub has it, with an outbox file also over restarts; only forward; the newest counts.
     pub async fn mark_read(&self, stream: StreamName<'static>, peer: impl Into<String>, seq: u64) {
         let _ = self.commands.send(Command::MarkRead { stream, peer: peer.into(), seq }).await;
     }

@@ -22,7 +22,8 @@
 //! # Requests
 //!
 //! A request goes out only on a live connection. Without one, or when it ends before the answer, it ends with
-//! [`Event::RequestFailed`] and [`RequestError::Disconnected`]. Only read marks wait for the next connection.
+//! [`Event::RequestFailed`] and [`RequestError::Disconnected`]. Only read marks wait for the next connection, also for one of
+//! a later process.
 //!
 //! ```
 //! use wsc_core::Message;
@@ -48,6 +49,7 @@ mod event;
 mod flat;
 mod inbox;
 mod list;
+mod marks;
 mod outbox;
 mod receipts;
 mod receive;
@@ -67,7 +69,7 @@ pub use event::{
     Stage,
 };
 pub use flat::{Flat, Kind};
-pub use saved::{Change, Saved, SavedCursor, SavedSend};
+pub use saved::{Change, Saved, SavedCursor, SavedMark, SavedSend};
 pub use send::SendError;
 pub use state::{Closed, Link, State, Sync};
 pub use token::TokenError;
@@ -77,6 +79,7 @@ use crate::limits;
 use crate::time::Timestamp;
 use inbox::{Inbox, Inboxes};
 use list::List;
+use marks::{Marks, Step};
 use outbox::Outbox;
 use receipts::Receipts;
 use requests::Requests;
@@ -138,6 +141,7 @@ pub struct Client {
     inboxes: Inboxes,
     receipts: Receipts,
     requests: Requests,
+    marks: Marks,
     token: token::Token,
     /// When the last two of the closes 1002, 1007, 1009 came.
     malformed: [Option<Timestamp>; 2],
@@ -173,6 +177,7 @@ impl Client {
             inboxes: Inboxes::default(),
             receipts: Receipts::new(config.receipts),
             requests: Requests::default(),
+            marks: Marks::default(),
             token: token::Token::new(config.token.take()),
             malformed: [None; 2],
             actions: List::default(),
@@ -194,6 +199,9 @@ impl Client {
             let generation = self.inboxes.next_generation();
             self.inboxes.insert(Inbox::new(cursor.stream, cursor.epoch, cursor.seq, generation).restored());
         }
+        for mark in saved.marks {
+            self.restore_mark(mark);
+        }
         self.watch_expiry();
     }
 
@@ -205,6 +213,7 @@ impl Client {
             last_send: self.outbox.last(),
             sends: self.outbox.saved().collect(),
             cursors: self.inboxes.iter().map(Inbox::saved).collect(),
+            marks: self.marks.saved().collect(),
         }
     }
 
@@ -298,7 +307,7 @@ impl Client {
             Timer::Unknown => self.give_up_old(now),
             Timer::Drain => self.leave_draining_hub(now),
             Timer::Refresh => self.fetch_token(now),
-            Timer::Marks => self.send_marks(now),
+            Timer::Marks => self.marks(Step::Send(now)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Frames of the hub, each to where it belongs. Whatever comes, nothing fails and nothing panics.
 
 use super::event::{Event, Fault, Outcome, Presence, Stage};
+use super::marks::Step;
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{
     Fields, Flags, FrameRef, Kind, Lists, Numbers, Objects, Read, Texts, each_stream, error_code,
@@ -106,7 +107,7 @@ impl Client {
         each_stream(fields, &mut |open| self.open_stream(now, open))?;
         self.close_unopened();
         self.release(now);
-        self.send_marks(now);
+        self.marks(Step::Send(now));
         self.receipts.doubt_all(true);
         self.ask_receipts(now);
         self.watch_token(now);

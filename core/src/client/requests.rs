@@ -1,4 +1,4 @@
-//! Requests under way and read marks. A request ends with its connection; a read mark waits for the next one.
+//! Requests under way. A request ends with its connection.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -6,43 +6,24 @@ use alloc::string::String;
 
 use super::event::{Answer, Event, RequestError, RequestId};
 use super::list::List;
+use super::marks::Step;
 use super::send::too_large;
 use super::written::with_id;
 use super::{Client, Timer};
 use crate::codes::{ErrorCode, with_digit};
-use crate::frame::{Frame, FrameRef, Query, Request, encode_query, encode_read, write_number};
-use crate::names::StreamName;
+use crate::frame::{Frame, FrameRef, Query, Request, encode_query, write_number};
 use crate::time::Timestamp;
 
 /// The oldest request fails when nothing of any answer came for so long, in milliseconds.
 const ANSWER_MS: u64 = 20_000;
-/// A read mark that could not be stored is tried again after this, in milliseconds, when the hub does not say.
-const MARK_MS: u64 = 5_000;
-/// Read marks kept at most.
-const MARKS: usize = 256;
 
 /// What a request was made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Application,
     Receipts,
     Refresh,
-    /// Boxed: it is rare, and every request would be as large.
-    Mark(Box<MarkOf>),
-}
-
-/// A read mark as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct MarkOf {
-    stream: StreamName<'static>,
-    peer: String,
-    seq: u64,
-}
-
-impl MarkOf {
-    fn is_of(&self, other: &Self) -> bool {
-        self.stream == other.stream && self.peer == other.peer
-    }
+    Mark,
 }
 
 #[derive(Debug)]
@@ -51,17 +32,10 @@ struct Pending {
     purpose: Purpose,
 }
 
-#[derive(Debug)]
-struct Mark {
-    of: MarkOf,
-    asked: bool,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     pending: List<Pending>,
     last: u64,
-    marks: List<Mark>,
 }
 
 impl Client {
@@ -81,40 +55,6 @@ impl Client {
         self.ask(now, Purpose::Application, &mut |id, out| *out = with_id(object, id))
     }
 
-    /// Everything of a conversation up to here was read. Kept until the hub has it; only forward. `peer` names whose
-    /// messages in the inbox and is empty for a group's stream.
-    pub fn mark_read(&mut self, now: Timestamp, stream: &StreamName<'_>, peer: &str, seq: u64) {
-        let of = MarkOf { stream: stream.clone().into_owned(), peer: peer.to_owned(), seq };
-        let marks = &mut self.requests.marks;
-        match marks.iter_mut().find(|mark| mark.of.is_of(&of)) {
-            Some(mark) if mark.of.seq >= seq => return,
-            Some(mark) => mark.of.seq = seq,
-            None => {
-                if marks.len() >= MARKS {
-                    drop(marks.remove(0));
-                }
-                marks.push(Mark { of, asked: false });
-            }
-        }
-        if self.timers.get(Timer::Marks).is_none() {
-            self.send_marks(now);
-        }
-    }
-
-    /// Sends the marks that no request is under way for.
-    pub(super) fn send_marks(&mut self, now: Timestamp) {
-        if !self.is_live() {
-            return;
-        }
-        for index in 0..self.requests.marks.len() {
-            let Some(mark) = self.requests.marks.get_mut(index).filter(|mark| !mark.asked) else { continue };
-            mark.asked = true;
-            let of = mark.of.clone();
-            let purpose = Purpose::Mark(Box::new(of.clone()));
-            self.ask(now, purpose, &mut |id, out| encode_read(id, &of.stream, &of.peer, of.seq, out));
-        }
-    }
-
     /// `write` writes the request under the id given.
     pub(super) fn ask(
         &mut self,
@@ -122,8 +62,8 @@ impl Client {
         purpose: Purpose,
         write: &mut dyn FnMut(&str, &mut String),
     ) -> RequestId {
-        self.requests.last += 1;
-        let id = RequestId(self.requests.last);
+        let id = self.next_request();
+        self.requests.last = id.0;
         let error = if !self.is_live() {
             RequestError::Disconnected
         } else if purpose == Purpose::Application && self.requests.pending.len() >= self.config.requests {
@@ -142,9 +82,14 @@ impl Client {
             RequestError::Refused { code, reason, retry_after_ms: None }
         };
         if purpose == Purpose::Application {
-            self.end_request(Pending { id, purpose }, error);
+            self.end_request(&Pending { id, purpose }, error);
         }
         id
+    }
+
+    /// The id of the request that is asked next.
+    pub(super) fn next_request(&self) -> RequestId {
+        RequestId(self.requests.last + 1)
     }
 
     pub(super) fn pending(&self, request_id: &str) -> Option<usize> {
@@ -172,7 +117,7 @@ impl Client {
             }
             Purpose::Receipts => self.receipts_answered(now, data),
             Purpose::Refresh => self.token.accepted(),
-            Purpose::Mark(of) => self.end_mark(now, &of),
+            Purpose::Mark => self.marks(Step::Taken(now, done.id)),
         }
     }
 
@@ -195,55 +140,31 @@ impl Client {
         let Some(done) = self.conclude(now, request_id) else { return };
         match done.purpose {
             Purpose::Application | Purpose::Receipts => {
-                self.end_request(*done, RequestError::Refused { code, reason, retry_after_ms });
+                self.end_request(&done, RequestError::Refused { code, reason, retry_after_ms });
             }
             // The hub closes with 4001 when it means it; else the provider is asked again.
             Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
-            Purpose::Mark(of) if code.is_retryable() => {
-                self.free_mark(&of);
-                self.timers.set(Timer::Marks, now + retry_after_ms.unwrap_or(MARK_MS));
-            }
-            Purpose::Mark(of) => {
-                self.event(Event::MarkRefused { stream: of.stream.clone(), peer: of.peer.clone(), code });
-                self.end_mark(now, &of);
-            }
-        }
-    }
-
-    /// The hub has said yes or no to a mark; a later one of the same conversation may go out.
-    fn end_mark(&mut self, now: Timestamp, of: &MarkOf) {
-        self.free_mark(of);
-        let marks = &mut self.requests.marks;
-        let done = marks.iter().position(|mark| mark.of.is_of(of) && mark.of.seq <= of.seq);
-        if let Some(index) = done {
-            drop(marks.remove(index));
-        }
-        self.send_marks(now);
-    }
-
-    fn free_mark(&mut self, of: &MarkOf) {
-        if let Some(mark) = self.requests.marks.iter_mut().find(|mark| mark.of.is_of(of)) {
-            mark.asked = false;
+            Purpose::Mark => self.marks(Step::Refused(now, done.id, code, retry_after_ms)),
         }
     }
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
         if let Some(oldest) = self.requests.pending.remove(0) {
-            self.end_request(*oldest, RequestError::Timeout);
+            self.end_request(&oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {
             self.timers.set(Timer::Requests, now + ANSWER_MS);
         }
         // Nobody but the machine asks for a mark again.
-        self.send_marks(now);
+        self.marks(Step::Send(now));
     }
 
-    fn end_request(&mut self, pending: Pending, error: RequestError) {
+    fn end_request(&mut self, pending: &Pending, error: RequestError) {
         match pending.purpose {
             Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
             Purpose::Receipts => self.receipts_refused(),
             Purpose::Refresh => {}
-            Purpose::Mark(of) => self.free_mark(&of),
+            Purpose::Mark => self.marks(Step::Unanswered(pending.id)),
         }
     }
 
@@ -251,7 +172,7 @@ impl Client {
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
         while let Some(pending) = self.requests.pending.remove(0) {
-            self.end_request(*pending, RequestError::Disconnected);
+            self.end_request(&pending, RequestError::Disconnected);
         }
         self.receipts.detach();
     }

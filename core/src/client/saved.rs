@@ -1,4 +1,4 @@
-//! What outlives the process: device, cursors, unsettled sends; as a list of changes in a compact encoding of its own.
+//! What outlives the process: device, cursors, unsettled sends, read marks; as a list of changes in a compact encoding of its own.
 //! Never touches a disk. A driver either keeps [`Saved::encode`] whole, or appends each [`Change`] and applies them
 //! again when it starts.
 
@@ -39,6 +39,24 @@ pub struct SavedCursor {
     pub seq: u64,
 }
 
+/// How far the user has read a conversation, which the hub does not know yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedMark {
+    /// The stream.
+    pub stream: StreamName<'static>,
+    /// Whose messages in the inbox; empty for a group.
+    pub peer: String,
+    /// Everything up to here was read.
+    pub seq: u64,
+}
+
+impl SavedMark {
+    /// Whether both are of the same conversation.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        self.stream == other.stream && self.peer == other.peer
+    }
+}
+
 /// One change of what is saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -63,6 +81,10 @@ pub enum Change {
         /// Which.
         stream: StreamName<'static>,
     },
+    /// The user has read a conversation up to here.
+    Mark(SavedMark),
+    /// The hub knows that, or will not hear of it.
+    Marked(SavedMark),
 }
 
 /// Everything that is saved.
@@ -82,6 +104,8 @@ pub struct Saved {
     pub sends: Vec<SavedSend>,
     /// Cursors, sorted by the name of their stream.
     pub cursors: Vec<SavedCursor>,
+    /// Read marks the hub does not know yet, the oldest conversation first.
+    pub marks: Vec<SavedMark>,
 }
 
 /// The first bytes of an encoding, and its version.
@@ -115,6 +139,11 @@ impl Saved {
                 Err(index) => self.cursors.insert(index, cursor),
             },
             Change::Forget { stream } => self.cursors.retain(|cursor| cursor.stream != stream),
+            Change::Mark(mark) => match self.marks.iter_mut().find(|kept| kept.is_of(&mark)) {
+                Some(kept) => kept.seq = mark.seq,
+                None => self.marks.push(mark),
+            },
+            Change::Marked(mark) => self.marks.retain(|kept| !kept.is_of(&mark) || kept.seq > mark.seq),
         }
     }
 
@@ -129,6 +158,9 @@ impl Saved {
         }
         for cursor in &self.cursors {
             Change::Cursor(cursor.clone()).encode(&mut out);
+        }
+        for mark in &self.marks {
+            Change::Mark(mark.clone()).encode(&mut out);
         }
         out
     }
@@ -196,6 +228,8 @@ impl Change {
                 out.push(b'F');
                 put_stream(out, stream);
             }
+            Self::Mark(mark) => put_mark(out, b'M', mark),
+            Self::Marked(mark) => put_mark(out, b'K', mark),
         }
     }
 
@@ -227,6 +261,8 @@ impl Change {
                 Self::Cursor(SavedCursor { stream: stream(rest)?, epoch: text(rest)?, seq: number(rest)? })
             }
             b'F' => Self::Forget { stream: stream(rest)? },
+            b'M' => Self::Mark(mark(rest)?),
+            b'K' => Self::Marked(mark(rest)?),
             _ => return None,
         })
     }
@@ -247,6 +283,13 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
     put_bytes(out, stream.as_str().as_bytes());
+}
+
+fn put_mark(out: &mut Vec<u8>, letter: u8, mark: &SavedMark) {
+    out.push(letter);
+    put_stream(out, &mark.stream);
+    put_bytes(out, mark.peer.as_bytes());
+    put_number(out, mark.seq);
 }
 
 fn byte(rest: &mut &[u8]) -> Option<u8> {
@@ -282,6 +325,10 @@ fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
     StreamName::parse(text(rest)?)
 }
 
+fn mark(rest: &mut &[u8]) -> Option<SavedMark> {
+    Some(SavedMark { stream: stream(rest)?, peer: text(rest)?, seq: number(rest)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,7 +355,12 @@ mod tests {
                 send(3, Frame::Text("{\"a\":1}".to_owned())),
             ],
             cursors: vec![cursor(StreamName::group("t"), 0), cursor(StreamName::Inbox, 300)],
+            marks: vec![mark(StreamName::Inbox, "bob", 299), mark(StreamName::group("t"), "", 1)],
         }
+    }
+
+    fn mark(stream: StreamName<'static>, peer: &str, seq: u64) -> SavedMark {
+        SavedMark { stream, peer: peer.to_owned(), seq }
     }
 
     #[test]
@@ -334,5 +386,13 @@ mod tests {
         assert_eq!(state.sends.iter().map(|send| send.id.0).collect::<Vec<_>>(), [1, 3]);
         assert_eq!((state.sends[0].first_sent, state.sends[1].first_sent), (Some(5), None));
         assert_eq!(state.cursors.len(), 1);
+        for change in [
+            Change::Mark(mark(StreamName::Inbox, "bob", 305)),
+            Change::Marked(mark(StreamName::Inbox, "bob", 299)),
+            Change::Marked(mark(StreamName::group("t"), "", 1)),
+        ] {
+            state.apply(change);
+        }
+        assert_eq!(state.marks, [mark(StreamName::Inbox, "bob", 305)], "the later one is not known yet");
     }
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::event::{Entry, Event, Gap};
 use super::inbox::{Adoption, Inbox, Taken};
+use super::marks::Step;
 use super::saved::{Change, SavedCursor};
 use super::{Client, Storage, Timer};
 use crate::codes::CloseCode;
@@ -122,6 +123,7 @@ impl Client {
                 if self.config.auto_acknowledge {
                     inbox.confirm();
                 }
+                self.marks(Step::Renewed(&stream, from));
                 self.event(Event::StreamOpened { stream: stream.clone(), generation, from, head });
                 // Told here, not when the hub's `gap` comes: a connection that ends between must not swallow it.
                 self.tell_gap(stream, generation, (from, before), "epoch");

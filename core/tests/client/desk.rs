@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use wsc_core::client::{Action, Client, Config, Event, Link, Outcome, SendId, State};
+use wsc_core::client::{Action, Client, Config, Event, Link, Outcome, Saved, SendId, State, Storage};
 use wsc_core::frame::Frame;
 use wsc_core::{CloseCode, Message};
 
@@ -184,4 +184,20 @@ pub(crate) fn ids(frames: &[String]) -> Vec<String> {
         rest.split('"').next().map(str::to_owned)
     };
     frames.iter().filter_map(id).collect()
+}
+
+/// Keeps everything.
+pub(crate) fn durable() -> Config {
+    Config { device_id: "d1".into(), storage: Storage::Durable, ..Config::default() }
+}
+
+/// Applies the changes asked for to what is saved, and leaves the other actions.
+pub(crate) fn save(desk: &mut Desk, saved: &mut Saved) {
+    desk.actions.retain(|action| match action {
+        Action::Persist(change) => {
+            saved.apply(change.clone());
+            false
+        }
+        _ => true,
+    });
 }

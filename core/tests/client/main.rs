@@ -3,6 +3,7 @@
 
 mod connection;
 mod desk;
+mod marks;
 mod monkey;
 mod reading;
 mod requests;

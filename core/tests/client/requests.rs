@@ -1,6 +1,6 @@
 //! Requests and read marks.
 
-use wsc_core::client::{Body, Client, Config, Event, RequestError, RequestId};
+use wsc_core::client::{Body, Config, Event, RequestError, RequestId};
 use wsc_core::frame::Query;
 use wsc_core::{ErrorCode, StreamName};
 
@@ -118,48 +118,6 @@ fn requests_under_way_are_bounded() {
     ask(&mut desk);
     let second = ask(&mut desk);
     assert_eq!(failed(&mut desk), [(second, RequestError::TooMany)]);
-}
-
-#[test]
-fn read_marks_only_go_forward_wait_for_a_connection_and_are_collected() {
-    let mut desk = Desk::new(Config::default());
-    let mark = |seq| move |client: &mut Client, now| client.mark_read(now, &StreamName::Inbox, "bob", seq);
-    desk.handle(mark(5));
-    desk.handle(mark(3));
-    desk.handle(mark(7));
-    desk.open();
-    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
-    let sent = desk.sent();
-    assert!(sent.len() == 1 && sent[0].contains(r#""peer":"bob","seq_no":7"#), "{sent:?}");
-    desk.handle(mark(8));
-    desk.handle(mark(9));
-    assert!(desk.sent().is_empty(), "one at a time");
-    desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
-    let sent = desk.sent();
-    assert!(sent.len() == 1 && sent[0].contains(r#""seq_no":9"#));
-    desk.text(&format!(r#"{{"message_type":"error","request_id":"{}","code":80902}}"#, ids(&sent)[0]));
-    assert!(desk.sent().is_empty());
-    desk.pass(5_000);
-    let sent = desk.sent();
-    assert!(sent.len() == 1 && sent[0].contains(r#""seq_no":9"#));
-    desk.text(&format!(r#"{{"message_type":"error","request_id":"{}","code":80401}}"#, ids(&sent)[0]));
-    assert!(matches!(desk.events.pop_back(), Some(Event::MarkRefused { peer, .. }) if peer == "bob"));
-}
-
-#[test]
-fn a_read_mark_that_a_hub_does_not_answer_in_time_is_asked_for_again() {
-    let mut desk = Desk::live(Config::default());
-    desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, "bob", 5));
-    assert_eq!(desk.sent().len(), 1);
-    for _ in 0..2 {
-        // The connection lives, and answers nothing.
-        desk.pass(10_000);
-        desk.text(r#"{"message_type":"pong","server_time_ms":0}"#);
-        desk.clear();
-        desk.pass(10_000);
-        let sent = desk.sent();
-        assert!(sent.iter().any(|frame| frame.contains(r#""seq_no":5"#)), "{sent:?}");
-    }
 }
 
 #[test]

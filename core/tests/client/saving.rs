@@ -1,24 +1,9 @@
 //! What outlives the process.
 
-use wsc_core::client::{Action, Change, Client, Config, Outcome, Saved, SendId, Storage};
+use wsc_core::client::{Action, Change, Client, Config, Outcome, Saved, SendId};
 use wsc_core::{Message, StreamName};
 
-use crate::desk::{Desk, START, entry, ids, inbox};
-
-fn durable() -> Config {
-    Config { device_id: "d1".into(), storage: Storage::Durable, ..Config::default() }
-}
-
-/// Applies the changes asked for to what is saved, and leaves the other actions.
-fn save(desk: &mut Desk, saved: &mut Saved) {
-    desk.actions.retain(|action| match action {
-        Action::Persist(change) => {
-            saved.apply(change.clone());
-            false
-        }
-        _ => true,
-    });
-}
+use crate::desk::{Desk, START, durable, entry, ids, inbox, save};
 
 #[test]
 fn a_send_waits_until_it_is_stored_and_nothing_overtakes_it() {
@@ -108,10 +93,17 @@ fn changes_give_the_same_as_a_snapshot() {
         desk.text(&entry("inbox", index as u64 + 1));
     }
     desk.accept("b", 7);
+    for (peer, seq) in [("bob", 1), ("carol", 2), ("bob", 3)] {
+        desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, peer, seq));
+    }
     desk.pass(200);
     save(&mut desk, &mut saved);
     assert_eq!(saved, desk.client.snapshot());
     assert_eq!(saved.cursors[0].seq, 3);
+    assert_eq!(
+        saved.marks.iter().map(|mark| (&*mark.peer, mark.seq)).collect::<Vec<_>>(),
+        [("bob", 3), ("carol", 2)]
+    );
 }
 
 #[test]

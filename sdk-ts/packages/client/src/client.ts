@@ -231,7 +231,7 @@ export class Client<Data = unknown> {
     if (this.#typing.isDue(to)) void this.send(to, { message_type: 'typing' }).catch(() => undefined);
   }
 
-  /** Everything of a conversation up to this position was read: on all of the user's devices. */
+  /** Everything of a conversation up to this position was read: on all of the user's devices. Kept, also over a reload, until the hub has it. */
   markRead(conversation: ConversationName, position: number): void {
     const peer = conversation.startsWith('user:') ? conversation.slice(5) : '';
     const mark: Command = { do: 'mark read', stream: streamOf(conversation), peer, seq: position };

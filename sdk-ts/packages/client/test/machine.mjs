@@ -241,6 +241,10 @@ function change(bytes) {
       return { action: 'settled', send: number() };
     case 'C':
       return { action: 'cursor', stream: text(), epoch: text(), seq_no: number() };
+    case 'M':
+      return { action: 'mark', stream: text(), peer: text(), seq_no: number() };
+    case 'K':
+      return { action: 'marked', stream: text(), peer: text(), seq_no: number() };
     default:
       return { action: 'forget', stream: text() };
   }

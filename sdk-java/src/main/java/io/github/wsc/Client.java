@@ -285,7 +285,10 @@ public final class Client implements AutoCloseable {
         }
     }
 
-    /** Everything of a conversation up to this position was read: on all of the user's devices. */
+    /**
+     * Everything of a conversation up to this position was read: on all of the user's devices. Kept until the hub has it,
+     * with an outbox file also over restarts.
+     */
     public void markRead(String conversation, long position) {
         boolean direct = conversation.startsWith("user:");
         String peer = direct ? conversation.substring(5) : "";

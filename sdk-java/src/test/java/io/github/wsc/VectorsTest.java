@@ -305,6 +305,8 @@ class VectorsTest {
                 case 'S' -> action("sent").put("up_to", number(bytes)).put("at", number(bytes));
                 case 'E' -> action("settled").put("send", number(bytes));
                 case 'C' -> action("cursor").put("stream", text(bytes)).put("epoch", text(bytes)).put("seq_no", number(bytes));
+                case 'M' -> action("mark").put("stream", text(bytes)).put("peer", text(bytes)).put("seq_no", number(bytes));
+                case 'K' -> action("marked").put("stream", text(bytes)).put("peer", text(bytes)).put("seq_no", number(bytes));
                 default -> action("forget").put("stream", text(bytes));
             }
         }
