@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::event::{Cover, Device, Fact};
 use super::writer::Writer;
+use super::{Cover, Device, Fact};
 
 /// One direction's bytes on their way to whole messages.
 #[derive(Default)]

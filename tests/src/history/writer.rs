@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::event::{Event, Fact};
+use super::{Event, Fact};
 
 /// Where facts are written down, later ones with later times. Each is with the operating system when [`Writer::write`]
 /// returns, so that it outlives a killed process.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::index::{How, Index, Key, Log, Sent};
 use super::streams::Places;
 use super::{Faults, Rule};
-use crate::history::event::{Device, Target};
+use crate::history::{Device, Target};
 
 pub(super) fn check(index: &Index<'_>, places: &Places<'_>, faults: &mut Faults<'_>) {
     let handed: HashSet<(&Device, Key<'_>)> = index

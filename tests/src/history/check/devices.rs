@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::index::{How, Index, Key, Met, Sent};
 use super::{Faults, Rule};
-use crate::history::event::{Device, Target};
+use crate::history::{Device, Target};
 
 /// What was handed over this long before a process was killed is in its outbox file: cursors are stored within
 /// `ack_ms`, and this leaves a busy machine some time. In microseconds.

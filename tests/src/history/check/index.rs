@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::membership::Memberships;
 use super::{Faults, Rule};
-use crate::history::event::{Device, Entry, Event, Fact, Outcome, Sending};
+use crate::history::{Device, Entry, Event, Fact, Outcome, Sending};
 
 /// A message: ids are unique for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::devices::REPEATS;
 use super::index::{How, Index, Log, Met, Sent};
 use super::{Faults, Rule};
-use crate::history::event::{Device, Fact, Mark, Target};
+use crate::history::{Device, Fact, Mark, Target};
 
 /// A user's conversation: tenant, user, stream, whose messages.
 type Conversation<'h> = (&'h str, &'h str, &'h str, &'h str);
@@ -113,12 +114,14 @@ fn counted(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>, f
         if !index.losses.is_empty() || index.forgets || mark.peer.is_empty() {
             continue;
         }
-        // Kept by the client until the hub has it, as long as it lives; of what is gone a hub takes no mark.
+        // Kept by the device until the hub has it; of what is gone a hub takes no mark.
         let log = Log::of(device, &mark.stream);
         let stands = |said: &&Said<'_>| {
-            let lives = index.devices.get(said.device);
-            lives.is_some_and(|lives| lives.life == said.life && lives.quiet)
-                && kept.contains(&(log, said.seq))
+            let lives = index.devices.get(said.device).filter(|lives| lives.quiet);
+            let stored = lives.is_some_and(|lives| {
+                lives.killed.get(&said.life).is_none_or(|killed| said.at + REPEATS < *killed)
+            });
+            stored && !index.wiped_after(said.device, said.at) && kept.contains(&(log, said.seq))
         };
         if let Some(more) = said.iter().filter(stands).find(|said| said.seq > mark.seq) {
             fault(format!("but {} said {}", more.device, more.seq));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::history::event::{Device, Fact};
+use crate::history::{Device, Fact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {

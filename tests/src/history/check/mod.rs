@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use self::index::{Index, Key};
-use super::event::{Device, Event};
+use super::{Device, Event};
 
 /// Faults kept per rule; more are only counted.
 const KEPT: usize = 5;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::index::{Index, Key, Log};
 use super::streams::Places;
 use super::{Faults, Rule};
-use crate::history::event::{Device, Target};
+use crate::history::{Device, Target};
 
 /// The last of a device's messages to a target: its number and position.
 type Last<'h> = BTreeMap<(Log<'h>, &'h Device, &'h Target), (u64, u64, Key<'h>)>;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::index::{How, Index, Key, Log, Sent};
 use super::streams::Places;
 use super::{Faults, Rule};
-use crate::history::event::{Device, Fact, Stage, Target};
+use crate::history::{Device, Fact, Stage, Target};
 
 /// A client has room for so many messages that it waits for receipts of or that receipts came of. When more than that
 /// came together, a stage may be told again of one that was forgotten.

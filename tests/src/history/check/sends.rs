@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::devices::REPEATS;
 use super::index::{Index, Key, Sent};
 use super::{Faults, Rule};
-use crate::history::event::Outcome;
+use crate::history::Outcome;
 
 pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
     let met: HashSet<Key<'_>> = index.met.iter().map(super::index::Met::key).collect();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::index::{How, Index, Key, Log, Sent};
 use super::{Faults, Rule};
-use crate::history::event::{Device, Target};
+use crate::history::{Device, Target};
 
 /// Where messages are: one position per stream.
 pub(super) struct Places<'h> {

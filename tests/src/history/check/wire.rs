@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::index::{Index, Key, Log};
 use super::streams::Places;
 use super::{Faults, Rule};
-use crate::history::event::{Cover, Device, Fact};
+use crate::history::{Cover, Device, Fact};
 
 /// One connection.
 struct Line<'h> {
