@@ -1,6 +1,7 @@
 //! `cargo tool mutants`: puts each of `tests/defects.toml` into a copy of the tree and lets the simulations find it. The
 //! tree itself is never changed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -83,21 +84,38 @@ fn cell(found: &Found) -> String {
     }
 }
 
-/// Copies what git knows of into the target folder; files that are the same stay, so that little is built again.
+/// Copies what git knows of into the target folder, and nothing else is there then; files that are the same stay, so that
+/// little is built again.
 fn copy_tree() -> Result<PathBuf> {
     let copy = root().join("target/mutants/tree");
     let listed =
         program("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output()?;
     ensure!(listed.status.success(), "git cannot list the files of the tree");
+    let mut kept = HashSet::new();
     for name in String::from_utf8(listed.stdout)?.split('\0').filter(|name| !name.is_empty()) {
         let (from, to) = (root().join(name), copy.join(name));
         let Ok(bytes) = fs::read(&from) else { continue };
+        kept.insert(to.clone());
         if fs::read(&to).ok().as_ref() != Some(&bytes) {
             fs::create_dir_all(to.parent().unwrap_or(&copy))?;
             fs::write(to, bytes)?;
         }
     }
+    clear(&copy, &kept)?;
     Ok(copy)
+}
+
+/// Removes all files below a folder that are not kept.
+fn clear(folder: &Path, kept: &HashSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            clear(&path, kept)?;
+        } else if !kept.contains(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts a defect in; gives back the files as they were.
