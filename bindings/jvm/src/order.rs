@@ -39,7 +39,10 @@ impl From<Order> for wsc_client::Order {
             Order::Request { ticket, object } => {
                 Self::Request { ticket: ticket.unsigned_abs(), object: text(object) }
             }
-            Order::MarkRead { stream, peer, seq } => Self::MarkRead { stream, peer, seq: seq.unsigned_abs() },
+            Order::MarkRead { stream, peer, seq } => {
+                // None is below the first: that one is refused.
+                Self::MarkRead { stream, peer, seq: seq.try_into().unwrap_or(0) }
+            }
             Order::Acknowledge { stream, generation, seq } => {
                 Self::Acknowledge { stream, generation: generation.unsigned_abs(), seq: seq.unsigned_abs() }
             }

@@ -19,8 +19,8 @@ pub enum BuildError {
     /// Another process uses the outbox.
     #[error("the outbox is in use by another process")]
     Locked,
-    /// The outbox file is no outbox.
-    #[error("the file is no outbox")]
+    /// The outbox file is no outbox, or a version wrote it that this one does not know.
+    #[error("the file is no outbox, or one of another version")]
     NotAnOutbox,
     /// The outbox belongs to another device.
     #[error("the outbox belongs to device {0}")]

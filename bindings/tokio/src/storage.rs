@@ -28,7 +28,7 @@ pub(crate) struct Storage {
     /// Held for its lock, which stands on a file of its own because the log is replaced.
     _lock: File,
     size: u64,
-    /// The size right after it was last written anew.
+    /// The size it would have, written anew when it last was, or opened.
     base: u64,
     buffer: Vec<u8>,
 }
@@ -45,7 +45,7 @@ impl Storage {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).append(true).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (saved, whole) = replay(&bytes);
+        let (saved, whole) = replay(&bytes)?;
         if saved.is_none() && bytes.len() > HEADER {
             // A torn first record means that nothing was ever confirmed; anything else is not ours.
             let length = usize::try_from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
@@ -59,8 +59,9 @@ impl Storage {
             file.set_len(whole as u64)?;
             file.sync_all()?;
         }
-        let size = whole as u64;
-        let storage = Self { path: path.to_owned(), file, _lock: lock, size, base: size, buffer: Vec::new() };
+        let base = saved.as_ref().map_or(0, |saved| HEADER + saved.encode().len());
+        let (size, base) = (whole as u64, base as u64);
+        let storage = Self { path: path.to_owned(), file, _lock: lock, size, base, buffer: Vec::new() };
         Ok((storage, saved))
     }
 
@@ -128,8 +129,9 @@ fn record(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// What the records say, and how many bytes of them are whole.
-fn replay(bytes: &[u8]) -> (Option<Saved>, usize) {
+/// What the records say, and how many bytes of them are whole. One that is whole and cannot be read is not ours: to go on
+/// without it, and without those after it, would lose what was confirmed.
+fn replay(bytes: &[u8]) -> Result<(Option<Saved>, usize), BuildError> {
     let (mut saved, mut whole) = (None::<Saved>, 0);
     while let Some((body, end)) = next_record(bytes, whole) {
         match saved.as_mut() {
@@ -137,14 +139,15 @@ fn replay(bytes: &[u8]) -> (Option<Saved>, usize) {
                 Some(first) => saved = Some(first),
                 None => break,
             },
-            Some(saved) => match Change::decode(body) {
-                Some(change) => saved.apply(change),
-                None => break,
-            },
+            Some(saved) => {
+                if !saved.replay(body) {
+                    return Err(BuildError::NotAnOutbox);
+                }
+            }
         }
         whole = end;
     }
-    (saved, whole)
+    Ok((saved, whole))
 }
 
 fn next_record(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
@@ -243,6 +246,15 @@ mod tests {
         let storage = fresh(&path);
         assert!(matches!(Storage::open(&path), Err(BuildError::Locked)));
         drop(storage);
+        // A whole record that cannot be read is no torn tail.
+        let (mut storage, _) = Storage::open(&path).expect("opens");
+        record(&mut storage.buffer, b"E");
+        storage.add(&put(1));
+        storage.write().expect("written");
+        drop(storage);
+        let later = std::fs::read(&path).expect("read");
+        assert!(matches!(Storage::open(&path), Err(BuildError::NotAnOutbox)));
+        assert_eq!(std::fs::read(&path).expect("read"), later);
         for foreign in ["\u{1}\0\0\0 some other program's precious file", "the notes of somebody else"] {
             std::fs::write(&path, foreign).expect("written");
             assert!(matches!(Storage::open(&path), Err(BuildError::NotAnOutbox)));

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use wsc_client::{
     BuildError, Closed, Delivery, Event, Message, Notice, Outcome, ReceiptError, State, TokenError,
 };
+use wsc_core::StreamName;
 use wsc_core::frame::HubFrame;
 
 fn text(id: &'static str) -> Message<'static> {
@@ -134,6 +135,34 @@ async fn a_file_outbox_survives_the_client() {
     link.accept(&again, 3).await;
     let mut syncs = client.syncs();
     soon(syncs.wait_for(|sync| sync.saved == 0)).await.expect("settled");
+}
+
+#[tokio::test]
+async fn what_was_read_offline_is_told_by_a_later_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    client.mark_read(StreamName::Inbox, "bob", 5).await;
+    soon(client.close()).await;
+    let _client = hub.client().outbox(&path).connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 6).await;
+    let frame = link.next().await;
+    assert!(frame.contains(r#""message_type":"read""#) && frame.contains(r#""seq_no":5"#), "{frame}");
+}
+
+#[tokio::test]
+async fn an_outbox_file_stays_small_for_who_sends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().outbox(&path).build().await.expect("built");
+    for seq in 1..=20_000 {
+        client.mark_read(StreamName::Inbox, "bob", seq).await;
+    }
+    soon(client.close()).await;
+    let size = std::fs::metadata(&path).expect("there").len();
+    assert!(size < 300_000, "{size} bytes");
 }
 
 #[tokio::test]

@@ -18,8 +18,10 @@ use crate::time::Timestamp;
 
 /// A read mark that could not be stored is tried again after this, in milliseconds, when the hub does not say.
 const AGAIN_MS: u64 = 5_000;
-/// Read marks kept at most.
-const MARKS: usize = 256;
+/// Read marks kept at most; of more the longest unmoved is refused.
+const MARKS: usize = 1024;
+/// Of so many the hub is asked at a time, so that sends get their turn.
+const ASKED: usize = 32;
 
 /// What happens to marks.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,7 @@ struct Mark {
 
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// The longest unmoved conversation first.
+    /// The longest unmoved first.
     rows: List<Mark>,
     step: Option<fn(&mut Client, Step<'_>)>,
 }
@@ -65,21 +67,34 @@ impl Marks {
 
 impl Client {
     /// Everything of a conversation up to here was read. Kept until the hub has it, also for a later process; only
-    /// forward. `peer` names whose messages in the inbox and is empty for a group's stream.
+    /// forward. `peer` names whose messages in the inbox and is empty for a group's stream. What cannot be is refused
+    /// with [`Event::MarkRefused`], and so is the longest unmoved of more than 1,024 conversations.
     pub fn mark_read(&mut self, now: Timestamp, stream: &StreamName<'_>, peer: &str, seq: u64) {
         let of = SavedMark { stream: stream.clone().into_owned(), peer: peer.to_owned(), seq };
-        match self.marks.rows.iter_mut().find(|mark| mark.of.is_of(&of)) {
-            Some(mark) if mark.of.seq >= seq => return,
-            Some(mark) => mark.of.seq = seq,
-            None => {
-                self.marks.add(of.clone());
-                if self.marks.rows.len() > MARKS {
-                    self.end_mark(0);
-                }
+        if !of.can_be() {
+            return self.refuse_mark(of, ErrorCode::InvalidFormat);
+        }
+        let rows = &mut self.marks.rows;
+        match rows.iter().position(|mark| mark.of.is_of(&of)) {
+            Some(index) if rows.get(index).is_some_and(|mark| mark.of.seq >= seq) => return,
+            Some(index) => {
+                let Some(mut mark) = rows.remove(index) else { return };
+                mark.of.seq = seq;
+                rows.put(mark);
             }
+            None => self.marks.add(of.clone()),
         }
         self.persist(Change::Mark(of));
+        if self.marks.rows.len() > MARKS
+            && let Some(oldest) = self.end_mark(0)
+        {
+            self.refuse_mark(oldest, ErrorCode::QueueFull);
+        }
         self.send_marks(now);
+    }
+
+    fn refuse_mark(&mut self, SavedMark { stream, peer, .. }: SavedMark, code: ErrorCode) {
+        self.event(Event::MarkRefused { stream, peer, code });
     }
 
     /// Takes up a mark that an earlier process had no answer to.
@@ -107,8 +122,8 @@ impl Client {
                 self.timers.set(Timer::Marks, now + again_ms.unwrap_or(AGAIN_MS));
             }
             Step::Refused(now, id, code, _) => {
-                if let Some(SavedMark { stream, peer, .. }) = self.settle_mark(id) {
-                    self.event(Event::MarkRefused { stream, peer, code });
+                if let Some(mark) = self.settle_mark(id) {
+                    self.refuse_mark(mark, code);
                 }
                 self.send_marks(now);
             }
@@ -128,14 +143,14 @@ impl Client {
         if !self.is_live() || self.timers.get(Timer::Marks).is_some() {
             return;
         }
-        for index in 0..self.marks.rows.len() {
+        let mut asked = self.marks.rows.iter().filter(|mark| mark.asked.0 > 0).count();
+        while asked < ASKED {
             let id = self.next_request();
-            let Some(mark) = self.marks.rows.get_mut(index).filter(|mark| mark.asked.0 == 0) else {
-                continue;
-            };
+            let Some(mark) = self.marks.rows.iter_mut().find(|mark| mark.asked.0 == 0) else { return };
             (mark.asked, mark.asked_seq) = (id, mark.of.seq);
             let of = mark.of.clone();
             self.ask(now, Purpose::Mark, &mut |id, out| encode_read(id, &of.stream, &of.peer, of.seq, out));
+            asked += 1;
         }
     }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::event::SendId;
 use crate::frame::Frame;
-use crate::names::StreamName;
+use crate::names::{StreamName, is_id};
 use crate::time::Timestamp;
 
 /// One unsettled send.
@@ -51,6 +51,13 @@ pub struct SavedMark {
 }
 
 impl SavedMark {
+    /// Whether there can be such a mark: a reader of the record takes no other.
+    pub(super) fn can_be(&self) -> bool {
+        let is_inbox = self.stream == StreamName::Inbox;
+        let peer = if is_inbox { is_id(&self.peer) } else { self.peer.is_empty() };
+        peer && self.seq > 0 && StreamName::parse(self.stream.as_str()).is_some()
+    }
+
     /// Whether both are of the same conversation.
     pub(super) fn is_of(&self, other: &Self) -> bool {
         self.stream == other.stream && self.peer == other.peer
@@ -104,12 +111,12 @@ pub struct Saved {
     pub sends: Vec<SavedSend>,
     /// Cursors, sorted by the name of their stream.
     pub cursors: Vec<SavedCursor>,
-    /// Read marks the hub does not know yet, the oldest conversation first.
+    /// Read marks the hub does not know yet, the longest unmoved first.
     pub marks: Vec<SavedMark>,
 }
 
 /// The first bytes of an encoding, and its version.
-const MAGIC: &[u8] = b"wsc\x02";
+const MAGIC: &[u8] = b"wsc\x03";
 
 impl Saved {
     /// Applies one change.
@@ -139,10 +146,10 @@ impl Saved {
                 Err(index) => self.cursors.insert(index, cursor),
             },
             Change::Forget { stream } => self.cursors.retain(|cursor| cursor.stream != stream),
-            Change::Mark(mark) => match self.marks.iter_mut().find(|kept| kept.is_of(&mark)) {
-                Some(kept) => kept.seq = mark.seq,
-                None => self.marks.push(mark),
-            },
+            Change::Mark(mark) => {
+                self.marks.retain(|kept| !kept.is_of(&mark));
+                self.marks.push(mark);
+            }
             Change::Marked(mark) => self.marks.retain(|kept| !kept.is_of(&mark) || kept.seq > mark.seq),
         }
     }
@@ -165,17 +172,36 @@ impl Saved {
         out
     }
 
-    /// Reads the bytes; `None` when they are not what [`Saved::encode`] wrote.
+    /// Reads the bytes, and those of changes appended to them; `None` when they are not what [`Saved::encode`] and
+    /// [`Change::encode`] wrote.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(MAGIC)?;
         let mut saved = Self { device_id: text(&mut rest)?, ..Self::default() };
         saved.last_send = number(&mut rest)?;
-        while !rest.is_empty() {
-            saved.apply(Change::read(&mut rest)?);
-        }
-        Some(saved)
+        saved.replay(rest).then_some(saved)
     }
+
+    /// Applies the changes in the bytes. False when they are not what [`Change::encode`] wrote; those before are applied
+    /// then. What a later version says besides is passed over.
+    pub fn replay(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some(letter) = byte(&mut bytes) {
+            let Some(mut body) = slice(&mut bytes) else { return false };
+            match Change::read(letter, &mut body) {
+                Ok(change) => self.apply(change),
+                Err(Unread::Unknown) => {}
+                Err(Unread::Damaged) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Why a change was not read.
+enum Unread {
+    /// A later version wrote it.
+    Unknown,
+    Damaged,
 }
 
 impl Change {
@@ -189,8 +215,14 @@ impl Change {
         }
     }
 
-    /// Appends its bytes.
+    /// Appends its bytes: a letter, a length, and as much.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut body = Vec::new();
+        out.push(self.write(&mut body));
+        put_bytes(out, &body);
+    }
+
+    fn write(&self, out: &mut Vec<u8>) -> u8 {
         match self {
             Self::Put(send) => {
                 let binary = matches!(send.frame, Frame::Binary(_));
@@ -198,7 +230,7 @@ impl Change {
                     | u8::from(send.receipts) << 1
                     | u8::from(send.first_sent.is_some()) << 2
                     | u8::from(send.deadline.is_some()) << 3;
-                out.extend_from_slice(&[b'P', flags]);
+                out.push(flags);
                 put_number(out, send.id.0);
                 for at in [send.first_sent, send.deadline].into_iter().flatten() {
                     put_number(out, at);
@@ -208,63 +240,50 @@ impl Change {
                     Frame::Text(text) => put_bytes(out, text.as_bytes()),
                     Frame::Binary(bytes) => put_bytes(out, bytes),
                 }
+                b'P'
             }
             Self::Sent { up_to, at } => {
-                out.push(b'S');
                 put_number(out, up_to.0);
                 put_number(out, *at);
+                b'S'
             }
             Self::Settled { send } => {
-                out.push(b'E');
                 put_number(out, send.0);
+                b'E'
             }
             Self::Cursor(cursor) => {
-                out.push(b'C');
                 put_stream(out, &cursor.stream);
                 put_bytes(out, cursor.epoch.as_bytes());
                 put_number(out, cursor.seq);
+                b'C'
             }
             Self::Forget { stream } => {
-                out.push(b'F');
                 put_stream(out, stream);
+                b'F'
             }
-            Self::Mark(mark) => put_mark(out, b'M', mark),
-            Self::Marked(mark) => put_mark(out, b'K', mark),
+            Self::Mark(mark) => {
+                put_mark(out, mark);
+                b'M'
+            }
+            Self::Marked(mark) => {
+                put_mark(out, mark);
+                b'K'
+            }
         }
     }
 
-    /// Reads the bytes of exactly one change.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes;
-        Self::read(&mut rest).filter(|_| rest.is_empty())
-    }
-
-    fn read(rest: &mut &[u8]) -> Option<Self> {
-        Some(match byte(rest)? {
-            b'P' => {
-                let flags = byte(rest)?;
-                let id = SendId(number(rest)?);
-                let first_sent = if flags & 4 == 0 { None } else { Some(number(rest)?) };
-                let deadline = if flags & 8 == 0 { None } else { Some(number(rest)?) };
-                let message_id = text(rest)?;
-                let frame = if flags & 1 == 0 {
-                    Frame::Text(text(rest)?)
-                } else {
-                    Frame::Binary(slice(rest)?.to_vec())
-                };
-                Self::Put(SavedSend { id, message_id, first_sent, deadline, receipts: flags & 2 != 0, frame })
-            }
-            b'S' => Self::Sent { up_to: SendId(number(rest)?), at: number(rest)? },
-            b'E' => Self::Settled { send: SendId(number(rest)?) },
-            b'C' => {
-                Self::Cursor(SavedCursor { stream: stream(rest)?, epoch: text(rest)?, seq: number(rest)? })
-            }
-            b'F' => Self::Forget { stream: stream(rest)? },
-            b'M' => Self::Mark(mark(rest)?),
-            b'K' => Self::Marked(mark(rest)?),
-            _ => return None,
-        })
+    fn read(letter: u8, body: &mut &[u8]) -> Result<Self, Unread> {
+        let read = match letter {
+            b'P' => put(body).map(Self::Put),
+            b'S' => sent(body),
+            b'E' => number(body).map(|send| Self::Settled { send: SendId(send) }),
+            b'C' => cursor(body).map(Self::Cursor),
+            b'F' => stream(body).map(|stream| Self::Forget { stream }),
+            b'M' => mark(body).map(Self::Mark),
+            b'K' => mark(body).map(Self::Marked),
+            _ => return Err(Unread::Unknown),
+        };
+        read.ok_or(Unread::Damaged)
     }
 }
 
@@ -285,8 +304,7 @@ fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
     put_bytes(out, stream.as_str().as_bytes());
 }
 
-fn put_mark(out: &mut Vec<u8>, letter: u8, mark: &SavedMark) {
-    out.push(letter);
+fn put_mark(out: &mut Vec<u8>, mark: &SavedMark) {
     put_stream(out, &mark.stream);
     put_bytes(out, mark.peer.as_bytes());
     put_number(out, mark.seq);
@@ -323,6 +341,24 @@ fn text(rest: &mut &[u8]) -> Option<String> {
 
 fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
     StreamName::parse(text(rest)?)
+}
+
+fn put(rest: &mut &[u8]) -> Option<SavedSend> {
+    let flags = byte(rest)?;
+    let id = SendId(number(rest)?);
+    let first_sent = if flags & 4 == 0 { None } else { Some(number(rest)?) };
+    let deadline = if flags & 8 == 0 { None } else { Some(number(rest)?) };
+    let message_id = text(rest)?;
+    let frame = if flags & 1 == 0 { Frame::Text(text(rest)?) } else { Frame::Binary(slice(rest)?.to_vec()) };
+    Some(SavedSend { id, message_id, first_sent, deadline, receipts: flags & 2 != 0, frame })
+}
+
+fn sent(rest: &mut &[u8]) -> Option<Change> {
+    Some(Change::Sent { up_to: SendId(number(rest)?), at: number(rest)? })
+}
+
+fn cursor(rest: &mut &[u8]) -> Option<SavedCursor> {
+    Some(SavedCursor { stream: stream(rest)?, epoch: text(rest)?, seq: number(rest)? })
 }
 
 fn mark(rest: &mut &[u8]) -> Option<SavedMark> {
@@ -375,6 +411,19 @@ mod tests {
             bent[at] ^= 0x55;
             let _ = Saved::decode(&bent);
         }
+    }
+
+    #[test]
+    fn what_a_later_version_says_besides_is_passed_over() {
+        let mut bytes = saved().encode();
+        bytes.extend_from_slice(b"Z\x03abc");
+        Change::Settled { send: SendId(1) }.encode(&mut bytes);
+        assert_eq!(Saved::decode(&bytes).map(|saved| saved.sends.len()), Some(2));
+        // A field more at the end of a change.
+        bytes.extend_from_slice(b"E\x02\x02\x07");
+        assert_eq!(Saved::decode(&bytes).map(|saved| saved.sends.len()), Some(1));
+        bytes.extend_from_slice(b"Z\x03ab");
+        assert_eq!(Saved::decode(&bytes), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Read marks: kept until the hub has said yes or no, also for a later process.
 
-use wsc_core::StreamName;
 use wsc_core::client::{Client, Config, Event, Saved};
+use wsc_core::{ErrorCode, StreamName};
 
 use crate::desk::{Desk, connected, durable, ids, inbox, save};
 
@@ -75,13 +75,60 @@ fn a_read_mark_is_stored_until_the_hub_knows_it() {
 fn of_too_many_read_marks_the_oldest_is_forgotten_in_the_storage_too() {
     let mut desk = Desk::new(durable());
     let mut saved = Saved { device_id: "d1".into(), ..Saved::default() };
-    for peer in 0..300 {
+    let mut mark = |peer: u32, seq| {
         let peer = format!("u{peer}");
-        desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, &peer, 1));
-    }
+        desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, &peer, seq));
+    };
+    (0..1024).for_each(|peer| mark(peer, 1));
+    // One that moves on is not the oldest any more.
+    mark(0, 2);
+    (1024..1030).for_each(|peer| mark(peer, 1));
     save(&mut desk, &mut saved);
-    assert_eq!((saved.marks.len(), &*saved.marks[0].peer), (256, "u44"));
+    assert_eq!((saved.marks.len(), &*saved.marks[0].peer), (1024, "u7"));
+    assert!(saved.marks.iter().any(|mark| mark.peer == "u0"));
     assert_eq!(saved, desk.client.snapshot());
+    let refused = |event: &Event| matches!(event, Event::MarkRefused { code: ErrorCode::QueueFull, .. });
+    assert_eq!(desk.events.iter().filter(|event| refused(event)).count(), 6);
+}
+
+#[test]
+fn a_hub_is_asked_for_a_few_read_marks_at_a_time() {
+    let mut desk = Desk::new(durable());
+    for peer in 0..100 {
+        desk.handle(|client, now| client.mark_read(now, &StreamName::Inbox, &format!("u{peer}"), 1));
+    }
+    desk.open();
+    desk.text(&connected(&inbox("e1", 1, 100)));
+    let mut asked = desk.sent();
+    assert_eq!(asked.len(), 32);
+    while asked.len() < 100 {
+        let id = ids(&asked).pop().expect("some are under way");
+        desk.text(&format!(r#"{{"message_type":"ack","request_id":"{id}"}}"#));
+        let next = desk.sent();
+        assert_eq!(next.len(), 1);
+        asked.extend(next);
+    }
+}
+
+#[test]
+fn a_read_mark_that_cannot_be_is_refused_and_not_stored() {
+    let mut desk = Desk::live(durable());
+    let long = "x".repeat(129);
+    let (inbox, group) = (StreamName::Inbox, StreamName::group("a"));
+    let wrong: [(StreamName<'_>, &str, u64); 7] = [
+        (StreamName::group(""), "", 5),
+        (StreamName::group("a\n"), "", 5),
+        (StreamName::group(&long), "", 5),
+        (inbox.clone(), "", 5),
+        (inbox.clone(), &long, 5),
+        (group.clone(), "bob", 5),
+        (group, "", 0),
+    ];
+    for (stream, peer, seq) in wrong {
+        desk.handle(|client, now| client.mark_read(now, &stream, peer, seq));
+        assert!(matches!(desk.events.pop_back(), Some(Event::MarkRefused { .. })), "{stream} {peer} {seq}");
+    }
+    assert!(desk.actions.is_empty() && desk.client.snapshot().marks.is_empty());
 }
 
 #[test]

@@ -143,7 +143,9 @@ fn nothing_that_comes_in_any_order_breaks_the_machine() {
                 20 => {
                     if let Some(stream) = StreamName::parse(stream(&mut random)) {
                         client.acknowledge(now, &stream, random.up_to(6) as u32, number(&mut random));
-                        client.mark_read(now, &stream, "bob", number(&mut random));
+                        let peer = ["bob", "", "\u{7f}"][random.up_to(2) as usize];
+                        client.mark_read(now, &stream, peer, number(&mut random));
+                        client.mark_read(now, &StreamName::group(peer), "", number(&mut random));
                     }
                 }
                 21 => drop(client.request(now, Query::HealthCheck)),

@@ -102,7 +102,7 @@ fn changes_give_the_same_as_a_snapshot() {
     assert_eq!(saved.cursors[0].seq, 3);
     assert_eq!(
         saved.marks.iter().map(|mark| (&*mark.peer, mark.seq)).collect::<Vec<_>>(),
-        [("bob", 3), ("carol", 2)]
+        [("carol", 2), ("bob", 3)]
     );
 }
 

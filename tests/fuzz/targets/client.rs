@@ -86,7 +86,11 @@ impl World {
             19 => {
                 if let Some(stream) = StreamName::parse(script.one(&STREAMS)) {
                     client.acknowledge(now, &stream, u32::from(script.byte() % 8), script.number());
-                    client.mark_read(now, &stream, "bob", script.number());
+                    client.mark_read(now, &stream, script.one(&["bob", "", "\u{7f}"]), script.number());
+                }
+                if script.flag() {
+                    let group = StreamName::group(String::from_utf8_lossy(script.bytes()));
+                    client.mark_read(now, &group, "", script.number());
                 }
             }
             20 => drop(client.request(now, Query::HealthCheck)),

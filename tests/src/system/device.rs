@@ -202,7 +202,10 @@ impl Device {
         let inner = self.inner.borrow();
         inner.client.as_ref().is_some_and(|client| {
             let sync = client.sync();
-            client.state() == State::Connected && sync.saved + sync.unsaved == 0 && sync.caught_up
+            client.state() == State::Connected
+                && sync.saved + sync.unsaved == 0
+                && sync.caught_up
+                && client.snapshot().marks.is_empty()
         }) && inner.held.is_empty()
             && inner.writing.is_empty()
             && inner.asked.is_empty()

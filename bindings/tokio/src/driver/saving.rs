@@ -66,6 +66,20 @@ impl<A: Audience> Driver<A> {
     pub(super) fn save(&mut self) {
         let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
         if let Err(error) = written {
+            return self.storage_failed(&error);
+        }
+        // Who sends nothing has cursors and read marks all the same.
+        if self.saving.syncing.is_none() {
+            self.shorten();
+        }
+    }
+
+    /// Writes a long log anew.
+    fn shorten(&mut self) {
+        let Some(storage) = self.saving.storage.as_mut().filter(|storage| storage.is_bloated()) else {
+            return;
+        };
+        if let Err(error) = storage.rewrite(&self.machine.snapshot()) {
             self.storage_failed(&error);
         }
     }
@@ -78,13 +92,7 @@ impl<A: Audience> Driver<A> {
         }
         self.audience.stored(up_to);
         self.machine.handle_stored(now, up_to);
-        if self.saving.storage.as_ref().is_some_and(Storage::is_bloated) {
-            let saved = self.machine.snapshot();
-            let rewritten = self.saving.storage.as_mut().map_or(Ok(()), |storage| storage.rewrite(&saved));
-            if let Err(error) = rewritten {
-                self.storage_failed(&error);
-            }
-        }
+        self.shorten();
     }
 
     /// Nothing can be saved any more: what is not saved is not sent.

@@ -84,10 +84,7 @@ export class Client<Data = unknown> {
       history: (stream, options) => this.history(stream, options),
       isForDevice: (message) => this.isForDevice(message),
       deliver: (message) => this.#deliver(message),
-      missed: (gap) => {
-        this.#streams.get(gap.stream)?.deliver({ gap });
-        this.#emitter.emit('gap', gap);
-      },
+      missed: (gap) => this.#missed(gap),
       connected: () => this.#whenConnected(undefined),
       take: (handed) => this.#take(handed),
     });
@@ -141,6 +138,7 @@ export class Client<Data = unknown> {
   /** Forgets all that is kept for this user in this browser (unsent messages, places, the device), and closes in all tabs. For shared computers. */
   async forget(): Promise<void> {
     await this.#open();
+    this.#marks.clear();
     await new Promise<void>((resolve) => {
       this.#forgotten = resolve;
       this.#port?.post({ do: 'forget' });
@@ -235,7 +233,7 @@ export class Client<Data = unknown> {
   markRead(conversation: ConversationName, position: number): void {
     const peer = conversation.startsWith('user:') ? conversation.slice(5) : '';
     const mark: Command = { do: 'mark read', stream: streamOf(conversation), peer, seq: position };
-    this.#marks.add(conversation, mark);
+    this.#marks.add(mark);
     this.#port?.post(mark);
     this.conversations.marked(conversation, position);
   }
@@ -469,6 +467,8 @@ export class Client<Data = unknown> {
       case 'presence':
       case 'notice':
         return this.#emitter.emit(report.is, read(report.frame));
+      case 'mark kept':
+        return this.#marks.drop(report);
       case 'mark refused':
         return this.#emitter.emit('fault', { what: `read mark of ${report.stream} refused`, code: report.code, messageId: '' });
       case 'fault':
@@ -519,13 +519,19 @@ export class Client<Data = unknown> {
     if (gap) {
       const missed: Gap = { stream, from: gap.from, to: seq, reason: gap.reason };
       if (this.#platform.isManual) this.#generations.set(missed, generation);
-      this.#streams.get(stream)?.deliver({ gap: missed });
-      this.#emitter.emit('gap', missed);
+      this.#missed(missed);
     } else {
       const message = readMessage(handed.json ?? '{}', handed.payload) as Message<Data>;
       if (this.#platform.isManual) this.#generations.set(message, generation);
       this.#deliver(message);
     }
+  }
+
+  #missed(gap: Gap): void {
+    // The positions are other messages now.
+    if (gap.reason === 'epoch') this.#marks.renew(gap.stream);
+    this.#streams.get(gap.stream)?.deliver({ gap });
+    this.#emitter.emit('gap', gap);
   }
 
   #deliver(message: Message<Data>): void {

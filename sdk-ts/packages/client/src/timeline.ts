@@ -116,7 +116,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     const stream = client.stream(streamOf(this.name));
     this.#stops = [
       stream.on('message', (message) => this.#add(message)),
-      stream.on('gap', (gap) => this.#put(`gap ${gap.from}`, { key: `gap ${gap.from}`, gap, mine: false, recalled: false }, gap.from)),
+      stream.on('gap', (gap) => this.#missed(gap)),
       client.on('taken', (message) => this.#taken(message)),
       client.on('settled', (settlement) => this.#settled(settlement)),
       client.on('receipt', ({ id, stage }) => this.#advance(id, stage)),
@@ -124,6 +124,12 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     ];
     for (const message of client.pending) this.#taken(message);
     if (client.state.get().name === 'connected') void this.#load();
+  }
+
+  #missed(gap: Gap): void {
+    // The positions are other messages now.
+    if (gap.reason === 'epoch') this.#marked = 0;
+    this.#put(`gap ${gap.from}`, { key: `gap ${gap.from}`, gap, mine: false, recalled: false }, gap.from);
   }
 
   #stop(): void {

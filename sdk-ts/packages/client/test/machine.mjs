@@ -227,6 +227,8 @@ function change(bytes) {
     const length = number();
     return new TextDecoder().decode(bytes.subarray(at, (at += length)));
   };
+  // How long it is: what a later version adds is passed over.
+  number();
   switch (String.fromCharCode(bytes[0])) {
     case 'P': {
       const flags = bytes[at++];

@@ -76,7 +76,10 @@ export class NativePort implements Port {
       }
       case 'mark read': {
         const { stream, peer, seq } = command;
-        return this.#order({ do: 'markRead', stream, peer, seq });
+        this.#order({ do: 'markRead', stream, peer, seq });
+        // Without an outbox the next session knows nothing of it.
+        if (this.#settings.outbox !== undefined) this.#host.hear([{ is: 'mark kept', stream, peer, seq }], this.#engine);
+        return;
       }
       case 'read':
         if (!this.#settings.manual) return this.#order({ do: 'read', streams: [...command.streams] });

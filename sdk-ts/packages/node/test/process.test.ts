@@ -142,6 +142,22 @@ test('what an earlier client left is shown, sent in order, and its end is told',
   await eventually(() => expect(contents(got)).toEqual(['left-1', 'left-2', 'left-3']));
 });
 
+test('what was read offline is known to the other devices once a later client is connected', async () => {
+  const outbox = join(folder(), 'reader.outbox');
+  const [writer, phone] = [client(hub.url, 'writer'), client(hub.url, 'reader')];
+  phone.conversations.subscribe(() => undefined);
+  await Promise.all([writer.connect(), phone.connect()]);
+  await (await writer.send('user:reader', 'hello')).accepted;
+  await eventually(() => expect(phone.conversations.get().unread).toBe(1));
+  const offline = client('ws://127.0.0.1:1', 'reader', { outbox });
+  void offline.connect().catch(() => undefined);
+  await eventually(() => expect(offline.state.get().name).toBe('waiting'));
+  offline.markRead('user:writer', 1);
+  await offline.close();
+  await client(hub.url, 'reader', { outbox }).connect();
+  await eventually(() => expect(phone.conversations.get().unread).toBe(0));
+});
+
 test('a message that cannot be kept any more is refused and never sent', { timeout: 60_000 }, async () => {
   const place = folder();
   const alice = client(hub.url, 'homeless', { outbox: join(place, 'outbox') });

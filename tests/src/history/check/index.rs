@@ -229,7 +229,8 @@ impl<'h> Index<'h> {
             }
             Fact::Killed { device } => {
                 let lives = self.devices.entry(device).or_default();
-                lives.killed.insert(lives.life, at);
+                // Killed again before a new life wrote that it began, it ended at the first time.
+                lives.killed.entry(lives.life).or_insert(at);
             }
             Fact::Wiped { device } => self.devices.entry(device).or_default().wiped.push(at),
             Fact::Connected { device } => {

@@ -144,7 +144,7 @@ export class Engine {
         return;
       }
       case 'mark read':
-        return this.#session.markRead(command.stream, command.peer, command.seq);
+        return this.#markRead(tab, command);
       case 'acknowledge':
         return this.#session.acknowledge(command.stream, command.generation, command.seq);
       case 'read':
@@ -181,6 +181,11 @@ export class Engine {
     await this.#keeper.done();
     await this.#storage.clear().catch(() => undefined);
     this.#report({ is: 'forgotten' });
+  }
+
+  #markRead(tab: string, { stream, peer, seq }: Extract<Command, { do: 'mark read' }>): void {
+    this.#session.markRead(stream, peer, seq);
+    void this.#keeper.done().then(() => this.#report({ is: 'mark kept', stream, peer, seq }, tab));
   }
 
   #send(tab: string, { id, object, payload }: Extract<Command, { do: 'send' }>): void {

@@ -125,6 +125,8 @@ export type Report =
       readonly reason: string;
       readonly retryAfterMs: number;
     }
+  /** The engine keeps a mark: the next one knows it without being told. */
+  | { readonly is: 'mark kept'; readonly stream: StreamName; readonly peer: string; readonly seq: number }
   | {
       readonly is: 'mark refused';
       readonly stream: StreamName;

@@ -99,6 +99,20 @@ class ConnectionTest extends WithHub {
     }
 
     @Test
+    void what_was_read_offline_is_known_to_the_other_devices_once_a_later_client_is_connected() throws Exception {
+        String user = name("bob");
+        Client alice = connected(Client.builder(hub.url).user(name("alice")));
+        Client phone = connected(Client.builder(hub.url).user(user));
+        Accepted accepted = get(get(alice.send("user:" + user, "hello")).accepted());
+        assertEquals(1L, get(phone.unread()));
+        try (Client offline = Client.builder(URI.create("ws://127.0.0.1:1")).user(user).outbox(folder.resolve("bob")).build()) {
+            offline.markRead("user:" + alice.user(), accepted.position());
+        }
+        connected(Client.builder(hub.url).user(user).outbox(folder.resolve("bob")));
+        eventually(() -> phone.unread().join() == 0);
+    }
+
+    @Test
     void a_write_that_fails_is_told_and_what_is_not_kept_is_refused() throws Exception {
         Path disk = Files.createDirectory(folder.resolve("disk"));
         Client alice = connected(Client.builder(hub.url).user(name("alice")).outbox(disk.resolve("alice")));
