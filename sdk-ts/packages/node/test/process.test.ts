@@ -144,7 +144,7 @@ test('what an earlier client left is shown, sent in order, and its end is told',
 
 test('what was read offline is known to the other devices once a later client is connected', async () => {
   const outbox = join(folder(), 'reader.outbox');
-  const [writer, phone] = [client(hub.url, 'writer'), client(hub.url, 'reader')];
+  const [writer, phone] = [client(hub.url, 'writer'), client(hub.url, 'reader', { device: 'phone' })];
   phone.conversations.subscribe(() => undefined);
   await Promise.all([writer.connect(), phone.connect()]);
   await (await writer.send('user:reader', 'hello')).accepted;
