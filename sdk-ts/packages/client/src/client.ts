@@ -406,8 +406,8 @@ export class Client<Data = unknown> {
     if (!this.#port || this.#closing || this.#entering > 0) {
       this.#entering += 1;
       await this.#open().finally(() => (this.#entering -= 1));
+      options?.signal?.throwIfAborted();
     }
-    options?.signal?.throwIfAborted();
     const port = this.#opened((reason) => new SendError('closed', reason));
     const id = message.message_id ?? newMessageId();
     const object = JSON.stringify({ message_type: 'text', ...message, ...target, message_id: id });

@@ -135,9 +135,15 @@ export function targetOf(name: ConversationName): Target {
 
 /** A message id: a UUIDv7, so that ids sort by time. */
 export function newMessageId(now: number = Date.now()): string {
-  const time = Math.floor(now).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomTail()}`;
+  if (now !== head.of) {
+    const time = Math.floor(now).toString(16).padStart(12, '0');
+    head = { of: now, text: `${time.slice(0, 8)}-${time.slice(8)}-7` };
+  }
+  return head.text + randomTail();
 }
+
+/** What the ids of a millisecond begin with. */
+let head = { of: -1, text: '' };
 
 /** A random UUID after its version. Pages that came over plain http can make none, but have random numbers. */
 function randomTail(): string {

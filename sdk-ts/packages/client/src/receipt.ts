@@ -62,8 +62,9 @@ export class Receipt {
   settle(settlement: Settlement): void {
     const { outcome, stream, seq, at } = settlement;
     if (outcome === 'accepted' || outcome === 'duplicate') {
-      const place = { ...(stream && { stream }), ...(at && { at }) };
-      this.#accepted = { ...place, seq, duplicate: outcome === 'duplicate' };
+      const duplicate = outcome === 'duplicate';
+      // Written out: to spread what may be absent costs more than all the rest of a send.
+      this.#accepted = stream && at ? { stream, seq, duplicate, at } : { ...(stream && { stream }), seq, duplicate, ...(at && { at }) };
       this.advance('accepted');
     } else if (outcome === 'sent') this.advance('accepted');
     else {
@@ -96,10 +97,10 @@ export class Receipt {
 
   #ended = false;
   /** Those who wait: each says whether it is done. */
-  #waiting: (() => boolean)[] = [];
+  #waiting: (() => boolean)[] | undefined;
 
   #look(): void {
-    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter((look) => !look());
+    this.#waiting = this.#waiting?.filter((look) => !look());
   }
 
   #reached<T>(stage: Stage, what: () => T): Promise<T> {
@@ -112,7 +113,7 @@ export class Receipt {
         else return false;
         return true;
       };
-      if (!look()) this.#waiting.push(look);
+      if (!look()) (this.#waiting ??= []).push(look);
     });
   }
 }

@@ -48,9 +48,10 @@ for (const [direction, count, size, flight] of CASES) {
   if (direction === 'in') await fill(user, count, size);
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const kind of ['ws', 'wsc']) {
-      // A new device reads the inbox from its beginning.
+      // A new device reads the inbox from its beginning: who only sends is a new user, with nothing to read.
       const device = `d${(devices += 1)}`;
-      const given = [join(import.meta.dirname, 'client.mjs'), kind, direction, url, user, device, count, size, flight].map(String);
+      const who = direction === 'in' ? user : `${user}-${device}`;
+      const given = [join(import.meta.dirname, 'client.mjs'), kind, direction, url, who, device, count, size, flight].map(String);
       const { stdout } = await promisify(execFile)(process.execPath, given, { timeout: 120_000 });
       results[kind].push(JSON.parse(stdout));
     }

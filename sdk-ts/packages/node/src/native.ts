@@ -38,6 +38,8 @@ export interface Session {
   readonly standing: string;
   listen(deliver: (text: string, bytes: Uint8Array[]) => void): void;
   submit(orders: Order[]): void;
+  /** Messages without bytes, an id and an object a line. */
+  send(ids: string, objects: string): void;
 }
 
 export interface Native {

@@ -159,11 +159,24 @@ export class NativePort implements Port {
     });
   }
 
+  /** In order; messages, which may be many, as two texts. */
   #submit(): void {
-    if (!this.#session || this.#orders.length === 0) return;
-    const orders = this.#orders;
-    this.#orders = [];
-    this.#session.submit(orders);
+    const session = this.#session;
+    if (!session) return;
+    const [ids, objects, others]: [string[], string[], Order[]] = [[], [], []];
+    const flush = (): void => {
+      if (ids.length > 0) session.send(ids.splice(0).join('\n'), objects.splice(0).join('\n'));
+      if (others.length > 0) session.submit(others.splice(0));
+    };
+    for (const order of this.#orders.splice(0)) {
+      const isLine = order.do === 'send' && !order.payload && !order.id.includes('\n');
+      if (isLine ? others.length > 0 : ids.length > 0) flush();
+      if (isLine) {
+        ids.push(order.id);
+        objects.push(order.object);
+      } else others.push(order);
+    }
+    flush();
   }
 
   #deliver(text: string, bytes: readonly Uint8Array[]): void {

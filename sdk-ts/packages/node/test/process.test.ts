@@ -76,6 +76,7 @@ test('misuse of the native part is an error and never a crash', async () => {
   // No JSON, no message, no number that could be one: answered, not swallowed.
   session.submit([{ do: 'send', id: 'a', object: 'no json' }, { do: 'send', id: 'b', object: '[]' }, { do: 'acknowledge', stream: 'no stream', generation: 9, seq: 9 }, { do: 'cancel', id: 'none' }]);
   throws = false;
+  expect(() => session.send('a\nb', '{}')).toThrow('an id for each object');
   session.submit([{ do: 'request', ticket: 1, object: '}' }, { do: 'connect' }]);
   await eventually(() => expect(told.join()).toContain('"misuse"'));
   expect(told.join()).toMatch(/"kind":21.*"a".*"kind":21.*"b"/);
