@@ -185,6 +185,8 @@ export class Engine {
 
   #markRead(tab: string, { stream, peer, seq }: Extract<Command, { do: 'mark read' }>): void {
     this.#session.markRead(stream, peer, seq);
+    // What is kept in the memory dies with this engine: the tab goes on knowing it.
+    if (this.#storage instanceof MemoryStorage) return;
     void this.#keeper.done().then(() => this.#report({ is: 'mark kept', stream, peer, seq }, tab));
   }
 
