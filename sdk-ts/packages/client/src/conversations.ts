@@ -76,7 +76,11 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
     const client = this.#client;
     this.#stops = [
       client.on('message', (message) => this.#heard(message)),
-      client.on('gap', () => this.#reload()),
+      client.on('gap', ({ reason }) => {
+        // The positions are other messages now.
+        if (reason === 'epoch') for (const [name, row] of this.#rows) this.#rows.set(name, { ...row, last: 0, read: 0 });
+        this.#reload();
+      }),
       client.on('settled', ({ outcome }) => outcome === 'accepted' && this.#reload()),
       client.on('opened', () => this.#loaded && this.#reload()),
       client.on('closed', ({ stream }) => {
@@ -131,12 +135,22 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
       return;
     }
     // What came while the answer was under way is newer than the answer.
-    const newer = [...this.#rows.values()].filter((row) => !found.some(({ name, last }) => name === row.name && last >= row.last));
+    const before = new Map(this.#rows);
+    const newer = [...before.values()].filter((row) => !found.some(({ name, last }) => name === row.name && last >= row.last));
     this.#rows.clear();
-    for (const row of found.reverse()) this.#rows.set(row.name, row);
+    for (const row of found.reverse()) this.#rows.set(row.name, this.#read(row, before.get(row.name)?.read ?? 0));
     for (const row of newer) if (row.message) this.#put(row);
     this.#loaded = true;
     this.#publish();
+  }
+
+  /** A row of the hub's as it is when everything up to here was read, which the hub did not know yet. */
+  #read(row: Conversation<Data>, read: number): Conversation<Data> {
+    if (read <= row.read) return row;
+    if (read >= row.last) return { ...row, read, unread: 0 };
+    // How many are left only the hub knows, a moment later.
+    this.#reload();
+    return row;
   }
 
   #show(): void {

@@ -1,0 +1,53 @@
+import { expect, test, vi } from 'vitest';
+import type { Client } from '../src/client.js';
+import { Conversations } from '../src/conversations.js';
+
+/** A client that answers when the test says so. */
+class Hub {
+  readonly user = 'alice';
+  readonly state = { get: () => ({ name: 'connected' }) };
+  readonly answers: ((conversations: object[]) => void)[] = [];
+  readonly #listeners: Map<string, (event: object) => void> = new Map();
+
+  request(): Promise<object> {
+    return new Promise((resolve) => this.answers.push((conversations) => resolve({ frame: { data: { conversations } } })));
+  }
+
+  on(name: string, listener: (event: object) => void): () => void {
+    this.#listeners.set(name, listener);
+    return () => undefined;
+  }
+
+  say(name: string, event: object): void {
+    this.#listeners.get(name)!(event);
+  }
+
+  async answer(number: number, ...conversations: object[]): Promise<void> {
+    await vi.waitFor(() => expect(this.answers.length).toBeGreaterThan(number));
+    this.answers[number]!(conversations);
+  }
+}
+
+test('what was read while the hub was asked stays read, and what is other messages now is not', async () => {
+  const hub = new Hub();
+  const conversations = new Conversations(hub as unknown as Client);
+  conversations.subscribe(() => undefined);
+  const bob = (fields: object) => ({ peer: 'bob', last: 2, read: 0, unread: 2, ...fields });
+  await hub.answer(0, bob({}));
+  await vi.waitFor(() => expect(conversations.get().unread).toBe(2));
+  hub.say('settled', { outcome: 'accepted' });
+  await vi.waitFor(() => expect(hub.answers.length).toBe(2));
+  conversations.marked('user:bob', 2);
+  await hub.answer(1, bob({}), { peer: 'carol', last: 3, read: 3 });
+  await vi.waitFor(() => expect(conversations.get().list.length).toBe(2));
+  expect(conversations.get().unread).toBe(0);
+  // Something came since that was not read.
+  hub.say('settled', { outcome: 'accepted' });
+  await hub.answer(2, bob({ last: 4, unread: 4 }));
+  await vi.waitFor(() => expect(conversations.get().unread).toBeGreaterThan(0));
+  await hub.answer(3, bob({ last: 4, read: 2, unread: 2 }));
+  await vi.waitFor(() => expect(conversations.get().unread).toBe(2));
+  hub.say('gap', { stream: 'inbox', reason: 'epoch' });
+  await hub.answer(4, bob({ last: 1, read: 0, unread: 1 }));
+  await vi.waitFor(() => expect(conversations.get().list[0]).toMatchObject({ read: 0, unread: 1 }));
+});
