@@ -53,6 +53,7 @@ mod marks;
 mod outbox;
 mod receipts;
 mod receive;
+mod record;
 mod requests;
 mod saved;
 mod send;

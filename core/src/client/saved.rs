@@ -1,8 +1,7 @@
-//! What outlives the process: device, cursors, unsettled sends, read marks; as a list of changes in a compact encoding of its own.
+//! What outlives the process: device, cursors, unsettled sends, read marks; as a list of changes.
 //! Never touches a disk. A driver either keeps [`Saved::encode`] whole, or appends each [`Change`] and applies them
 //! again when it starts.
 
-use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -115,9 +114,6 @@ pub struct Saved {
     pub marks: Vec<SavedMark>,
 }
 
-/// The first bytes of an encoding, and its version.
-const MAGIC: &[u8] = b"wsc\x03";
-
 impl Saved {
     /// Applies one change.
     pub fn apply(&mut self, change: Change) {
@@ -153,55 +149,6 @@ impl Saved {
             Change::Marked(mark) => self.marks.retain(|kept| !kept.is_of(&mark) || kept.seq > mark.seq),
         }
     }
-
-    /// The bytes.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        put_bytes(&mut out, self.device_id.as_bytes());
-        put_number(&mut out, self.last_send);
-        for send in &self.sends {
-            Change::Put(send.clone()).encode(&mut out);
-        }
-        for cursor in &self.cursors {
-            Change::Cursor(cursor.clone()).encode(&mut out);
-        }
-        for mark in &self.marks {
-            Change::Mark(mark.clone()).encode(&mut out);
-        }
-        out
-    }
-
-    /// Reads the bytes, and those of changes appended to them; `None` when they are not what [`Saved::encode`] and
-    /// [`Change::encode`] wrote.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
-        let mut saved = Self { device_id: text(&mut rest)?, ..Self::default() };
-        saved.last_send = number(&mut rest)?;
-        saved.replay(rest).then_some(saved)
-    }
-
-    /// Applies the changes in the bytes. False when they are not what [`Change::encode`] wrote; those before are applied
-    /// then. What a later version says besides is passed over.
-    pub fn replay(&mut self, mut bytes: &[u8]) -> bool {
-        while let Some(letter) = byte(&mut bytes) {
-            let Some(mut body) = slice(&mut bytes) else { return false };
-            match Change::read(letter, &mut body) {
-                Ok(change) => self.apply(change),
-                Err(Unread::Unknown) => {}
-                Err(Unread::Damaged) => return false,
-            }
-        }
-        true
-    }
-}
-
-/// Why a change was not read.
-enum Unread {
-    /// A later version wrote it.
-    Unknown,
-    Damaged,
 }
 
 impl Change {
@@ -214,159 +161,12 @@ impl Change {
             _ => None,
         }
     }
-
-    /// Appends its bytes: a letter, a length, and as much.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut body = Vec::new();
-        out.push(self.write(&mut body));
-        put_bytes(out, &body);
-    }
-
-    fn write(&self, out: &mut Vec<u8>) -> u8 {
-        match self {
-            Self::Put(send) => {
-                let binary = matches!(send.frame, Frame::Binary(_));
-                let flags = u8::from(binary)
-                    | u8::from(send.receipts) << 1
-                    | u8::from(send.first_sent.is_some()) << 2
-                    | u8::from(send.deadline.is_some()) << 3;
-                out.push(flags);
-                put_number(out, send.id.0);
-                for at in [send.first_sent, send.deadline].into_iter().flatten() {
-                    put_number(out, at);
-                }
-                put_bytes(out, send.message_id.as_bytes());
-                match &send.frame {
-                    Frame::Text(text) => put_bytes(out, text.as_bytes()),
-                    Frame::Binary(bytes) => put_bytes(out, bytes),
-                }
-                b'P'
-            }
-            Self::Sent { up_to, at } => {
-                put_number(out, up_to.0);
-                put_number(out, *at);
-                b'S'
-            }
-            Self::Settled { send } => {
-                put_number(out, send.0);
-                b'E'
-            }
-            Self::Cursor(cursor) => {
-                put_stream(out, &cursor.stream);
-                put_bytes(out, cursor.epoch.as_bytes());
-                put_number(out, cursor.seq);
-                b'C'
-            }
-            Self::Forget { stream } => {
-                put_stream(out, stream);
-                b'F'
-            }
-            Self::Mark(mark) => {
-                put_mark(out, mark);
-                b'M'
-            }
-            Self::Marked(mark) => {
-                put_mark(out, mark);
-                b'K'
-            }
-        }
-    }
-
-    fn read(letter: u8, body: &mut &[u8]) -> Result<Self, Unread> {
-        let read = match letter {
-            b'P' => put(body).map(Self::Put),
-            b'S' => sent(body),
-            b'E' => number(body).map(|send| Self::Settled { send: SendId(send) }),
-            b'C' => cursor(body).map(Self::Cursor),
-            b'F' => stream(body).map(|stream| Self::Forget { stream }),
-            b'M' => mark(body).map(Self::Mark),
-            b'K' => mark(body).map(Self::Marked),
-            _ => return Err(Unread::Unknown),
-        };
-        read.ok_or(Unread::Damaged)
-    }
-}
-
-fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    while number > 0x7f {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push((number & 0x7f) as u8);
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
-    put_bytes(out, stream.as_str().as_bytes());
-}
-
-fn put_mark(out: &mut Vec<u8>, mark: &SavedMark) {
-    put_stream(out, &mark.stream);
-    put_bytes(out, mark.peer.as_bytes());
-    put_number(out, mark.seq);
-}
-
-fn byte(rest: &mut &[u8]) -> Option<u8> {
-    let (first, others) = rest.split_first()?;
-    *rest = others;
-    Some(*first)
-}
-
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let next = byte(rest)?;
-        value |= u64::from(next & 0x7f).checked_shl(shift)?;
-        if next & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn slice<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(number(rest)?).ok()?;
-    let (taken, others) = rest.split_at_checked(length)?;
-    *rest = others;
-    Some(taken)
-}
-
-fn text(rest: &mut &[u8]) -> Option<String> {
-    core::str::from_utf8(slice(rest)?).ok().map(str::to_owned)
-}
-
-fn stream(rest: &mut &[u8]) -> Option<StreamName<'static>> {
-    StreamName::parse(text(rest)?)
-}
-
-fn put(rest: &mut &[u8]) -> Option<SavedSend> {
-    let flags = byte(rest)?;
-    let id = SendId(number(rest)?);
-    let first_sent = if flags & 4 == 0 { None } else { Some(number(rest)?) };
-    let deadline = if flags & 8 == 0 { None } else { Some(number(rest)?) };
-    let message_id = text(rest)?;
-    let frame = if flags & 1 == 0 { Frame::Text(text(rest)?) } else { Frame::Binary(slice(rest)?.to_vec()) };
-    Some(SavedSend { id, message_id, first_sent, deadline, receipts: flags & 2 != 0, frame })
-}
-
-fn sent(rest: &mut &[u8]) -> Option<Change> {
-    Some(Change::Sent { up_to: SendId(number(rest)?), at: number(rest)? })
-}
-
-fn cursor(rest: &mut &[u8]) -> Option<SavedCursor> {
-    Some(SavedCursor { stream: stream(rest)?, epoch: text(rest)?, seq: number(rest)? })
-}
-
-fn mark(rest: &mut &[u8]) -> Option<SavedMark> {
-    Some(SavedMark { stream: stream(rest)?, peer: text(rest)?, seq: number(rest)? })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use alloc::borrow::ToOwned as _;
+
     use super::*;
 
     fn send(id: u64, frame: Frame) -> SavedSend {
@@ -380,7 +180,7 @@ mod tests {
         }
     }
 
-    fn saved() -> Saved {
+    pub(in crate::client) fn saved() -> Saved {
         let cursor = |stream, seq| SavedCursor { stream, epoch: "e".to_owned(), seq };
         Saved {
             device_id: "d1".to_owned(),
@@ -397,33 +197,6 @@ mod tests {
 
     fn mark(stream: StreamName<'static>, peer: &str, seq: u64) -> SavedMark {
         SavedMark { stream, peer: peer.to_owned(), seq }
-    }
-
-    #[test]
-    fn what_is_saved_reads_back_and_no_part_of_it_panics() {
-        let bytes = saved().encode();
-        assert_eq!(Saved::decode(&bytes), Some(saved()));
-        for end in 0..bytes.len() {
-            let _ = Saved::decode(&bytes[..end]);
-        }
-        for at in 0..bytes.len() {
-            let mut bent = bytes.clone();
-            bent[at] ^= 0x55;
-            let _ = Saved::decode(&bent);
-        }
-    }
-
-    #[test]
-    fn what_a_later_version_says_besides_is_passed_over() {
-        let mut bytes = saved().encode();
-        bytes.extend_from_slice(b"Z\x03abc");
-        Change::Settled { send: SendId(1) }.encode(&mut bytes);
-        assert_eq!(Saved::decode(&bytes).map(|saved| saved.sends.len()), Some(2));
-        // A field more at the end of a change.
-        bytes.extend_from_slice(b"E\x02\x02\x07");
-        assert_eq!(Saved::decode(&bytes).map(|saved| saved.sends.len()), Some(1));
-        bytes.extend_from_slice(b"Z\x03ab");
-        assert_eq!(Saved::decode(&bytes), None);
     }
 
     #[test]
