@@ -21,27 +21,42 @@ impl Budget {
     /// Takes `count`; or says how many milliseconds from now they will be there, and takes nothing. More than a
     /// second's worth is taken when the bucket is full, and paid off before the next.
     pub fn take(&mut self, count: u64, now: Timestamp) -> Result<(), u64> {
+        let wait = self.wait(count, now);
+        if wait > 0 {
+            return Err(wait);
+        }
+        let (rate, wanted) = (u64::from(self.per_second), count.saturating_mul(1000));
+        if let (true, Some(owed)) = (rate > 0, wanted.checked_sub(self.left)) {
+            // The rest is owed: the clock of the bucket stands in the future until it is paid.
+            self.at = self.at.saturating_add(owed / rate);
+        }
+        self.left = self.left.saturating_sub(wanted);
+        Ok(())
+    }
+
+    /// How many milliseconds from now `count` can be taken; 0: now. Takes nothing.
+    pub fn wait(&mut self, count: u64, now: Timestamp) -> u64 {
         if self.per_second == 0 {
-            return Ok(());
+            return 0;
         }
         let rate = u64::from(self.per_second);
         let full = rate * 1000;
         let filled = now.saturating_sub(self.at).saturating_mul(rate);
         self.left = self.left.saturating_add(filled).min(full);
         self.at = self.at.max(now);
-        let wanted = count.saturating_mul(1000);
-        if wanted <= self.left {
-            self.left -= wanted;
-            return Ok(());
+        let wanted = count.saturating_mul(1000).min(full);
+        match wanted.checked_sub(self.left) {
+            None | Some(0) => 0,
+            Some(missing) => missing.div_ceil(rate).max(1).saturating_add(self.at.saturating_sub(now)),
         }
-        if wanted > full && self.left == full {
-            self.left = 0;
-            // The rest is owed: the clock of the bucket stands in the future until it is paid.
-            self.at = now.saturating_add((wanted - full) / rate);
-            return Ok(());
-        }
-        let missing = wanted.min(full) - self.left;
-        Err(missing.div_ceil(rate).max(1).saturating_add(self.at.saturating_sub(now)))
+    }
+
+    /// When the bucket is full again, if nothing more is taken.
+    #[must_use]
+    pub fn full_at(&self) -> Timestamp {
+        let rate = u64::from(self.per_second);
+        let missing = (rate * 1000).saturating_sub(self.left);
+        if missing == 0 { self.at } else { self.at.saturating_add(missing.div_ceil(rate)) }
     }
 }
 
@@ -60,6 +75,16 @@ mod tests {
         assert_eq!(budget.take(11, 5000), Ok(()));
         assert_eq!(budget.take(1, 5000), Err(200));
         assert_eq!(budget.take(1, 5200), Ok(()));
+    }
+
+    #[test]
+    fn asking_how_long_to_wait_takes_nothing() {
+        let mut budget = Budget::new(10, 0);
+        assert_eq!((budget.wait(10, 0), budget.wait(10, 0)), (0, 0));
+        assert_eq!(budget.take(10, 0), Ok(()));
+        assert_eq!((budget.wait(1, 0), budget.wait(5, 0), budget.full_at()), (100, 500, 1000));
+        assert_eq!(budget.take(5, 500), Ok(()));
+        assert_eq!(budget.full_at(), 1500);
     }
 
     #[test]

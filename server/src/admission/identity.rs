@@ -36,12 +36,14 @@ pub struct Capabilities {
     pub presence: bool,
     /// Kick, remove, disband, list everybody.
     pub admin: bool,
+    /// Send as fast and to as many as it likes: for senders on a server, not for people.
+    pub unlimited: bool,
     /// Groups that may be joined or created; one ending in `*` stands for all with that beginning.
     pub groups: Vec<Arc<str>>,
 }
 
 impl Capabilities {
-    /// Everything: development without authentication.
+    /// Everything but `unlimited`: development without authentication.
     #[must_use]
     pub fn all() -> Self {
         Self {
@@ -50,6 +52,8 @@ impl Capabilities {
             observe: true,
             presence: true,
             admin: true,
+            // The limits are there to be met in development too.
+            unlimited: false,
             groups: vec!["*".into()],
         }
     }
@@ -68,6 +72,7 @@ impl Capabilities {
                 "observe" => capabilities.observe = true,
                 "presence" => capabilities.presence = true,
                 "admin" => capabilities.admin = true,
+                "unlimited" => capabilities.unlimited = true,
                 other => capabilities.groups.extend(other.strip_prefix("group:").map(Into::into)),
             }
         }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
-use wsc_core::budget::Budget;
 use wsc_core::codes::AfterClose;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
 use wsc_core::peer::{Peer, TrackId, is_overtaken};
@@ -190,12 +189,12 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             _permit: arrival.permit,
         }));
         let settings = &node.settings;
-        let known = state.users.entry(user.clone()).or_insert_with(|| {
+        let State { users, resting, .. } = &mut *state;
+        let known = users.entry(user.clone()).or_insert_with(|| {
             Box::new(User {
                 connections: Vec::with_capacity(1),
                 groups: HashSet::new(),
-                sends: Budget::new(settings.sends, now),
-                bytes: Budget::new(settings.send_bytes, now),
+                allowance: resting.take(&user, settings, now),
                 activity: None,
             })
         });

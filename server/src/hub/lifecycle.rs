@@ -351,7 +351,11 @@ impl Shard {
         if let Some(user) = state.users.get_mut(&identity.user) {
             user.connections.retain(|other| *other != place);
             if user.connections.is_empty() {
-                state.users.remove(&identity.user);
+                let now = state.clock.tick();
+                let left = state.users.remove(&identity.user);
+                if let Some(user) = left {
+                    state.resting.keep(&identity.user, user.allowance, now);
+                }
             }
         }
         drop(state);

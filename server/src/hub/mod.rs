@@ -1,5 +1,6 @@
 //! The hub: connections of users, streams between them, and what an application may do with both.
 
+mod allowance;
 pub(crate) mod arrival;
 mod bare;
 pub(crate) mod clock;

@@ -23,7 +23,6 @@ use crate::log::{Outcome, ReplyTo};
 
 /// Messages of one connection that may be on their way to the log; beyond, it is not read.
 const WRITING: u32 = 1024;
-const HOUR_MS: u64 = 3_600_000;
 
 /// How long a frame must wait, and for what.
 #[derive(Clone, Copy, Debug)]
@@ -122,35 +121,16 @@ impl Shard {
                 return Err(Checked::Wait(Wait { ms: 10, store: true }));
             }
         }
+        if may.unlimited {
+            return Ok(());
+        }
+        let receiver = match destination {
+            Destination::User(receiver) => Some(receiver),
+            _ => None,
+        };
+        let (bytes, first_contacts) = (message.size_hint() as u64, self.node.settings.first_contacts);
         let slow = |ms| Checked::Wait(Wait { ms, store: false });
-        user.sends.take(1, now).map_err(slow)?;
-        user.bytes.take(message.size_hint() as u64, now).map_err(slow)?;
-        if let Destination::User(receiver) = destination {
-            self.first_contact(user, receiver, now).map_err(slow)?;
-        }
-        Ok(())
-    }
-
-    /// Counts whom a user writes to for the first time within an hour.
-    fn first_contact(&self, user: &mut User, receiver: &str, now: u64) -> Result<(), u64> {
-        let most = self.node.settings.first_contacts as usize;
-        if most == 0 {
-            return Ok(());
-        }
-        let known = user.activity.get_or_insert_default();
-        if now >= known.contacts_since + HOUR_MS || known.contacts_since == 0 {
-            known.contacts.clear();
-            known.contacts_since = now;
-        }
-        let contact = xxhash_rust::xxh3::xxh3_64(receiver.as_bytes());
-        if known.contacts.contains(&contact) {
-            return Ok(());
-        }
-        if known.contacts.len() >= most {
-            return Err(known.contacts_since + HOUR_MS - now);
-        }
-        known.contacts.insert(contact);
-        Ok(())
+        user.allowance.spend(bytes, receiver, first_contacts, now).map_err(slow)
     }
 
     /// Sends a message that was checked and stamped to its target.

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
-use wsc_core::budget::Budget;
 use wsc_core::frame::Request;
 use wsc_core::peer::{Peer, TrackId};
 
+use super::allowance::{Allowance, Resting};
 use super::clock::Clock;
 use super::marks::Mark;
 use super::wheel::Wheel;
@@ -26,6 +26,8 @@ pub(crate) struct State {
     /// Boxed, as the users are: what grows by doubling holds pointers only.
     pub(crate) connections: Slab<Box<Connection>>,
     pub(crate) users: HashMap<UserKey, Box<User>>,
+    /// What users without connections have left to send.
+    pub(crate) resting: Resting,
     pub(crate) streams: Streams,
     /// Reads for connections that are between two messages.
     pub(crate) reader: Option<Box<Reader>>,
@@ -51,6 +53,7 @@ impl State {
             wheel: Wheel::new(0),
             connections: Slab::new(),
             users: HashMap::new(),
+            resting: Resting::default(),
             streams: Streams::default(),
             reader: None,
             told: 0,
@@ -157,18 +160,14 @@ pub(crate) struct User {
     pub(crate) connections: Vec<u32>,
     /// The groups the user is in, as the log last told.
     pub(crate) groups: HashSet<Arc<str>>,
-    pub(crate) sends: Budget,
-    pub(crate) bytes: Budget,
-    /// What only users who send or receive have.
+    pub(crate) allowance: Allowance,
+    /// What only users who receive have.
     pub(crate) activity: Option<Box<Activity>>,
 }
 
-/// What is remembered of a user who sends or receives.
+/// What is remembered of a user who receives.
 #[derive(Default)]
 pub(crate) struct Activity {
-    /// Receivers written to, as hashes, since the hour began.
-    pub(crate) contacts: HashSet<u64>,
-    pub(crate) contacts_since: u64,
     /// Inbox positions whose `delivered` or `read` was told already.
     receipted: HashSet<u64>,
 }
