@@ -21,6 +21,7 @@ use self::reader::Reader;
 pub(crate) use self::signal::{Signal, Signals};
 use self::wire::Wire;
 use crate::hub::shard::Shard;
+use crate::hub::state::HangUp;
 
 /// Messages read from one connection before others have their turn.
 const MESSAGES_A_TURN: usize = 64;
@@ -103,9 +104,16 @@ impl Shard {
                 Poll::Ready(Some(Ok(message))) => self.inbound(place, generation, message),
                 Poll::Ready(Some(Err(error))) => {
                     self.failed(place, generation, &error);
-                    return Poll::Ready(End::Orderly);
+                    waits = true;
+                    break;
                 }
-                Poll::Ready(None) => return Poll::Ready(End::Orderly),
+                Poll::Ready(None) => {
+                    // The Close was answered: nothing may follow it.
+                    wire.borrow_mut().mute();
+                    self.hang_up(place, generation, HangUp::Client);
+                    waits = true;
+                    break;
+                }
                 Poll::Pending => {
                     waits = true;
                     break;
@@ -119,10 +127,11 @@ impl Shard {
         let drained = wire.borrow_mut().poll_drain(&mut context);
         match drained {
             Poll::Ready(Ok(())) => self.drained(place, generation),
-            Poll::Ready(Err(_)) => return Poll::Ready(End::Broken),
+            // Nothing can be written any more; what had come before is still read, up to the end of the socket.
+            Poll::Ready(Err(_)) => {}
             Poll::Pending => self.stuck(place, generation),
         }
-        Poll::Pending
+        if self.is_heard_out(place, generation) { Poll::Ready(End::Orderly) } else { Poll::Pending }
     }
 
     /// The reader of a connection: its own if it is in the middle of something, else the shard's.

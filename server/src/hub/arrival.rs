@@ -169,6 +169,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             ending: false,
             closing: false,
             cut: false,
+            hung_up: None,
             dirty: false,
             feeding: false,
             paused: None,

@@ -11,7 +11,7 @@ use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
 
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, OwedReceipt, Reading, State};
+use super::state::{Connection, HangUp, OwedReceipt, Reading, State};
 use crate::log::key::{GroupKey, StreamKey};
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
@@ -43,7 +43,7 @@ impl Shard {
         match outcome {
             Ok(()) => {}
             Err(Refusal::Wait(wait)) => self.pause(place, generation, packet, wait),
-            Err(Refusal::Close(code, reason)) => self.close(place, generation, code, reason),
+            Err(Refusal::Close(code, reason)) => self.hang_up(place, generation, HangUp::Fault(code, reason)),
         }
         let mut state = self.state.borrow_mut();
         if let Some(connection) = state.connection(place, generation) {

@@ -15,7 +15,7 @@ use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, Pause, State};
+use super::state::{Connection, HangUp, Pause, State};
 use super::wheel::Wheel;
 use crate::connection::reader::close_code;
 use crate::connection::{Readiness, frame};
@@ -34,6 +34,7 @@ impl Shard {
         }
         match connection.paused {
             Some(_) if connection.closing => Readiness::Read,
+            _ if connection.hung_up.is_some() => Readiness::Paused,
             _ if connection.ending && !connection.closing => Readiness::Paused,
             None if connection.asking > 0 && !connection.closing => Readiness::Paused,
             // Every frame may be answered: who takes no answers asks nothing more.
@@ -249,10 +250,8 @@ impl Shard {
                 self.plan(wheel, connection, place, now);
                 connection.wake();
             }
-            Err(_) => {
-                connection.cut = true;
-                connection.wake();
-            }
+            // It is read up to the end of its socket, which is near.
+            Err(_) => connection.wake(),
         }
     }
 
@@ -285,9 +284,37 @@ impl Shard {
                 let broke = Failure::of(FailureKind::ConnectionError, connection, "the connection broke");
                 self.node.failed(broke);
             }
-            return;
+            drop(state);
+            return self.hang_up(place, generation, HangUp::Client);
         };
-        self.close(place, generation, code, "");
+        self.hang_up(place, generation, HangUp::Fault(code, ""));
+    }
+
+    /// Reads nothing more from a connection. It ends when what arrived whole before is done.
+    pub(crate) fn hang_up(self: &Rc<Self>, place: u32, generation: u32, why: HangUp) {
+        let mut state = self.state.borrow_mut();
+        if let Some(connection) = state.connection(place, generation) {
+            connection.hung_up.get_or_insert(why);
+            self.answer(connection, place);
+            connection.wake();
+        }
+    }
+
+    /// Whether a connection that hung up has nothing under way any more; if it broke a rule, it is told now.
+    pub(crate) fn is_heard_out(self: &Rc<Self>, place: u32, generation: u32) -> bool {
+        let why = {
+            let mut state = self.state.borrow_mut();
+            let Some(connection) = state.connection(place, generation) else { return false };
+            connection.hung_up.filter(|_| connection.closing || connection.is_answered())
+        };
+        match why {
+            None => false,
+            Some(HangUp::Client) => true,
+            Some(HangUp::Fault(code, reason)) => {
+                self.close(place, generation, code, reason);
+                true
+            }
+        }
     }
 
     /// Closes a connection: from now on nothing it sends counts; what waits is written, then a Close frame.

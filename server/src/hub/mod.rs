@@ -28,7 +28,7 @@ mod run;
 mod send;
 mod service;
 pub(crate) mod shard;
-mod state;
+pub(crate) mod state;
 mod volatile;
 pub(crate) mod waiters;
 mod wheel;

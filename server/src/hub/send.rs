@@ -241,7 +241,7 @@ impl Shard {
             let mut state = self.state.borrow_mut();
             let Some(connection) = state.connection(ticket.connection, ticket.generation) else { continue };
             connection.writing -= 1;
-            if connection.writing == WRITING / 2 {
+            if connection.writing == WRITING / 2 || connection.hung_up.is_some() {
                 connection.wake();
             }
             let id = &*ticket.message_id;

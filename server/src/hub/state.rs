@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
+use wsc_core::CloseCode;
 use wsc_core::frame::Request;
 use wsc_core::peer::{Peer, TrackId};
 
@@ -226,6 +227,8 @@ pub(crate) struct Connection {
     pub(crate) closing: bool,
     /// It must end at once, without waiting for the client's Close.
     pub(crate) cut: bool,
+    /// Nothing more will be read from it, and why. What arrived before is done first, then it ends.
+    pub(crate) hung_up: Option<HangUp>,
     /// Marked for the end of the turn.
     pub(crate) dirty: bool,
     /// The log is being read for it.
@@ -262,6 +265,15 @@ pub(crate) struct Connection {
     pub(crate) _permit: crate::admission::Permit,
 }
 
+/// Why nothing more is read from a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HangUp {
+    /// The client closed, or its socket ended.
+    Client,
+    /// The client broke a rule: it is closed with this.
+    Fault(CloseCode, &'static str),
+}
+
 /// Why and since when a connection is not read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pause {
@@ -295,6 +307,12 @@ impl Connection {
             next = 0;
         }
         next
+    }
+
+    /// Whether all it sent is done and answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        let waiting = self.rare.as_ref().is_some_and(|rare| !rare.requests.is_empty());
+        !waiting && !self.answering && self.asking == 0 && self.writing == 0
     }
 
     /// Whether a group is read on this connection while the user is in it.

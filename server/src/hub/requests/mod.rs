@@ -74,11 +74,23 @@ impl Shard {
     /// Begins to answer a connection's requests, unless that is under way or it has not taken the last answers yet.
     pub(crate) fn answer(self: &Rc<Self>, connection: &mut Connection, place: u32) {
         let waits = connection.rare.as_ref().is_some_and(|rare| !rare.requests.is_empty());
-        if waits && !connection.answering && !self.is_full(connection) {
+        if waits && !connection.answering && self.may_answer(connection) {
             connection.answering = true;
             let generation = connection.generation;
             self.spawn(place, generation, answer(Rc::clone(self), place, generation));
         }
+    }
+}
+
+impl Shard {
+    /// Whether a connection's next request may be answered. Who hung up gets no more than its socket takes, but what
+    /// it asked for is done.
+    fn may_answer(&self, connection: &Connection) -> bool {
+        let full = self.is_full(connection);
+        if full && connection.hung_up.is_some() {
+            connection.wire.0.borrow_mut().mute();
+        }
+        !full || connection.hung_up.is_some()
     }
 }
 
@@ -88,11 +100,14 @@ async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
         let (request, asker) = {
             let mut state = shard.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return };
-            let stop = connection.closing || shard.is_full(connection);
+            let stop = connection.closing || !shard.may_answer(connection);
             let waiting = connection.rare.as_mut().filter(|_| !stop);
             let request = waiting.and_then(|rare| rare.requests.pop_front());
             let Some(request) = request else {
                 connection.answering = false;
+                if connection.hung_up.is_some() {
+                    connection.wake();
+                }
                 return;
             };
             let identity = Rc::clone(&connection.identity);
