@@ -15,8 +15,9 @@ use wsc_core::{CloseCode, limits};
 use super::clock;
 use super::deliver::{device_bit, say_gap};
 use super::groups::announce;
+use super::node::Node;
 use super::resume::{Resume, resume};
-use super::shard::Shard;
+use super::shard::{Letter, Shard};
 use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
@@ -27,7 +28,8 @@ use crate::connection::{self, frame};
 use crate::log::ReplyTo;
 use crate::log::key::{GroupKey, StreamKey};
 use crate::log::store::{
-    Cursor, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Write, Written,
+    Cursor, Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Target,
+    Write, Written,
 };
 
 /// An authenticated connection on its way to its shard.
@@ -83,6 +85,20 @@ impl Shard {
         tokio::task::spawn_local(attach(Rc::clone(self), arrival));
     }
 
+    /// Closes every connection that is attached.
+    fn close_attached(self: &Rc<Self>, code: CloseCode, reason: &str) {
+        let attached: Vec<(u32, u32)> = {
+            let state = self.state.borrow();
+            let attached = state.connections.iter().filter(|(_, found)| found.attached);
+            attached
+                .filter_map(|(place, found)| Some((u32::try_from(place).ok()?, found.generation)))
+                .collect()
+        };
+        for (place, generation) in attached {
+            self.close(place, generation, code, reason);
+        }
+    }
+
     /// The same device's earlier connections give way to the newer one.
     fn replace(self: &Rc<Self>, arrival: &Arrival) {
         if !arrival.is_exclusive() {
@@ -100,6 +116,9 @@ impl Shard {
         }
     }
 }
+
+/// Headers read at a time.
+const HEADERS: usize = 2000;
 
 /// Kept small: the allocator uses the memory of small tasks again for the next, where the holes that large ones leave
 /// between what stays are cut up.
@@ -122,7 +141,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
     let planned = AssertUnwindSafe(plan_streams(&shard, &arrival)).catch_unwind().await;
     shard.state.borrow_mut().arrived(&user);
     let planned = planned.unwrap_or(Err(StoreError::Closed));
-    let (streams, groups, attempts, told) = match planned {
+    let Plan { streams, groups, attempts, told, epoch } = match planned {
         Ok(planned) => planned,
         Err(error) => {
             tracing::warn!(%error, "a connection could not be attached");
@@ -133,6 +152,10 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
     // Another connection of the device that came meanwhile is the newer one.
     if exclusive && !shard.state.borrow_mut().is_turn(&user, &arrival.device, turn) {
         return refuse(departed, is_bare, CloseCode::Replaced, "a newer connection of this device");
+    }
+    // Positions of an epoch that ended meanwhile: it begins anew in the present one.
+    if epoch != node.log.store.epoch() {
+        return refuse(departed, is_bare, CloseCode::Hole, "a new epoch");
     }
     // Whoever is let in now was not among those that are told and closed.
     if shard.state.borrow().draining {
@@ -184,6 +207,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             answering: false,
             awaited: None,
             cursor_changed: None,
+            seen_at: now,
             attempts,
             bit,
             attached: true,
@@ -196,12 +220,11 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
                 connections: Vec::with_capacity(1),
                 groups: HashSet::new(),
                 allowance: resting.take(&user, settings, now),
-                activity: None,
             })
         });
         known.connections.push(place);
         known.groups = groups;
-        greet(&node, &state.connections[place as usize], &streams);
+        greet(&node, &state.connections[place as usize], &streams, &epoch);
         let missed_nothing = state.told == told;
         for planned in &streams {
             state.open(
@@ -213,7 +236,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             );
             let connection = &mut state.connections[place as usize];
             let track = TrackId::try_from(connection.readings.len() - 1).unwrap_or(TrackId::MAX);
-            connection.readings[track as usize].start = planned.resume.start;
+            connection.readings[track as usize].noted = (planned.resume.from - 1).max(planned.resume.left_to);
             if planned.resume.new_epoch {
                 say_gap(connection, track, planned.resume.from, planned.resume.from - 1, "epoch");
             }
@@ -250,7 +273,18 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
     node.connections.fetch_add(1, Ordering::Relaxed);
 }
 
-type Plan = (Vec<Planned>, HashSet<Arc<str>>, u32, u64);
+/// What a connection begins with.
+struct Plan {
+    streams: Vec<Planned>,
+    /// The groups of its user.
+    groups: HashSet<Arc<str>>,
+    /// Failed attempts of its device in a row.
+    attempts: u32,
+    /// How many entries the shard had been told of before the streams were read.
+    told: u64,
+    /// The epoch of all positions.
+    epoch: Arc<str>,
+}
 
 /// Joins the token's groups, reads where everything stands, decides where the device goes on, and keeps that.
 async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
@@ -293,7 +327,7 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             (state.told, state.membership_changes(&identity.user))
         };
         let opened = node.log.store.open(&identity.user, device).await?;
-        let epoch = node.log.store.epoch();
+        let epoch = opened.epoch;
         let groups: HashSet<Arc<str>> =
             opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
@@ -323,18 +357,28 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
             StreamKey::Broadcast(_) => 1,
             StreamKey::Group(_) => 2,
         });
+        if let Some(ahead) = planned.iter().find(|planned| planned.resume.is_ahead)
+            && begin_epoch(node, arrival, &ahead.opened).await
+        {
+            continue;
+        }
+        let delivered = unwritten(shard, arrival, &planned).await?;
+        if !delivered.ranges.is_empty() {
+            node.log.submit(vec![(Write::Delivered(delivered), ReplyTo::Nobody)]);
+        }
         if device.is_some() {
             let cursor = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
-            let start = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.start);
+            let mut connected = shard.state.borrow().connected_devices(&identity.user);
+            connected.push(Arc::clone(&arrival.device));
             let write = DeviceWrite {
                 user: identity.user.clone(),
                 device: Arc::clone(&arrival.device),
                 cursors: planned.iter().map(cursor).collect(),
                 forget: Vec::new(),
-                starts: planned.iter().map(start).collect(),
                 attempts,
                 now,
                 max_devices: node.settings.devices,
+                connected,
             };
             if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {
                 return Err(StoreError::Closed);
@@ -342,9 +386,67 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
         }
         // A membership that changed meanwhile is looked at again.
         if shard.state.borrow().membership_changes(&identity.user) == changes {
-            return Ok((planned, groups, attempts, told));
+            return Ok(Plan { streams: planned, groups, attempts, told, epoch });
         }
     }
+}
+
+/// What the device says it acknowledged and the store does not know: the connection ended before it was written.
+async fn unwritten(
+    shard: &Rc<Shard>,
+    arrival: &Arrival,
+    planned: &[Planned],
+) -> Result<Delivered, StoreError> {
+    let user = &arrival.identity.user;
+    let mut ranges = Vec::new();
+    for Planned { opened, resume } in planned {
+        let (mut after, to) = (resume.noted, resume.from - 1);
+        // What was for another device of the user this one only passed over.
+        while after < to && matches!(opened.stream, StreamKey::Inbox(_)) {
+            let page = shard.node.log.store.headers(&opened.stream, after + 1, HEADERS).await?;
+            let to_others = page.entries.iter().filter(|entry| {
+                let mine = matches!(&entry.target, Target::User(target) if target == user);
+                let narrowed = !entry.only_device.is_empty() && entry.only_device != arrival.device;
+                let own = entry.sender == user.user && entry.device == arrival.device;
+                entry.seq <= to && mine && (narrowed || own)
+            });
+            for entry in to_others {
+                ranges.push((opened.stream.clone(), after, entry.seq - 1));
+                after = entry.seq;
+            }
+            let next = page.next.clamp(after + 1, to + 1);
+            ranges.push((opened.stream.clone(), after, next - 1));
+            after = next - 1;
+        }
+        ranges.push((opened.stream.clone(), after, to));
+    }
+    ranges.retain(|(_, after, to)| after < to);
+    Ok(Delivered { user: user.clone(), ranges, asked: Vec::new() })
+}
+
+/// A device has seen more of a stream than there is: the store was put back to an earlier time, which nobody told it.
+/// Positions given since may be other messages to whoever comes later, so a new epoch begins for all.
+async fn begin_epoch(node: &Node, arrival: &Arrival, stream: &OpenedStream) -> bool {
+    if node.went_back.swap(true, Ordering::Relaxed) {
+        return false;
+    }
+    let (user, name) = (&*arrival.identity.user.user, stream_name(&stream.stream));
+    tracing::error!(
+        user,
+        device = &*arrival.device,
+        stream = name.as_str(),
+        head = stream.head,
+        "a device has seen more than the store has: its directory was put back to an earlier time; a new epoch begins. \
+         After restoring a copy, start once with --restored"
+    );
+    if let Err(error) = node.log.store.begin_epoch().await {
+        tracing::error!(%error, "the new epoch could not be begun");
+        node.went_back.store(false, Ordering::Relaxed);
+        return false;
+    }
+    node.shards
+        .send_all(|| Letter::Call(Box::new(|shard| shard.close_attached(CloseCode::Hole, "a new epoch"))));
+    true
 }
 
 pub(crate) fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
@@ -354,8 +456,7 @@ pub(crate) fn group_of(stream: &StreamKey) -> Option<Arc<str>> {
     }
 }
 
-fn greet(node: &super::node::Node, connection: &Connection, streams: &[Planned]) {
-    let epoch = node.log.store.epoch();
+fn greet(node: &Node, connection: &Connection, streams: &[Planned], epoch: &Arc<str>) {
     if let Some(bare) = &connection.bare {
         if node.settings.client_registered {
             let identity = &connection.identity;

@@ -12,7 +12,7 @@ use wsc_core::peer::{Offer, TrackId};
 use super::clock;
 use super::failure::{Failure, FailureKind};
 use super::shard::Shard;
-use super::state::{Connection, OwedReceipt, Reading, State};
+use super::state::{About, Connection, OwedReceipt, Reading, State};
 use crate::Settings;
 use crate::broker::{Commit, Published};
 use crate::log::key::StreamKey;
@@ -84,10 +84,15 @@ impl<'e> Facts<'e> {
         (own && !shared) || self.flags.has(Flags::STORE_ONLY) || narrowed
     }
 
+    /// Whether it is a message to the user of this connection.
+    fn is_to(&self, connection: &Connection) -> bool {
+        matches!(self.target, Target::User(target) if target.user == connection.identity.user.user)
+    }
+
     /// Whether the sender hears when this connection acknowledges it.
     fn wants_receipt_of(&self, connection: &Connection) -> bool {
         self.flags.has(Flags::REQUIRE_ACK)
-            && matches!(self.target, Target::User(target) if target.user == connection.identity.user.user)
+            && self.is_to(connection)
             && *self.sender != connection.identity.user.user
     }
 }
@@ -272,7 +277,11 @@ pub(crate) fn give(
         return false;
     }
     if entry.is_skipped_by(connection) {
-        connection.readings[track as usize].skip_to = entry.seq;
+        let reading = &mut connection.readings[track as usize];
+        reading.skip_to = entry.seq;
+        if entry.is_to(connection) {
+            connection.readings[track as usize].note(entry.seq, About::Other);
+        }
         return true;
     }
     if entry.expires_at != 0 && entry.expires_at <= wall {
@@ -289,11 +298,9 @@ pub(crate) fn give(
     let owes = entry.wants_receipt_of(connection);
     let reading = &mut connection.readings[track as usize];
     if owes {
-        reading.receipts.get_or_insert_default().push_back(OwedReceipt {
-            seq: entry.seq,
-            sender: Arc::clone(entry.sender),
-            message_id: Arc::clone(entry.message_id),
-        });
+        let (seq, sender) = (entry.seq, Arc::clone(entry.sender));
+        let receipt = OwedReceipt { seq, sender, message_id: Arc::clone(entry.message_id) };
+        reading.note(seq, About::Receipt(receipt));
     }
     let frame = frame(reading);
     if let Some(bare) = &mut connection.bare {

@@ -60,10 +60,6 @@ impl Shard {
             };
             connection.say_change(group, user, "joined", awaited, Some(opened));
             state.open(place, &stream, head + 1, head, true);
-            let connection = &mut state.connections[place as usize];
-            if let Some(reading) = connection.readings.last_mut() {
-                reading.start = head;
-            }
             // The device's first position in the group is kept like every other.
             let now = state.clock.tick();
             let State { connections, wheel, .. } = &mut *state;
@@ -97,9 +93,8 @@ impl Shard {
                 if let Some(track) = track {
                     state.shut(place, track);
                 }
-                let State { connections, streams, .. } = &mut *state;
-                let connection = &mut connections[place as usize];
-                self.write_cursors(streams, connection, vec![stream.clone()]);
+                self.write_cursors(&mut state, place, vec![stream.clone()]);
+                let connection = &mut state.connections[place as usize];
                 // What was under way there is no more: others have room now.
                 self.feed(connection, place);
                 self.touch(connection, place);

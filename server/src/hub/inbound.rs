@@ -1,6 +1,7 @@
 //! What clients say: frames are understood, checked against budgets, and done or answered.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Message as Packet;
 use wsc_core::frame::{
@@ -9,9 +10,10 @@ use wsc_core::frame::{
 use wsc_core::peer::TrackId;
 use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
 
+use super::receipts;
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, HangUp, OwedReceipt, Reading, State};
+use super::state::{Connection, HangUp, State};
 use crate::log::key::{GroupKey, StreamKey};
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
@@ -164,7 +166,7 @@ impl Shard {
     ) -> Result<(), Refusal> {
         let mut state = self.state.borrow_mut();
         let now = state.clock.tick();
-        let State { connections, users, wheel, .. } = &mut *state;
+        let State { connections, streams, wheel, .. } = &mut *state;
         let Some(connection) =
             connections.get_mut(place as usize).filter(|found| found.generation == generation)
         else {
@@ -179,32 +181,21 @@ impl Shard {
         }
         let fresh = connection.cursor_changed.is_none();
         connection.cursor_changed.get_or_insert(now);
-        let mut receipts = take_owed(&mut connection.readings[track as usize], to);
-        if let Some(user) = users.get_mut(&connection.identity.user).filter(|_| !receipts.is_empty()) {
-            let activity = user.activity.get_or_insert_default();
-            receipts.retain(|owed| activity.receipt(owed.seq));
+        let reading = &mut connection.readings[track as usize];
+        if reading.owes_receipt(to) {
+            let (ranges, owed) = reading.take_delivered(to);
+            let key = streams.get(reading.stream).key.clone();
+            let ranges = ranges.into_iter().map(|(after, to)| (key.clone(), after, to)).collect();
+            let (user, device) = (connection.identity.user.clone(), Arc::clone(&connection.device));
+            receipts::deliver(self, user, device, ranges, owed);
         }
         if fresh {
             self.plan(wheel, connection, place, now);
         }
         self.feed(connection, place);
         self.touch(connection, place);
-        let (identity, device) = (Rc::clone(&connection.identity), std::sync::Arc::clone(&connection.device));
-        drop(state);
-        super::receipts::delivered(&self.node, &identity.user, &device, receipts);
         Ok(())
     }
-}
-
-/// Takes out the receipts that are owed up to a position.
-fn take_owed(reading: &mut Reading, to: u64) -> Vec<OwedReceipt> {
-    let Some(owed) = &mut reading.receipts else { return Vec::new() };
-    let count = owed.iter().take_while(|owed| owed.seq <= to).count();
-    let receipts = owed.drain(..count).collect();
-    if owed.is_empty() {
-        reading.receipts = None;
-    }
-    receipts
 }
 
 /// Why a frame was not done.

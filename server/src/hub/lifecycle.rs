@@ -15,7 +15,7 @@ use super::deliver::say_skip;
 use super::failure::{Failure, FailureKind};
 use super::send::Wait;
 use super::shard::Shard;
-use super::state::{Connection, HangUp, Pause, State};
+use super::state::{Connection, HangUp, Pause, State, seen_every};
 use super::wheel::Wheel;
 use crate::connection::reader::close_code;
 use crate::connection::{Readiness, frame};
@@ -116,7 +116,7 @@ impl Shard {
         if self.id == 0 {
             self.node.presence.sweep(&self.node);
         }
-        self.pass_on_marks();
+        self.pass_on_marks(false);
     }
 
     fn look_at(self: &Rc<Self>, place: u32, generation: u32) {
@@ -137,8 +137,11 @@ impl Shard {
                 }
                 self.touch(connection, place);
             }
-            let cursor_due =
-                connection.cursor_changed.is_some_and(|since| now >= since + self.node.settings.cursor_ms);
+            let settings = &self.node.settings;
+            let seen_due = !connection.passing && now >= connection.seen_at + seen_every(settings);
+            let since = connection.cursor_changed.or(seen_due.then_some(now));
+            connection.cursor_changed = since;
+            let cursor_due = seen_due || since.is_some_and(|since| now >= since + settings.cursor_ms);
             if verdict.is_none() && !cursor_due {
                 self.plan(wheel, connection, place, now);
             }
@@ -150,9 +153,9 @@ impl Shard {
             None if cursor_due => {
                 let mut state = self.state.borrow_mut();
                 let now = state.clock.tick();
-                let State { connections, wheel, streams, .. } = &mut *state;
+                self.write_cursors(&mut state, place, Vec::new());
+                let State { connections, wheel, .. } = &mut *state;
                 let connection = &mut connections[place as usize];
-                self.write_cursors(streams, connection, Vec::new());
                 self.plan(wheel, connection, place, now);
             }
             None => {}
@@ -363,11 +366,14 @@ impl Shard {
     /// A connection counts no more: it reads nothing, its positions are kept, its user may be offline.
     fn detach(self: &Rc<Self>, place: u32, generation: u32) {
         let mut state = self.state.borrow_mut();
-        let State { connections, streams, .. } = &mut *state;
-        let found = connections.get_mut(place as usize).filter(|found| found.generation == generation);
+        let now = state.clock.tick();
+        let found = state.connection(place, generation);
         let Some(connection) = found.filter(|found| found.attached) else { return };
         connection.attached = false;
-        self.write_cursors(streams, connection, Vec::new());
+        // Also what has not moved: the device was seen until now.
+        connection.cursor_changed.get_or_insert(now);
+        self.write_cursors(&mut state, place, Vec::new());
+        let connection = &mut state.connections[place as usize];
         let identity = Rc::clone(&connection.identity);
         let rare = connection.rare.take().unwrap_or_default();
         let (id, device, readings) =
@@ -378,7 +384,6 @@ impl Shard {
         if let Some(user) = state.users.get_mut(&identity.user) {
             user.connections.retain(|other| *other != place);
             if user.connections.is_empty() {
-                let now = state.clock.tick();
                 let left = state.users.remove(&identity.user);
                 if let Some(user) = left {
                     state.resting.keep(&identity.user, user.allowance, now);

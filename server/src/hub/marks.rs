@@ -4,14 +4,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wsc_core::Message;
 use wsc_core::frame::{EntryBody, ObjectWriter};
+use wsc_core::{Message, time};
 
 use super::clock;
-use super::send::stamp;
+use super::node::Node;
 use super::shard::Shard;
 use crate::admission::identity::Identity;
 use crate::log::ReplyTo;
+use crate::log::key::UserKey;
 use crate::log::store::{Append, Conversation, Flags, Target, Write};
 
 /// A mark that may not be passed on yet, or was passed on within the last second.
@@ -22,6 +23,8 @@ pub(crate) struct Mark {
 }
 
 const APART_MS: u64 = 1000;
+/// Marks that a hub which begins passes on for the one before: those of its last second.
+const LEFT: usize = 100_000;
 
 /// Passes a mark on, now or in a second.
 pub(crate) fn pass_on(
@@ -45,12 +48,12 @@ pub(crate) fn pass_on(
 }
 
 impl Shard {
-    /// Passes on the marks whose second is over.
-    pub(crate) fn pass_on_marks(self: &Rc<Self>) {
+    /// Passes on the marks whose second is over, or all that wait.
+    pub(crate) fn pass_on_marks(self: &Rc<Self>, all: bool) {
         let now = self.now();
         let mut due = Vec::new();
         self.state.borrow_mut().marks.retain(|(_, conversation), mark| {
-            if mark.due > now {
+            if mark.due > now && !all {
                 return true;
             }
             let Some(waiting) = mark.waiting.take() else { return false };
@@ -64,6 +67,18 @@ impl Shard {
     }
 }
 
+/// Passes on what a hub before this one could not. Nobody knows any more from which device it came.
+pub(crate) async fn pass_on_left(node: &Node) {
+    let left = match node.log.store.waiting_marks(LEFT).await {
+        Ok(left) => left,
+        Err(error) => return tracing::warn!(%error, "read marks of before could not be read"),
+    };
+    let writes = left.into_iter().flat_map(|(user, conversation, seq)| {
+        entry(&user, "", &"".into(), &conversation, seq).map(|write| (write, ReplyTo::Nobody))
+    });
+    node.log.submit(writes.collect());
+}
+
 fn append(
     shard: &Rc<Shard>,
     identity: &Rc<Identity>,
@@ -71,6 +86,19 @@ fn append(
     conversation: &Conversation,
     seq: u64,
 ) {
+    for write in entry(&identity.user, &identity.user_type, device, conversation, seq) {
+        shard.write(write, ReplyTo::Nobody);
+    }
+}
+
+/// The inbox entry that tells a user's devices of a mark, and that it was told.
+fn entry(
+    user: &UserKey,
+    user_type: &str,
+    device: &Arc<str>,
+    conversation: &Conversation,
+    seq: u64,
+) -> [Write; 2] {
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
     match conversation {
@@ -78,31 +106,33 @@ fn append(
         Conversation::Group(group) => writer.text("stream", &format!("group:{group}")),
     };
     writer.count("seq_no", seq).end();
-    let id = uuid::Uuid::now_v7().to_string();
-    let mut message = Message {
+    let (id, now) = (uuid::Uuid::now_v7().to_string(), clock::wall());
+    let message = Message {
         message_type: "read".into(),
         message_id: id.as_str().into(),
-        receiver: identity.user.user.to_string().into(),
+        sender: (&*user.user).into(),
+        sender_type: user_type.into(),
+        sender_client: (&**device).into(),
+        receiver: (&*user.user).into(),
+        create_at: time::format(now).into(),
         data: data.into(),
         ..Message::default()
     };
-    let now = clock::wall();
-    stamp(&mut message, identity, device, now);
-    let body = EntryBody::of(&message);
-    let write = Append {
-        target: Target::User(identity.user.clone()),
-        sender: Arc::clone(&identity.user.user),
+    let append = Append {
+        target: Target::User(user.clone()),
+        sender: Arc::clone(&user.user),
         device: Arc::clone(device),
         copy_to_sender: false,
         require_member: false,
+        body: Bytes::from(EntryBody::of(&message).bytes),
         message_id: id.into(),
         dedupe: false,
         digest: [0; 16],
-        body: Bytes::from(body.bytes),
         flags: Flags::INTERNAL,
         only_device: "".into(),
         expires_at: 0,
         now,
     };
-    shard.write(Write::Append(write), ReplyTo::Nobody);
+    let passed = Write::PassedOn { user: user.clone(), conversation: conversation.clone(), seq };
+    [Write::Append(append), passed]
 }

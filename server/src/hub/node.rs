@@ -28,6 +28,9 @@ pub(crate) struct Node {
     /// Connections on all shards.
     pub(crate) connections: AtomicUsize,
     pub(crate) draining: AtomicBool,
+    /// A device has shown that the store was put back to an earlier time. Once is all there can be: only while a store
+    /// is not open can it be put back.
+    pub(crate) went_back: AtomicBool,
     /// How often in a row the store could not be maintained.
     pub(crate) maintenance_failures: AtomicU32,
 }

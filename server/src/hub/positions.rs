@@ -9,34 +9,42 @@ use wsc_core::peer::TrackId;
 
 use super::node::Node;
 use super::shard::{Letter, Shard};
-use super::state::{Connection, State, Streams};
+use super::state::{Connection, Reading, State};
 use crate::log::ReplyTo;
 use crate::log::key::{StreamKey, UserKey};
-use crate::log::store::{Cursor, Device, DeviceStream, DeviceWrite, Write};
+use crate::log::store::{Delivered, DeviceWrite, Write};
 
 /// Has what the connected devices of some users acknowledged written to the log, where it is not.
 pub(crate) async fn keep(node: &Node, users: &[UserKey]) {
     let write = |shard: &Rc<Shard>, user: &UserKey| {
         let mut state = shard.state.borrow_mut();
         for place in state.connections_of(user) {
-            let State { connections, streams, .. } = &mut *state;
-            shard.write_cursors(streams, &mut connections[place as usize], Vec::new());
+            shard.write_cursors(&mut state, place, Vec::new());
         }
     };
     at_home(node, users, write).await;
     node.log.settled().await;
 }
 
-/// Where the connected devices of some users stand, by user; nothing is written for it. When it returns, what devices
-/// that are gone left is in the store.
-pub(crate) async fn of_connected(node: &Node, users: &[UserKey]) -> HashMap<UserKey, Vec<Device>> {
+/// Positions of a stream after the first number up to the second.
+pub(crate) type Range = (StreamKey, u64, u64);
+
+/// What connected devices of some users acknowledged and the log does not know yet, by user; nothing is written for it.
+/// When it returns, what devices that are gone left is in the store.
+pub(crate) async fn of_connected(node: &Node, users: &[UserKey]) -> HashMap<UserKey, Vec<Range>> {
     let read = |shard: &Rc<Shard>, user: &UserKey| {
         let state = shard.state.borrow();
         let connections =
             state.connections_of(user).into_iter().map(|place| &state.connections[place as usize]);
-        // Nothing of a passing device stays: it would be counted now and not later.
-        let kept = connections.filter(|connection| !connection.passing);
-        kept.map(|connection| device_of(&state.streams, connection)).collect::<Vec<_>>()
+        let mut found = Vec::new();
+        for connection in connections {
+            for (reading, acknowledged) in connection.open_readings() {
+                let key = &state.streams.get(reading.stream).key;
+                let ranges = reading.delivered(acknowledged).into_iter();
+                found.extend(ranges.map(|(after, to)| (key.clone(), after, to)));
+            }
+        }
+        found
     };
     let found = at_home(node, users, read).await;
     node.log.settled().await;
@@ -75,50 +83,57 @@ async fn at_home<T: Send + 'static>(
     all
 }
 
-/// Where a connection stands, as its device would be stored.
-fn device_of(streams: &Streams, connection: &Connection) -> Device {
-    let mut kept = Vec::with_capacity(connection.readings.len());
-    for (track, reading) in connection.readings.iter().enumerate() {
-        let track = connection.peer.track(TrackId::try_from(track).unwrap_or(TrackId::MAX));
-        if let Some(track) = track.filter(|_| !reading.closed) {
-            let cursor = Cursor { epoch: "".into(), seq: track.acknowledged() };
-            let stream = streams.get(reading.stream).key.clone();
-            kept.push(DeviceStream { stream, cursor, start: reading.start });
-        }
+impl Connection {
+    /// The streams it reads, each with the position that is acknowledged.
+    fn open_readings(&self) -> impl Iterator<Item = (&Reading, u64)> {
+        self.readings.iter().enumerate().filter(|(_, reading)| !reading.closed).filter_map(
+            |(track, reading)| {
+                let track = self.peer.track(TrackId::try_from(track).ok()?)?;
+                Some((reading, track.acknowledged()))
+            },
+        )
     }
-    Device { device: Arc::clone(&connection.device), streams: kept, ..Device::default() }
 }
 
 impl Shard {
-    /// Hands a device's positions to the log, if they changed.
-    pub(crate) fn write_cursors(
-        &self,
-        streams: &Streams,
-        connection: &mut Connection,
-        forget: Vec<StreamKey>,
-    ) {
+    /// Hands a connection's positions to the log, if they changed: what was delivered, and where its device stands.
+    pub(crate) fn write_cursors(&self, state: &mut State, place: u32, forget: Vec<StreamKey>) {
+        let user = state.connections[place as usize].identity.user.clone();
+        let connected = state.connected_devices(&user);
+        let now = state.clock.tick();
+        let State { connections, streams, .. } = state;
+        let connection = &mut connections[place as usize];
         let changed = connection.cursor_changed.take().is_some();
-        if connection.passing || (!changed && forget.is_empty()) {
+        if !changed && forget.is_empty() {
             return;
         }
-        let (mut cursors, mut starts) = (Vec::new(), Vec::new());
-        for (track, reading) in connection.readings.iter().enumerate() {
+        connection.seen_at = now;
+        let (mut cursors, mut ranges) = (Vec::with_capacity(connection.readings.len()), Vec::new());
+        for (track, reading) in connection.readings.iter_mut().enumerate() {
             let track = connection.peer.track(TrackId::try_from(track).unwrap_or(TrackId::MAX));
-            if let Some(track) = track.filter(|_| !reading.closed) {
-                let key = &streams.get(reading.stream).key;
-                cursors.push((key.clone(), track.acknowledged()));
-                starts.push((key.clone(), reading.start));
-            }
+            let Some(track) = track.filter(|_| !reading.closed) else { continue };
+            let (key, at) = (&streams.get(reading.stream).key, track.acknowledged());
+            cursors.push((key.clone(), at));
+            // Receipts were given when it was acknowledged.
+            let (delivered, _) = reading.take_delivered(at);
+            ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));
+        }
+        if !ranges.is_empty() {
+            let delivered = Delivered { user: user.clone(), ranges, asked: Vec::new() };
+            self.write(Write::Delivered(delivered), ReplyTo::Nobody);
+        }
+        if connection.passing {
+            return;
         }
         let write = DeviceWrite {
-            user: connection.identity.user.clone(),
+            user,
             device: Arc::clone(&connection.device),
             cursors,
             forget,
-            starts,
             attempts: connection.attempts,
             now: super::clock::wall(),
             max_devices: self.node.settings.devices,
+            connected,
         };
         self.write(Write::Device(write), ReplyTo::Nobody);
     }

@@ -21,8 +21,8 @@ impl State {
             closed: false,
             offline_to: head,
             skip_to: 0,
-            start: 0,
-            receipts: None,
+            noted: from - 1,
+            notes: None,
         });
     }
 
@@ -34,7 +34,7 @@ impl State {
             return;
         }
         (reading.live, reading.skip_to) = (false, 0);
-        reading.receipts = None;
+        reading.notes = None;
         let (number, at) = (reading.stream, reading.place);
         connection.peer.close(track);
         if let Some((moved, moved_track)) = self.streams.unsubscribe(number, at) {

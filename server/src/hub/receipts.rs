@@ -1,20 +1,46 @@
 //! Receipts: hints that a message reached a stage, to the devices of its sender.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use wsc_core::frame::{HubFrame, Receipt};
 
 use super::node::Node;
-use super::shard::Letter;
+use super::shard::{Letter, Shard};
 use super::state::OwedReceipt;
 use super::volatile::text_frame;
-use crate::log::key::UserKey;
+use crate::log::ReplyTo;
+use crate::log::key::{StreamKey, UserKey};
+use crate::log::store::{Delivered, Write, Written};
 
 /// At most so many ids in one frame.
 const IDS_A_FRAME: usize = 256;
 
+/// A device acknowledged entries whose senders want to hear of it. They hear when it is kept, and if no device of the
+/// user was before it: the store alone knows that.
+pub(crate) fn deliver(
+    shard: &Rc<Shard>,
+    user: UserKey,
+    device: Arc<str>,
+    ranges: Vec<(StreamKey, u64, u64)>,
+    mut owed: Vec<OwedReceipt>,
+) {
+    let asked = owed.iter().map(|receipt| (receipt.seq, Arc::clone(&receipt.sender))).collect();
+    let (reply, answer) = oneshot::channel();
+    let write = Delivered { user: user.clone(), ranges, asked };
+    shard.write(Write::Delivered(write), ReplyTo::Task(reply));
+    let node = Arc::clone(&shard.node);
+    tokio::task::spawn_local(async move {
+        if let Ok(Ok(Written::Delivered(fresh))) = answer.await {
+            owed.retain(|receipt| fresh.contains(&receipt.seq));
+            delivered(&node, &user, &device, owed);
+        }
+    });
+}
+
 /// The first device of a receiver acknowledged these messages.
-pub(crate) fn delivered(node: &Node, receiver: &UserKey, device: &Arc<str>, owed: Vec<OwedReceipt>) {
+fn delivered(node: &Node, receiver: &UserKey, device: &Arc<str>, owed: Vec<OwedReceipt>) {
     let mut by_sender: Vec<(Arc<str>, Vec<Arc<str>>)> = Vec::new();
     for receipt in owed {
         node.waiters.delivered(receiver, &receipt.sender, &receipt.message_id);

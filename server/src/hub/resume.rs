@@ -11,8 +11,10 @@ pub(crate) struct Resume {
     pub(crate) new_epoch: bool,
     /// Say `gap` of reason `left` from `from` up to here first; 0: nothing.
     pub(crate) left_to: u64,
-    /// The device got nothing up to here as an entry.
-    pub(crate) start: u64,
+    /// The device acknowledged what lies after this and before `from`, and the store does not know it yet.
+    pub(crate) noted: u64,
+    /// The device has seen more in the present epoch than there is: the store was put back to an earlier time.
+    pub(crate) is_ahead: bool,
 }
 
 /// Decides where a device goes on: its cursor in the frame, else the stored one, else the user's start (or the head).
@@ -25,45 +27,54 @@ pub(crate) fn resume(
 ) -> Resume {
     let Some(cursor) = in_frame.or_else(|| Some(&stored?.cursor)) else {
         let start = if at_head { stream.head } else { stream.start };
-        return Resume { from: start + 1, new_epoch: false, left_to: 0, start };
+        return Resume { from: start + 1, new_epoch: false, left_to: 0, noted: start, is_ahead: false };
     };
     let mut resume = go_on(stream, epoch, cursor, in_frame.is_some());
-    // It begins again further on when it does not go on after its own cursor.
-    let begins = (resume.from - 1).max(resume.left_to);
-    resume.start = match stored {
-        Some(stored) if begins <= cursor.seq => stored.start.min(begins),
-        _ => begins,
-    };
+    resume.noted = resume.from - 1;
+    // What lies between the stored place and the device's own was on a connection that ended before it was written.
+    if let (Some(_), Some(stored)) = (in_frame, stored)
+        && resume.left_to == 0
+    {
+        let known = place(stream, epoch, &stored.cursor, false).unwrap_or(resume.noted);
+        resume.noted = resume.noted.min(known.max(stream.start));
+    }
     resume
 }
 
+/// A cursor in the present numbering; `None`: nothing is known of it. `by_client`: it was named by a client.
+fn place(stream: &OpenedStream, epoch: &str, cursor: &Cursor, by_client: bool) -> Option<u64> {
+    if *cursor.epoch == *epoch {
+        return (cursor.seq <= stream.head).then_some(cursor.seq);
+    }
+    let earlier = stream.lineage.iter().find(|earlier| earlier.epoch == cursor.epoch)?;
+    (earlier.is_proven || !by_client).then_some(cursor.seq.min(earlier.survived))
+}
+
 fn go_on(stream: &OpenedStream, epoch: &str, cursor: &Cursor, in_frame: bool) -> Resume {
-    let at = |from, new_epoch, left_to| Resume { from, new_epoch, left_to, start: 0 };
-    let (seq, new_epoch) = if *cursor.epoch == *epoch {
-        if cursor.seq <= stream.head { (cursor.seq, false) } else { (stream.floor.max(1) - 1, true) }
-    } else {
-        match stream.lineage.iter().find(|earlier| earlier.epoch == cursor.epoch) {
-            Some(earlier) => (cursor.seq.min(earlier.seq), true),
-            None => (stream.floor.max(1) - 1, true),
-        }
-    };
+    let is_present = *cursor.epoch == *epoch;
+    let found = place(stream, epoch, cursor, in_frame);
+    let (new_epoch, is_ahead) = (!is_present || found.is_none(), is_present && found.is_none());
+    let at = |from, left_to| Resume { from, new_epoch, left_to, noted: 0, is_ahead };
+    let seq = found.unwrap_or(stream.floor.max(1) - 1);
     if seq >= stream.start {
-        return at(seq + 1, new_epoch, 0);
+        return at(seq + 1, 0);
     }
     if in_frame && !new_epoch {
         // The cursor lies before the present membership: what came between was not for this user.
-        return at(seq + 1, new_epoch, stream.start);
+        return at(seq + 1, stream.start);
     }
-    at(stream.start + 1, new_epoch, 0)
+    at(stream.start + 1, 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::log::key::{Scope, StreamKey};
+    use crate::log::store::Earlier;
 
     fn stream(start: u64, floor: u64, head: u64) -> OpenedStream {
-        let lineage = vec![Cursor { epoch: "e1".into(), seq: 30 }, Cursor { epoch: "e0".into(), seq: 10 }];
+        let earlier = |epoch: &str, survived, is_proven| Earlier { epoch: epoch.into(), survived, is_proven };
+        let lineage = vec![earlier("ex", 40, false), earlier("e1", 30, true), earlier("e0", 10, true)];
         OpenedStream { stream: StreamKey::Broadcast(Scope::default()), start, floor, head, lineage }
     }
 
@@ -73,13 +84,9 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "made in the call")]
     fn from(stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>) -> (u64, bool, u64) {
-        let stored = stored.map(|cursor| at(stream, cursor, 0));
+        let stored = stored.map(|cursor| DeviceStream { stream: stream.stream.clone(), cursor });
         let resume = resume(stream, "e2", frame.as_ref(), stored.as_ref(), false);
         (resume.from, resume.new_epoch, resume.left_to)
-    }
-
-    fn at(stream: &OpenedStream, cursor: Cursor, start: u64) -> DeviceStream {
-        DeviceStream { stream: stream.stream.clone(), cursor, start }
     }
 
     #[test]
@@ -109,25 +116,42 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_got_before_stays_gotten_until_it_begins_again_further_on() {
-        let start = |stream: &OpenedStream, frame: Option<Cursor>, stored: Option<(Cursor, u64)>| {
-            let stored = stored.map(|(cursor, start)| at(stream, cursor, start));
-            resume(stream, "e2", frame.as_ref(), stored.as_ref(), false).start
+    fn what_a_client_names_in_an_epoch_that_is_not_proven_counts_for_nothing() {
+        assert_eq!(from(&stream(0, 12, 50), cursor("ex", 14), None), (12, true, 0));
+        // What the store itself wrote down means what it meant.
+        assert_eq!(from(&stream(0, 12, 50), None, cursor("ex", 14)), (15, true, 0));
+        assert_eq!(from(&stream(0, 12, 50), None, cursor("ex", 44)), (41, true, 0));
+    }
+
+    #[test]
+    fn only_a_client_s_cursor_beyond_the_head_of_the_present_epoch_is_ahead() {
+        let ahead =
+            |frame: Option<Cursor>| resume(&stream(0, 1, 50), "e2", frame.as_ref(), None, false).is_ahead;
+        assert!(ahead(cursor("e2", 51)));
+        assert!(
+            !ahead(cursor("e2", 50))
+                && !ahead(cursor("e1", 51))
+                && !ahead(cursor("other", 51))
+                && !ahead(None)
+        );
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_not_written_is_known_by_the_device_s_own_cursor() {
+        let noted = |stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>| {
+            let stored = stored.map(|cursor| DeviceStream { stream: stream.stream.clone(), cursor });
+            resume(stream, "e2", frame.as_ref(), stored.as_ref(), false).noted
         };
-        let stored = |epoch: &str, seq, start| Some((Cursor { epoch: epoch.into(), seq }, start));
         let whole = stream(0, 1, 50);
-        assert_eq!(start(&whole, None, None), 0);
-        assert_eq!(start(&stream(7, 1, 50), None, None), 7);
-        assert_eq!(start(&whole, None, stored("e2", 45, 3)), 3);
-        assert_eq!(start(&whole, cursor("e2", 41), stored("e2", 45, 3)), 3);
-        assert_eq!(start(&whole, cursor("e2", 49), stored("e2", 45, 3)), 3);
+        assert_eq!(noted(&whole, None, None), 0);
+        assert_eq!(noted(&stream(7, 1, 50), None, None), 7);
+        assert_eq!(noted(&whole, None, cursor("e2", 45)), 45);
+        assert_eq!(noted(&whole, cursor("e2", 49), cursor("e2", 45)), 45);
+        assert_eq!(noted(&whole, cursor("e2", 41), cursor("e2", 45)), 40 + 1);
         // The hub does not know any more where it began.
-        assert_eq!(start(&whole, cursor("e2", 41), None), 41);
-        // A later membership, and a store that lost its end.
-        assert_eq!(start(&stream(20, 1, 50), None, stored("e2", 5, 3)), 20);
-        assert_eq!(start(&stream(20, 1, 50), cursor("e2", 5), stored("e2", 5, 3)), 20);
-        assert_eq!(start(&whole, cursor("e1", 44), stored("e1", 44, 3)), 3);
-        assert_eq!(start(&whole, cursor("e0", 44), stored("e0", 44, 40)), 10);
+        assert_eq!(noted(&whole, cursor("e2", 41), None), 41);
+        assert_eq!(noted(&stream(20, 1, 50), cursor("e2", 25), cursor("e2", 5)), 20);
+        assert_eq!(noted(&whole, cursor("e1", 44), cursor("e1", 20)), 20);
     }
 
     #[test]

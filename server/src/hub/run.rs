@@ -174,6 +174,7 @@ impl Builder {
             waiters: Waiters::default(),
             connections: 0.into(),
             draining: false.into(),
+            went_back: false.into(),
             maintenance_failures: 0.into(),
             settings,
         });
@@ -239,6 +240,7 @@ async fn write_log(node: &Arc<Node>) {
         let step = || maintained.log.store.maintain(clock::wall());
         maintenance::run(&maintained.maintenance_failures, maintenance::PERIOD, step).await;
     });
+    super::marks::pass_on_left(node).await;
     let broker = LocalBroker::new(Arc::clone(&node.shards));
     node.log.run(node, &broker).await;
     maintainer.abort_all();
@@ -285,6 +287,7 @@ impl Hub {
         for shard in 0..node.shards.len() {
             let (done, wait) = oneshot::channel();
             let call = Letter::Call(Box::new(move |shard| {
+                shard.pass_on_marks(true);
                 shard.submit();
                 let _ = done.send(());
             }));

@@ -143,6 +143,14 @@ impl State {
         (found.generation == generation).then_some(found)
     }
 
+    /// The devices of a user that are connected, but for ephemeral ones.
+    pub(crate) fn connected_devices(&self, user: &UserKey) -> Vec<Arc<str>> {
+        let connections = self.users.get(user).into_iter().flat_map(|user| &user.connections);
+        let connections = connections.map(|place| &self.connections[*place as usize]);
+        let kept = connections.filter(|connection| connection.attached && !connection.passing);
+        kept.map(|connection| Arc::clone(&connection.device)).collect()
+    }
+
     /// The places of a user's connections.
     pub(crate) fn connections_of(&self, user: &UserKey) -> Vec<u32> {
         self.users.get(user).map(|user| user.connections.clone()).unwrap_or_default()
@@ -162,28 +170,6 @@ pub(crate) struct User {
     /// The groups the user is in, as the log last told.
     pub(crate) groups: HashSet<Arc<str>>,
     pub(crate) allowance: Allowance,
-    /// What only users who receive have.
-    pub(crate) activity: Option<Box<Activity>>,
-}
-
-/// What is remembered of a user who receives.
-#[derive(Default)]
-pub(crate) struct Activity {
-    /// Inbox positions whose `delivered` or `read` was told already.
-    receipted: HashSet<u64>,
-}
-
-/// Positions kept for each user; telling one twice does no harm.
-const REMEMBERED_RECEIPTS: usize = 4096;
-
-impl Activity {
-    /// Whether no receipt of this position of the inbox was told before; one is told now.
-    pub(crate) fn receipt(&mut self, seq: u64) -> bool {
-        if self.receipted.len() > REMEMBERED_RECEIPTS {
-            self.receipted.clear();
-        }
-        self.receipted.insert(seq)
-    }
 }
 
 /// What most connections never have.
@@ -255,6 +241,8 @@ pub(crate) struct Connection {
     pub(crate) awaited: Option<Box<super::groups::Awaited>>,
     /// Positions to be written, and since when.
     pub(crate) cursor_changed: Option<u64>,
+    /// When it was last written that the device is seen.
+    pub(crate) seen_at: u64,
     /// Failed attempts in a row, as stored.
     pub(crate) attempts: u32,
     /// One bit of 64 that stands for (user, device), to rule out quickly that an entry is its own.
@@ -283,6 +271,12 @@ pub(crate) struct Pause {
     pub(crate) store: bool,
 }
 
+/// How often it is written that a connected device is seen, so that it does not age.
+pub(crate) fn seen_every(settings: &crate::Settings) -> u64 {
+    const LONGEST_MS: u64 = 6 * 3_600_000;
+    (settings.retention.device / 4).clamp(1000, LONGEST_MS)
+}
+
 impl Connection {
     /// What the wheel must look at next.
     pub(crate) fn deadline(&self, settings: &crate::Settings, wall_to_clock: impl Fn(u64) -> u64) -> u64 {
@@ -298,6 +292,9 @@ impl Connection {
         }
         if let Some(since) = self.cursor_changed {
             next = next.min(since + settings.cursor_ms);
+        }
+        if !self.passing {
+            next = next.min(self.seen_at + seen_every(settings));
         }
         if self.identity.expires_at != 0 {
             next = next.min(wall_to_clock(self.identity.expires_at));
@@ -347,17 +344,73 @@ pub(crate) struct Reading {
     pub(crate) offline_to: u64,
     /// Positions up to here, from the next one, are not for it and not yet told.
     pub(crate) skip_to: u64,
-    /// The first position is kept when the device is: nothing up to here was an entry.
-    pub(crate) start: u64,
-    /// Entries under way whose senders want to hear `delivered`.
+    /// What is acknowledged beyond this, the log does not know yet to be delivered.
+    pub(crate) noted: u64,
+    /// What must be remembered of entries until they are acknowledged.
     #[expect(clippy::box_collection, reason = "nearly always absent, and there are many readings")]
-    pub(crate) receipts: Option<Box<VecDeque<OwedReceipt>>>,
+    pub(crate) notes: Option<Box<VecDeque<Note>>>,
 }
 
 impl Reading {
+    /// Remembers something of an entry.
+    pub(crate) fn note(&mut self, seq: u64, about: About) {
+        self.notes.get_or_insert_default().push_back(Note { seq, about });
+    }
+
+    /// Whether a sender wants to hear when this position is acknowledged.
+    pub(crate) fn owes_receipt(&self, to: u64) -> bool {
+        let mut notes = self.notes.iter().flat_map(|notes| notes.iter());
+        notes.any(|note| note.seq <= to && matches!(note.about, About::Receipt(_)))
+    }
+
+    /// What was delivered up to a position and the log does not know: after the first number, up to the second.
+    pub(crate) fn delivered(&self, to: u64) -> Vec<(u64, u64)> {
+        let (mut found, mut after) = (Vec::new(), self.noted);
+        for note in self.notes.iter().flat_map(|notes| notes.iter()).take_while(|note| note.seq <= to) {
+            if matches!(note.about, About::Other) {
+                found.push((after, note.seq - 1));
+                after = note.seq;
+            }
+        }
+        found.push((after, to));
+        found.retain(|(after, to)| after < to);
+        found
+    }
+
+    /// The same, which the log will know from now on, and the receipts that are owed for it.
+    pub(crate) fn take_delivered(&mut self, to: u64) -> (Vec<(u64, u64)>, Vec<OwedReceipt>) {
+        let found = self.delivered(to);
+        self.noted = self.noted.max(to);
+        let mut owed = Vec::new();
+        if let Some(notes) = &mut self.notes {
+            while let Some(note) = notes.pop_front_if(|note| note.seq <= to) {
+                if let About::Receipt(receipt) = note.about {
+                    owed.push(receipt);
+                }
+            }
+            if notes.is_empty() {
+                self.notes = None;
+            }
+        }
+        (found, owed)
+    }
+
     fn owes_skip(&self) -> bool {
         self.skip_to != 0 && !self.closed
     }
+}
+
+/// What is remembered of an entry until its position is acknowledged.
+pub(crate) struct Note {
+    pub(crate) seq: u64,
+    pub(crate) about: About,
+}
+
+pub(crate) enum About {
+    /// Its sender wants to hear `delivered`.
+    Receipt(OwedReceipt),
+    /// It is to this user and was not for this device: passing it delivers nothing.
+    Other,
 }
 
 /// A receipt to be given when an entry is acknowledged.

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod key;
 pub mod memory;
 mod queue;
+mod ranges;
 mod rules;
 pub mod store;
 

@@ -2,7 +2,7 @@
 //! they never read or write anything.
 
 use super::key::StreamKey;
-use super::store::{JoinBy, Milliseconds, Retention};
+use super::store::{DeviceWrite, JoinBy, Milliseconds, Retention};
 
 /// How many earlier epochs a stream remembers.
 pub(super) const LINEAGE: usize = 8;
@@ -66,49 +66,26 @@ impl Tombstone {
     }
 }
 
-/// A device's numbers in one stream, without the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// All up to here is covered.
-    pub(super) seq: u64,
-    /// It got nothing up to here as an entry.
-    pub(super) start: u64,
+/// A device's cursor after a write that names one. `present` is the cursor before, in the present epoch or (then
+/// `carried`) brought over from an earlier one, which the one written replaces.
+pub(super) fn moved(present: Option<u64>, carried: bool, cursor: u64) -> u64 {
+    present.filter(|_| !carried).map_or(cursor, |present| present.max(cursor))
 }
 
-impl Place {
-    /// The place after a write that names a cursor, a start or both. `present` is the place before, in the present
-    /// epoch or (then `carried`) brought over from an earlier one, whose cursor is replaced by the one written.
-    pub(super) fn moved(
-        present: Option<Self>,
-        carried: bool,
-        cursor: Option<u64>,
-        start: Option<u64>,
-    ) -> Self {
-        let start = present.map_or(0, |place| place.start).max(start.unwrap_or(0));
-        let seq = match (present, cursor) {
-            (Some(place), Some(cursor)) if !carried => place.seq.max(cursor),
-            (_, Some(cursor)) => cursor,
-            (Some(place), None) => place.seq,
-            // A start alone places a new device there and moves no known one.
-            (None, None) => start,
-        };
-        Self { seq, start }
-    }
-
-    /// A place of an earlier epoch as far as it survived into the present one: neither number may point at positions
-    /// which have been given anew.
-    pub(super) fn carry(self, survived: u64) -> Self {
-        Self { seq: self.seq.min(survived), start: self.start.min(survived) }
-    }
+/// Whether a device's write may make the user's devices too many, or leave a device that may go.
+pub(super) fn makes_room(is_known: bool, write: &DeviceWrite) -> bool {
+    !is_known || !write.connected.contains(&write.device)
 }
 
-/// Which of a user's devices goes when there are too many: the longest unseen, by id among equals, never `except`.
+/// Which of a user's devices goes when there are too many: the longest unseen, by id among equals, never the one that is
+/// written nor one that is connected.
 pub(super) fn longest_unseen<'a, D: AsRef<str> + 'a>(
     devices: impl Iterator<Item = (&'a D, Milliseconds)>,
-    except: &str,
+    write: &DeviceWrite,
 ) -> Option<&'a D> {
+    let stays = |device: &str| *device == *write.device || write.connected.iter().any(|one| **one == *device);
     devices
-        .filter(|(device, _)| device.as_ref() != except)
+        .filter(|(device, _)| !stays(device.as_ref()))
         .min_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.as_ref().cmp(b.0.as_ref())))
         .map(|(device, _)| device)
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use wsc_server::log::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Store, StoreFuture, Write,
-    Written,
+    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store, StoreFuture,
+    Write, Written,
 };
 use wsc_server::{GroupKey, Hub, MemoryStore, Settings, StreamKey, UserKey};
 
@@ -19,8 +19,8 @@ pub struct Illness {
     pub write_ms: AtomicU64,
     pub panics_at_write: AtomicBool,
     pub panics_at_read: AtomicBool,
-    /// How often it was asked for devices, for headers, and to write.
-    pub devices: AtomicU64,
+    /// How often it was asked for what was delivered, for headers, and to write.
+    pub delivered: AtomicU64,
     pub headers: AtomicU64,
     pub writes: AtomicU64,
 }
@@ -76,12 +76,20 @@ impl Store for Ill {
     }
 
     fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
-        self.illness.devices.fetch_add(1, Ordering::Relaxed);
         self.well.devices(user)
     }
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.well.marks(user)
+    }
+
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+        self.well.waiting_marks(limit)
+    }
+
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
+        self.illness.delivered.fetch_add(1, Ordering::Relaxed);
+        self.well.delivered(user, stream)
     }
 
     fn find<'a>(&'a self, sender: &'a UserKey, ids: &'a [Arc<str>]) -> StoreFuture<'a, Vec<Option<Found>>> {
@@ -107,6 +115,10 @@ impl Store for Ill {
 
     fn epoch(&self) -> Arc<str> {
         self.well.epoch()
+    }
+
+    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
+        self.well.begin_epoch()
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

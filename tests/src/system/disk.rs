@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use wsc_core::backoff::Random;
 use wsc_server::log::memory::State;
 use wsc_server::log::store::{
-    Conversation, Device, Found, Members, Membership, Opened, Page, Retention, Store, StoreError,
+    Conversation, Device, Found, Members, Membership, Opened, Page, Ranges, Retention, Store, StoreError,
     StoreFuture, Write, Written,
 };
 use wsc_server::{GroupKey, MemoryStore, StreamKey, UserKey};
@@ -95,7 +95,7 @@ impl Disk {
             Durability::Lossy => {
                 inner.epochs += 1;
                 let mut state = inner.snapshot.clone();
-                state.begin_epoch(&format!("generation-{}", inner.epochs));
+                state.begin_epoch(&format!("generation-{}", inner.epochs), true);
                 inner.snapshot = state.clone();
                 state
             }
@@ -199,6 +199,14 @@ impl Store for DiskStore {
         self.after(self.memory.marks(user))
     }
 
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+        self.after(self.memory.waiting_marks(limit))
+    }
+
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
+        self.after(self.memory.delivered(user, stream))
+    }
+
     fn find<'a>(
         &'a self,
         sender: &'a UserKey,
@@ -226,6 +234,10 @@ impl Store for DiskStore {
 
     fn epoch(&self) -> Arc<str> {
         self.memory.epoch()
+    }
+
+    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
+        self.memory.begin_epoch()
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

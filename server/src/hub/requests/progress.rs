@@ -9,8 +9,8 @@ use wsc_core::{ErrorCode, StreamName};
 
 use super::{Asker, Outcome, Refused, Reply};
 use crate::hub::{clock, marks, positions, receipts};
-use crate::log::key::{GroupKey, UserKey};
-use crate::log::store::{Conversation, Device, Entry, Flags, Found, StoreError, Target, Write, Written};
+use crate::log::key::{GroupKey, StreamKey, UserKey};
+use crate::log::store::{Conversation, Entry, Flags, Found, Ranges, StoreError, Target, Write, Written};
 
 /// Members of a group whose progress is counted.
 const COUNTED_MEMBERS: usize = 1000;
@@ -65,11 +65,6 @@ impl Asker {
         {
             // Another device may have moved the mark meanwhile, and told of those.
             ids.retain(|(seq, _)| *seq > from);
-            // `read` includes `delivered`, which must not come after it.
-            if let Some(known) = self.shard.state.borrow_mut().users.get_mut(&user) {
-                let activity = known.activity.get_or_insert_default();
-                ids.iter().for_each(|(seq, _)| _ = activity.receipt(*seq));
-            }
             let ids: Vec<Arc<str>> = ids.into_iter().map(|(_, id)| id).collect();
             receipts::read(node, &user, peer, &ids);
         }
@@ -142,13 +137,31 @@ impl Asker {
             }
             receivers.members.insert(group.clone(), counted.then_some(others));
         }
-        let users: Vec<UserKey> = users.into_iter().collect();
-        let mut live = positions::of_connected(node, &users).await;
-        for user in users {
-            let mut devices = node.log.store.devices(&user).await?;
-            devices.extend(live.remove(&user).unwrap_or_default());
+        let streams = |user: &UserKey| {
+            let counted = receivers
+                .members
+                .iter()
+                .filter(|(_, members)| members.as_ref().is_some_and(|members| members.contains(user)));
+            let groups = counted.map(|(group, _)| StreamKey::Group(group.clone()));
+            let inbox = single.contains(user).then(|| StreamKey::Inbox(user.clone()));
+            groups.chain(inbox).collect::<Vec<_>>()
+        };
+        let users: Vec<(UserKey, Vec<StreamKey>)> =
+            users.into_iter().map(|user| (user.clone(), streams(&user))).collect();
+        let names: Vec<UserKey> = users.iter().map(|(user, _)| user.clone()).collect();
+        let mut live = positions::of_connected(node, &names).await;
+        for (user, streams) in users {
+            let live = live.remove(&user).unwrap_or_default();
+            let mut delivered = HashMap::with_capacity(streams.len());
+            for stream in streams {
+                let mut ranges = node.log.store.delivered(&user, &stream).await?;
+                for (_, after, to) in live.iter().filter(|(of, ..)| *of == stream) {
+                    ranges.insert(*after, *to);
+                }
+                delivered.insert(stream, ranges);
+            }
             let marks = node.log.store.marks(&user).await?;
-            receivers.progress.insert(user.clone(), Progress { user, devices, marks });
+            receivers.progress.insert(user, Progress { delivered, marks });
         }
         Ok(receivers)
     }
@@ -187,10 +200,9 @@ impl Stage {
     }
 }
 
-/// What a user's devices acknowledged, and what the user has read.
+/// What was delivered to a user, and what the user has read.
 struct Progress {
-    user: UserKey,
-    devices: Vec<Device>,
+    delivered: HashMap<StreamKey, Ranges>,
     marks: Vec<(Conversation, u64)>,
 }
 
@@ -201,21 +213,10 @@ impl Progress {
             return Some(Stage::Read);
         }
         let entry = entry?;
-        let got = |device: &Device| self.may_get(&device.device, entry) && has_passed(device, entry);
-        Some(if self.devices.iter().any(got) { Stage::Delivered } else { Stage::Accepted })
+        let ranges = self.delivered.get(&entry.target.stream());
+        // What is only stored is handed to nobody.
+        let delivered =
+            ranges.is_some_and(|ranges| ranges.contains(seq)) && !entry.flags.has(Flags::STORE_ONLY);
+        Some(if delivered { Stage::Delivered } else { Stage::Accepted })
     }
-
-    /// Whether the entry is for this device at all.
-    fn may_get(&self, device: &str, entry: &Entry) -> bool {
-        let own = entry.sender == self.user.user && *entry.device == *device;
-        let narrowed = !entry.only_device.is_empty() && *entry.only_device != *device;
-        !own && !narrowed && !entry.flags.has(Flags::STORE_ONLY)
-    }
-}
-
-/// Whether the device acknowledged the entry's position: it began before it, and has come to it.
-fn has_passed(device: &Device, entry: &Entry) -> bool {
-    let stream = entry.target.stream();
-    let kept = device.streams.iter().find(|kept| kept.stream == stream);
-    kept.is_some_and(|kept| kept.start < entry.seq && entry.seq <= kept.cursor.seq)
 }

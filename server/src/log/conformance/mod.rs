@@ -16,8 +16,8 @@ pub use self::people::*;
 pub use self::retain::*;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Append, Appended, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream, Page, Retention, Store,
-    Target, Write, Written,
+    Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream, Page,
+    Retention, Store, Target, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -71,9 +71,12 @@ macro_rules! conformance {
             broadcast_starts_where_the_user_was_first_seen,
             a_read_mark_only_moves_forward,
             a_device_keeps_its_places_and_they_never_fall,
-            a_start_is_set_once_and_only_raised,
-            a_start_alone_places_a_new_device,
+            a_read_mark_waits_until_it_is_passed_on,
+            what_was_delivered_is_told_once_and_not_after_it_was_read,
+            what_was_delivered_in_a_group_is_forgotten_with_the_membership,
             the_longest_unseen_device_makes_room,
+            a_connected_device_makes_no_room,
+            a_new_epoch_distrusts_what_clients_name_in_the_last,
             forgotten_streams_are_gone_from_the_device,
             the_newest_sight_of_a_user_counts,
             too_many_entries_go_and_the_head_stays,
@@ -188,10 +191,10 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
         device: device.into(),
         cursors: Vec::new(),
         forget: Vec::new(),
-        starts: Vec::new(),
         attempts: 0,
         now,
         max_devices: 16,
+        connected: Vec::new(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Checks of users, groups and devices. No part of a running hub.
 
 use super::super::key::StreamKey;
-use super::super::store::{Conversation, JoinBy, Joined, Membership, Store, Target, Write, Written};
+use super::super::store::{
+    Conversation, Cursor, Earlier, JoinBy, Joined, Membership, Ranges, Store, Target, Write, Written,
+};
 use super::*;
 
 const SECOND: u64 = 1_000;
@@ -139,9 +141,9 @@ pub async fn a_read_mark_only_moves_forward(store: &dyn Store) {
     assert_eq!(store.marks(&user("bob")).await.expect("marks"), []);
 }
 
-async fn places(store: &dyn Store, device: &str) -> Vec<(StreamKey, u64, u64)> {
+async fn places(store: &dyn Store, device: &str) -> Vec<(StreamKey, u64)> {
     let found = open(store, "ann", Some(device)).await.device.expect("the device");
-    let mut places: Vec<_> = found.streams.into_iter().map(|s| (s.stream, s.cursor.seq, s.start)).collect();
+    let mut places: Vec<_> = found.streams.into_iter().map(|s| (s.stream, s.cursor.seq)).collect();
     places.sort();
     places
 }
@@ -156,7 +158,7 @@ pub async fn a_device_keeps_its_places_and_they_never_fall(store: &dyn Store) {
     device(store, write(&[(&own, 5), (&team, 2)], START)).await;
     device(store, write(&[(&own, 4)], START + 9)).await;
     device(store, write(&[(&own, 6)], START + 7)).await;
-    assert_eq!(places(store, "d1").await, [(own, 6, 0), (team, 2, 0)]);
+    assert_eq!(places(store, "d1").await, [(own, 6), (team, 2)]);
     let found = open(store, "ann", Some("d1")).await;
     let found = found.device.expect("the device");
     assert_eq!((&*found.device, found.attempts, found.last_seen), ("d1", 3, START + 9));
@@ -165,27 +167,112 @@ pub async fn a_device_keeps_its_places_and_they_never_fall(store: &dyn Store) {
     assert_eq!(open(store, "ann", Some("d2")).await.device, None);
 }
 
-pub async fn a_start_is_set_once_and_only_raised(store: &dyn Store) {
-    let own = inbox("ann");
-    let write = |start, cursor| DeviceWrite {
-        starts: vec![(inbox("ann"), start)],
-        cursors: vec![(inbox("ann"), cursor)],
-        ..seen("ann", "d1", START)
+pub async fn a_read_mark_waits_until_it_is_passed_on(store: &dyn Store) {
+    let (bob, team) = (Conversation::Peer("bob".into()), Conversation::Group("team".into()));
+    let mark = |conversation: &Conversation, seq| Write::Mark {
+        user: user("ann"),
+        conversation: conversation.clone(),
+        seq,
     };
-    device(store, write(4, 4)).await;
-    device(store, write(2, 5)).await;
-    assert_eq!(places(store, "d1").await, [(own.clone(), 5, 4)]);
-    device(store, write(9, 9)).await;
-    assert_eq!(places(store, "d1").await, [(own, 9, 9)]);
+    let passed = |conversation: &Conversation, seq| Write::PassedOn {
+        user: user("ann"),
+        conversation: conversation.clone(),
+        seq,
+    };
+    let waiting = async || {
+        let mut waiting = store.waiting_marks(10).await.expect("marks");
+        waiting.sort();
+        waiting
+    };
+    store.write(&[mark(&bob, 3), mark(&team, 1), passed(&team, 1), mark(&bob, 7)]).await.expect("a write");
+    assert_eq!(waiting().await, [(user("ann"), bob.clone(), 7)]);
+    // An earlier one was passed on, and the last still waits.
+    store.write(&[passed(&bob, 3), mark(&bob, 5)]).await.expect("a write");
+    assert_eq!(waiting().await, [(user("ann"), bob.clone(), 7)]);
+    store.write(&[mark(&team, 2), passed(&bob, 7)]).await.expect("a write");
+    assert_eq!(waiting().await, [(user("ann"), team, 2)]);
+    assert_eq!(store.waiting_marks(0).await.expect("marks"), []);
 }
 
-pub async fn a_start_alone_places_a_new_device(store: &dyn Store) {
+fn delivered(to: &str, ranges: &[(StreamKey, u64, u64)], asked: &[(u64, &str)]) -> Write {
+    let asked = asked.iter().map(|(seq, sender)| (*seq, Arc::from(*sender))).collect();
+    Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked })
+}
+
+pub async fn what_was_delivered_is_told_once_and_not_after_it_was_read(store: &dyn Store) {
+    for n in 1..=9 {
+        append(store, to_user(if n % 2 == 0 { "bob" } else { "cid" }, "ann", &format!("m{n}"), START)).await;
+    }
     let own = inbox("ann");
-    let write = |start| DeviceWrite { starts: vec![(inbox("ann"), start)], ..seen("ann", "d1", START) };
-    device(store, write(4)).await;
-    assert_eq!(places(store, "d1").await, [(own.clone(), 4, 4)]);
-    device(store, write(6)).await;
-    assert_eq!(places(store, "d1").await, [(own, 4, 6)]);
+    let first =
+        delivered("ann", &[(own.clone(), 0, 2), (own.clone(), 3, 4)], &[(1, "cid"), (2, "bob"), (4, "bob")]);
+    assert_eq!(one(store, first.clone()).await, Written::Delivered(vec![1, 2, 4]));
+    assert_eq!(one(store, first).await, Written::Delivered(vec![]));
+    // All of bob's up to 8 are read, and none of cid's.
+    let read = Write::Mark { user: user("ann"), conversation: Conversation::Peer("bob".into()), seq: 8 };
+    one(store, read).await;
+    let asked = [(3, "cid"), (5, "cid"), (6, "bob"), (7, "cid"), (8, "bob")];
+    let rest = delivered("ann", &[(own.clone(), 1, 8)], &asked);
+    assert_eq!(one(store, rest).await, Written::Delivered(vec![3, 5, 7]));
+    let ranges = store.delivered(&user("ann"), &own).await.expect("ranges");
+    assert_eq!(ranges.iter().collect::<Vec<_>>(), [(0, 8)]);
+    assert_eq!(store.delivered(&user("bob"), &inbox("bob")).await.expect("ranges"), Ranges::default());
+}
+
+pub async fn what_was_delivered_in_a_group_is_forgotten_with_the_membership(store: &dyn Store) {
+    let team = StreamKey::Group(group("team"));
+    for who in ["ann", "bob"] {
+        join(store, "team", who, JoinBy::Application, START).await;
+        one(store, delivered(who, &[(team.clone(), 0, 3)], &[])).await;
+    }
+    leave(store, "team", "ann", false, START).await;
+    assert_eq!(store.delivered(&user("ann"), &team).await.expect("ranges"), Ranges::default());
+    assert!(store.delivered(&user("bob"), &team).await.expect("ranges").contains(3));
+}
+
+pub async fn a_connected_device_makes_no_room(store: &dyn Store) {
+    let connected: Vec<Arc<str>> = ids(&["d1", "d2", "d3"]);
+    for (at, id) in ["d1", "d2", "d3"].into_iter().enumerate() {
+        let write = seen("ann", id, START + at as u64);
+        device(store, DeviceWrite { max_devices: 2, connected: connected.clone(), ..write }).await;
+    }
+    let devices = async || {
+        let devices = store.devices(&user("ann")).await.expect("devices");
+        let mut devices: Vec<_> = devices.into_iter().map(|device| device.device).collect();
+        devices.sort();
+        devices
+    };
+    assert_eq!(devices().await, connected, "all are connected: none goes");
+    // The oldest leaves, and is one too many then; but it was seen last.
+    let left = DeviceWrite { max_devices: 2, connected: ids(&["d3"]), ..seen("ann", "d1", START + 9) };
+    device(store, left).await;
+    assert_eq!(devices().await, ids(&["d1", "d3"]));
+}
+
+pub async fn a_new_epoch_distrusts_what_clients_name_in_the_last(store: &dyn Store) {
+    append(store, to_user("bob", "ann", "1", START)).await;
+    device(store, DeviceWrite { cursors: vec![(inbox("ann"), 1)], ..seen("ann", "d1", START) }).await;
+    one(store, delivered("ann", &[(inbox("ann"), 0, 1)], &[])).await;
+    let before = store.epoch();
+    store.begin_epoch().await.expect("an epoch");
+    assert_ne!(store.epoch(), before);
+    let found = open(store, "ann", Some("d1")).await;
+    assert_eq!(found.epoch, store.epoch());
+    let earlier = Earlier { epoch: before.clone(), survived: 1, is_proven: false };
+    for name in [inbox("ann"), StreamKey::Broadcast(scope())] {
+        let lineage = &opened(&found, &name).expect("a stream").lineage;
+        let survived = if name == inbox("ann") { 1 } else { 0 };
+        assert_eq!(lineage.first(), Some(&Earlier { survived, ..earlier.clone() }), "{name:?}");
+    }
+    let place = &found.device.expect("the device").streams[0];
+    assert_eq!(place.cursor, Cursor { epoch: before, seq: 1 });
+    assert!(store.delivered(&user("ann"), &inbox("ann")).await.expect("ranges").contains(1));
+    // The numbers go on, and what is written now belongs to the new epoch.
+    let appended = append(store, to_user("bob", "ann", "2", START)).await;
+    assert_eq!(appended, Appended::Stored { seq: 2, own_seq: Some(2) });
+    device(store, DeviceWrite { cursors: vec![(inbox("ann"), 2)], ..seen("ann", "d1", START) }).await;
+    let place = open(store, "ann", Some("d1")).await.device.expect("the device").streams.remove(0);
+    assert_eq!(place.cursor, Cursor { epoch: store.epoch(), seq: 2 });
 }
 
 pub async fn the_longest_unseen_device_makes_room(store: &dyn Store) {
@@ -221,7 +308,7 @@ pub async fn forgotten_streams_are_gone_from_the_device(store: &dyn Store) {
     device(store, DeviceWrite { cursors, ..seen("ann", "d1", START) }).await;
     let forget = vec![team, StreamKey::Group(group("never"))];
     device(store, DeviceWrite { forget, ..seen("ann", "d1", START) }).await;
-    assert_eq!(places(store, "d1").await, [(inbox("ann"), 1, 0)]);
+    assert_eq!(places(store, "d1").await, [(inbox("ann"), 1)]);
 }
 
 pub async fn the_newest_sight_of_a_user_counts(store: &dyn Store) {

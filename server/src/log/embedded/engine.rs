@@ -3,14 +3,14 @@
 
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Slice, Snapshot};
 
 use super::super::key::StreamKey;
 use super::super::rules::LINEAGE;
-use super::super::store::{Cursor, Retention, StoreError};
+use super::super::store::{Earlier, Retention, StoreError};
 use super::layout;
 use super::marker::Epochs;
 use super::recent::Recent;
@@ -32,7 +32,8 @@ pub(super) struct Engine {
     pub(super) ids: Keyspace,
     /// Everything else.
     pub(super) state: Keyspace,
-    pub(super) epochs: Epochs,
+    /// Outlives the engine: a closed store still has an epoch.
+    pub(super) shared_epochs: SharedEpochs,
     pub(super) retention: Retention,
     numbers: Mutex<Recent<StreamKey, u64>>,
 }
@@ -53,12 +54,45 @@ impl Engine {
         // Ids are asked for to hear that they are new: the filter answers it.
         let ids = database.keyspace("ids", || options().filter_policy(bloom(14.0)))?;
         let state = database.keyspace("state", options)?;
-        Ok(Self { database, log, ids, state, epochs, retention, numbers: Mutex::new(Recent::new(50_000)) })
+        let (shared_epochs, numbers) = (SharedEpochs::new(epochs), Mutex::new(Recent::new(50_000)));
+        Ok(Self { database, log, ids, state, shared_epochs, retention, numbers })
     }
 
     /// The store as it is now, unmoved by later writes.
     pub(super) fn view(&self) -> View<'_> {
-        View { engine: self, snapshot: self.database.snapshot() }
+        View { engine: self, snapshot: self.database.snapshot(), epochs: self.epochs() }
+    }
+
+    /// The generations as they are now.
+    pub(super) fn epochs(&self) -> Arc<Epochs> {
+        self.shared_epochs.get()
+    }
+
+    /// The number of the present generation.
+    pub(super) fn present(&self) -> u64 {
+        self.shared_epochs.lock().present()
+    }
+
+    pub(super) fn set_epochs(&self, epochs: Epochs) {
+        *self.shared_epochs.lock() = Arc::new(epochs);
+    }
+}
+
+/// The generations, which may begin anew while the store is open.
+#[derive(Clone)]
+pub(super) struct SharedEpochs(Arc<Mutex<Arc<Epochs>>>);
+
+impl SharedEpochs {
+    fn new(epochs: Epochs) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(epochs))))
+    }
+
+    pub(super) fn get(&self) -> Arc<Epochs> {
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Epochs>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,6 +137,7 @@ pub(super) trait Source {
 pub(super) struct View<'a> {
     pub(super) engine: &'a Engine,
     pub(super) snapshot: Snapshot,
+    pub(super) epochs: Arc<Epochs>,
 }
 
 impl Source for View<'_> {
@@ -170,8 +205,8 @@ impl View<'_> {
     }
 
     /// The lineage with the names of the epochs, newest first.
-    pub(super) fn lineage(&self, stream: Option<&Stream>) -> Vec<Cursor> {
-        let epochs = &self.engine.epochs;
+    pub(super) fn lineage(&self, stream: Option<&Stream>) -> Vec<Earlier> {
+        let epochs = &self.epochs;
         let blank;
         let (record, head) = match stream {
             Some(stream) => (&stream.record, stream.head),
@@ -185,7 +220,11 @@ impl View<'_> {
         lineage
             .into_iter()
             .rev()
-            .map(|(generation, seq)| Cursor { epoch: epochs.name(generation), seq })
+            .map(|(generation, survived)| Earlier {
+                epoch: epochs.name(generation),
+                survived,
+                is_proven: epochs.is_proven(generation),
+            })
             .collect()
     }
 }
@@ -222,9 +261,4 @@ pub(super) fn system_cause(error: &fjall::Error) -> Option<&std::io::Error> {
         fjall::Error::Io(cause) | fjall::Error::Storage(fjall::LsmError::Io(cause)) => Some(cause),
         _ => None,
     }
-}
-
-/// The epoch's name as text.
-pub(super) fn epoch(engine: &Engine) -> Arc<str> {
-    engine.epochs.name(engine.epochs.present())
 }

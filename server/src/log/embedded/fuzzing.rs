@@ -2,7 +2,8 @@
 
 use super::layout;
 use super::record::{
-    DeviceRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord, Record, StreamRecord, UserRecord,
+    DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord, Record,
+    StreamRecord, UserRecord,
 };
 
 /// Reads bytes as every kind of value and of key. What is read is written and read again as the same.
@@ -19,6 +20,7 @@ pub fn decode(bytes: &[u8]) {
     }
     again::<Number>(bytes);
     again::<PlaceRecord>(bytes);
+    again::<DeliveredRecord>(bytes);
     again::<DeviceRecord>(bytes);
     again::<UserRecord>(bytes);
     again::<MemberRecord>(bytes);

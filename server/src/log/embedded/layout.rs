@@ -22,6 +22,10 @@ pub(super) const COUNT: u8 = b'c';
 pub(super) const GROUP: u8 = b'g';
 /// Read marks: user, conversation → position.
 pub(super) const MARK: u8 = b'r';
+/// Read marks that were not passed on: user, conversation → position.
+pub(super) const WAITING_MARK: u8 = b'q';
+/// What was delivered: user, stream → [`DeliveredRecord`](super::record::DeliveredRecord).
+pub(super) const DELIVERED: u8 = b'a';
 /// Devices: user, device id → [`DeviceRecord`](super::record::DeviceRecord).
 pub(super) const DEVICE: u8 = b'd';
 /// Places of devices: user, device id, stream → [`PlaceRecord`](super::record::PlaceRecord).
@@ -168,13 +172,13 @@ pub(super) fn last_number(key: &[u8]) -> Result<u64, Invalid> {
     id_target(key)
 }
 
-/// The key of a read mark.
-pub(super) fn mark(user: u64, conversation: &Conversation) -> Vec<u8> {
+/// The key of a read mark, or of one that waits to be passed on.
+pub(super) fn mark(of: u8, user: u64, conversation: &Conversation) -> Vec<u8> {
     let (kind, id) = match conversation {
         Conversation::Peer(id) => (b'p', id),
         Conversation::Group(id) => (b'g', id),
     };
-    let mut key = numbered(MARK, user);
+    let mut key = numbered(of, user);
     key.push(kind);
     key.extend_from_slice(id.as_bytes());
     key

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::rules;
+use super::super::store::Durability;
 
 /// The format this code reads and writes.
 pub const FORMAT: u32 = 1;
@@ -40,7 +41,9 @@ pub enum OpenError {
         found: u32,
     },
     /// The marker file cannot be understood.
-    #[error("the file {0} is damaged; restore it or the whole directory from a copy")]
+    #[error(
+        "the file {0} is damaged; restore the whole directory from a copy and start once with --restored"
+    )]
     DamagedMarker(PathBuf),
     /// Another process has it open.
     #[error("the store in {0} is in use by another process; stop that one, or name another directory")]
@@ -58,7 +61,7 @@ pub enum OpenError {
     Full(PathBuf),
     /// The data cannot be read.
     #[error(
-        "the store in {path} is damaged: {cause}; restore the directory from a copy, or name another one"
+        "the store in {path} is damaged: {cause}; restore the directory from a copy and start once with --restored, or name another one"
     )]
     Damaged {
         /// The directory.
@@ -101,6 +104,13 @@ pub(super) enum Left {
     Closed(u64),
 }
 
+impl Left {
+    /// How a store is left by a process that ends without a word.
+    pub(super) fn open(durability: Durability) -> Self {
+        if durability == Durability::Fsync { Self::Flushed } else { Self::Unflushed }
+    }
+}
+
 /// The generations of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Epochs {
@@ -108,11 +118,45 @@ pub(super) struct Epochs {
     first: u64,
     /// Oldest first; never empty.
     names: Vec<Arc<str>>,
+    /// By their names: those whose cursors prove nothing when a client names them.
+    distrusted: Vec<Arc<str>>,
+}
+
+/// Stands in the marker before the name of a generation that is distrusted.
+const DISTRUSTED: char = '!';
+
+/// What the file system alone knows of a file and no copy of it shares: its number, and when that was given, in
+/// nanoseconds; 0 where that cannot be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stamp {
+    number: u64,
+    born: u64,
+}
+
+impl Stamp {
+    #[cfg(unix)]
+    fn of(file: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        let born = file.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let born = born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0);
+        Self { number: file.ino(), born }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &fs::Metadata) -> Self {
+        Self::default()
+    }
+
+    /// Whether both may be of the same file.
+    fn agrees(self, other: Self) -> bool {
+        let same = |one: u64, other: u64| one == 0 || other == 0 || one == other;
+        same(self.number, other.number) && same(self.born, other.born)
+    }
 }
 
 impl Epochs {
     fn new() -> Self {
-        Self { first: 0, names: vec![rules::new_epoch().into()] }
+        Self { first: 0, names: vec![rules::new_epoch().into()], distrusted: Vec::new() }
     }
 
     /// The number of the present generation.
@@ -130,10 +174,30 @@ impl Epochs {
     pub(super) fn begin(&mut self) {
         self.names.push(rules::new_epoch().into());
         if self.names.len() > EPOCHS {
-            self.names.remove(0);
+            let oldest = self.names.remove(0);
+            self.distrusted.retain(|name| *name != oldest);
             self.first += 1;
         }
     }
+
+    /// From now on nobody's word proves anything about the present generation.
+    pub(super) fn distrust(&mut self) {
+        self.distrusted.extend(self.names.last().cloned());
+    }
+
+    /// Whether what clients name in a generation means what the store meant.
+    pub(super) fn is_proven(&self, generation: u64) -> bool {
+        !self.distrusted.contains(&self.name(generation))
+    }
+}
+
+/// What was found in a store's directory.
+pub(super) struct Found {
+    pub(super) directory: Directory,
+    pub(super) left: Left,
+    pub(super) epochs: Epochs,
+    /// It is a copy of the directory, and other things may have happened in the original since.
+    pub(super) is_copy: bool,
 }
 
 /// The locked directory of an open store.
@@ -146,7 +210,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Takes a directory, new or known, for this process.
-    pub(super) fn open(path: &Path) -> Result<(Self, Left, Epochs), OpenError> {
+    pub(super) fn open(path: &Path) -> Result<Found, OpenError> {
         if path.exists() && !path.is_dir() {
             return Err(OpenError::NotADirectory(path.to_path_buf()));
         }
@@ -170,11 +234,17 @@ impl Directory {
         }
         let directory = Self { path: path.to_path_buf(), _lock: lock };
         let marker = path.join(MARKER);
+        let mut is_copy = false;
         let (left, epochs) = match fs::read(&marker) {
-            Ok(text) => parse(&text).map_err(|found| match found {
-                Some(found) => OpenError::Newer { path: path.to_path_buf(), found },
-                None => OpenError::DamagedMarker(marker),
-            })?,
+            Ok(text) => {
+                let (left, epochs, stamp) = parse(&text).map_err(|found| match found {
+                    Some(found) => OpenError::Newer { path: path.to_path_buf(), found },
+                    None => OpenError::DamagedMarker(marker.clone()),
+                })?;
+                let file = fs::metadata(&marker).map_err(|cause| OpenError::system(&marker, cause))?;
+                is_copy = !stamp.agrees(Stamp::of(&file));
+                (left, epochs)
+            }
             Err(cause) if cause.kind() == ErrorKind::NotFound => {
                 let epochs = Epochs::new();
                 directory.write(Left::New, &epochs).map_err(|cause| OpenError::system(path, cause))?;
@@ -191,7 +261,7 @@ impl Directory {
             let cause = "its data is missing".to_owned();
             return Err(OpenError::Damaged { path: path.to_path_buf(), cause });
         }
-        Ok((directory, left, epochs))
+        Ok(Found { directory, left, epochs, is_copy })
     }
 
     /// Where the engine keeps its files.
@@ -210,8 +280,10 @@ impl Directory {
     /// Replaces the marker; when it returns, the new one is on the disk.
     pub(super) fn write(&self, left: Left, epochs: &Epochs) -> std::io::Result<()> {
         let next = self.path.join(MARKER_NEXT);
+        // A file of its own: what is written over keeps its number.
+        let _ = fs::remove_file(&next);
         let mut file = File::create(&next)?;
-        file.write_all(render(left, epochs).as_bytes())?;
+        file.write_all(render(left, epochs, Stamp::of(&file.metadata()?)).as_bytes())?;
         file.sync_all()?;
         fs::rename(&next, self.path.join(MARKER))?;
         sync_folder(&self.path)
@@ -224,24 +296,29 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-fn render(left: Left, epochs: &Epochs) -> String {
+fn render(left: Left, epochs: &Epochs, stamp: Stamp) -> String {
     let left = match left {
         Left::New => "new".to_owned(),
         Left::Flushed => "open-flushed".to_owned(),
         Left::Unflushed => "open-unflushed".to_owned(),
         Left::Closed(batches) => format!("closed {batches}"),
     };
-    let text = format!(
-        "{TITLE}\nformat {FORMAT}\nleft {left}\nepochs {} {}\n",
-        epochs.first,
-        epochs.names.join(" ")
-    );
+    let names = epochs.names.iter().map(|name| match epochs.distrusted.contains(name) {
+        true => format!("{DISTRUSTED}{name}"),
+        false => name.to_string(),
+    });
+    let names = names.collect::<Vec<_>>().join(" ");
+    let stamp = match stamp {
+        Stamp { number: 0, .. } => String::new(),
+        Stamp { number, born } => format!("stamp {number} {born}\n"),
+    };
+    let text = format!("{TITLE}\nformat {FORMAT}\nleft {left}\nepochs {} {names}\n{stamp}", epochs.first);
     let check = check(text.as_bytes());
     format!("{text}check {check:08x}\n")
 }
 
 /// What a marker says; `Err(Some(format))` for one of another format, `Err(None)` for one that makes no sense.
-fn parse(bytes: &[u8]) -> Result<(Left, Epochs), Option<u32>> {
+fn parse(bytes: &[u8]) -> Result<(Left, Epochs, Stamp), Option<u32>> {
     let text = std::str::from_utf8(bytes).map_err(|_| None)?;
     let mut lines = text.lines();
     if lines.next() != Some(TITLE) {
@@ -265,13 +342,31 @@ fn parse(bytes: &[u8]) -> Result<(Left, Epochs), Option<u32>> {
     };
     let epochs = lines.next().and_then(|line| line.strip_prefix("epochs ")).ok_or(None)?;
     let (first, names) = epochs.split_once(' ').ok_or(None)?;
-    let epochs =
-        Epochs { first: first.parse().map_err(|_| None)?, names: names.split(' ').map(Arc::from).collect() };
+    let mut epochs =
+        Epochs { first: first.parse().map_err(|_| None)?, names: Vec::new(), distrusted: Vec::new() };
+    for name in names.split(' ') {
+        let name: Arc<str> = match name.strip_prefix(DISTRUSTED) {
+            Some(name) => {
+                epochs.distrusted.push(name.into());
+                name.into()
+            }
+            None => name.into(),
+        };
+        epochs.names.push(name);
+    }
+    let stamp = match lines.next().and_then(|line| line.strip_prefix("stamp ")) {
+        Some(stamp) => {
+            let (number, born) = stamp.split_once(' ').ok_or(None)?;
+            Stamp { number: number.parse().map_err(|_| None)?, born: born.parse().map_err(|_| None)? }
+        }
+        // Written by an earlier version, or where files have no numbers.
+        None => Stamp::default(),
+    };
     // Bounded, so that counting on from it cannot overflow.
-    if epochs.first > u64::from(u32::MAX) || text != render(left, &epochs) {
+    if epochs.first > u64::from(u32::MAX) || text != render(left, &epochs, stamp) {
         return Err(None);
     }
-    Ok((left, epochs))
+    Ok((left, epochs, stamp))
 }
 
 /// A checksum against flipped and lost bytes (FNV-1a).

@@ -36,7 +36,7 @@ use tokio::sync::oneshot;
 
 pub use marker::{FORMAT, OpenError};
 
-use self::engine::{Engine, View, system_cause};
+use self::engine::{Engine, SharedEpochs, View, system_cause};
 use self::marker::{Directory, Left};
 use self::read::Reading;
 use self::readers::Readers;
@@ -44,8 +44,8 @@ use self::work::Memory;
 use self::writer::{Command, Writer};
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::store::{
-    Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page, Retention,
-    Store, StoreError, StoreFuture, Write, Written,
+    Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page, Ranges,
+    Retention, Store, StoreError, StoreFuture, Write, Written,
 };
 
 /// How the store works.
@@ -83,7 +83,7 @@ impl Default for EmbeddedOptions {
 /// A write is under way as soon as [`Store::write`] is called, whether or not its future is waited for. No method blocks
 /// the calling thread, except [`EmbeddedStore::open`] and dropping.
 pub struct EmbeddedStore {
-    epoch: Arc<str>,
+    epochs: SharedEpochs,
     readers: Arc<Readers>,
     /// `None` after closing.
     commands: Mutex<Option<Sender<Command>>>,
@@ -97,7 +97,7 @@ impl EmbeddedStore {
     /// One kind for each thing that can be wrong, with what to do about it.
     #[expect(clippy::needless_pass_by_value, reason = "options are made for one opening")]
     pub fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, OpenError> {
-        let (directory, left, mut epochs) = Directory::open(path.as_ref())?;
+        let marker::Found { directory, left, mut epochs, is_copy } = Directory::open(path.as_ref())?;
         let damaged = |cause: String| OpenError::Damaged { path: path.as_ref().to_path_buf(), cause };
         if left != Left::New {
             let found = inspect::damaged_file(&directory.data());
@@ -109,7 +109,7 @@ impl EmbeddedStore {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             Engine::open(&directory.data(), options.cache, epochs.clone(), options.retention)
         }));
-        let mut engine = opened
+        let engine = opened
             .map_err(|_| damaged("the storage engine panicked; see the log".to_owned()))?
             .map_err(|error| match (error, path.as_ref()) {
                 (fjall::Error::Locked, path) => OpenError::InUse(path.to_path_buf()),
@@ -130,25 +130,28 @@ impl EmbeddedStore {
             // The count shows a journal that was cut.
             Left::Closed(batches) => batches == memory.batches,
         };
-        if !complete || options.restored {
-            epochs.begin();
-            engine.epochs = epochs.clone();
+        if is_copy && !options.restored {
+            let path = path.as_ref().display();
+            tracing::warn!(%path, "the store's directory is a copy: what happened after it was made is missing, so a new epoch begins");
         }
-        let left = if options.durability == Durability::Fsync { Left::Flushed } else { Left::Unflushed };
+        if !complete || is_copy || options.restored {
+            epochs.begin();
+            engine.set_epochs(epochs.clone());
+        }
         let system = |cause| OpenError::system(path.as_ref(), cause);
-        directory.write(left, &epochs).map_err(system)?;
+        directory.write(Left::open(options.durability), &epochs).map_err(system)?;
 
         let engine = Arc::new(engine);
-        let epoch = engine::epoch(&engine);
         let readers = Arc::new(Readers::start(&engine, options.readers).map_err(system)?);
         let (commands, queue) = channel();
         let (durability, in_writer) = (options.durability, readers.clone());
+        let epochs = engine.shared_epochs.clone();
         let writer = Writer { engine, directory, memory, readers: in_writer, durability, failed: None };
         let writer = Builder::new()
             .name("store-write".to_owned())
             .spawn(move || writer.run(&queue))
             .map_err(system)?;
-        Ok(Self { epoch, readers, commands: Mutex::new(Some(commands)), writer: Mutex::new(Some(writer)) })
+        Ok(Self { epochs, readers, commands: Mutex::new(Some(commands)), writer: Mutex::new(Some(writer)) })
     }
 
     fn command<T: Send + 'static>(
@@ -234,6 +237,15 @@ impl Store for EmbeddedStore {
         self.ask(move |view| view.marks(&user))
     }
 
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+        self.ask(move |view| view.waiting_marks(limit))
+    }
+
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
+        let (user, stream) = (user.clone(), stream.clone());
+        self.ask(move |view| view.delivered(&user, &stream))
+    }
+
     fn find<'a>(
         &'a self,
         sender: &'a UserKey,
@@ -263,7 +275,12 @@ impl Store for EmbeddedStore {
     }
 
     fn epoch(&self) -> Arc<str> {
-        self.epoch.clone()
+        let epochs = self.epochs.get();
+        epochs.name(epochs.present())
+    }
+
+    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
+        self.command(Command::BeginEpoch)
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
@@ -292,6 +309,6 @@ impl Drop for EmbeddedStore {
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore").field("epoch", &self.epoch()).finish_non_exhaustive()
     }
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::rules::{self, Place, Tombstone};
+use super::super::rules::{self, Tombstone};
 use super::super::store::{
-    Conversation, DeviceWrite, Join, Joined, Milliseconds, StoreError, Write, Written,
+    Conversation, Delivered, DeviceWrite, Join, Joined, Milliseconds, Ranges, StoreError, Write, Written,
 };
 use super::engine::{Source, damaged};
 use super::layout;
-use super::record::{DeviceRecord, MemberRecord, Number, PlaceRecord, Record, UserRecord};
+use super::record::{DeliveredRecord, DeviceRecord, MemberRecord, Number, PlaceRecord, Record, UserRecord};
 use super::work::Work;
 
 /// How many members are taken at a time.
@@ -33,6 +33,11 @@ impl Work<'_> {
                 let (from, to) = self.mark(user, conversation, *seq)?;
                 Written::Mark { from, to }
             }
+            Write::PassedOn { user, conversation, seq } => {
+                self.passed_on(user, conversation, *seq)?;
+                Written::Done
+            }
+            Write::Delivered(delivered) => Written::Delivered(self.delivered(delivered)?),
             Write::Device(device) => {
                 self.device(device)?;
                 Written::Done
@@ -143,6 +148,7 @@ impl Work<'_> {
         self.put(key, &MemberRecord::ended(tombstone));
         if record.start > 0 {
             self.remove(layout::pair(layout::GROUP, record.user, group));
+            self.remove(layout::pair(layout::DELIVERED, record.user, group));
         }
     }
 
@@ -178,12 +184,57 @@ impl Work<'_> {
         seq: u64,
     ) -> Result<(u64, u64), StoreError> {
         let user = self.user(user)?;
-        let key = layout::mark(user, conversation);
-        let before = self.record::<Number>(&key)?.unwrap_or_default().value;
+        let before = self.read_up_to(user, conversation)?;
         if seq > before {
-            self.put(key, &Number { value: seq });
+            self.put(layout::mark(layout::MARK, user, conversation), &Number { value: seq });
+            self.put(layout::mark(layout::WAITING_MARK, user, conversation), &Number { value: seq });
         }
         Ok((before, before.max(seq)))
+    }
+
+    fn read_up_to(&self, user: u64, conversation: &Conversation) -> Result<u64, StoreError> {
+        let mark = self.record::<Number>(&layout::mark(layout::MARK, user, conversation))?;
+        Ok(mark.unwrap_or_default().value)
+    }
+
+    fn passed_on(&mut self, user: &UserKey, conversation: &Conversation, seq: u64) -> Result<(), StoreError> {
+        let Some(user) = self.existing_number(&StreamKey::Inbox(user.clone()))? else { return Ok(()) };
+        let key = layout::mark(layout::WAITING_MARK, user, conversation);
+        if self.record::<Number>(&key)?.is_some_and(|waiting| waiting.value <= seq) {
+            self.remove(key);
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, write: &Delivered) -> Result<Vec<u64>, StoreError> {
+        let present = self.engine.present();
+        let inbox = StreamKey::Inbox(write.user.clone());
+        let user = self.user(&write.user)?;
+        let mut fresh = Vec::new();
+        if !write.asked.is_empty() {
+            let before = self.ranges(user, &inbox, present)?.1;
+            for (seq, sender) in &write.asked {
+                let read = self.read_up_to(user, &Conversation::Peer(Arc::clone(sender)))?;
+                if !before.contains(*seq) && *seq > read {
+                    fresh.push(*seq);
+                }
+            }
+        }
+        for (stream, after, to) in &write.ranges {
+            let (key, mut ranges) = self.ranges(user, stream, present)?;
+            ranges.insert(*after, *to);
+            self.put(key, &DeliveredRecord { generation: present, ranges });
+        }
+        Ok(fresh)
+    }
+
+    /// What was delivered of a stream, with its key.
+    fn ranges(&mut self, user: u64, name: &StreamKey, present: u64) -> Result<(Vec<u8>, Ranges), StoreError> {
+        let slot = self.stream(name)?;
+        let stream = self.known(slot);
+        let (key, lineage) = (layout::pair(layout::DELIVERED, user, stream.number), stream.lineage(present));
+        let record = self.record::<DeliveredRecord>(&key)?.unwrap_or_default();
+        Ok((key, record.carried(present, &lineage)))
     }
 
     fn device(&mut self, write: &DeviceWrite) -> Result<(), StoreError> {
@@ -204,45 +255,24 @@ impl Work<'_> {
         self.put(key, &DeviceRecord { attempts: u64::from(write.attempts), last_seen });
 
         for (stream, cursor) in &write.cursors {
-            self.place(user, &write.device, stream, Some(*cursor), None)?;
-        }
-        for (stream, start) in &write.starts {
-            self.place(user, &write.device, stream, None, Some(*start))?;
+            self.place(user, &write.device, stream, *cursor)?;
         }
         for stream in &write.forget {
             if let Some(stream) = self.existing_number(stream)? {
                 self.remove(layout::place(user, &write.device, stream));
             }
         }
-        if before.is_none() { self.evict(user, write) } else { Ok(()) }
+        if rules::makes_room(before.is_some(), write) { self.evict(user, write) } else { Ok(()) }
     }
 
-    fn place(
-        &mut self,
-        user: u64,
-        device: &str,
-        name: &StreamKey,
-        cursor: Option<u64>,
-        start: Option<u64>,
-    ) -> Result<(), StoreError> {
-        let present = self.engine.epochs.present();
-        let slot = self.stream(name)?;
-        let stream = self.known(slot);
-        let (number, lineage) = (stream.number, stream.lineage(present));
+    fn place(&mut self, user: u64, device: &str, name: &StreamKey, cursor: u64) -> Result<(), StoreError> {
+        let present = self.engine.present();
+        let number = self.number(name)?;
         let key = layout::place(user, device, number);
         let before = self.record::<PlaceRecord>(&key)?;
         let carried = before.is_some_and(|before| before.generation != present);
-        let place = before.map(|before| {
-            let place = Place { seq: before.seq, start: before.start };
-            if !carried {
-                return place;
-            }
-            let of = lineage.iter().find(|(generation, _)| *generation == before.generation);
-            // Forgotten: no more survived from it than from the oldest that is remembered.
-            place.carry(of.or_else(|| lineage.first()).map_or(0, |(_, survived)| *survived))
-        });
-        let Place { seq, start } = Place::moved(place, carried, cursor, start);
-        self.put(key, &PlaceRecord { generation: present, seq, start });
+        let seq = rules::moved(before.map(|before| before.seq), carried, cursor);
+        self.put(key, &PlaceRecord { generation: present, seq });
         Ok(())
     }
 
@@ -256,7 +286,7 @@ impl Work<'_> {
         }
         while devices.len() > write.max_devices.max(1) {
             let seen = devices.iter().map(|(device, seen)| (device, *seen));
-            let Some(longest) = rules::longest_unseen(seen, &write.device).cloned() else { break };
+            let Some(longest) = rules::longest_unseen(seen, write).cloned() else { break };
             self.remove_device(user, &longest)?;
             devices.retain(|(device, _)| *device != longest);
         }
@@ -271,6 +301,19 @@ impl Work<'_> {
         }
         self.remove(layout::with_id(layout::DEVICE, user, device));
         Ok(places.len() + 1)
+    }
+}
+
+impl DeliveredRecord {
+    /// The ranges as far as they survived into the present generation.
+    pub(super) fn carried(self, present: u64, lineage: &[(u64, u64)]) -> Ranges {
+        let Self { generation, mut ranges } = self;
+        if generation != present {
+            let of = lineage.iter().find(|(earlier, _)| *earlier == generation);
+            // Forgotten: no more survived from it than from the oldest that is remembered.
+            ranges.truncate(of.or_else(|| lineage.first()).map_or(0, |(_, survived)| *survived));
+        }
+        ranges
     }
 }
 

@@ -8,12 +8,13 @@ use fjall::Readable;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, StoreError, Target,
+    Page, Ranges, StoreError, Target,
 };
 use super::engine::{Source, Stream, View, damaged, unreadable};
 use super::layout;
 use super::record::{
-    DeviceRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number, PlaceRecord, Record, UserRecord,
+    DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number, PlaceRecord,
+    Record, UserRecord,
 };
 
 /// How a page is read.
@@ -85,7 +86,7 @@ impl View<'_> {
         let inbox = StreamKey::Inbox(user.clone());
         let broadcast_name = StreamKey::Broadcast(user.scope.clone());
         let broadcast = self.stream(&broadcast_name)?;
-        let mut opened = Opened::default();
+        let mut opened = Opened { epoch: self.epochs.name(self.epochs.present()), ..Opened::default() };
         let known = self.stream(&inbox)?;
         let number = known.as_ref().map(|stream| stream.number);
         opened.streams.push(self.opened(inbox, known.as_ref(), 0));
@@ -131,8 +132,8 @@ impl View<'_> {
             let number = layout::last_number(&key).map_err(invalid)?;
             let place = PlaceRecord::decode(&value).map_err(invalid)?;
             if let Some(stream) = self.stream_name(number)? {
-                let cursor = Cursor { epoch: self.engine.epochs.name(place.generation), seq: place.seq };
-                streams.push(DeviceStream { stream, cursor, start: place.start });
+                let cursor = Cursor { epoch: self.epochs.name(place.generation), seq: place.seq };
+                streams.push(DeviceStream { stream, cursor });
             }
         }
         streams.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -160,6 +161,32 @@ impl View<'_> {
             Ok((conversation, seq))
         });
         marks.collect()
+    }
+
+    pub(super) fn waiting_marks(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<(UserKey, Conversation, u64)>, StoreError> {
+        let mut found = Vec::new();
+        for (key, value) in self.scan(&[layout::WAITING_MARK], None, limit)? {
+            let invalid = |invalid| damaged(invalid, &key);
+            let seq = Number::decode(&value).map_err(invalid)?.value;
+            let conversation = layout::mark_conversation(&key).map_err(invalid)?;
+            let user = self.stream_name(layout::number(&key).map_err(invalid)?)?;
+            if let Some(StreamKey::Inbox(user)) = user {
+                found.push((user, conversation, seq));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn delivered(&self, user: &UserKey, name: &StreamKey) -> Result<Ranges, StoreError> {
+        let user = self.number(&StreamKey::Inbox(user.clone()))?;
+        let (Some(user), Some(stream)) = (user, self.stream(name)?) else { return Ok(Ranges::default()) };
+        let key = layout::pair(layout::DELIVERED, user, stream.number);
+        let record = self.record::<DeliveredRecord>(&key)?.unwrap_or_default();
+        let present = self.epochs.present();
+        Ok(record.carried(present, &Stream::lineage(&stream.record, stream.head, present)))
     }
 
     pub(super) fn find(&self, sender: &UserKey, message_id: &str) -> Result<Option<Found>, StoreError> {

@@ -2,7 +2,7 @@
 //! a panic, and allocates no more than the bytes hold.
 
 use super::super::key::StreamKey;
-use super::super::store::Flags;
+use super::super::store::{Flags, Ranges};
 use super::layout;
 
 /// Bytes that are no record of format 1.
@@ -243,13 +243,63 @@ numbers! {
     Number { value }
 }
 
-numbers! {
-    /// A device's place in a stream.
-    PlaceRecord {
-        /// The generation its epoch was.
-        generation,
-        seq,
-        start,
+/// A device's place in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PlaceRecord {
+    /// The generation its epoch was.
+    pub(super) generation: u64,
+    pub(super) seq: u64,
+}
+
+impl Record for PlaceRecord {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_number(&mut out, self.generation);
+        put_number(&mut out, self.seq);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
+        let mut from = Decoder::new(bytes);
+        from.version(VERSION)?;
+        let record = Self { generation: from.number()?, seq: from.number()? };
+        // Earlier versions wrote down here where the device began.
+        if !from.0.is_empty() {
+            from.number()?;
+        }
+        from.end()?;
+        Ok(record)
+    }
+}
+
+/// What was delivered of a stream to a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DeliveredRecord {
+    /// The generation its epoch was.
+    pub(super) generation: u64,
+    pub(super) ranges: Ranges,
+}
+
+impl Record for DeliveredRecord {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_number(&mut out, self.generation);
+        for (after, to) in self.ranges.iter() {
+            put_number(&mut out, after);
+            put_number(&mut out, to);
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
+        let mut from = Decoder::new(bytes);
+        from.version(VERSION)?;
+        let generation = from.number()?;
+        let mut ranges = Ranges::default();
+        while !from.0.is_empty() {
+            ranges.insert(from.number()?, from.number()?);
+        }
+        Ok(Self { generation, ranges })
     }
 }
 

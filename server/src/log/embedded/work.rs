@@ -265,7 +265,7 @@ impl<'a> Work<'a> {
         }
         let number = self.memory.next_number;
         self.memory.next_number += 1;
-        let present = self.engine.epochs.present();
+        let present = self.engine.present();
         let known = Known {
             name: name.clone(),
             number,
@@ -296,7 +296,7 @@ impl<'a> Work<'a> {
 
     /// Records the generations since a stream was last written, before its head moves in the present one.
     pub(super) fn touch(&mut self, slot: Slot) {
-        let present = self.engine.epochs.present();
+        let present = self.engine.present();
         let stream = self.known(slot);
         if stream.generation < present {
             stream.lineage = stream.lineage(present);

@@ -22,6 +22,8 @@ const LONGEST_ID: usize = 1_024;
 pub(super) enum Command {
     Write(Vec<Write>, oneshot::Sender<Result<Vec<Written>, StoreError>>),
     Maintain(Milliseconds, oneshot::Sender<Result<bool, StoreError>>),
+    /// Begins a generation in which nothing proves what clients name in the one before.
+    BeginEpoch(oneshot::Sender<Result<(), StoreError>>),
     /// Flushes, releases the engine and says in the marker that all is there.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -47,6 +49,9 @@ impl Writer {
                 }
                 Command::Maintain(now, answer) => {
                     let _ = answer.send(self.guarded(|writer| writer.maintain(now)));
+                }
+                Command::BeginEpoch(answer) => {
+                    let _ = answer.send(self.guarded(Self::begin_epoch));
                 }
                 Command::Close(answer) => {
                     let _ = answer.send(self.close());
@@ -102,6 +107,17 @@ impl Writer {
         Ok(more)
     }
 
+    /// Begins a generation in which nothing proves what clients name in the one before.
+    fn begin_epoch(&mut self) -> Result<(), StoreError> {
+        let mut epochs = (*self.engine.epochs()).clone();
+        epochs.distrust();
+        epochs.begin();
+        let written = self.directory.write(Left::open(self.durability), &epochs);
+        written.map_err(|cause| StoreError::Broken(cause.to_string().into()))?;
+        self.engine.set_epochs(epochs);
+        Ok(())
+    }
+
     fn fail(&mut self, error: &fjall::Error) -> StoreError {
         use std::io::ErrorKind;
         let no_space = |cause: &std::io::Error| {
@@ -133,7 +149,7 @@ impl Writer {
         }
         let unflushed = |cause: String| StoreError::Broken(cause.into());
         engine.database.persist(PersistMode::SyncAll).map_err(|error| unflushed(error.to_string()))?;
-        let epochs = engine.epochs.clone();
+        let epochs = engine.epochs();
         // The readers have ended: this is the last owner, so the engine's own threads end here.
         drop(engine);
         directory.write(Left::Closed(memory.batches), &epochs).map_err(|cause| unflushed(cause.to_string()))
@@ -160,13 +176,19 @@ fn admissible(write: &Write) -> bool {
         Write::Join(join) => stream(&StreamKey::Group(join.group.clone())) && short(&join.user),
         Write::Leave { group, user, .. } => stream(&StreamKey::Group(group.clone())) && short(user),
         Write::Disband { group, .. } => stream(&StreamKey::Group(group.clone())),
-        Write::Mark { user, conversation, .. } => {
+        Write::Mark { user, conversation, .. } | Write::PassedOn { user, conversation, .. } => {
             let (Conversation::Peer(id) | Conversation::Group(id)) = conversation;
             stream(&StreamKey::Inbox(user.clone())) && short(id)
         }
+        Write::Delivered(delivered) => {
+            let named = delivered.ranges.iter().map(|(name, ..)| name);
+            let asked = delivered.asked.iter().map(|(_, sender)| sender);
+            stream(&StreamKey::Inbox(delivered.user.clone()))
+                && named.into_iter().all(stream)
+                && asked.into_iter().all(|sender| short(sender))
+        }
         Write::Device(device) => {
-            let named =
-                device.cursors.iter().chain(&device.starts).map(|(name, _)| name).chain(&device.forget);
+            let named = device.cursors.iter().map(|(name, _)| name).chain(&device.forget);
             stream(&StreamKey::Inbox(device.user.clone()))
                 && short(&device.device)
                 && named.into_iter().all(stream)

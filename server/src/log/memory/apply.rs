@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::rules::{self, Place};
+use super::super::rules;
 use super::super::store::{
-    Append, Appended, Conversation, DeviceWrite, Entry, Join, Joined, Membership, Milliseconds, Target,
-    Write, Written,
+    Append, Appended, Conversation, Delivered, DeviceWrite, Entry, Join, Joined, Membership, Milliseconds,
+    Target, Write, Written,
 };
-use super::state::{Known, State, survived};
+use super::state::{Known, State};
 
 impl State {
     /// Applies one write.
@@ -28,6 +28,13 @@ impl State {
                 let (from, to) = self.mark(user, conversation, *seq);
                 Written::Mark { from, to }
             }
+            Write::PassedOn { user, conversation, seq } => {
+                self.waiting_marks.retain(|(whose, which), waiting| {
+                    (whose, which, *waiting <= *seq) != (user, conversation, true)
+                });
+                Written::Done
+            }
+            Write::Delivered(delivered) => Written::Delivered(self.delivered_to(delivered)),
             Write::Device(device) => {
                 self.device(device);
                 Written::Done
@@ -145,6 +152,7 @@ impl State {
             let user = UserKey { scope: key.scope.clone(), user: user.clone() };
             if let Some(user) = self.users.get_mut(&user) {
                 user.groups.remove(&key.group);
+                user.delivered.remove(&StreamKey::Group(key.clone()));
             }
         }
         was_member
@@ -168,8 +176,28 @@ impl State {
         let before = self.users.get(user).and_then(|user| user.marks.get(conversation)).copied().unwrap_or(0);
         if seq > before {
             self.users.entry(user.clone()).or_default().marks.insert(conversation.clone(), seq);
+            self.waiting_marks.insert((user.clone(), conversation.clone()), seq);
         }
         (before, before.max(seq))
+    }
+
+    fn delivered_to(&mut self, write: &Delivered) -> Vec<u64> {
+        let inbox = StreamKey::Inbox(write.user.clone());
+        let (before, user) = (self.delivered(&write.user, &inbox), self.users.get(&write.user));
+        let read = |sender: &Arc<str>| {
+            user.and_then(|user| user.marks.get(&Conversation::Peer(Arc::clone(sender))))
+                .copied()
+                .unwrap_or(0)
+        };
+        let fresh = |(seq, sender): &&(u64, Arc<str>)| !before.contains(*seq) && *seq > read(sender);
+        let fresh = write.asked.iter().filter(fresh).map(|(seq, _)| *seq).collect();
+        for (stream, after, to) in &write.ranges {
+            let mut ranges = self.delivered(&write.user, stream);
+            ranges.insert(*after, *to);
+            let user = self.users.entry(write.user.clone()).or_default();
+            user.delivered.insert(stream.clone(), (self.epoch.clone(), ranges));
+        }
+        fresh
     }
 
     fn device(&mut self, write: &DeviceWrite) {
@@ -180,24 +208,18 @@ impl State {
         let device = user.devices.entry(write.device.clone()).or_default();
         device.attempts = write.attempts;
         device.last_seen = device.last_seen.max(write.now);
-        let cursors = write.cursors.iter().map(|(stream, cursor)| (stream, Some(*cursor), None));
-        let starts = write.starts.iter().map(|(stream, start)| (stream, None, Some(*start)));
-        for (stream, cursor, start) in cursors.chain(starts) {
+        for (stream, cursor) in &write.cursors {
             let kept = device.places.get(stream);
             let carried = kept.is_some_and(|(of, _)| *of != epoch);
-            let present = kept.map(|(of, place)| match carried {
-                true => place.carry(survived(&self.streams, stream, of)),
-                false => *place,
-            });
-            let place = Place::moved(present, carried, cursor, start);
-            device.places.insert(stream.clone(), (epoch.clone(), place));
+            let seq = rules::moved(kept.map(|(_, seq)| *seq), carried, *cursor);
+            device.places.insert(stream.clone(), (epoch.clone(), seq));
         }
         for stream in &write.forget {
             device.places.remove(stream);
         }
-        while !known && user.devices.len() > write.max_devices.max(1) {
+        while rules::makes_room(known, write) && user.devices.len() > write.max_devices.max(1) {
             let devices = user.devices.iter().map(|(id, device)| (id, device.last_seen));
-            let Some(longest) = rules::longest_unseen(devices, &write.device).cloned() else { break };
+            let Some(longest) = rules::longest_unseen(devices, write).cloned() else { break };
             user.devices.remove(&longest);
         }
     }

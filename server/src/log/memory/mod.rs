@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use state::State;
 
 use super::key::{GroupKey, StreamKey, UserKey};
+use super::rules;
 use super::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Retention, Store,
+    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention, Store,
     StoreError, StoreFuture, Write, Written,
 };
 
@@ -24,7 +25,7 @@ use super::store::{
 pub struct MemoryStore {
     /// `None` after closing.
     state: Mutex<Option<State>>,
-    epoch: Arc<str>,
+    epoch: Mutex<Arc<str>>,
 }
 
 impl MemoryStore {
@@ -35,7 +36,7 @@ impl MemoryStore {
 
     /// A store that goes on from a state.
     pub fn with_state(state: State) -> Self {
-        Self { epoch: state.epoch(), state: Mutex::new(Some(state)) }
+        Self { epoch: Mutex::new(state.epoch()), state: Mutex::new(Some(state)) }
     }
 
     /// A copy of the present state; `None` after closing.
@@ -95,6 +96,14 @@ impl Store for MemoryStore {
         self.ask(|state| state.marks(user))
     }
 
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+        self.ask(|state| state.waiting_marks(limit))
+    }
+
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
+        self.ask(|state| state.delivered(user, stream))
+    }
+
     fn find<'a>(
         &'a self,
         sender: &'a UserKey,
@@ -121,7 +130,15 @@ impl Store for MemoryStore {
     }
 
     fn epoch(&self) -> Arc<str> {
-        self.epoch.clone()
+        // Known after closing, too.
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
+        self.ask(|state| {
+            state.begin_epoch(&rules::new_epoch(), false);
+            *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = state.epoch();
+        })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

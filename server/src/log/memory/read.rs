@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream, Page,
+    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
+    Page, Ranges,
 };
-use super::state::{KnownDevice, State, Stream};
+use super::state::{KnownDevice, State, Stream, survived};
 
 impl State {
     /// See [`Store::read`](crate::log::store::Store::read).
@@ -68,6 +69,7 @@ impl State {
             streams.push(self.opened(StreamKey::Group(group), start));
         }
         Opened {
+            epoch: self.epoch(),
             streams,
             device: user.zip(device).and_then(|(user, device)| {
                 user.devices.get_key_value(device).map(|(id, device)| told(id, device))
@@ -94,6 +96,22 @@ impl State {
     pub fn marks(&self, user: &UserKey) -> Vec<(Conversation, u64)> {
         let marks = self.users.get(user).into_iter().flat_map(|user| &user.marks);
         marks.map(|(conversation, seq)| (conversation.clone(), *seq)).collect()
+    }
+
+    /// See [`Store::waiting_marks`](crate::log::store::Store::waiting_marks).
+    pub fn waiting_marks(&self, limit: usize) -> Vec<(UserKey, Conversation, u64)> {
+        let waiting = self.waiting_marks.iter().take(limit);
+        waiting.map(|((user, conversation), seq)| (user.clone(), conversation.clone(), *seq)).collect()
+    }
+
+    /// See [`Store::delivered`](crate::log::store::Store::delivered).
+    pub fn delivered(&self, user: &UserKey, stream: &StreamKey) -> Ranges {
+        let kept = self.users.get(user).and_then(|user| user.delivered.get(stream));
+        let Some((epoch, mut ranges)) = kept.cloned() else { return Ranges::default() };
+        if epoch != self.epoch {
+            ranges.truncate(survived(&self.streams, stream, &epoch));
+        }
+        ranges
     }
 
     /// See [`Store::find`](crate::log::store::Store::find).
@@ -138,10 +156,9 @@ fn take(page: &mut Page, bytes: &mut usize, entry: &Entry, limit: usize, max_byt
 }
 
 fn told(id: &Arc<str>, device: &KnownDevice) -> Device {
-    let streams = device.places.iter().map(|(stream, (epoch, place))| DeviceStream {
+    let streams = device.places.iter().map(|(stream, (epoch, seq))| DeviceStream {
         stream: stream.clone(),
-        cursor: Cursor { epoch: epoch.clone(), seq: place.seq },
-        start: place.start,
+        cursor: Cursor { epoch: epoch.clone(), seq: *seq },
     });
     Device {
         device: id.clone(),

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::rules::{self, LINEAGE, Place, Tombstone};
-use super::super::store::{Conversation, Cursor, Entry, Membership, Milliseconds, Retention, Target};
+use super::super::rules::{self, LINEAGE, Tombstone};
+use super::super::store::{
+    Conversation, Earlier, Entry, Membership, Milliseconds, Ranges, Retention, Target,
+};
 
 /// All a store keeps.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(super) retention: Retention,
     pub(super) epoch: Arc<str>,
-    /// Earlier epochs, newest first.
-    pub(super) earlier: Vec<Arc<str>>,
+    /// Earlier epochs, newest first, and whether they are proven.
+    pub(super) earlier: Vec<(Arc<str>, bool)>,
+    /// Read marks that were not passed on.
+    pub(super) waiting_marks: BTreeMap<(UserKey, Conversation), u64>,
     pub(super) streams: BTreeMap<StreamKey, Stream>,
     pub(super) users: BTreeMap<UserKey, User>,
     pub(super) groups: BTreeMap<GroupKey, Group>,
@@ -39,8 +43,8 @@ pub(super) struct Stream {
     /// How many positions are gone: the floor is the next.
     pub(super) trimmed: u64,
     pub(super) entries: VecDeque<Entry>,
-    /// Earlier epochs in which something was survived by, newest first.
-    pub(super) lineage: Vec<Cursor>,
+    /// Earlier epochs, newest first.
+    pub(super) lineage: Vec<Earlier>,
 }
 
 impl Stream {
@@ -60,13 +64,15 @@ pub(super) struct User {
     pub(super) groups: BTreeSet<Arc<str>>,
     pub(super) devices: BTreeMap<Arc<str>, KnownDevice>,
     pub(super) marks: BTreeMap<Conversation, u64>,
+    /// What was delivered, and in which epoch.
+    pub(super) delivered: BTreeMap<StreamKey, (Arc<str>, Ranges)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownDevice {
     pub(super) attempts: u32,
     pub(super) last_seen: Milliseconds,
-    pub(super) places: BTreeMap<StreamKey, (Arc<str>, Place)>,
+    pub(super) places: BTreeMap<StreamKey, (Arc<str>, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -93,6 +99,7 @@ impl State {
             retention,
             epoch: rules::new_epoch().into(),
             earlier: Vec::new(),
+            waiting_marks: BTreeMap::new(),
             streams: BTreeMap::new(),
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -113,21 +120,27 @@ impl State {
         self.epoch = epoch.into();
     }
 
-    /// Begins a new generation on what is here, as a store does that cannot prove it kept everything.
-    pub fn begin_epoch(&mut self, epoch: &str) {
+    /// Begins a new generation on what is here, as a store does that cannot prove it kept everything. `is_proven`: what
+    /// clients name in the epoch that ends still means what it meant ([`Earlier::is_proven`]).
+    pub fn begin_epoch(&mut self, epoch: &str, is_proven: bool) {
         let old = std::mem::replace(&mut self.epoch, epoch.into());
         for stream in self.streams.values_mut() {
-            let survived = Cursor { epoch: old.clone(), seq: stream.head() };
-            stream.lineage.insert(0, survived);
+            let ended = Earlier { epoch: old.clone(), survived: stream.head(), is_proven };
+            stream.lineage.insert(0, ended);
             stream.lineage.truncate(LINEAGE);
         }
-        self.earlier.insert(0, old);
+        self.earlier.insert(0, (old, is_proven));
         self.earlier.truncate(LINEAGE);
     }
 
     /// The lineage of a stream nothing was ever written to.
-    pub(super) fn blank_lineage(&self) -> Vec<Cursor> {
-        self.earlier.iter().map(|epoch| Cursor { epoch: epoch.clone(), seq: 0 }).collect()
+    pub(super) fn blank_lineage(&self) -> Vec<Earlier> {
+        let blank = |(epoch, is_proven): &(Arc<str>, bool)| Earlier {
+            epoch: epoch.clone(),
+            survived: 0,
+            is_proven: *is_proven,
+        };
+        self.earlier.iter().map(blank).collect()
     }
 
     pub(super) fn stream_mut(&mut self, key: &StreamKey) -> &mut Stream {
@@ -146,9 +159,9 @@ impl State {
 /// The last position of an earlier epoch that is still the same message.
 pub(super) fn survived(streams: &BTreeMap<StreamKey, Stream>, key: &StreamKey, epoch: &str) -> u64 {
     let lineage = streams.get(key).map(|stream| stream.lineage.as_slice()).unwrap_or_default();
-    match lineage.iter().find(|cursor| &*cursor.epoch == epoch) {
-        Some(cursor) => cursor.seq,
+    match lineage.iter().find(|earlier| &*earlier.epoch == epoch) {
+        Some(earlier) => earlier.survived,
         // Forgotten: no more survived from it than from the oldest that is remembered.
-        None => lineage.last().map_or(0, |cursor| cursor.seq),
+        None => lineage.last().map_or(0, |earlier| earlier.survived),
     }
 }

@@ -50,7 +50,7 @@ pub struct Cursor {
 pub struct Device {
     /// Which device.
     pub device: Arc<str>,
-    /// Per stream: cursor, and the position it started from.
+    /// Its place in each stream.
     pub streams: Vec<DeviceStream>,
     /// Failed delivery attempts in a row.
     pub attempts: u32,
@@ -65,13 +65,25 @@ pub struct DeviceStream {
     pub stream: StreamKey,
     /// All up to here is covered.
     pub cursor: Cursor,
-    /// It got nothing up to here as an entry.
-    pub start: u64,
+}
+
+/// An earlier epoch of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Which.
+    pub epoch: Arc<str>,
+    /// The last position that survived from it into the present numbering.
+    pub survived: u64,
+    /// Whether a cursor that a client names in it means what the store meant. Not so where the store went back without
+    /// knowing it and gave positions a second time.
+    pub is_proven: bool,
 }
 
 /// What [`Store::open`](super::Store::open) found.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Opened {
+    /// The epoch of all positions here.
+    pub epoch: Arc<str>,
     /// `inbox`, `broadcast` and one for every group of the user.
     pub streams: Vec<OpenedStream>,
     /// The device as stored, if it is known.
@@ -91,8 +103,8 @@ pub struct OpenedStream {
     pub floor: u64,
     /// The newest position.
     pub head: u64,
-    /// Earlier epochs and the last position of each that survived into the present numbering, newest first.
-    pub lineage: Vec<Cursor>,
+    /// Earlier epochs, newest first.
+    pub lineage: Vec<Earlier>,
 }
 
 /// Some entries of a stream.

@@ -12,10 +12,14 @@ mod kept;
 mod write;
 
 pub use self::kept::{
-    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream, Page,
+    Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
+    OpenedStream, Page,
 };
-pub use self::write::{Append, Appended, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written};
+pub use self::write::{
+    Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written,
+};
 use super::key::{GroupKey, StreamKey, UserKey};
+pub use super::ranges::Ranges;
 
 /// What a store's operations return: a boxed future, so that the trait can be used as an object.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -64,6 +68,12 @@ pub trait Store: Send + Sync + 'static {
     /// The user's read marks: conversation and position.
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
 
+    /// Read marks that were not passed on yet, as [`Write::PassedOn`] says it: some of them, at most `limit`.
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>>;
+
+    /// What was delivered to a user of a stream, by positions of the present epoch.
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges>;
+
     /// Where the sender's messages with these ids went; `None` for one not known (any more). Same order as asked.
     fn find<'a>(
         &'a self,
@@ -88,6 +98,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The present epoch, the same for every stream.
     fn epoch(&self) -> Arc<str>;
+
+    /// Begins a new epoch, because the store was put back to an earlier time without knowing it: somebody has seen
+    /// more in the present epoch than there is. What clients name in that epoch proves nothing then
+    /// ([`Earlier::is_proven`]). Returns when the new epoch is kept.
+    fn begin_epoch(&self) -> StoreFuture<'_, ()>;
 
     /// Flushes and releases everything. After it every operation fails with [`StoreError::Closed`].
     fn close(&self) -> StoreFuture<'_, ()>;

@@ -48,6 +48,17 @@ pub enum Write {
         /// Read up to here, a position of the user's inbox or of the group.
         seq: u64,
     },
+    /// Says that a read mark was passed on to the user's other devices up to a position.
+    PassedOn {
+        /// Whose mark.
+        user: UserKey,
+        /// Which conversation.
+        conversation: Conversation,
+        /// Passed on up to here.
+        seq: u64,
+    },
+    /// Raises what was delivered to a user.
+    Delivered(Delivered),
     /// Stores a device's positions and when it was seen.
     Device(DeviceWrite),
 }
@@ -70,7 +81,9 @@ pub enum Written {
         /// Now.
         to: u64,
     },
-    /// To [`Write::See`] and [`Write::Device`].
+    /// To [`Write::Delivered`]: those positions of [`Delivered::asked`] that were not delivered or read before.
+    Delivered(Vec<u64>),
+    /// To [`Write::See`], [`Write::PassedOn`] and [`Write::Device`].
     Done,
 }
 
@@ -227,6 +240,18 @@ pub enum Joined {
     TooMany,
 }
 
+/// What devices of a user acknowledged as entries, any of them, for ever: stages of messages compare with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivered {
+    /// The user.
+    pub user: UserKey,
+    /// Positions after the first number up to the second, by stream. Entries that were for another device are no part
+    /// of it; what was for nobody may be.
+    pub ranges: Vec<(StreamKey, u64, u64)>,
+    /// Messages in these ranges of the user's inbox whose senders want to hear of it: position and sender.
+    pub asked: Vec<(u64, Arc<str>)>,
+}
+
 /// A device's record, to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceWrite {
@@ -238,13 +263,12 @@ pub struct DeviceWrite {
     pub cursors: Vec<(StreamKey, u64)>,
     /// Streams to be forgotten.
     pub forget: Vec<StreamKey>,
-    /// The first position was taken from here, so the device got nothing up to it as an entry. Set once per stream
-    /// (by the first write that names it), raised when the device starts again further on.
-    pub starts: Vec<(StreamKey, u64)>,
     /// Failed delivery attempts in a row.
     pub attempts: u32,
     /// Now: when the device was last seen.
     pub now: Milliseconds,
-    /// At most this many devices per user: the longest unseen goes.
+    /// At most this many devices per user: the longest unseen of those that are not connected goes.
     pub max_devices: usize,
+    /// Devices of the user that are connected now.
+    pub connected: Vec<Arc<str>>,
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::super::super::conformance::{START, all, append, inbox, open, run, seqs, to_user};
-use super::super::super::store::{Cursor, Durability, Store};
+use super::super::super::store::{Durability, Earlier, Store};
 use super::super::{EmbeddedOptions, EmbeddedStore};
 use super::options;
 
@@ -85,7 +85,7 @@ fn with_fsync_a_killed_process_loses_nothing_and_the_epoch_stays() {
 fn below_fsync_a_killed_process_begins_a_new_epoch_with_what_survived() {
     for (name, complete) in [("os", true), ("memory", false)] {
         let directory = TempDir::new().unwrap();
-        let mut expected: Vec<Cursor> = Vec::new();
+        let mut expected: Vec<Earlier> = Vec::new();
         for round in 1..=3 {
             let (accepted, epoch) = kill_after(directory.path(), name, 100 * round);
             let store = EmbeddedStore::open(directory.path(), durable(name)).unwrap();
@@ -97,7 +97,7 @@ fn below_fsync_a_killed_process_begins_a_new_epoch_with_what_survived() {
             } else {
                 assert!(page.head > 0 && page.head < accepted, "the rest was in the process");
             }
-            expected.insert(0, Cursor { epoch: epoch.into(), seq: page.head });
+            expected.insert(0, Earlier { epoch: epoch.into(), survived: page.head, is_proven: true });
             let lineage = || run(open(&store, "bob", None)).streams.remove(0).lineage;
             assert_eq!(lineage(), expected);
             // The lineage stays as it is when the head moves on, also over a clean end.
@@ -131,5 +131,5 @@ fn a_cut_journal_after_a_clean_end_is_noticed() {
     assert_ne!(store.epoch(), epoch);
     let opened = run(open(&store, "bob", None)).streams.remove(0);
     assert!(opened.head > 0 && opened.head < 50);
-    assert_eq!(opened.lineage, [Cursor { epoch, seq: opened.head }]);
+    assert_eq!(opened.lineage, [Earlier { epoch, survived: opened.head, is_proven: true }]);
 }

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use super::super::super::conformance::{START, all, append, inbox, open, run, seqs, to_user};
 use super::super::super::store::{Append, Durability, Retention, Store, StoreError, Write};
 use super::super::engine::Engine;
-use super::super::marker::Directory;
+use super::super::marker::{Directory, Found};
 use super::super::{EmbeddedOptions, EmbeddedStore, OpenError};
-use super::options;
+use super::{copy, options};
 
 fn files(path: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
@@ -21,18 +21,6 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
             files(&entry.path(), found);
         } else {
             found.push(entry.path());
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -92,7 +80,7 @@ fn damaged_directories_never_panic() {
     }
     run(store.close()).unwrap();
     // Half of it in tables, the other half in the journal.
-    let (marked, _, epochs) = Directory::open(&good).unwrap();
+    let Found { directory: marked, epochs, .. } = Directory::open(&good).unwrap();
     let engine = Engine::open(&marked.data(), 1 << 20, epochs, Retention::default()).unwrap();
     for part in [&engine.log, &engine.ids, &engine.state] {
         part.rotate_memtable_and_wait().unwrap();
@@ -143,7 +131,7 @@ fn records_that_make_no_sense_are_an_error_and_go_in_the_end() {
         run(append(&store, to_user("ann", "bob", &format!("m{n}"), START)));
     }
     run(store.close()).unwrap();
-    let (marked, _, epochs) = Directory::open(directory.path()).unwrap();
+    let Found { directory: marked, epochs, .. } = Directory::open(directory.path()).unwrap();
     let engine = Engine::open(&marked.data(), 1 << 20, epochs, Retention::default()).unwrap();
     let number = engine.view().number(&inbox("bob")).unwrap().unwrap();
     engine.log.insert(super::super::layout::entry(number, 2), b"\xffnonsense").unwrap();

@@ -6,7 +6,9 @@ mod model;
 mod opening;
 mod records;
 
+use std::fs;
 use std::ops::Deref;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -24,6 +26,19 @@ fn options() -> EmbeddedOptions {
         streams: 4,
         readers: 1,
         restored: false,
+    }
+}
+
+/// Copies a directory as an operator does, over what is there.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

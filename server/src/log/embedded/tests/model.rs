@@ -11,7 +11,7 @@ use super::super::super::conformance::{self as make, START, retention, run};
 use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
-    Append, Conversation, DeviceWrite, Join, JoinBy, Opened, Page, Store, Target, Write,
+    Append, Conversation, Delivered, DeviceWrite, Join, JoinBy, Opened, Page, Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -26,6 +26,8 @@ enum Step {
     Maintain(u64),
     Reopen,
     Crash,
+    /// A new epoch while it is open.
+    Begin,
 }
 
 fn user() -> impl Strategy<Value = &'static str> {
@@ -92,10 +94,21 @@ fn write() -> impl Strategy<Value = Write> {
             let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
             Write::Mark { user: make::user(user), conversation, seq }
         }),
-        3 => (user(), 0..4_u8, places(), places(), prop::collection::vec(stream(), 0..2), 0..3_u32).prop_map(
-            |(user, device, cursors, starts, forget, attempts)| {
+        1 => (user(), user(), any::<bool>(), 0..9_u64).prop_map(|(user, other, peer, seq)| {
+            let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
+            Write::PassedOn { user: make::user(user), conversation, seq }
+        }),
+        2 => (user(), prop::collection::vec((stream(), 0..9_u64, 0..9_u64), 0..3), prop::collection::vec((0..9_u64, user()), 0..3)).prop_map(
+            |(user, ranges, asked)| {
+                let asked = asked.into_iter().map(|(seq, sender)| (seq, sender.into())).collect();
+                Write::Delivered(Delivered { user: make::user(user), ranges, asked })
+            }
+        ),
+        3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32).prop_map(
+            |(user, device, cursors, connected, forget, attempts)| {
+                let connected = connected.iter().map(|id| id.to_string().into()).collect();
                 Write::Device(DeviceWrite {
-                    cursors, starts, forget, attempts, max_devices: 3,
+                    cursors, connected, forget, attempts, max_devices: 3,
                     ..make::seen(user, &device.to_string(), 0)
                 })
             }
@@ -109,6 +122,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..9_000_u64).prop_map(Step::Maintain),
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
+        1 => Just(Step::Begin),
     ]
 }
 
@@ -120,7 +134,7 @@ fn at(write: &mut Write, time: u64) {
         | Write::Leave { now, .. }
         | Write::Disband { now, .. }
         | Write::Device(DeviceWrite { now, .. }) => *now = time,
-        Write::Mark { .. } => {}
+        Write::Mark { .. } | Write::PassedOn { .. } | Write::Delivered(_) => {}
     }
 }
 
@@ -150,11 +164,18 @@ async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
         let mut marks = store.marks(&user).await.unwrap();
         marks.sort();
         prop_assert_eq!(marks, model.marks(&user));
+        for stream in &streams {
+            let delivered = store.delivered(&user, stream).await.unwrap();
+            prop_assert_eq!(delivered, model.delivered(&user, stream));
+        }
         for group in GROUPS {
             let group = make::group(group);
             prop_assert_eq!(store.membership(&group, id).await.unwrap(), model.membership(&group, id));
         }
     }
+    let mut waiting = store.waiting_marks(100).await.unwrap();
+    waiting.sort();
+    prop_assert_eq!(waiting, model.waiting_marks(100));
     for group in GROUPS {
         let group = make::group(group);
         for (after, limit) in [(None, 2), (Some("bob"), 9), (None, 0)] {
@@ -203,7 +224,13 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                     while model.maintain(now) {}
                     drop(store);
                     store = EmbeddedStore::open(&path, options()).unwrap();
-                    model.begin_epoch(&store.epoch());
+                    model.begin_epoch(&store.epoch(), true);
+                }
+                Step::Begin => {
+                    make::maintain(&store, now).await;
+                    while model.maintain(now) {}
+                    store.begin_epoch().await.unwrap();
+                    model.begin_epoch(&store.epoch(), false);
                 }
             }
             compare(&store, &model).await?;
@@ -223,7 +250,7 @@ fn any_life_of_the_embedded_store_is_one_of_the_memory_store() {
 #[test]
 fn a_marker_tells_how_the_store_was_left() {
     let directory = TempDir::new().unwrap();
-    let left = || super::super::marker::Directory::open(directory.path()).unwrap().1;
+    let left = || super::super::marker::Directory::open(directory.path()).unwrap().left;
     let store = EmbeddedStore::open(directory.path(), options()).unwrap();
     drop(store);
     assert_eq!(left(), Left::Unflushed);

@@ -1,13 +1,14 @@
 //! Opening: what is refused and how, what a clean end keeps.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::super::super::conformance::{START, all, append, inbox, open, run, to_user};
-use super::super::super::store::{Appended, Durability, Store};
+use super::super::super::store::{Appended, Durability, Earlier, Store};
 use super::super::{EmbeddedOptions, EmbeddedStore, FORMAT, OpenError};
-use super::options;
+use super::{copy, options};
 
 #[test]
 fn a_reopened_store_has_everything_in_the_same_epoch() {
@@ -40,9 +41,78 @@ fn a_restored_copy_begins_a_new_epoch() {
     assert_ne!(store.epoch(), epoch);
     let lineage = run(open(&store, "bob", None)).streams.remove(0).lineage;
     assert_eq!(
-        lineage.iter().map(|cursor| (cursor.epoch.clone(), cursor.seq)).collect::<Vec<_>>(),
+        lineage.iter().map(|earlier| (earlier.epoch.clone(), earlier.survived)).collect::<Vec<_>>(),
         [(epoch, 1)]
     );
+}
+
+/// What an operator does with a directory while no hub runs, or while one does.
+#[cfg(unix)]
+#[test]
+fn a_copy_begins_a_new_epoch_by_itself_however_it_was_put_back() {
+    let put_back: [(&str, fn(&Path, &Path)); 4] = [
+        ("the copy is opened where it is", |_, _| {}),
+        ("over the files", |copied, path| copy(copied, path)),
+        ("in place of the directory", |copied, path| {
+            fs::remove_dir_all(path).unwrap();
+            copy(copied, path);
+        }),
+        ("moved to the place", |copied, path| {
+            fs::remove_dir_all(path).unwrap();
+            fs::rename(copied, path).unwrap();
+        }),
+    ];
+    for (how, put_back) in put_back {
+        for killed in [false, true] {
+            let directory = TempDir::new().unwrap();
+            let (path, copied) = (directory.path().join("store"), directory.path().join("copy"));
+            let durable = || EmbeddedOptions { durability: Durability::Fsync, ..options() };
+            let store = EmbeddedStore::open(&path, durable()).unwrap();
+            let epoch = store.epoch();
+            run(append(&store, to_user("ann", "bob", "a", START)));
+            run(store.close()).unwrap();
+            copy(&path, &copied);
+            // What happens after the copy is made.
+            let store = EmbeddedStore::open(&path, durable()).unwrap();
+            assert_eq!(store.epoch(), epoch, "{how}: the original goes on");
+            run(append(&store, to_user("ann", "bob", "b", START)));
+            if killed {
+                drop(store)
+            } else {
+                run(store.close()).unwrap()
+            }
+            put_back(&copied, &path);
+            let opened = if how.starts_with("the copy") { &copied } else { &path };
+            let store = EmbeddedStore::open(opened, durable()).unwrap();
+            assert_ne!(store.epoch(), epoch, "{how}, killed: {killed}");
+            let lineage = run(open(&store, "bob", None)).streams.remove(0).lineage;
+            assert_eq!(lineage, [Earlier { epoch, survived: 1, is_proven: true }], "{how}");
+            // It is no copy of anything any more.
+            let epoch = store.epoch();
+            run(store.close()).unwrap();
+            assert_eq!(EmbeddedStore::open(opened, durable()).unwrap().epoch(), epoch, "{how}");
+        }
+    }
+}
+
+#[test]
+fn a_distrusted_epoch_stays_so() {
+    let directory = TempDir::new().unwrap();
+    let store = EmbeddedStore::open(directory.path(), options()).unwrap();
+    let epoch = store.epoch();
+    run(append(&store, to_user("ann", "bob", "a", START)));
+    run(store.begin_epoch()).unwrap();
+    let present = store.epoch();
+    for _ in 0..2 {
+        let lineage = run(open(&store, "bob", None)).streams.remove(0).lineage;
+        assert_eq!(lineage, [Earlier { epoch: epoch.clone(), survived: 1, is_proven: false }]);
+        run(append(&store, to_user("ann", "bob", "b", START)));
+    }
+    run(store.close()).unwrap();
+    let store = EmbeddedStore::open(directory.path(), options()).unwrap();
+    assert_eq!(store.epoch(), present);
+    let lineage = run(open(&store, "bob", None)).streams.remove(0).lineage;
+    assert_eq!(lineage, [Earlier { epoch, survived: 1, is_proven: false }]);
 }
 
 #[test]

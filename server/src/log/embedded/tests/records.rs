@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::super::key::{GroupKey, Scope, StreamKey, UserKey};
-use super::super::super::store::{Conversation, Flags};
+use super::super::super::store::{Conversation, Flags, Ranges};
 use super::super::layout;
 use super::super::record::*;
 
@@ -60,7 +60,10 @@ proptest! {
     ) {
         let [a, b, c, d, e] = numbers;
         survives(&Number { value: a });
-        survives(&PlaceRecord { generation: a, seq: b, start: c });
+        survives(&PlaceRecord { generation: a, seq: b });
+        let mut ranges = Ranges::default();
+        lineage.iter().for_each(|(after, to)| ranges.insert(*after, *to));
+        survives(&DeliveredRecord { generation: a, ranges });
         survives(&DeviceRecord { attempts: a, last_seen: b });
         survives(&UserRecord { broadcast: a, last_seen: b });
         survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e });
@@ -76,6 +79,7 @@ proptest! {
             let _ = LogRecord::decode(bytes);
             let _ = Number::decode(bytes);
             let _ = PlaceRecord::decode(bytes);
+            let _ = DeliveredRecord::decode(bytes);
             let _ = DeviceRecord::decode(bytes);
             let _ = UserRecord::decode(bytes);
             let _ = MemberRecord::decode(bytes);
@@ -110,7 +114,7 @@ proptest! {
         let timer = layout::timer(layout::timer::ID, a, id.as_bytes());
         prop_assert_eq!(layout::timer_parts(&timer), Ok((a, id.as_bytes())));
         for conversation in [Conversation::Peer(Arc::from(&*id)), Conversation::Group(Arc::from(&*id))] {
-            prop_assert_eq!(layout::mark_conversation(&layout::mark(a, &conversation)), Ok(conversation));
+            prop_assert_eq!(layout::mark_conversation(&layout::mark(layout::MARK, a, &conversation)), Ok(conversation));
         }
         let end = layout::after(&key);
         prop_assert!(end > key || end.is_empty());
