@@ -136,3 +136,103 @@ async fn a_message_that_was_read_is_not_told_as_delivered_later() {
     second.acknowledge("inbox", 2).await;
     assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["2"]));
 }
+
+async fn acknowledge_next(client: &mut Client) {
+    let seq = client.message().await["seq_no"].as_u64().unwrap();
+    client.acknowledge("inbox", seq).await;
+}
+
+#[tokio::test]
+async fn what_an_ephemeral_device_acknowledged_stays_delivered() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut passing = server.connect("bob", "").await;
+    alice.send(message("1", &json!({}))).await;
+    acknowledge_next(&mut passing).await;
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["1"]));
+    // Nobody waits for a receipt of this one; it is known all the same.
+    alice.send(message("2", &json!({"require_ack": false}))).await;
+    acknowledge_next(&mut passing).await;
+    passing.ask(json!({"message_type": "health_check", "message_id": "h"})).await;
+    assert_eq!(stages(&mut alice, &["1", "2"]).await, ["delivered", "delivered"]);
+    drop(passing);
+    assert_eq!(stages(&mut alice, &["1", "2"]).await, ["delivered", "delivered"]);
+}
+
+#[tokio::test]
+async fn what_a_device_acknowledged_stays_delivered_when_the_device_is_evicted() {
+    let server = Server::with(|settings| settings.devices = 1, |builder| builder).await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut first = server.connect("bob", "b1").await;
+    alice.send(message("1", &json!({}))).await;
+    acknowledge_next(&mut first).await;
+    alice.hear_type("delivered").await;
+    drop(first);
+    for device in ["b2", "b3"] {
+        let again = server.connect_with("bob", device, json!({"start": "head"})).await;
+        assert_eq!(stages(&mut alice, &["1"]).await, ["delivered"]);
+        drop(again);
+    }
+}
+
+#[tokio::test]
+async fn delivered_is_told_once_however_many_devices_get_it() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    for device in ["b1", "b2", "b3"] {
+        alice.send(message(device, &json!({}))).await;
+        let mut bob = server.connect("bob", device).await;
+        // All there is: only the newest was acknowledged by nobody before.
+        loop {
+            let got = bob.message().await;
+            bob.acknowledge("inbox", got["seq_no"].as_u64().unwrap()).await;
+            if got["message_id"] == device {
+                break;
+            }
+        }
+        assert_eq!(alice.hear_type("delivered").await["message_ids"], json!([device]));
+    }
+    alice.silence().await;
+}
+
+#[tokio::test]
+async fn who_begins_at_the_head_has_not_got_what_lies_before() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let phone = server.connect("bob", "phone").await;
+    drop(phone);
+    alice.send(message("1", &json!({}))).await;
+    let mut passing = server.connect("bob", "").await;
+    alice.send(message("2", &json!({}))).await;
+    acknowledge_next(&mut passing).await;
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["2"]));
+    assert_eq!(stages(&mut alice, &["1", "2"]).await, ["accepted", "delivered"]);
+    let mut phone = server.connect("bob", "phone").await;
+    for _ in 0..2 {
+        acknowledge_next(&mut phone).await;
+    }
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["1"]));
+    alice.silence().await;
+}
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn a_stage_that_was_told_stands_after_the_hub_was_killed_and_is_not_told_again() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let hub = support::process::Process::on_disk(&data, &[]);
+    let mut alice = hub.connect("alice", "a1").await;
+    let mut bob = hub.connect("bob", "").await;
+    alice.send(message("1", &json!({}))).await;
+    acknowledge_next(&mut bob).await;
+    alice.hear_type("delivered").await;
+    hub.kill();
+    let hub = support::process::Process::on_disk(&data, &[]);
+    let mut alice = hub.connect("alice", "a1").await;
+    assert_eq!(stages(&mut alice, &["1"]).await, ["delivered"]);
+    let mut bob = hub.connect("bob", "b2").await;
+    acknowledge_next(&mut bob).await;
+    alice.send(message("2", &json!({}))).await;
+    acknowledge_next(&mut bob).await;
+    assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["2"]));
+}

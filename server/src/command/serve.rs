@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub(super) struct Serve {
     /// Where messages are kept: embedded or memory [default: embedded].
     #[arg(long, value_name = "KIND")]
     store: Option<String>,
+    /// The data directory was put back from a copy or a snapshot: clients hear that something may be missing. For one
+    /// start only.
+    #[arg(long)]
+    restored: bool,
     /// What "accepted" means: fsync, os or memory [default: fsync].
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
@@ -81,6 +85,10 @@ impl Serve {
         given.extend(flags.into_iter().filter_map(|(origin, key, value)| {
             Some(Given { origin, key: key.to_owned(), value: value.clone()? })
         }));
+        if self.restored {
+            let (key, value) = ("restored".to_owned(), "true".to_owned());
+            given.push(Given { origin: "--restored", key, value });
+        }
         Config::load(self.config.as_deref(), super::environment(), &given)
     }
 }
@@ -163,7 +171,7 @@ async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
     let settings = config.settings.clone();
     let builder = match config.store {
         StoreKind::Memory => Hub::builder(MemoryStore::new(settings.retention)),
-        StoreKind::Embedded => Hub::builder(open(&config.data, &settings).await?),
+        StoreKind::Embedded => Hub::builder(open(config, &settings).await?),
     };
     let mut builder = builder.settings(settings);
     match secret {
@@ -181,13 +189,14 @@ async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
 }
 
 /// Opening reads the journal and blocks meanwhile.
-async fn open(data: &Path, settings: &wsc_server::Settings) -> Result<EmbeddedStore, String> {
+async fn open(config: &Config, settings: &wsc_server::Settings) -> Result<EmbeddedStore, String> {
     let options = EmbeddedOptions {
         retention: settings.retention,
         durability: settings.durability,
+        restored: config.restored,
         ..EmbeddedOptions::default()
     };
-    let data = data.to_path_buf();
+    let data = config.data.clone();
     let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(data, options));
     opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

@@ -61,6 +61,7 @@ macro_rules! keys {
 pub(crate) static KEYS: &[Key] = keys! {
     "listen", Form::Text, "Address to listen on; port 0: any free one.", listen;
     "data", Form::Text, "Directory of the embedded store; made when it does not exist.", data;
+    "restored", Form::Flag, "The data directory was put back from a copy or a snapshot: clients hear that something may be missing. For one start only: --restored.", restored;
     "store", Form::Choice(&["embedded", "memory"]), "Where messages are kept: on this disk, or in memory (gone at the end).", store;
     "durability", Form::Choice(&["fsync", "os", "memory"]), "What \"accepted\" means: on the disk (survives power loss), with the system (survives kill), or in the process.", settings.durability;
     "secret_file", Form::Text, "File with the secret that tokens are signed with (HS256). Empty: no authentication, and only this machine may connect.", secret_file;

@@ -40,6 +40,7 @@ pub(crate) enum LogForm {
 pub(crate) struct Config {
     pub(crate) listen: String,
     pub(crate) data: PathBuf,
+    pub(crate) restored: bool,
     pub(crate) store: StoreKind,
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) apps: Vec<String>,
@@ -53,6 +54,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             data: "wsc-data".into(),
+            restored: false,
             store: StoreKind::default(),
             secret_file: None,
             apps: Vec::new(),

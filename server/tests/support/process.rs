@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,24 +37,42 @@ impl Deref for Process {
 impl Process {
     /// A hub over memory with one shard, so that who is attacked sits beside who is not; `keys` are set on top.
     pub fn start(keys: &[&str]) -> Self {
-        Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), keys)
+        Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), &["--store", "memory"], keys)
+    }
+
+    /// A hub over the embedded store in a directory, with further arguments.
+    pub fn on_disk(data: &Path, arguments: &[&str]) -> Self {
+        let arguments = [&["--data", data.to_str().unwrap()], arguments].concat();
+        Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), &arguments, &[])
+    }
+
+    /// Ends it without warning.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it in order.
+    pub fn end(mut self) {
+        self.signal("-TERM");
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// The same with at most so many open files.
     pub fn with_files(most: u32, keys: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_wsc")]);
-        Self::run(shell, keys)
+        Self::run(shell, &["--store", "memory"], keys)
     }
 
-    fn run(mut command: Command, keys: &[&str]) -> Self {
+    fn run(mut command: Command, arguments: &[&str], keys: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("WSC_") || name == "RUST_LOG" {
                 command.env_remove(name);
             }
         }
-        command.args(["serve", "--store", "memory", "--listen", "127.0.0.1:0", "--set", "shards=1"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--set", "shards=1"]).args(arguments);
         command.args(keys.iter().flat_map(|key| ["--set", key]));
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
