@@ -67,14 +67,15 @@ impl Shard {
     }
 }
 
-/// Passes on what a hub before this one could not. Nobody knows any more from which device it came.
+/// Passes on what a hub before this one could not.
 pub(crate) async fn pass_on_left(node: &Node) {
     let left = match node.log.store.waiting_marks(LEFT).await {
         Ok(left) => left,
         Err(error) => return tracing::warn!(%error, "read marks of before could not be read"),
     };
-    let writes = left.into_iter().flat_map(|(user, conversation, seq)| {
-        entry(&user, "", &"".into(), &conversation, seq).map(|write| (write, ReplyTo::Nobody))
+    let writes = left.into_iter().map(|mark| {
+        let entry = entry(&mark.user, "", &mark.device, &mark.conversation, mark.seq);
+        (entry, ReplyTo::Nobody)
     });
     node.log.submit(writes.collect());
 }
@@ -86,19 +87,12 @@ fn append(
     conversation: &Conversation,
     seq: u64,
 ) {
-    for write in entry(&identity.user, &identity.user_type, device, conversation, seq) {
-        shard.write(write, ReplyTo::Nobody);
-    }
+    let entry = entry(&identity.user, &identity.user_type, device, conversation, seq);
+    shard.write(entry, ReplyTo::Nobody);
 }
 
-/// The inbox entry that tells a user's devices of a mark, and that it was told.
-fn entry(
-    user: &UserKey,
-    user_type: &str,
-    device: &Arc<str>,
-    conversation: &Conversation,
-    seq: u64,
-) -> [Write; 2] {
+/// The inbox entry that tells a user's devices of a mark.
+fn entry(user: &UserKey, user_type: &str, device: &Arc<str>, conversation: &Conversation, seq: u64) -> Write {
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
     match conversation {
@@ -118,7 +112,7 @@ fn entry(
         data: data.into(),
         ..Message::default()
     };
-    let append = Append {
+    Write::Append(Append {
         target: Target::User(user.clone()),
         sender: Arc::clone(&user.user),
         device: Arc::clone(device),
@@ -131,8 +125,7 @@ fn entry(
         flags: Flags::INTERNAL,
         only_device: "".into(),
         expires_at: 0,
+        passes_on: Some(Box::new((conversation.clone(), seq))),
         now,
-    };
-    let passed = Write::PassedOn { user: user.clone(), conversation: conversation.clone(), seq };
-    [Write::Append(append), passed]
+    })
 }

@@ -348,6 +348,7 @@ pub(crate) fn append_of(
         body: Bytes::from(body.bytes),
         only_device: message.receiver_client.as_ref().into(),
         expires_at: message.expires_in_ms.map_or(0, |left| now.saturating_add(left)),
+        passes_on: None,
         now,
     }
 }

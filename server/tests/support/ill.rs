@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wsc_server::log::store::{
     Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store, StoreFuture,
-    Write, Written,
+    WaitingMark, Write, Written,
 };
 use wsc_server::{GroupKey, Hub, MemoryStore, Settings, StreamKey, UserKey};
 
@@ -83,7 +83,7 @@ impl Store for Ill {
         self.well.marks(user)
     }
 
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
         self.well.waiting_marks(limit)
     }
 

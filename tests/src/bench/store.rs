@@ -102,6 +102,7 @@ fn embedded(path: &Path, time: Duration, size: usize) -> Result<Run> {
                     flags: Flags::REQUIRE_ACK,
                     only_device: "".into(),
                     expires_at: 0,
+                    passes_on: None,
                     now: 1_800_000_000_000 + n / 50,
                 })
             })

@@ -9,7 +9,7 @@ use wsc_core::backoff::Random;
 use wsc_server::log::memory::State;
 use wsc_server::log::store::{
     Conversation, Device, Found, Members, Membership, Opened, Page, Ranges, Retention, Store, StoreError,
-    StoreFuture, Write, Written,
+    StoreFuture, WaitingMark, Write, Written,
 };
 use wsc_server::{GroupKey, MemoryStore, StreamKey, UserKey};
 
@@ -199,7 +199,7 @@ impl Store for DiskStore {
         self.after(self.memory.marks(user))
     }
 
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
         self.after(self.memory.waiting_marks(limit))
     }
 

@@ -55,7 +55,8 @@ impl Asker {
                 return Err(Refused::because(ErrorCode::TargetMissing, reason));
             }
         }
-        let mark = Write::Mark { user: user.clone(), conversation: conversation.clone(), seq };
+        let device = Arc::clone(&self.device);
+        let mark = Write::Mark { user: user.clone(), device, conversation: conversation.clone(), seq };
         let Written::Mark { from, to } = node.log.write(mark).await? else { return Ok(Reply::Done) };
         if to <= from {
             return Ok(Reply::Done);

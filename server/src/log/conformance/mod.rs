@@ -141,6 +141,7 @@ pub fn message(sender: &str, target: Target, id: &str, now: u64) -> Append {
         flags: Flags::default(),
         only_device: "".into(),
         expires_at: 0,
+        passes_on: None,
         now,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::super::key::StreamKey;
 use super::super::store::{
-    Conversation, Cursor, Earlier, JoinBy, Joined, Membership, Ranges, Store, Target, Write, Written,
+    Conversation, Cursor, Earlier, JoinBy, Joined, Membership, Ranges, Store, Target, WaitingMark, Write,
+    Written,
 };
 use super::*;
 
@@ -127,6 +128,7 @@ pub async fn broadcast_starts_where_the_user_was_first_seen(store: &dyn Store) {
 pub async fn a_read_mark_only_moves_forward(store: &dyn Store) {
     let mark = |seq, conversation: &Conversation| Write::Mark {
         user: user("ann"),
+        device: "d1".into(),
         conversation: conversation.clone(),
         seq,
     };
@@ -171,26 +173,28 @@ pub async fn a_read_mark_waits_until_it_is_passed_on(store: &dyn Store) {
     let (bob, team) = (Conversation::Peer("bob".into()), Conversation::Group("team".into()));
     let mark = |conversation: &Conversation, seq| Write::Mark {
         user: user("ann"),
+        device: format!("d{seq}").into(),
         conversation: conversation.clone(),
         seq,
     };
-    let passed = |conversation: &Conversation, seq| Write::PassedOn {
+    let passed = |conversation: &Conversation, seq| {
+        let passes_on = Some(Box::new((conversation.clone(), seq)));
+        Write::Append(Append { passes_on, dedupe: false, ..to_user("ann", "ann", "mark", START) })
+    };
+    let waiting = async || store.waiting_marks(10).await.expect("marks");
+    let waits = |conversation: &Conversation, seq| WaitingMark {
         user: user("ann"),
         conversation: conversation.clone(),
         seq,
-    };
-    let waiting = async || {
-        let mut waiting = store.waiting_marks(10).await.expect("marks");
-        waiting.sort();
-        waiting
+        device: format!("d{seq}").into(),
     };
     store.write(&[mark(&bob, 3), mark(&team, 1), passed(&team, 1), mark(&bob, 7)]).await.expect("a write");
-    assert_eq!(waiting().await, [(user("ann"), bob.clone(), 7)]);
+    assert_eq!(waiting().await, [waits(&bob, 7)]);
     // An earlier one was passed on, and the last still waits.
     store.write(&[passed(&bob, 3), mark(&bob, 5)]).await.expect("a write");
-    assert_eq!(waiting().await, [(user("ann"), bob.clone(), 7)]);
+    assert_eq!(waiting().await, [waits(&bob, 7)]);
     store.write(&[mark(&team, 2), passed(&bob, 7)]).await.expect("a write");
-    assert_eq!(waiting().await, [(user("ann"), team, 2)]);
+    assert_eq!(waiting().await, [waits(&team, 2)]);
     assert_eq!(store.waiting_marks(0).await.expect("marks"), []);
 }
 
@@ -209,7 +213,12 @@ pub async fn what_was_delivered_is_told_once_and_not_after_it_was_read(store: &d
     assert_eq!(one(store, first.clone()).await, Written::Delivered(vec![1, 2, 4]));
     assert_eq!(one(store, first).await, Written::Delivered(vec![]));
     // All of bob's up to 8 are read, and none of cid's.
-    let read = Write::Mark { user: user("ann"), conversation: Conversation::Peer("bob".into()), seq: 8 };
+    let read = Write::Mark {
+        user: user("ann"),
+        device: "d1".into(),
+        conversation: Conversation::Peer("bob".into()),
+        seq: 8,
+    };
     one(store, read).await;
     let asked = [(3, "cid"), (5, "cid"), (6, "bob"), (7, "cid"), (8, "bob")];
     let rest = delivered("ann", &[(own.clone(), 1, 8)], &asked);

@@ -38,6 +38,9 @@ impl Work<'_> {
             return Ok(Appended::NotMember);
         }
 
+        if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target) {
+            self.passed_on(user, &passed.0, passed.1)?;
+        }
         let (target, sender) = (self.stream(&target)?, self.stream(&sender)?);
         let sender_number = self.known(sender).number;
         let (stream, seq) = self.next_position(target, append.now);

@@ -3,7 +3,7 @@
 use super::layout;
 use super::record::{
     DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord, Record,
-    StreamRecord, UserRecord,
+    StreamRecord, UserRecord, WaitingRecord,
 };
 
 /// Reads bytes as every kind of value and of key. What is read is written and read again as the same.
@@ -21,6 +21,7 @@ pub fn decode(bytes: &[u8]) {
     again::<Number>(bytes);
     again::<PlaceRecord>(bytes);
     again::<DeliveredRecord>(bytes);
+    again::<WaitingRecord>(bytes);
     again::<DeviceRecord>(bytes);
     again::<UserRecord>(bytes);
     again::<MemberRecord>(bytes);

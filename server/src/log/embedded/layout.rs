@@ -22,7 +22,7 @@ pub(super) const COUNT: u8 = b'c';
 pub(super) const GROUP: u8 = b'g';
 /// Read marks: user, conversation → position.
 pub(super) const MARK: u8 = b'r';
-/// Read marks that were not passed on: user, conversation → position.
+/// Read marks that were not passed on: user, conversation → [`WaitingRecord`](super::record::WaitingRecord).
 pub(super) const WAITING_MARK: u8 = b'q';
 /// What was delivered: user, stream → [`DeliveredRecord`](super::record::DeliveredRecord).
 pub(super) const DELIVERED: u8 = b'a';

@@ -45,7 +45,7 @@ use self::writer::{Command, Writer};
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::store::{
     Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page, Ranges,
-    Retention, Store, StoreError, StoreFuture, Write, Written,
+    Retention, Store, StoreError, StoreFuture, WaitingMark, Write, Written,
 };
 
 /// How the store works.
@@ -237,7 +237,7 @@ impl Store for EmbeddedStore {
         self.ask(move |view| view.marks(&user))
     }
 
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
         self.ask(move |view| view.waiting_marks(limit))
     }
 

@@ -10,7 +10,9 @@ use super::super::store::{
 };
 use super::engine::{Source, damaged};
 use super::layout;
-use super::record::{DeliveredRecord, DeviceRecord, MemberRecord, Number, PlaceRecord, Record, UserRecord};
+use super::record::{
+    DeliveredRecord, DeviceRecord, MemberRecord, Number, PlaceRecord, Record, UserRecord, WaitingRecord,
+};
 use super::work::Work;
 
 /// How many members are taken at a time.
@@ -29,13 +31,9 @@ impl Work<'_> {
                 Written::Leave(self.leave(group, user, *removed, *now)?)
             }
             Write::Disband { group, now } => Written::Disband(self.disband(group, *now)?),
-            Write::Mark { user, conversation, seq } => {
-                let (from, to) = self.mark(user, conversation, *seq)?;
+            Write::Mark { user, device, conversation, seq } => {
+                let (from, to) = self.mark(user, device, conversation, *seq)?;
                 Written::Mark { from, to }
-            }
-            Write::PassedOn { user, conversation, seq } => {
-                self.passed_on(user, conversation, *seq)?;
-                Written::Done
             }
             Write::Delivered(delivered) => Written::Delivered(self.delivered(delivered)?),
             Write::Device(device) => {
@@ -180,6 +178,7 @@ impl Work<'_> {
     fn mark(
         &mut self,
         user: &UserKey,
+        device: &Arc<str>,
         conversation: &Conversation,
         seq: u64,
     ) -> Result<(u64, u64), StoreError> {
@@ -187,7 +186,8 @@ impl Work<'_> {
         let before = self.read_up_to(user, conversation)?;
         if seq > before {
             self.put(layout::mark(layout::MARK, user, conversation), &Number { value: seq });
-            self.put(layout::mark(layout::WAITING_MARK, user, conversation), &Number { value: seq });
+            let waiting = WaitingRecord { seq, device: device.clone() };
+            self.put(layout::mark(layout::WAITING_MARK, user, conversation), &waiting);
         }
         Ok((before, before.max(seq)))
     }
@@ -197,10 +197,16 @@ impl Work<'_> {
         Ok(mark.unwrap_or_default().value)
     }
 
-    fn passed_on(&mut self, user: &UserKey, conversation: &Conversation, seq: u64) -> Result<(), StoreError> {
+    /// A read mark was passed on up to a position.
+    pub(super) fn passed_on(
+        &mut self,
+        user: &UserKey,
+        conversation: &Conversation,
+        seq: u64,
+    ) -> Result<(), StoreError> {
         let Some(user) = self.existing_number(&StreamKey::Inbox(user.clone()))? else { return Ok(()) };
         let key = layout::mark(layout::WAITING_MARK, user, conversation);
-        if self.record::<Number>(&key)?.is_some_and(|waiting| waiting.value <= seq) {
+        if self.record::<WaitingRecord>(&key)?.is_some_and(|waiting| waiting.seq <= seq) {
             self.remove(key);
         }
         Ok(())

@@ -8,13 +8,13 @@ use fjall::Readable;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges, StoreError, Target,
+    Page, Ranges, StoreError, Target, WaitingMark,
 };
 use super::engine::{Source, Stream, View, damaged, unreadable};
 use super::layout;
 use super::record::{
     DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number, PlaceRecord,
-    Record, UserRecord,
+    Record, UserRecord, WaitingRecord,
 };
 
 /// How a page is read.
@@ -163,18 +163,15 @@ impl View<'_> {
         marks.collect()
     }
 
-    pub(super) fn waiting_marks(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<(UserKey, Conversation, u64)>, StoreError> {
+    pub(super) fn waiting_marks(&self, limit: usize) -> Result<Vec<WaitingMark>, StoreError> {
         let mut found = Vec::new();
         for (key, value) in self.scan(&[layout::WAITING_MARK], None, limit)? {
             let invalid = |invalid| damaged(invalid, &key);
-            let seq = Number::decode(&value).map_err(invalid)?.value;
+            let WaitingRecord { seq, device } = WaitingRecord::decode(&value).map_err(invalid)?;
             let conversation = layout::mark_conversation(&key).map_err(invalid)?;
             let user = self.stream_name(layout::number(&key).map_err(invalid)?)?;
             if let Some(StreamKey::Inbox(user)) = user {
-                found.push((user, conversation, seq));
+                found.push(WaitingMark { user, conversation, seq, device });
             }
         }
         Ok(found)

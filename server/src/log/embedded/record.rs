@@ -1,6 +1,8 @@
 //! The values of the embedded store, format 1. Pure functions: decoding any bytes gives a record or [`Invalid`], never
 //! a panic, and allocates no more than the bytes hold.
 
+use std::sync::Arc;
+
 use super::super::key::StreamKey;
 use super::super::store::{Flags, Ranges};
 use super::layout;
@@ -267,6 +269,31 @@ impl Record for PlaceRecord {
         if !from.0.is_empty() {
             from.number()?;
         }
+        from.end()?;
+        Ok(record)
+    }
+}
+
+/// A read mark that was not passed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct WaitingRecord {
+    pub(super) seq: u64,
+    /// The device that said it.
+    pub(super) device: Arc<str>,
+}
+
+impl Record for WaitingRecord {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_number(&mut out, self.seq);
+        put_text(&mut out, &self.device);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
+        let mut from = Decoder::new(bytes);
+        from.version(VERSION)?;
+        let record = Self { seq: from.number()?, device: from.text()?.into() };
         from.end()?;
         Ok(record)
     }

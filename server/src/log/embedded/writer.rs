@@ -176,7 +176,7 @@ fn admissible(write: &Write) -> bool {
         Write::Join(join) => stream(&StreamKey::Group(join.group.clone())) && short(&join.user),
         Write::Leave { group, user, .. } => stream(&StreamKey::Group(group.clone())) && short(user),
         Write::Disband { group, .. } => stream(&StreamKey::Group(group.clone())),
-        Write::Mark { user, conversation, .. } | Write::PassedOn { user, conversation, .. } => {
+        Write::Mark { user, conversation, .. } => {
             let (Conversation::Peer(id) | Conversation::Group(id)) = conversation;
             stream(&StreamKey::Inbox(user.clone())) && short(id)
         }

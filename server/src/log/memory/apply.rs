@@ -24,15 +24,9 @@ impl State {
                 Written::Leave(self.leave(group, user, *removed, *now))
             }
             Write::Disband { group, now } => Written::Disband(self.disband(group, *now)),
-            Write::Mark { user, conversation, seq } => {
-                let (from, to) = self.mark(user, conversation, *seq);
+            Write::Mark { user, device, conversation, seq } => {
+                let (from, to) = self.mark(user, device, conversation, *seq);
                 Written::Mark { from, to }
-            }
-            Write::PassedOn { user, conversation, seq } => {
-                self.waiting_marks.retain(|(whose, which), waiting| {
-                    (whose, which, *waiting <= *seq) != (user, conversation, true)
-                });
-                Written::Done
             }
             Write::Delivered(delivered) => Written::Delivered(self.delivered_to(delivered)),
             Write::Device(device) => {
@@ -66,6 +60,12 @@ impl State {
             && self.membership(group, &append.sender).is_none()
         {
             return Appended::NotMember;
+        }
+        if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target) {
+            let mark = (user.clone(), passed.0.clone());
+            if self.waiting_marks.get(&mark).is_some_and(|(waiting, _)| *waiting <= passed.1) {
+                self.waiting_marks.remove(&mark);
+            }
         }
         let stream = append.target.stream();
         let seq = self.push(&stream, append);
@@ -172,11 +172,18 @@ impl State {
         members
     }
 
-    fn mark(&mut self, user: &UserKey, conversation: &Conversation, seq: u64) -> (u64, u64) {
+    fn mark(
+        &mut self,
+        user: &UserKey,
+        device: &Arc<str>,
+        conversation: &Conversation,
+        seq: u64,
+    ) -> (u64, u64) {
         let before = self.users.get(user).and_then(|user| user.marks.get(conversation)).copied().unwrap_or(0);
         if seq > before {
             self.users.entry(user.clone()).or_default().marks.insert(conversation.clone(), seq);
-            self.waiting_marks.insert((user.clone(), conversation.clone()), seq);
+            let waits = (user.clone(), conversation.clone());
+            self.waiting_marks.insert(waits, (seq, device.clone()));
         }
         (before, before.max(seq))
     }

@@ -17,7 +17,7 @@ use super::key::{GroupKey, StreamKey, UserKey};
 use super::rules;
 use super::store::{
     Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention, Store,
-    StoreError, StoreFuture, Write, Written,
+    StoreError, StoreFuture, WaitingMark, Write, Written,
 };
 
 /// A [`State`] behind one lock.
@@ -96,7 +96,7 @@ impl Store for MemoryStore {
         self.ask(|state| state.marks(user))
     }
 
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>> {
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
         self.ask(|state| state.waiting_marks(limit))
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges,
+    Page, Ranges, WaitingMark,
 };
 use super::state::{KnownDevice, State, Stream, survived};
 
@@ -99,9 +99,15 @@ impl State {
     }
 
     /// See [`Store::waiting_marks`](crate::log::store::Store::waiting_marks).
-    pub fn waiting_marks(&self, limit: usize) -> Vec<(UserKey, Conversation, u64)> {
+    pub fn waiting_marks(&self, limit: usize) -> Vec<WaitingMark> {
         let waiting = self.waiting_marks.iter().take(limit);
-        waiting.map(|((user, conversation), seq)| (user.clone(), conversation.clone(), *seq)).collect()
+        let waiting = waiting.map(|((user, conversation), (seq, device))| WaitingMark {
+            user: user.clone(),
+            conversation: conversation.clone(),
+            seq: *seq,
+            device: device.clone(),
+        });
+        waiting.collect()
     }
 
     /// See [`Store::delivered`](crate::log::store::Store::delivered).

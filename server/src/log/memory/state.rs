@@ -18,7 +18,7 @@ pub struct State {
     /// Earlier epochs, newest first, and whether they are proven.
     pub(super) earlier: Vec<(Arc<str>, bool)>,
     /// Read marks that were not passed on.
-    pub(super) waiting_marks: BTreeMap<(UserKey, Conversation), u64>,
+    pub(super) waiting_marks: BTreeMap<(UserKey, Conversation), (u64, Arc<str>)>,
     pub(super) streams: BTreeMap<StreamKey, Stream>,
     pub(super) users: BTreeMap<UserKey, User>,
     pub(super) groups: BTreeMap<GroupKey, Group>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Flags, Milliseconds, Target};
-use crate::log::key::StreamKey;
+use crate::log::key::{StreamKey, UserKey};
 
 /// A membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,19 @@ pub enum Conversation {
     Peer(Arc<str>),
     /// In a group.
     Group(Arc<str>),
+}
+
+/// A read mark that was not passed on to the user's other devices yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WaitingMark {
+    /// Whose mark.
+    pub user: UserKey,
+    /// Which conversation.
+    pub conversation: Conversation,
+    /// Read up to here.
+    pub seq: u64,
+    /// The device that said it.
+    pub device: Arc<str>,
 }
 
 /// A place in a stream, in an epoch.

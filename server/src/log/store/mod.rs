@@ -13,7 +13,7 @@ mod write;
 
 pub use self::kept::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
-    OpenedStream, Page,
+    OpenedStream, Page, WaitingMark,
 };
 pub use self::write::{
     Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written,
@@ -68,8 +68,8 @@ pub trait Store: Send + Sync + 'static {
     /// The user's read marks: conversation and position.
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
 
-    /// Read marks that were not passed on yet, as [`Write::PassedOn`] says it: some of them, at most `limit`.
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<(UserKey, Conversation, u64)>>;
+    /// Read marks that were not passed on yet, as [`Append::passes_on`] says it: some of them, at most `limit`.
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>>;
 
     /// What was delivered to a user of a stream, by positions of the present epoch.
     fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges>;

@@ -43,18 +43,11 @@ pub enum Write {
     Mark {
         /// Whose mark.
         user: UserKey,
+        /// The device that said it.
+        device: Arc<str>,
         /// Which conversation.
         conversation: Conversation,
         /// Read up to here, a position of the user's inbox or of the group.
-        seq: u64,
-    },
-    /// Says that a read mark was passed on to the user's other devices up to a position.
-    PassedOn {
-        /// Whose mark.
-        user: UserKey,
-        /// Which conversation.
-        conversation: Conversation,
-        /// Passed on up to here.
         seq: u64,
     },
     /// Raises what was delivered to a user.
@@ -83,7 +76,7 @@ pub enum Written {
     },
     /// To [`Write::Delivered`]: those positions of [`Delivered::asked`] that were not delivered or read before.
     Delivered(Vec<u64>),
-    /// To [`Write::See`], [`Write::PassedOn`] and [`Write::Device`].
+    /// To [`Write::See`] and [`Write::Device`].
     Done,
 }
 
@@ -137,6 +130,8 @@ pub struct Append {
     pub only_device: Arc<str>,
     /// Not to be handed over at or after this time; 0: never expires.
     pub expires_at: Milliseconds,
+    /// The read mark of the target's user that it passes on: from now on that waits no more up to this position.
+    pub passes_on: Option<Box<(Conversation, u64)>>,
     /// Now: the entry's `create_at`.
     pub now: Milliseconds,
 }

@@ -92,11 +92,12 @@ fn write() -> impl Strategy<Value = Write> {
         1 => group().prop_map(|id| Write::Disband { group: make::group(id), now: 0 }),
         1 => (user(), user(), any::<bool>(), 0..9_u64).prop_map(|(user, other, peer, seq)| {
             let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
-            Write::Mark { user: make::user(user), conversation, seq }
+            Write::Mark { user: make::user(user), device: "d1".into(), conversation, seq }
         }),
         1 => (user(), user(), any::<bool>(), 0..9_u64).prop_map(|(user, other, peer, seq)| {
             let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
-            Write::PassedOn { user: make::user(user), conversation, seq }
+            let passes_on = Some(Box::new((conversation, seq)));
+            Write::Append(Append { passes_on, dedupe: false, ..make::to_user(user, user, "mark", 0) })
         }),
         2 => (user(), prop::collection::vec((stream(), 0..9_u64, 0..9_u64), 0..3), prop::collection::vec((0..9_u64, user()), 0..3)).prop_map(
             |(user, ranges, asked)| {
@@ -134,7 +135,7 @@ fn at(write: &mut Write, time: u64) {
         | Write::Leave { now, .. }
         | Write::Disband { now, .. }
         | Write::Device(DeviceWrite { now, .. }) => *now = time,
-        Write::Mark { .. } | Write::PassedOn { .. } | Write::Delivered(_) => {}
+        Write::Mark { .. } | Write::Delivered(_) => {}
     }
 }
 

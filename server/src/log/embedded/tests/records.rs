@@ -64,6 +64,7 @@ proptest! {
         let mut ranges = Ranges::default();
         lineage.iter().for_each(|(after, to)| ranges.insert(*after, *to));
         survives(&DeliveredRecord { generation: a, ranges });
+        survives(&WaitingRecord { seq: a, device: name.scope().app.clone() });
         survives(&DeviceRecord { attempts: a, last_seen: b });
         survives(&UserRecord { broadcast: a, last_seen: b });
         survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e });
@@ -80,6 +81,7 @@ proptest! {
             let _ = Number::decode(bytes);
             let _ = PlaceRecord::decode(bytes);
             let _ = DeliveredRecord::decode(bytes);
+            let _ = WaitingRecord::decode(bytes);
             let _ = DeviceRecord::decode(bytes);
             let _ = UserRecord::decode(bytes);
             let _ = MemberRecord::decode(bytes);
