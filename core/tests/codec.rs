@@ -10,7 +10,9 @@
 )]
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wsc_core::frame::{
     ClientFrame, EntryBody, Fault, HubFrame, decode_client, decode_client_binary, decode_hub,
@@ -179,7 +181,7 @@ fn same(message: &Message<'_>, object: &Map<String, Value>) {
 #[test]
 fn random_frames_mean_the_same_to_serde_json() {
     let mut random = Random(seed());
-    let (mut text, mut accepted, mut refused) = (String::new(), 0, 0);
+    let (mut text, mut accepted, mut refused, mut halves) = (String::new(), 0, 0, 0);
     for _ in 0..frames() {
         let message = random.message();
         text.clear();
@@ -192,12 +194,17 @@ fn random_frames_mean_the_same_to_serde_json() {
         assert_eq!(*read, message);
         // The same frame damaged or in another form: serde_json is the judge of what is JSON.
         let form = damage(&mut random, &text, object);
-        let theirs = serde_json::from_str::<Value>(&form);
+        let whole = with_whole_characters(&form);
+        halves += usize::from(whole != form);
+        let theirs = serde_json::from_str::<Value>(&whole);
         match (decode_client(&form), theirs) {
             (Ok(frame), Ok(Value::Object(object))) => {
                 accepted += 1;
                 if let ClientFrame::Message(read) = frame {
                     same(&read, &object);
+                    let raw: HashMap<String, &RawValue> = serde_json::from_str(&whole).unwrap();
+                    let data = raw.get("data").map(|data| data.get()).filter(|data| *data != "null");
+                    assert_eq!(read.data, data.unwrap_or(""), "not byte for byte: {form}");
                 }
             }
             (Ok(_), theirs) => {
@@ -211,12 +218,68 @@ fn random_frames_mean_the_same_to_serde_json() {
             }
         }
     }
-    println!("{accepted} other forms accepted, {refused} refused");
-    assert!(accepted > 0 && refused > 0);
+    println!("{accepted} other forms accepted, {refused} refused, {halves} had half a surrogate pair");
+    assert!(accepted > 0 && refused > 0 && halves > 0);
+}
+
+/// The same JSON with U+FFFD for each half of a surrogate pair, which serde_json refuses.
+fn with_whole_characters(json: &str) -> String {
+    let unit = |rest: &str| {
+        let digits = rest.strip_prefix("\\u")?.get(..4)?;
+        let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        hexadecimal.then(|| u16::from_str_radix(digits, 16).unwrap())
+    };
+    let (mut out, mut rest) = (String::new(), json);
+    while let Some(first) = rest.chars().next() {
+        let run: Vec<u16> = (0..).step_by(6).map_while(|at| unit(rest.get(at..)?)).collect();
+        for character in char::decode_utf16(run.iter().copied()) {
+            let units = character.as_ref().map_or(1, |character| character.len_utf16());
+            out.push_str(if character.is_ok() { &rest[..6 * units] } else { "\\ufffd" });
+            rest = &rest[6 * units..];
+        }
+        if run.is_empty() {
+            // The character after a backslash belongs to it.
+            let length = rest.chars().take(if first == '\\' { 2 } else { 1 }).map(char::len_utf8).sum();
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+        }
+    }
+    out
+}
+
+/// The text with escapes put into its strings, most of them of surrogates.
+fn with_surrogates(random: &mut Random, json: &str) -> String {
+    const ESCAPES: &[&str] = &[
+        "\\ud83d",
+        "\\uDE00",
+        "\\ud83d\\ude00",
+        "\\ud83d\\ud83d\\ude00",
+        "\\udfff\\ud800",
+        "\\uD800\\u0041",
+        "\\ud800\\n",
+        "\\ud800\\\\",
+        "\\\\ud83d",
+        "\\uFFFD",
+        "\\ud83",
+        "\\ud83d\\u12",
+        "\\b\\f",
+    ];
+    let (mut out, mut inside, mut escaped) = (String::new(), false, false);
+    for character in json.chars() {
+        if character == '"' && !escaped {
+            inside = !inside;
+        }
+        escaped = character == '\\' && !escaped;
+        out.push(character);
+        if inside && !escaped && random.below(8) == 0 {
+            out.push_str(random.one(ESCAPES));
+        }
+    }
+    out
 }
 
 fn damage(random: &mut Random, text: &str, mut object: Map<String, Value>) -> String {
-    match random.below(4) {
+    match random.below(5) {
         0 => {
             object.insert(random.text(), random.value(4));
             serde_json::to_string_pretty(&object).unwrap()
@@ -249,6 +312,7 @@ fn damage(random: &mut Random, text: &str, mut object: Map<String, Value>) -> St
             object.insert(name.to_owned(), random.value(2));
             Value::Object(object).to_string()
         }
+        3 => with_surrogates(random, text),
         _ => {
             let mut bytes = text.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
@@ -430,5 +494,40 @@ fn every_hub_frame_is_read_as_it_was_written() {
         let mut text = String::new();
         encode_hub(&frame, &mut text);
         assert_eq!(decode_hub(&text).as_ref(), Ok(&frame), "{text}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_is_read_as_one_unknown_character() {
+    let frame = r#"{"message_type":"text","message_id":"1","receiver":"bob","sender_name":"\ud83d","content":"hi \ud83d\ud83d\ude00","data":{"k\ude00":["\ud800\u0041","\\ud800"]}}"#;
+    let ClientFrame::Message(message) = decode_client(frame).unwrap() else { panic!("{frame}") };
+    assert_eq!((&*message.sender_name, &*message.content), ("\u{fffd}", "hi \u{fffd}\u{1f600}"));
+    assert_eq!(message.data, r#"{"k\ufffd":["\ufffd\u0041","\\ud800"]}"#);
+}
+
+#[test]
+fn nothing_grows_by_being_read_and_written() {
+    let mut random = Random(seed());
+    for _ in 0..frames() / 10 {
+        let mut text = String::new();
+        encode_client(&ClientFrame::Message(Box::new(random.message())), &mut text);
+        let text = with_surrogates(&mut random, &text);
+        if let Ok(frame) = decode_client(&text) {
+            let mut again = String::new();
+            encode_client(&frame, &mut again);
+            assert!(again.len() <= text.len(), "{} bytes became {}: {text}", text.len(), again.len());
+        }
+    }
+    for code in 0..=0x7f_u8 {
+        for escape in
+            [format!("\\u{code:04x}"), format!("\\{}", char::from(code)), char::from(code).to_string()]
+        {
+            let text = format!(r#"{{"message_type":"text","message_id":"1","content":"{escape}"}}"#);
+            if let Ok(frame) = decode_client(&text) {
+                let mut again = String::new();
+                encode_client(&frame, &mut again);
+                assert!(again.len() <= text.len(), "{text} became {again}");
+            }
+        }
     }
 }

@@ -112,11 +112,37 @@ async fn what_is_no_object_is_the_content_of_a_text_message() {
     )
     .await;
     let mut alice = bare(&server, "user_id=alice").await;
-    for text in ["hello", "null", "[1]", "12", "{\"message_type\":", "\"quoted\""] {
+    for text in ["hello", "null", "[1]", "12", "}{", "\"quoted\""] {
         alice.raw(text).await;
         assert_eq!(heard.recv().await.unwrap(), ("text".to_owned(), text.to_owned()));
     }
+    // A frame that broke is told to be one, and nobody gets its pieces to read.
+    for broken in ["{\"message_type\":", " \t{hello}", "{\"content\":\"\\ud83\"}", "{}}"] {
+        alice.raw(broken).await;
+        let error = alice.hear().await;
+        assert_eq!(
+            (&error["message_type"], &error["data"]["code"]),
+            (&json!("error"), &json!(80401)),
+            "{broken}"
+        );
+        assert!(error["content"].as_str().unwrap().starts_with("not JSON at byte "), "{error}");
+    }
+    assert!(heard.try_recv().is_err());
     alice.silence().await;
+}
+
+#[tokio::test]
+async fn half_a_surrogate_pair_costs_a_bare_client_no_frame() {
+    let server = Server::start().await;
+    let mut bob = bare(&server, "user_id=bob").await;
+    present(&server, "bob", 1).await;
+    let mut alice = bare(&server, "user_id=alice").await;
+    alice
+        .raw(r#"{"message_type":"text","message_id":"1","receiver":"bob","content":"hi \ud83d","sender_name":"\ude00","data":{"k\ud83d":"\ud83d\ude00\ude00"}}"#)
+        .await;
+    let frame = bob.hear().await;
+    assert_eq!((&frame["content"], &frame["sender_name"]), (&json!("hi \u{fffd}"), &json!("\u{fffd}")));
+    assert_eq!(frame["data"], json!({"k\u{fffd}": "\u{1f600}\u{fffd}"}));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary};
 use super::scan::Scanner;
+use super::string::without_halves;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
 use crate::limits;
 use crate::message::FieldError;
@@ -55,7 +56,9 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     if crate::kind::is_reserved(&message_type) {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
-    read_message(&fields, None).map(ClientFrame::Message)
+    let mut message = read_message(&fields, None)?;
+    message.data = without_halves(fields.object(Objects::Data));
+    Ok(ClientFrame::Message(message))
 }
 
 /// Reads a binary frame from a client, which is always a message.

@@ -23,8 +23,8 @@ impl Shard {
                 self.with_bare(place, generation, |bare, wire| bare.heartbeat(wire));
                 Ok(())
             }
-            // What is no frame is what somebody typed.
-            Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
+            // What does not even begin as a frame is what somebody typed.
+            Err(error) if is_typed(text, &error.fault) => {
                 let message =
                     Message { message_type: "text".into(), content: text.into(), ..Message::default() };
                 self.bare_message(place, generation, message)
@@ -120,6 +120,13 @@ impl Shard {
         let wire = connection.wire.clone();
         connection.bare.as_mut().map(|bare| act(bare, &wire))
     }
+}
+
+/// Whether a text that is not a frame is meant for people: a broken object is a frame that lost something on its way, and
+/// nobody should have to read it.
+fn is_typed(text: &str, fault: &Fault) -> bool {
+    let begins_object = text.trim_ascii_start().starts_with('{');
+    matches!(fault, Fault::Syntax { .. } | Fault::NotAnObject) && !begins_object
 }
 
 /// The id of a message's copy to a further group: the message's with a number, made of a hash when that is too long.
