@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary};
+use super::object::handed_on;
 use super::scan::Scanner;
-use super::string::without_halves;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
 use crate::limits;
 use crate::message::FieldError;
@@ -57,7 +57,7 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
     let mut message = read_message(&fields, None)?;
-    message.data = without_halves(fields.object(Objects::Data));
+    message.data = handed_on(fields.object(Objects::Data));
     Ok(ClientFrame::Message(message))
 }
 

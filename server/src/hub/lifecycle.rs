@@ -343,6 +343,7 @@ impl Shard {
         self.write_cursors(streams, connection, Vec::new());
         let identity = Rc::clone(&connection.identity);
         let rare = connection.rare.take().unwrap_or_default();
+        let shared = connection.bare.as_ref().is_some_and(|bare| bare.shared);
         let (id, device, readings) =
             (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
         for track in 0..readings {
@@ -358,7 +359,7 @@ impl Shard {
         let address = self.address(place, generation);
         self.node.presence.unwatch_all(&identity.user.scope, address, &rare.watching);
         self.node.observers.remove(&identity.user.scope, address, &rare.observing);
-        self.node.presence.disconnected(&identity.user);
+        self.node.presence.disconnected(&identity.user, shared);
         self.node.hooks.disconnected(&identity, &id, &device);
     }
 }
