@@ -472,10 +472,18 @@ fn every_hub_frame_is_read_as_it_was_written() {
             message_ids: vec!["a".into(), "b".into()],
         }),
         HubFrame::Answer(Answer {
+            partial: false,
             request_id: "r".into(),
             message_type: "pong".into(),
             data: "".into(),
             server_time_ms: 5,
+        }),
+        HubFrame::Answer(Answer {
+            partial: true,
+            request_id: "r".into(),
+            message_type: "user_status_response".into(),
+            data: "{\"users\":[]}".into(),
+            server_time_ms: 0,
         }),
         HubFrame::GroupChanged(Box::new(GroupChanged {
             request_id: "".into(),

@@ -10,8 +10,8 @@ use super::message::{check_length, read_message, split_binary, write_binary, wri
 use super::scan::{self, Scanner};
 use super::write::ObjectWriter;
 use super::{
-    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, Range,
-    Receipt,
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, PARTIAL,
+    Range, Receipt,
 };
 use crate::codes::ErrorCode;
 use crate::message::{FieldError, Message};
@@ -116,6 +116,7 @@ fn frame<'a>(kind: Kind, fields: &Fields<'a>) -> Read<HubFrame<'a>> {
             message_ids: fields.list(Lists::MessageIds),
         }),
         Kind::Answer => HubFrame::Answer(Answer {
+            partial: fields.is(Texts::Status, PARTIAL),
             request_id: fields.text(Texts::RequestId),
             message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
@@ -279,6 +280,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
             writer
                 .text("message_type", &answer.message_type)
                 .text("request_id", &answer.request_id)
+                .text("status", if answer.partial { PARTIAL } else { "" })
                 .number("server_time_ms", answer.server_time_ms)
                 .raw("data", &answer.data);
         }

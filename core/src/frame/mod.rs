@@ -279,7 +279,7 @@ pub enum HubFrame<'a> {
     Message(Box<Message<'a>>),
     /// A hint that messages reached a stage.
     Receipt(Receipt<'a>),
-    /// The end of the answer to a request.
+    /// The end of the answer to a request, or a part of a long one.
     Answer(Answer<'a>),
     /// A group's membership changed; with `opened` a stream opens.
     GroupChanged(Box<GroupChanged<'a>>),
@@ -404,9 +404,14 @@ pub struct Receipt<'a> {
     pub message_ids: Vec<Text<'a>>,
 }
 
-/// The last frame of an answer.
+/// The `status` of a frame whose answer goes on.
+pub(crate) const PARTIAL: &str = "partial";
+
+/// A frame of an answer, the last unless it is partial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a> {
+    /// The list in `data` goes on in the next frame of the answer.
+    pub partial: bool,
     /// The request.
     pub request_id: Text<'a>,
     /// The answer's type: `ack`, `pong`, `fetched`, `receipts`, …

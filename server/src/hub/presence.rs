@@ -11,8 +11,10 @@ use wsc_core::kind::UserStatus;
 
 use super::clock;
 use super::node::Node;
+use super::requests::lists;
 use super::shard::{Address, Letter};
 use super::volatile::text_frame;
+use crate::Settings;
 use crate::log::key::{Scope, UserKey};
 
 /// The registry.
@@ -240,6 +242,12 @@ pub(crate) fn write_presence(writer: &mut ObjectWriter<'_>, presence: &PresenceO
         .text("status", &presence.status)
         .count("devices", presence.devices)
         .number("last_seen_ms", presence.last_seen_ms);
+}
+
+/// The presence of users, as `data` of one or more frames.
+pub(crate) fn in_frames(found: &[PresenceOf], settings: &Settings) -> Vec<String> {
+    let items = found.iter().map(|presence| lists::object(|writer| write_presence(writer, presence)));
+    lists::in_frames("users", items.collect(), lists::room(settings))
 }
 
 /// Told under the lock, so that the last frame about a user is the last change.
