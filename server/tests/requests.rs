@@ -348,6 +348,59 @@ async fn a_kicked_user_is_told_why_and_closed_with_4010() {
 }
 
 #[tokio::test]
+async fn a_request_that_cannot_be_understood_is_refused_in_its_turn_and_under_its_own_name() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let wrong = [
+        r#""message_type":"read","stream":"inbox","peer":"bob""#,
+        r#""message_type":"read","stream":5,"seq_no":1"#,
+        r#""message_type":"group_join""#,
+        r#""message_type":"group_leave","group_ids":"team""#,
+        r#""message_type":"group_remove","data":{"group_id":"team"}"#,
+        r#""message_type":"group_disband","data":{}"#,
+        r#""message_type":"kick","data":5"#,
+        r#""message_type":"group_members","data":{"group_id":"a\u0000"}"#,
+        r#""message_type":"fetch","stream":"elsewhere""#,
+        r#""message_type":"fetch","stream":"inbox","from":-1"#,
+        r#""message_type":"receipts","data":{"message_ids":[5]}"#,
+        r#""message_type":"conversations","data":{"limit":"x"}"#,
+        r#""message_type":"check_user_status","data":{"user_ids":[""]}"#,
+        r#""message_type":"get_online_users","data":[]"#,
+        r#""message_type":"watch","data":{"user_ids":"bob"}"#,
+        r#""message_type":"unwatch","data":{"group_id":5}"#,
+        r#""message_type":"user_status_changed","data":{"status":5}"#,
+        r#""message_type":"observe","data":{"group_id":"\n"}"#,
+        r#""message_type":"unobserve","data":true"#,
+        r#""message_type":"refresh","token":5"#,
+        r#""message_type":"get_user_info""#,
+        r#""message_type":"health_check","limit":"x""#,
+        r#""message_type":"ping","limit":"x""#,
+        // It breaks after its id.
+        r#""message_type":"conversations","data":{"#,
+    ];
+    for (number, members) in wrong.iter().enumerate() {
+        alice.say(&json!({"message_type": "conversations", "message_id": format!("c{number}")})).await;
+        alice.raw(&format!(r#"{{"message_id":"w{number}",{members}}}"#)).await;
+    }
+    for (number, members) in wrong.iter().enumerate() {
+        assert_eq!(alice.hear().await["request_id"], format!("c{number}"), "before {members}");
+        let error = alice.hear().await;
+        assert_eq!(error["request_id"], format!("w{number}"), "{members}: {error}");
+        assert_eq!(
+            (&error["code"], &error["message_id"]),
+            (&json!(80401), &json!(null)),
+            "{members}: {error}"
+        );
+    }
+    // A message's error names the message; a request is named even by what cannot be an id.
+    alice.raw(r#"{"message_id":"m","message_type":"text","receiver":5}"#).await;
+    assert_eq!(alice.hear().await["message_id"], "m");
+    let long = "i".repeat(65);
+    alice.say(&json!({"message_type": "conversations", "message_id": long})).await;
+    assert_eq!(alice.hear().await["request_id"], json!(long));
+}
+
+#[tokio::test]
 async fn requests_are_answered_in_order() {
     let server = Server::start().await;
     let mut alice = server.connect("alice", "a1").await;

@@ -61,6 +61,41 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     Ok(ClientFrame::Message(message))
 }
 
+/// Whether a text frame that [`decode_client`] did not understand is a request, as far as it can be read.
+#[must_use]
+pub fn is_request(text: &str) -> bool {
+    const REQUESTS: [&str; 21] = [
+        "ping",
+        "heartbeat",
+        "group_join",
+        "group_leave",
+        "group_remove",
+        "group_disband",
+        "group_members",
+        "kick",
+        "fetch",
+        "receipts",
+        "conversations",
+        "check_user_status",
+        "get_online_users",
+        "watch",
+        "unwatch",
+        "user_status_changed",
+        "observe",
+        "unobserve",
+        "refresh",
+        "get_user_info",
+        "health_check",
+    ];
+    let mut fields = Fields::new();
+    // What is wrong with it is known.
+    let _ = fields.read(text);
+    match fields.text(Texts::MessageType).as_ref() {
+        "read" => fields.has(Texts::Stream) && fields.is_empty(Texts::Receiver),
+        other => REQUESTS.contains(&other),
+    }
+}
+
 /// Reads a binary frame from a client, which is always a message.
 pub fn decode_client_binary(bytes: &[u8]) -> Result<ClientFrame<'_>, DecodeError> {
     check_length(bytes.len())?;

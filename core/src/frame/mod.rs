@@ -25,7 +25,7 @@ pub use answer::{
     ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-pub use client::{decode_client, decode_client_binary};
+pub use client::{decode_client, decode_client_binary, is_request};
 pub(crate) use encode::{
     encode_acknowledge, encode_ping, encode_read, encode_receipts, encode_refresh, write_connect,
     write_cursor,

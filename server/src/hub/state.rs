@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 use wsc_core::budget::Budget;
-use wsc_core::frame::Request;
+use wsc_core::frame::{DecodeError, Request};
 use wsc_core::peer::{Peer, TrackId};
 
 use super::clock::Clock;
@@ -191,8 +191,8 @@ impl Activity {
 pub(crate) struct Rare {
     /// Which groups are read; `None`: all of the user's.
     pub(crate) wanted: Option<HashSet<Arc<str>>>,
-    /// Requests waiting for the one being answered.
-    pub(crate) requests: VecDeque<Request<'static>>,
+    /// Requests waiting for the one being answered, also those that were not understood: their errors have a turn too.
+    pub(crate) requests: VecDeque<Result<Request<'static>, DecodeError>>,
     /// Groups observed; the empty name: everything.
     pub(crate) observing: Vec<Arc<str>>,
     /// Users watched.

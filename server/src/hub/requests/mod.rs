@@ -102,8 +102,17 @@ async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
             let device = Arc::clone(&connection.device);
             (request, Asker { shard: Rc::clone(&shard), place, generation, identity, device })
         };
-        let outcome = asker.answer(&request).await;
-        asker.finish(&request.id, outcome);
+        match request {
+            Ok(request) => {
+                let outcome = asker.answer(&request).await;
+                asker.finish(&request.id, outcome);
+            }
+            Err(error) => {
+                let reason = error.fault.to_string().into();
+                let refused = Refused { code: ErrorCode::InvalidFormat, reason };
+                asker.finish(error.message_id.as_deref().unwrap_or_default(), Err(refused));
+            }
+        }
     }
 }
 
