@@ -491,6 +491,15 @@ fn every_hub_frame_is_read_as_it_was_written() {
             action: "joined".into(),
             user: "bob".into(),
             opened: Some(open),
+            closes: false,
+        })),
+        HubFrame::GroupChanged(Box::new(GroupChanged {
+            request_id: "r".into(),
+            group: "té am\"".into(),
+            action: "left".into(),
+            user: "bob".into(),
+            opened: None,
+            closes: true,
         })),
         HubFrame::Notice {
             message_type: "kick_out".into(),

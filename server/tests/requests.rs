@@ -174,8 +174,17 @@ async fn a_join_opens_the_stream_on_all_devices_and_a_leave_closes_it() {
         assert_eq!((&entry["content"], &entry["seq_no"]), (&json!("after"), &json!(2)));
     }
     let leave = json!({"message_type": "group_leave", "message_id": "l", "group_ids": ["team"]});
-    assert_eq!(b1.ask(leave.clone()).await["data"]["action"], "left");
-    assert_eq!(b2.hear().await["data"]["action"], "left");
+    let left = |frame: &Value| {
+        assert_eq!((&frame["data"]["action"], &frame["stream"]), (&json!("left"), &json!("group:team")));
+        assert_eq!(
+            (&frame["epoch"], &frame["from"], &frame["head"]),
+            (&json!(null), &json!(null), &json!(null))
+        );
+    };
+    left(&b1.ask(leave.clone()).await);
+    left(&b2.hear().await);
+    let told = alice.hear_type("group_changed").await;
+    assert_eq!((&told["data"]["user_id"], &told["stream"]), (&json!("bob"), &json!(null)));
     alice.send(json!({"message_type": "text", "message_id": "3", "group_ids": ["team"]})).await;
     b1.silence().await;
     b2.silence().await;
@@ -196,7 +205,7 @@ async fn members_are_listed_in_pages_removed_and_disbanded() {
     let group = json!({"group_id": "team"});
     let mut alice = server.connect_with("alice", "a1", group.clone()).await;
     let mut bob = server.connect_with("bob", "b1", group.clone()).await;
-    let _carol = server.connect_with("carol", "c1", group).await;
+    let mut carol = server.connect_with("carol", "c1", group).await;
     let members = |after: &str| json!({"message_type": "group_members", "message_id": "m", "data": {"group_id": "team", "limit": 2, "after": after}});
     assert_eq!(
         alice.ask(members("")).await["data"],
@@ -206,9 +215,18 @@ async fn members_are_listed_in_pages_removed_and_disbanded() {
     let remove = json!({"message_type": "group_remove", "message_id": "r", "data": {"group_id": "team", "user_id": "bob"}});
     assert_eq!(alice.ask(remove).await["message_type"], "ack");
     assert_eq!(bob.hear_type("group_changed").await["data"]["user_id"], "carol");
-    assert_eq!(bob.hear_type("group_changed").await["data"]["action"], "removed");
+    let removed = bob.hear_type("group_changed").await;
+    assert_eq!((&removed["data"]["action"], &removed["stream"]), (&json!("removed"), &json!("group:team")));
     let disband = json!({"message_type": "group_disband", "message_id": "d", "data": {"group_id": "team"}});
     assert_eq!(alice.ask(disband.clone()).await["message_type"], "ack");
+    let disbanded = carol.hear_type("group_changed").await;
+    assert_eq!(
+        (&disbanded["data"]["action"], &disbanded["data"]["user_id"]),
+        (&json!("removed"), &json!("bob"))
+    );
+    let disbanded = carol.hear_type("group_changed").await;
+    assert_eq!(disbanded["data"], json!({"group_id": "team", "action": "disbanded", "user_id": "carol"}));
+    assert_eq!(disbanded["stream"], "group:team");
     assert_eq!(alice.ask(disband).await["message_type"], "ack");
     assert_eq!(alice.ask(members("")).await["code"], 81401);
 }

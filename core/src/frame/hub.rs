@@ -149,7 +149,7 @@ pub(crate) fn range<'a>(fields: &Fields<'a>) -> Read<Range<'a>> {
     Ok(Range { stream: fields.stream()?, from, to })
 }
 
-/// The stream that `group_changed` opens.
+/// The stream that `group_changed` opens, when somebody joined.
 pub(crate) fn opened<'a>(fields: &Fields<'a>) -> Read<Option<OpenStream<'a>>> {
     Ok(fields.optional_stream()?.map(|stream| open_stream(stream, fields)))
 }
@@ -166,13 +166,16 @@ fn open_stream<'a>(stream: StreamName<'a>, fields: &Fields<'a>) -> OpenStream<'a
 fn group_changed<'a>(fields: &Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
     let mut data = Fields::new();
     fields.inside(Objects::Data, &mut data)?;
-    let opened = opened(fields)?;
+    let named = opened(fields)?;
+    let action = data.text(Texts::Action);
+    let (opened, closes) = if action == "joined" { (named, false) } else { (None, named.is_some()) };
     Ok(Box::new(GroupChanged {
         request_id: fields.text(Texts::RequestId),
         group: data.text(Texts::GroupId),
-        action: data.text(Texts::Action),
+        action,
         user: data.text(Texts::UserId),
         opened,
+        closes,
     }))
 }
 
@@ -296,6 +299,8 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
             if let Some(open) = &change.opened {
                 writer.stream(&open.stream);
                 write_open(&mut writer, open);
+            } else if change.closes {
+                writer.stream(&StreamName::group(&change.group));
             }
         }
         HubFrame::Presence { message_type, data } => {

@@ -435,6 +435,8 @@ pub struct GroupChanged<'a> {
     pub user: Text<'a>,
     /// The group's stream opens on this connection.
     pub opened: Option<OpenStream<'a>>,
+    /// The group's stream closes on this connection.
+    pub closes: bool,
 }
 
 /// Why a frame was not understood.

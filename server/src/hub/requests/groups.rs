@@ -43,6 +43,7 @@ impl Asker {
                     action: "joined".into(),
                     user: self.identity.user.user.to_string().into(),
                     opened: None,
+                    closes: false,
                 })));
                 Ok(Reply::Written)
             }
