@@ -334,7 +334,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 forget: Vec::new(),
                 starts: planned.iter().map(start).collect(),
                 attempts,
-                now,
+                // Of an invisible user others learn when it last was visible.
+                now: node.presence.seen_at(&identity.user),
                 max_devices: node.settings.devices,
             };
             if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {

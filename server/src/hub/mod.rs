@@ -30,6 +30,7 @@ pub(crate) mod shard;
 mod state;
 mod volatile;
 pub(crate) mod waiters;
+mod watchers;
 mod wheel;
 
 pub use run::{Builder, StartError};

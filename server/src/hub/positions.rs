@@ -117,7 +117,8 @@ impl Shard {
             forget,
             starts,
             attempts: connection.attempts,
-            now: super::clock::wall(),
+            // Of an invisible user others learn when it last was visible.
+            now: self.node.presence.seen_at(&connection.identity.user),
             max_devices: self.node.settings.devices,
         };
         self.write(Write::Device(write), ReplyTo::Nobody);

@@ -129,6 +129,14 @@ impl Presence {
         }
     }
 
+    /// When a user counts as seen by what it does now: for one that is invisible, when it last was visible.
+    pub(crate) fn seen_at(&self, user: &UserKey) -> u64 {
+        let registry = self.lock();
+        let person = registry.scopes.get(&user.scope).and_then(|people| people.get(&user.user));
+        let hidden = person.filter(|person| person.online && person.status == UserStatus::Invisible);
+        hidden.map_or_else(clock::wall, |person| person.last_seen)
+    }
+
     /// Whoever has been away for long enough is offline now.
     pub(crate) fn sweep(&self, node: &Node) {
         let mut registry = self.lock();
@@ -251,7 +259,7 @@ pub(crate) fn in_frames(found: &[PresenceOf], settings: &Settings) -> Vec<String
 }
 
 /// Told under the lock, so that the last frame about a user is the last change.
-fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) {
+fn notify(node: &Node, person: &Person, user: &Arc<str>, message_type: &'static str) {
     let Some(watchers) = &person.watchers else { return };
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
@@ -259,7 +267,7 @@ fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) 
     writer.end();
     let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
     for address in watchers.iter() {
-        node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+        node.shards.send(address.shard, Letter::ToWatcher(*address, Arc::clone(user), frame.clone()));
     }
 }
 

@@ -197,6 +197,8 @@ pub(crate) struct Rare {
     pub(crate) observing: Vec<Arc<str>>,
     /// Users watched.
     pub(crate) watching: HashSet<Arc<str>>,
+    /// Those of them whose changes were dropped, because too much waited for the socket.
+    pub(crate) missed: HashSet<Arc<str>>,
 }
 
 /// One connection.
@@ -268,6 +270,8 @@ pub(crate) struct Connection {
 pub(crate) struct Pause {
     pub(crate) since: u64,
     pub(crate) until: u64,
+    /// When what waits would pass; later than `until` where the connection will be closed before.
+    pub(crate) passes: u64,
     /// The store is busy or broken, rather than the sender too fast.
     pub(crate) store: bool,
 }

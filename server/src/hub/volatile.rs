@@ -139,16 +139,17 @@ impl Shard {
 }
 
 impl Connection {
-    /// Adds a frame that may be dropped.
-    fn push_volatile(&mut self, frame: &Bytes) {
+    /// Adds a frame that may be dropped; `false`: it was.
+    pub(crate) fn push_volatile(&mut self, frame: &Bytes) -> bool {
         if self.closing || self.wire.0.borrow().queued() > SLOW_BYTES {
-            return;
+            return false;
         }
         if let Some(bare) = &self.bare {
             bare.volatile(&self.wire, frame);
         } else {
             self.wire.0.borrow_mut().push(frame.clone());
         }
+        true
     }
 }
 
