@@ -167,11 +167,13 @@ fn group_changed<'a>(fields: &Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
     let mut data = Fields::new();
     fields.inside(Objects::Data, &mut data)?;
     let named = opened(fields)?;
-    let action = data.text(Texts::Action);
-    let (opened, closes) = if action == "joined" { (named, false) } else { (None, named.is_some()) };
+    let (group, action) = (data.text(Texts::GroupId), data.text(Texts::Action));
+    let closes = action != "joined"
+        && named.as_ref().is_some_and(|named| named.stream.group_id() == Some(group.as_ref()));
+    let opened = named.filter(|_| action == "joined");
     Ok(Box::new(GroupChanged {
         request_id: fields.text(Texts::RequestId),
-        group: data.text(Texts::GroupId),
+        group,
         action,
         user: data.text(Texts::UserId),
         opened,

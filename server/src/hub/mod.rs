@@ -24,7 +24,7 @@ mod receipts;
 mod requests;
 mod resume;
 mod run;
-mod send;
+pub(crate) mod send;
 mod service;
 pub(crate) mod shard;
 mod state;

@@ -30,7 +30,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 /// What handing a message out may add to what is encoded when it is accepted, in bytes: stream, position, source and
 /// request at most 464, `observed` 16, what bare clients always get at most 900.
-const ADDED: usize = 1536;
+pub(crate) const ADDED: usize = 1536;
 
 /// Whether a message of this encoded length, without its place, could exceed what a client must be ready to take. What a
 /// client sends in a frame within its limit never does: the hub adds less to it than the margin.
