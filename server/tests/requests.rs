@@ -534,3 +534,30 @@ async fn requests_are_answered_in_order() {
         assert_eq!(alice.hear().await["request_id"], id.to_string());
     }
 }
+
+/// What the hub hands out in several frames the client hands over as one answer.
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn a_client_gets_the_whole_of_an_answer_in_several_frames() {
+    use wsc_client::RequestError;
+    use wsc_core::frame::Query;
+    let server = Server::start().await;
+    let team = GroupKey::new(&Scope::default(), "team");
+    for number in 0..1000 {
+        server.hub.join(&team, &long_id(number)).await.unwrap();
+    }
+    let client =
+        wsc_client::Client::builder(format!("ws://{}", server.address)).user("admin").build().await.unwrap();
+    client.connect().await;
+    let watch = || Query::Watch { users: Vec::new(), group: "team".into() };
+    let (message_type, data) = loop {
+        match client.ask(watch()).await {
+            Err(RequestError::Failed(_)) => tokio::task::yield_now().await,
+            answer => break answer.unwrap(),
+        }
+    };
+    let data: Value = serde_json::from_str(&data).unwrap();
+    let users = data["users"].as_array().unwrap().iter();
+    let users: BTreeSet<String> = users.map(|user| user["user_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((message_type.as_str(), users), ("user_status_response", long_ids(1000)));
+}
