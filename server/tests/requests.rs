@@ -550,12 +550,15 @@ async fn a_client_gets_the_whole_of_an_answer_in_several_frames() {
         wsc_client::Client::builder(format!("ws://{}", server.address)).user("admin").build().await.unwrap();
     client.connect().await;
     let watch = || Query::Watch { users: Vec::new(), group: "team".into() };
-    let (message_type, data) = loop {
-        match client.ask(watch()).await {
-            Err(RequestError::Failed(_)) => tokio::task::yield_now().await,
-            answer => break answer.unwrap(),
+    let answered = async {
+        loop {
+            match client.ask(watch()).await {
+                Err(RequestError::Failed(_)) => tokio::task::yield_now().await,
+                answer => return answer.unwrap(),
+            }
         }
     };
+    let (message_type, data) = tokio::time::timeout(support::PATIENCE, answered).await.expect("an answer");
     let data: Value = serde_json::from_str(&data).unwrap();
     let users = data["users"].as_array().unwrap().iter();
     let users: BTreeSet<String> = users.map(|user| user["user_id"].as_str().unwrap().to_owned()).collect();
