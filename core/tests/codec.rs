@@ -10,11 +10,14 @@
 )]
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wsc_core::frame::{
-    ClientFrame, EntryBody, Fault, HubFrame, decode_client, decode_client_binary, decode_hub,
-    decode_hub_binary, encode_client, encode_client_binary, encode_hub, finish_entry,
+    ClientFrame, EntryBody, Fault, HubFrame, data_object, decode_client, decode_client_binary, decode_hub,
+    decode_hub_binary, encode_client, encode_client_binary, encode_hub, finish_entry, members_without,
 };
 use wsc_core::{Message, StreamName};
 
@@ -179,7 +182,7 @@ fn same(message: &Message<'_>, object: &Map<String, Value>) {
 #[test]
 fn random_frames_mean_the_same_to_serde_json() {
     let mut random = Random(seed());
-    let (mut text, mut accepted, mut refused) = (String::new(), 0, 0);
+    let (mut text, mut accepted, mut refused, mut halves) = (String::new(), 0, 0, 0);
     for _ in 0..frames() {
         let message = random.message();
         text.clear();
@@ -192,12 +195,17 @@ fn random_frames_mean_the_same_to_serde_json() {
         assert_eq!(*read, message);
         // The same frame damaged or in another form: serde_json is the judge of what is JSON.
         let form = damage(&mut random, &text, object);
-        let theirs = serde_json::from_str::<Value>(&form);
+        let whole = with_whole_characters(&form);
+        halves += usize::from(whole != form);
+        let theirs = serde_json::from_str::<Value>(&whole);
         match (decode_client(&form), theirs) {
             (Ok(frame), Ok(Value::Object(object))) => {
                 accepted += 1;
                 if let ClientFrame::Message(read) = frame {
                     same(&read, &object);
+                    let raw: HashMap<String, &RawValue> = serde_json::from_str(&whole).unwrap();
+                    let data = raw.get("data").map(|data| data.get()).filter(|data| *data != "null");
+                    assert_eq!(read.data, data.unwrap_or(""), "not byte for byte: {form}");
                 }
             }
             (Ok(_), theirs) => {
@@ -211,12 +219,68 @@ fn random_frames_mean_the_same_to_serde_json() {
             }
         }
     }
-    println!("{accepted} other forms accepted, {refused} refused");
-    assert!(accepted > 0 && refused > 0);
+    println!("{accepted} other forms accepted, {refused} refused, {halves} had half a surrogate pair");
+    assert!(accepted > 0 && refused > 0 && halves > 0);
+}
+
+/// The same JSON with U+FFFD for each half of a surrogate pair, which serde_json refuses.
+fn with_whole_characters(json: &str) -> String {
+    let unit = |rest: &str| {
+        let digits = rest.strip_prefix("\\u")?.get(..4)?;
+        let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        hexadecimal.then(|| u16::from_str_radix(digits, 16).unwrap())
+    };
+    let (mut out, mut rest) = (String::new(), json);
+    while let Some(first) = rest.chars().next() {
+        let run: Vec<u16> = (0..).step_by(6).map_while(|at| unit(rest.get(at..)?)).collect();
+        for character in char::decode_utf16(run.iter().copied()) {
+            let units = character.as_ref().map_or(1, |character| character.len_utf16());
+            out.push_str(if character.is_ok() { &rest[..6 * units] } else { "\\ufffd" });
+            rest = &rest[6 * units..];
+        }
+        if run.is_empty() {
+            // The character after a backslash belongs to it.
+            let length = rest.chars().take(if first == '\\' { 2 } else { 1 }).map(char::len_utf8).sum();
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+        }
+    }
+    out
+}
+
+/// The text with escapes put into its strings, most of them of surrogates.
+fn with_surrogates(random: &mut Random, json: &str) -> String {
+    const ESCAPES: &[&str] = &[
+        "\\ud83d",
+        "\\uDE00",
+        "\\ud83d\\ude00",
+        "\\ud83d\\ud83d\\ude00",
+        "\\udfff\\ud800",
+        "\\uD800\\u0041",
+        "\\ud800\\n",
+        "\\ud800\\\\",
+        "\\\\ud83d",
+        "\\uFFFD",
+        "\\ud83",
+        "\\ud83d\\u12",
+        "\\b\\f",
+    ];
+    let (mut out, mut inside, mut escaped) = (String::new(), false, false);
+    for character in json.chars() {
+        if character == '"' && !escaped {
+            inside = !inside;
+        }
+        escaped = character == '\\' && !escaped;
+        out.push(character);
+        if inside && !escaped && random.below(8) == 0 {
+            out.push_str(random.one(ESCAPES));
+        }
+    }
+    out
 }
 
 fn damage(random: &mut Random, text: &str, mut object: Map<String, Value>) -> String {
-    match random.below(4) {
+    match random.below(5) {
         0 => {
             object.insert(random.text(), random.value(4));
             serde_json::to_string_pretty(&object).unwrap()
@@ -249,6 +313,7 @@ fn damage(random: &mut Random, text: &str, mut object: Map<String, Value>) -> St
             object.insert(name.to_owned(), random.value(2));
             Value::Object(object).to_string()
         }
+        3 => with_surrogates(random, text),
         _ => {
             let mut bytes = text.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
@@ -366,6 +431,206 @@ fn errors_name_the_field() {
     assert_eq!(decode_client(&deep(100_000)).unwrap_err().fault, Fault::TooDeep);
 }
 
+/// Any JSON in which no object has a key twice.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON without doubled keys")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some((key, _)) = map.next_entry::<String, Self>()? {
+            if !keys.insert(key) {
+                return Err(serde::de::Error::custom("a key stands twice"));
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[test]
+fn whatever_the_hub_writes_is_json_without_a_doubled_key() {
+    let mut random = Random(seed());
+    let mut texts: HashMap<&'static str, usize> = HashMap::new();
+    let mut check = |kind: &'static str, text: &str| {
+        *texts.entry(kind).or_default() += 1;
+        if let Err(error) = serde_json::from_str::<Strict>(text) {
+            panic!("{kind}: {error}: {text}");
+        }
+    };
+    for _ in 0..frames() / 20 {
+        let (kind, frame) = hub_frame(&mut random);
+        let mut text = String::new();
+        encode_hub(&frame, &mut text);
+        check(kind, &text);
+        // Entries are finished where they stand.
+        let mut message = random.message();
+        message.payload = (random.below(3) == 0).then(|| vec![0, 255, 7].into());
+        let body = EntryBody::of(&message);
+        let (stream, seq) = (StreamName::group(random.text()), random.next() >> random.below(64));
+        let place = (random.below(4) > 0).then_some((&stream, seq));
+        let (source, request_id) = (random.one(&["", "offline", "history"]), random.text());
+        let mut out = Vec::new();
+        assert!(finish_entry(&mut out, &body.bytes, body.binary, place, source, &request_id));
+        if body.binary {
+            let length = u32::from_be_bytes(*out.first_chunk().unwrap()) as usize;
+            out = out[4..4 + length].to_vec();
+        }
+        check("entry", std::str::from_utf8(&out).unwrap());
+        if let Ok(data) = data_object(&message.data) {
+            let members = members_without(&data, random.one(&["a", "", "offline"])).unwrap_or_default();
+            check("members", &format!("{{{members}}}"));
+        }
+    }
+    assert_eq!(texts.len(), 13, "{texts:?}");
+}
+
+/// A frame of the hub of any kind.
+fn hub_frame(random: &mut Random) -> (&'static str, HubFrame<'static>) {
+    use wsc_core::codes::ErrorCode;
+    use wsc_core::frame::{
+        Accepted, Answer, Connected, ErrorFrame, GroupChanged, OpenStream, Range, Receipt,
+    };
+    let stream = |random: &mut Random| match random.below(3) {
+        0 => StreamName::Inbox,
+        1 => StreamName::Broadcast,
+        _ => StreamName::group(random.text()),
+    };
+    let open = |random: &mut Random, stream| OpenStream {
+        stream,
+        epoch: random.text().into(),
+        from: random.next(),
+        head: random.next(),
+    };
+    let data = |random: &mut Random| -> Cow<'static, str> {
+        let members: Map<_, _> = (0..random.below(3)).map(|_| (random.text(), random.value(3))).collect();
+        if members.is_empty() { "".into() } else { Value::Object(members).to_string().into() }
+    };
+    let range =
+        |random: &mut Random| Range { stream: stream(random), from: random.next(), to: random.next() };
+    match random.below(11) {
+        0 => {
+            let mut streams = vec![open(random, StreamName::Inbox), open(random, StreamName::Broadcast)];
+            streams.extend((0..random.below(4)).map(|number| {
+                let name = StreamName::group(format!("{number}{}", random.text()));
+                open(random, name)
+            }));
+            let connected = Connected {
+                protocol: random.next(),
+                connection_id: random.text().into(),
+                user_id: random.text().into(),
+                user_type: random.text().into(),
+                device_id: random.text().into(),
+                app_id: random.text().into(),
+                namespace: random.text().into(),
+                node_id: random.text().into(),
+                frame_limit: random.next(),
+                streams,
+                ..Connected::default()
+            };
+            ("connected", HubFrame::Connected(Box::new(connected)))
+        }
+        1 => ("skip", HubFrame::Skip(range(random))),
+        2 => ("gap", HubFrame::Gap { range: range(random), reason: random.text().into() }),
+        3 => {
+            let accepted = Accepted {
+                message_id: random.text().into(),
+                stream: (random.below(2) == 0).then(|| stream(random)),
+                seq_no: random.next(),
+                duplicate: random.below(2) == 0,
+                create_at: random.text().into(),
+            };
+            ("ack", HubFrame::Accepted(accepted))
+        }
+        4 => {
+            let error = ErrorFrame {
+                message_id: random.text().into(),
+                request_id: random.text().into(),
+                code: ErrorCode::from_number(u32::try_from(random.below(90_000)).unwrap()),
+                reason: random.text().into(),
+                retry_after_ms: (random.below(2) == 0).then(|| random.next()),
+            };
+            ("error", HubFrame::Error(error))
+        }
+        5 => ("message", HubFrame::Message(Box::new(random.message()))),
+        6 => {
+            let receipt = Receipt {
+                read: random.below(2) == 0,
+                receiver: random.text().into(),
+                receiver_client: random.text().into(),
+                message_ids: (0..random.below(4)).map(|_| random.text().into()).collect(),
+            };
+            ("receipt", HubFrame::Receipt(receipt))
+        }
+        7 => {
+            let answer = Answer {
+                partial: random.below(2) == 0,
+                request_id: random.text().into(),
+                message_type: random.text().into(),
+                data: data(random),
+                server_time_ms: random.next() >> random.below(64),
+            };
+            ("answer", HubFrame::Answer(answer))
+        }
+        8 => {
+            let group = random.text();
+            let changed = GroupChanged {
+                request_id: random.text().into(),
+                opened: (random.below(2) == 0).then(|| open(random, StreamName::group(&group))),
+                closes: random.below(2) == 0,
+                action: random.text().into(),
+                user: random.text().into(),
+                group: group.into(),
+            };
+            ("group_changed", HubFrame::GroupChanged(Box::new(changed)))
+        }
+        9 => ("presence", HubFrame::Presence { message_type: random.text().into(), data: data(random) }),
+        _ => {
+            let (message_type, content) = (random.text().into(), random.text().into());
+            ("notice", HubFrame::Notice { message_type, data: data(random), content })
+        }
+    }
+}
+
 #[test]
 fn every_hub_frame_is_read_as_it_was_written() {
     use wsc_core::codes::ErrorCode;
@@ -408,10 +673,18 @@ fn every_hub_frame_is_read_as_it_was_written() {
             message_ids: vec!["a".into(), "b".into()],
         }),
         HubFrame::Answer(Answer {
+            partial: false,
             request_id: "r".into(),
             message_type: "pong".into(),
             data: "".into(),
             server_time_ms: 5,
+        }),
+        HubFrame::Answer(Answer {
+            partial: true,
+            request_id: "r".into(),
+            message_type: "user_status_response".into(),
+            data: "{\"users\":[]}".into(),
+            server_time_ms: 0,
         }),
         HubFrame::GroupChanged(Box::new(GroupChanged {
             request_id: "".into(),
@@ -419,6 +692,15 @@ fn every_hub_frame_is_read_as_it_was_written() {
             action: "joined".into(),
             user: "bob".into(),
             opened: Some(open),
+            closes: false,
+        })),
+        HubFrame::GroupChanged(Box::new(GroupChanged {
+            request_id: "r".into(),
+            group: "té am\"".into(),
+            action: "left".into(),
+            user: "bob".into(),
+            opened: None,
+            closes: true,
         })),
         HubFrame::Notice {
             message_type: "kick_out".into(),
@@ -430,5 +712,40 @@ fn every_hub_frame_is_read_as_it_was_written() {
         let mut text = String::new();
         encode_hub(&frame, &mut text);
         assert_eq!(decode_hub(&text).as_ref(), Ok(&frame), "{text}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_is_read_as_one_unknown_character() {
+    let frame = r#"{"message_type":"text","message_id":"1","receiver":"bob","sender_name":"\ud83d","content":"hi \ud83d\ud83d\ude00","data":{"k\ude00":["\ud800\u0041","\\ud800"]}}"#;
+    let ClientFrame::Message(message) = decode_client(frame).unwrap() else { panic!("{frame}") };
+    assert_eq!((&*message.sender_name, &*message.content), ("\u{fffd}", "hi \u{fffd}\u{1f600}"));
+    assert_eq!(message.data, r#"{"k\ufffd":["\ufffd\u0041","\\ud800"]}"#);
+}
+
+#[test]
+fn nothing_grows_by_being_read_and_written() {
+    let mut random = Random(seed());
+    for _ in 0..frames() / 10 {
+        let mut text = String::new();
+        encode_client(&ClientFrame::Message(Box::new(random.message())), &mut text);
+        let text = with_surrogates(&mut random, &text);
+        if let Ok(frame) = decode_client(&text) {
+            let mut again = String::new();
+            encode_client(&frame, &mut again);
+            assert!(again.len() <= text.len(), "{} bytes became {}: {text}", text.len(), again.len());
+        }
+    }
+    for code in 0..=0x7f_u8 {
+        for escape in
+            [format!("\\u{code:04x}"), format!("\\{}", char::from(code)), char::from(code).to_string()]
+        {
+            let text = format!(r#"{{"message_type":"text","message_id":"1","content":"{escape}"}}"#);
+            if let Ok(frame) = decode_client(&text) {
+                let mut again = String::new();
+                encode_client(&frame, &mut again);
+                assert!(again.len() <= text.len(), "{text} became {again}");
+            }
+        }
     }
 }

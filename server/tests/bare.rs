@@ -112,11 +112,37 @@ async fn what_is_no_object_is_the_content_of_a_text_message() {
     )
     .await;
     let mut alice = bare(&server, "user_id=alice").await;
-    for text in ["hello", "null", "[1]", "12", "{\"message_type\":", "\"quoted\""] {
+    for text in ["hello", "null", "[1]", "12", "}{", "\"quoted\""] {
         alice.raw(text).await;
         assert_eq!(heard.recv().await.unwrap(), ("text".to_owned(), text.to_owned()));
     }
+    // A frame that broke is told to be one, and nobody gets its pieces to read.
+    for broken in ["{\"message_type\":", " \t{hello}", "{\"content\":\"\\ud83\"}", "{}}"] {
+        alice.raw(broken).await;
+        let error = alice.hear().await;
+        assert_eq!(
+            (&error["message_type"], &error["data"]["code"]),
+            (&json!("error"), &json!(80401)),
+            "{broken}"
+        );
+        assert!(error["content"].as_str().unwrap().starts_with("not JSON at byte "), "{error}");
+    }
+    assert!(heard.try_recv().is_err());
     alice.silence().await;
+}
+
+#[tokio::test]
+async fn half_a_surrogate_pair_costs_a_bare_client_no_frame() {
+    let server = Server::start().await;
+    let mut bob = bare(&server, "user_id=bob").await;
+    present(&server, "bob", 1).await;
+    let mut alice = bare(&server, "user_id=alice").await;
+    alice
+        .raw(r#"{"message_type":"text","message_id":"1","receiver":"bob","content":"hi \ud83d","sender_name":"\ude00","data":{"k\ud83d":"\ud83d\ude00\ude00"}}"#)
+        .await;
+    let frame = bob.hear().await;
+    assert_eq!((&frame["content"], &frame["sender_name"]), (&json!("hi \u{fffd}"), &json!("\u{fffd}")));
+    assert_eq!(frame["data"], json!({"k\u{fffd}": "\u{1f600}\u{fffd}"}));
 }
 
 #[tokio::test]
@@ -148,6 +174,94 @@ async fn an_id_counts_once_on_a_connection_and_anew_on_the_next() {
         alice.say(&text("bob", &format!("end{round}"), "end")).await;
         assert_eq!(bob.hear().await["message_id"], "m1");
         assert_eq!(bob.hear().await["content"], "end");
+    }
+}
+
+#[tokio::test]
+async fn an_id_counts_once_for_each_target_and_for_other_content_it_is_an_error() {
+    let server = Server::start().await;
+    let mut bob = bare(&server, "user_id=bob&group_id=team").await;
+    let mut carol = bare(&server, "user_id=carol").await;
+    present(&server, "bob", 1).await;
+    present(&server, "carol", 1).await;
+    let mut alice = bare(&server, "user_id=alice&group_id=team").await;
+    alice.say(&text("bob", "m1", "hello")).await;
+    alice.say(&text("carol", "m1", "hello")).await;
+    alice
+        .say(&json!({"message_type": "text", "message_id": "m1", "group_ids": ["team"], "content": "all"}))
+        .await;
+    // More than a connection was ever known to send without a word in between.
+    for number in 0..1500 {
+        alice.say(&text("carol", &format!("n{number}"), "x")).await;
+    }
+    alice.say(&text("bob", "m1", "hello")).await;
+    alice.say(&text("bob", "m1", "something else")).await;
+    let error = alice.hear().await;
+    assert_eq!((&error["message_type"], &error["message_id"]), (&json!("error"), &json!("m1")));
+    assert_eq!(error["data"]["code"], 80406);
+    alice.say(&text("bob", "end", "end")).await;
+    let mut contents = Vec::new();
+    for _ in 0..3 {
+        contents.push(bob.hear().await["content"].as_str().unwrap().to_owned());
+    }
+    contents[..2].sort();
+    assert_eq!(contents, ["all", "hello", "end"]);
+    assert_eq!(carol.hear().await["message_id"], "m1");
+    alice.silence().await;
+}
+
+#[tokio::test]
+async fn what_was_refused_may_be_sent_again_under_its_id() {
+    let server = Server::start().await;
+    let mut alice = bare(&server, "user_id=alice").await;
+    let message = json!({"message_type": "text", "message_id": "1", "group_ids": ["team"], "content": "x"});
+    for _ in 0..2 {
+        alice.say(&message).await;
+        assert_eq!(alice.hear().await["data"]["code"], 81401);
+    }
+    let team = GroupKey::new(&Scope::default(), "team");
+    let mut bob = server.connect_with("bob", "b1", json!({"group_id": "team"})).await;
+    server.hub.join(&team, "alice").await.unwrap();
+    let is_in =
+        |found: &wsc_server::Connection| &*found.user.user == "alice" && found.groups.contains("team");
+    while server.hub.find_connections(is_in).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    alice.say(&message).await;
+    assert_eq!(bob.message().await["message_id"], "1");
+}
+
+#[tokio::test]
+async fn connections_of_the_shared_device_count_as_one_device() {
+    let server = Server::start().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let ask = json!({"message_type": "check_user_status", "message_id": "s", "data": {"user_ids": ["bob"]}});
+    let first = bare(&server, "user_id=bob").await;
+    let _second = bare(&server, "user_id=bob").await;
+    present(&server, "bob", 2).await;
+    assert_eq!(alice.ask(ask.clone()).await["data"]["users"][0]["devices"], 1);
+    let _phone = bare(&server, "user_id=bob&client_id=phone").await;
+    present(&server, "bob", 3).await;
+    assert_eq!(alice.ask(ask.clone()).await["data"]["users"][0]["devices"], 2);
+    drop(first);
+    present(&server, "bob", 2).await;
+    assert_eq!(alice.ask(ask).await["data"]["users"][0]["devices"], 2);
+}
+
+#[tokio::test]
+async fn a_binary_message_says_what_it_is() {
+    let server = Server::start().await;
+    let mut bob = bare(&server, "user_id=bob").await;
+    present(&server, "bob", 1).await;
+    let mut alice = server.connect("alice", "a1").await;
+    for (content, shown) in [("", "binary message of 3 bytes"), ("a picture", "a picture")] {
+        let header =
+            json!({"message_type": "image", "message_id": shown, "receiver": "bob", "content": content})
+                .to_string();
+        let length = u32::try_from(header.len()).unwrap().to_be_bytes();
+        alice.socket_send(Message::binary([&length, header.as_bytes(), &[1, 2, 3]].concat())).await;
+        let frame = bob.hear().await;
+        assert_eq!((&frame["message_type"], &frame["content"]), (&json!("image"), &json!(shown)));
     }
 }
 
@@ -243,6 +357,7 @@ async fn receipts_come_one_frame_for_each_message() {
         let receipt = alice.hear().await;
         assert_eq!((&receipt["message_type"], &receipt["message_id"]), (&json!("delivered"), &json!(id)));
         assert_eq!(receipt["sender"], "bob");
+        assert!(receipt["create_at"].as_str().unwrap().ends_with('Z'), "{receipt}");
     }
 }
 

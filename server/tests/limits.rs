@@ -230,3 +230,21 @@ async fn a_bare_message_with_the_longest_id_reaches_all_its_groups() {
     assert_eq!(one["message_id"], json!(id));
     assert!(two["message_id"].as_str().unwrap().ends_with(".1"), "{two}");
 }
+
+#[tokio::test]
+async fn who_is_closed_for_the_rate_is_told_how_long_it_really_takes() {
+    let change = |settings: &mut wsc_server::Settings| {
+        settings.first_contacts = 1;
+        settings.stall_ms = 300;
+    };
+    let server = Server::with(change, |builder| builder).await;
+    let mut alice = server.connect("alice", "a1").await;
+    alice.send_to("bob", "1", "x").await;
+    let began = Instant::now();
+    alice.say(&json!({"message_type": "text", "message_id": "2", "receiver": "carol", "content": "x"})).await;
+    let (code, reason) = alice.closed().await.unwrap();
+    let hint: u64 = reason.strip_prefix("retry_after_ms=").unwrap().parse().unwrap();
+    let waited = u64::try_from(began.elapsed().as_millis()).unwrap();
+    // A new contact is possible an hour after the first.
+    assert!(code == 4029 && hint <= 3_600_000 && hint + waited + 1_000 >= 3_600_000, "{code} {reason}");
+}

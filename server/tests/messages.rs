@@ -156,3 +156,18 @@ fn pieces(text: &str) -> Vec<Vec<u8>> {
     let (middle, end) = rest.split_at(40);
     vec![head.to_vec(), middle.to_vec(), end.to_vec()]
 }
+
+#[tokio::test]
+async fn half_a_surrogate_pair_is_handed_out_as_json_that_every_parser_takes() {
+    let server = Server::start().await;
+    let mut bob = server.connect("bob", "b1").await;
+    let mut alice = server.connect("alice", "a1").await;
+    alice
+        .raw(r#"{"message_type":"text","message_id":"1","receiver":"bob","content":"hi \ud83d","data":{ "k\ud83d" : ["\ud83d\ude00","\ude00","\\ud83d"] }}"#)
+        .await;
+    assert_eq!(alice.hear_type("ack").await["message_id"], "1");
+    // The client reads with serde_json, which refuses halves.
+    let frame = bob.message().await;
+    assert_eq!(frame["content"], "hi \u{fffd}");
+    assert_eq!(frame["data"], json!({"k\u{fffd}": ["\u{1f600}", "\u{fffd}", "\\ud83d"]}));
+}

@@ -4,7 +4,7 @@ use super::event::{Event, Fault, Outcome, Presence, Stage};
 use super::marks::Step;
 use super::{Client, Link, Phase, Timer};
 use crate::frame::{
-    Fields, Flags, FrameRef, Kind, Lists, Numbers, Objects, Read, Texts, each_stream, error_code,
+    Fields, Flags, FrameRef, Kind, Lists, Numbers, Objects, PARTIAL, Read, Texts, each_stream, error_code,
     frame_limit, opened, range, read_hub, read_hub_binary,
 };
 use crate::limits;
@@ -74,7 +74,10 @@ impl Client {
                 let (receiver, device) = (fields.text(Texts::Receiver), fields.text(Texts::ReceiverClient));
                 fields.each(Lists::MessageIds, &mut |id| self.reached(&id, stage, &receiver, &device));
             }
-            Kind::Answer => self.on_answer(now, request_id, fields.object(Objects::Data), frame),
+            Kind::Answer => {
+                let data = fields.object(Objects::Data);
+                self.on_answer(now, request_id, data, frame, fields.is(Texts::Status, PARTIAL));
+            }
             Kind::Presence => self.event(Event::Presence(Presence { frame: frame.own() })),
         }
         Ok(())
@@ -172,7 +175,7 @@ impl Client {
             _ => {}
         }
         if !request_id.is_empty() {
-            self.on_answer(now, request_id, "", frame);
+            self.on_answer(now, request_id, "", frame, false);
         }
         self.event(Event::GroupChanged(frame.own()));
         Ok(())

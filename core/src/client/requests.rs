@@ -36,6 +36,8 @@ struct Pending {
 pub(super) struct Requests {
     pending: List<Pending>,
     last: u64,
+    /// The list of an answer that comes in several frames, so far: answers come one after the other.
+    parts: String,
 }
 
 impl Client {
@@ -98,8 +100,7 @@ impl Client {
         pending.position(|pending| pending.id == id)
     }
 
-    fn conclude(&mut self, now: Timestamp, request_id: &str) -> Option<Box<Pending>> {
-        let index = self.pending(request_id)?;
+    fn conclude(&mut self, now: Timestamp, index: usize) -> Option<Box<Pending>> {
         let done = self.requests.pending.remove(index)?;
         self.timers.stop(Timer::Requests);
         if !self.requests.pending.is_empty() {
@@ -108,14 +109,41 @@ impl Client {
         Some(done)
     }
 
-    pub(super) fn on_answer(&mut self, now: Timestamp, request_id: &str, data: &str, frame: FrameRef<'_>) {
-        let Some(done) = self.conclude(now, request_id) else { return };
+    /// An answer came; `partial`: a part of it, which goes on in the next frame.
+    pub(super) fn on_answer(
+        &mut self,
+        now: Timestamp,
+        request_id: &str,
+        data: &str,
+        frame: FrameRef<'_>,
+        partial: bool,
+    ) {
+        let Some(index) = self.pending(request_id) else { return };
+        let items = data.bytes().position(|byte| byte == b'[').map(|begin| begin + 1);
+        if partial {
+            self.timers.set(Timer::Requests, now + ANSWER_MS);
+            // The list is all there is in it.
+            let items = items.and_then(|begin| data.get(begin..data.len().saturating_sub(2)));
+            self.requests.parts.push_str(items.unwrap_or_default());
+            self.requests.parts.push(',');
+            return;
+        }
+        let Some(done) = self.conclude(now, index) else { return };
+        let mut whole = frame.own();
+        let mut data_at = 0;
+        if let (Frame::Text(text), FrameRef::Text(at), Some(begin)) = (&mut whole, frame, items) {
+            data_at = data.as_ptr().addr() - at.as_ptr().addr();
+            text.insert_str(data_at + begin, &core::mem::take(&mut self.requests.parts));
+        }
         match done.purpose {
             Purpose::Application => {
-                let answer = Answer { frame: frame.own() };
-                self.event(Event::Answer { request: done.id, answer });
+                self.event(Event::Answer { request: done.id, answer: Answer { frame: whole } });
             }
-            Purpose::Receipts => self.receipts_answered(now, data),
+            Purpose::Receipts => {
+                if let Frame::Text(text) = &whole {
+                    self.receipts_answered(now, text.get(data_at..).unwrap_or_default());
+                }
+            }
             Purpose::Refresh => self.token.accepted(),
             Purpose::Mark => self.marks(Step::Taken(now, done.id)),
         }
@@ -137,7 +165,8 @@ impl Client {
         reason: String,
         retry_after_ms: Option<u64>,
     ) {
-        let Some(done) = self.conclude(now, request_id) else { return };
+        let found = self.pending(request_id).and_then(|index| self.conclude(now, index));
+        let Some(done) = found else { return };
         match done.purpose {
             Purpose::Application | Purpose::Receipts => {
                 self.end_request(&done, RequestError::Refused { code, reason, retry_after_ms });
@@ -169,6 +198,7 @@ impl Client {
     }
 
     pub(super) fn detach_requests(&mut self) {
+        self.requests.parts.clear();
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
         while let Some(pending) = self.requests.pending.remove(0) {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 use super::message::{check_length, read_message, split_binary};
+use super::object::handed_on;
 use super::scan::Scanner;
 use super::{ClientFrame, Connect, DecodeError, Query, Request, StreamCursor};
 use crate::limits;
@@ -55,7 +56,44 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     if crate::kind::is_reserved(&message_type) {
         return fields.wrong("message_type", "is a frame of the hub, not of a client");
     }
-    read_message(&fields, None).map(ClientFrame::Message)
+    let mut message = read_message(&fields, None)?;
+    message.data = handed_on(fields.object(Objects::Data));
+    Ok(ClientFrame::Message(message))
+}
+
+/// Whether a text frame that [`decode_client`] did not understand is a request, as far as it can be read.
+#[must_use]
+pub fn is_request(text: &str) -> bool {
+    const REQUESTS: [&str; 21] = [
+        "ping",
+        "heartbeat",
+        "group_join",
+        "group_leave",
+        "group_remove",
+        "group_disband",
+        "group_members",
+        "kick",
+        "fetch",
+        "receipts",
+        "conversations",
+        "check_user_status",
+        "get_online_users",
+        "watch",
+        "unwatch",
+        "user_status_changed",
+        "observe",
+        "unobserve",
+        "refresh",
+        "get_user_info",
+        "health_check",
+    ];
+    let mut fields = Fields::new();
+    // What is wrong with it is known.
+    let _ = fields.read(text);
+    match fields.text(Texts::MessageType).as_ref() {
+        "read" => fields.has(Texts::Stream) && fields.is_empty(Texts::Receiver),
+        other => REQUESTS.contains(&other),
+    }
 }
 
 /// Reads a binary frame from a client, which is always a message.

@@ -10,8 +10,8 @@ use super::message::{check_length, read_message, split_binary, write_binary, wri
 use super::scan::{self, Scanner};
 use super::write::ObjectWriter;
 use super::{
-    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, Range,
-    Receipt,
+    Accepted, Answer, Connected, DecodeError, ErrorFrame, Fault, GroupChanged, HubFrame, OpenStream, PARTIAL,
+    Range, Receipt,
 };
 use crate::codes::ErrorCode;
 use crate::message::{FieldError, Message};
@@ -116,6 +116,7 @@ fn frame<'a>(kind: Kind, fields: &Fields<'a>) -> Read<HubFrame<'a>> {
             message_ids: fields.list(Lists::MessageIds),
         }),
         Kind::Answer => HubFrame::Answer(Answer {
+            partial: fields.is(Texts::Status, PARTIAL),
             request_id: fields.text(Texts::RequestId),
             message_type: fields.text(Texts::MessageType),
             data: Cow::Borrowed(fields.object(Objects::Data)),
@@ -148,7 +149,7 @@ pub(crate) fn range<'a>(fields: &Fields<'a>) -> Read<Range<'a>> {
     Ok(Range { stream: fields.stream()?, from, to })
 }
 
-/// The stream that `group_changed` opens.
+/// The stream that `group_changed` opens, when somebody joined.
 pub(crate) fn opened<'a>(fields: &Fields<'a>) -> Read<Option<OpenStream<'a>>> {
     Ok(fields.optional_stream()?.map(|stream| open_stream(stream, fields)))
 }
@@ -165,13 +166,18 @@ fn open_stream<'a>(stream: StreamName<'a>, fields: &Fields<'a>) -> OpenStream<'a
 fn group_changed<'a>(fields: &Fields<'a>) -> Read<Box<GroupChanged<'a>>> {
     let mut data = Fields::new();
     fields.inside(Objects::Data, &mut data)?;
-    let opened = opened(fields)?;
+    let named = opened(fields)?;
+    let (group, action) = (data.text(Texts::GroupId), data.text(Texts::Action));
+    let closes = action != "joined"
+        && named.as_ref().is_some_and(|named| named.stream.group_id() == Some(group.as_ref()));
+    let opened = named.filter(|_| action == "joined");
     Ok(Box::new(GroupChanged {
         request_id: fields.text(Texts::RequestId),
-        group: data.text(Texts::GroupId),
-        action: data.text(Texts::Action),
+        group,
+        action,
         user: data.text(Texts::UserId),
         opened,
+        closes,
     }))
 }
 
@@ -279,6 +285,7 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
             writer
                 .text("message_type", &answer.message_type)
                 .text("request_id", &answer.request_id)
+                .text("status", if answer.partial { PARTIAL } else { "" })
                 .number("server_time_ms", answer.server_time_ms)
                 .raw("data", &answer.data);
         }
@@ -294,6 +301,8 @@ pub fn encode_hub(frame: &HubFrame<'_>, out: &mut String) {
             if let Some(open) = &change.opened {
                 writer.stream(&open.stream);
                 write_open(&mut writer, open);
+            } else if change.closes {
+                writer.stream(&StreamName::group(&change.group));
             }
         }
         HubFrame::Presence { message_type, data } => {

@@ -14,6 +14,7 @@ mod entry;
 mod fields;
 mod hub;
 mod message;
+mod object;
 mod raw;
 mod scan;
 mod string;
@@ -24,7 +25,7 @@ pub use answer::{
     ConversationState, Conversations, Fetched, MemberPage, PresenceOf, ReceiptOf, UserPage,
     parse_conversations, parse_fetched, parse_members, parse_receipts, parse_statuses,
 };
-pub use client::{decode_client, decode_client_binary};
+pub use client::{decode_client, decode_client_binary, is_request};
 pub(crate) use encode::{
     encode_acknowledge, encode_ping, encode_read, encode_receipts, encode_refresh, write_connect,
     write_cursor,
@@ -34,6 +35,7 @@ pub use entry::{EntryBody, finish_entry};
 pub(crate) use fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 pub(crate) use hub::{Kind, each_stream, error_code, frame_limit, opened, range, read_hub, read_hub_binary};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
+pub use object::{data_object, members_without};
 pub(crate) use raw::FrameRef;
 pub use raw::{Frame, text_of};
 pub(crate) use write::{HEX, write_number};
@@ -277,7 +279,7 @@ pub enum HubFrame<'a> {
     Message(Box<Message<'a>>),
     /// A hint that messages reached a stage.
     Receipt(Receipt<'a>),
-    /// The end of the answer to a request.
+    /// The end of the answer to a request, or a part of a long one.
     Answer(Answer<'a>),
     /// A group's membership changed; with `opened` a stream opens.
     GroupChanged(Box<GroupChanged<'a>>),
@@ -402,9 +404,14 @@ pub struct Receipt<'a> {
     pub message_ids: Vec<Text<'a>>,
 }
 
-/// The last frame of an answer.
+/// The `status` of a frame whose answer goes on.
+pub(crate) const PARTIAL: &str = "partial";
+
+/// A frame of an answer, the last unless it is partial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a> {
+    /// The list in `data` goes on in the next frame of the answer.
+    pub partial: bool,
     /// The request.
     pub request_id: Text<'a>,
     /// The answer's type: `ack`, `pong`, `fetched`, `receipts`, …
@@ -428,6 +435,8 @@ pub struct GroupChanged<'a> {
     pub user: Text<'a>,
     /// The group's stream opens on this connection.
     pub opened: Option<OpenStream<'a>>,
+    /// The group's stream closes on this connection.
+    pub closes: bool,
 }
 
 /// Why a frame was not understood.

@@ -59,6 +59,11 @@ impl<'a> Scanner<'a> {
         Self { patient: true, ..Self::new(text) }
     }
 
+    /// For an object that will stand in another.
+    pub(super) fn nested(text: &'a str) -> Self {
+        Self { depth: 1, ..Self::new(text) }
+    }
+
     /// Reads the whole text as one object; `null` members are left out.
     pub(super) fn document(mut self, member: Member<'_, 'a>) -> Result<(), Fault> {
         let read = self.whole(member);
@@ -292,7 +297,7 @@ impl<'a> Scanner<'a> {
         if self.at == start { self.syntax() } else { Some(()) }
     }
 
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }

@@ -1,5 +1,6 @@
 //! The strings of the scanner: where they stand for themselves they are slices of the frame; what is escaped is only
-//! checked, and written out when somebody wants it.
+//! checked, and written out when somebody wants it. Half a surrogate pair, which only an escape can write, is read as
+//! U+FFFD: it never costs a frame.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -27,6 +28,28 @@ fn written_out(string: &str) -> Text<'static> {
             out.push(character);
         }
     }
+}
+
+/// JSON that the scanner read, with `\ufffd` for each half of a surrogate pair: as long as it was, and readable for
+/// parsers that refuse halves.
+pub(super) fn without_halves(json: &str) -> Text<'_> {
+    let (mut scanner, mut out, mut copied) = (Scanner::new(json), String::new(), 0);
+    // Outside of strings there is no backslash.
+    while let Some(found) = scanner.rest().iter().position(|byte| *byte == b'\\') {
+        scanner.at += found + 1;
+        let before = scanner.between(copied);
+        let is_surrogate = matches!(scanner.rest(), [b'u', b'd' | b'D', ..]);
+        if scanner.escape() == Some(char::REPLACEMENT_CHARACTER) && is_surrogate {
+            out.push_str(before);
+            out.push_str("ufffd");
+            copied = scanner.at;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.push_str(json.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 impl<'a> Scanner<'a> {
@@ -66,23 +89,18 @@ impl<'a> Scanner<'a> {
         }
         self.expect(b'u')?;
         let first = self.hex()?;
-        if !(0xd800..0xdc00).contains(&first) {
-            return self.character(first);
+        // The second half of a pair follows the first.
+        if (0xd800..0xdc00).contains(&first) && self.rest().starts_with(b"\\u") {
+            let after = self.at;
+            self.at += 2;
+            let second = self.hex()?;
+            if (0xdc00..0xe000).contains(&second) {
+                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
+            }
+            self.at = after;
         }
-        // The second half of a pair must follow; a half alone is no character.
-        self.word("\\u")?;
-        let second = self.hex()?;
-        if !(0xdc00..0xe000).contains(&second) {
-            return self.syntax();
-        }
-        self.character(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
-    }
-
-    fn character(&mut self, code: u32) -> Scan<char> {
-        match char::from_u32(code) {
-            Some(character) => Some(character),
-            None => self.syntax(),
-        }
+        // Half a pair alone is not a character.
+        Some(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
     fn hex(&mut self) -> Scan<u32> {

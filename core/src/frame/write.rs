@@ -176,6 +176,9 @@ pub fn write_string(out: &mut String, text: &str) {
             b'\n' => out.push('n'),
             b'\r' => out.push('r'),
             b'\t' => out.push('t'),
+            // Never longer than any escape of the same character: a frame does not grow by being read and written.
+            0x08 => out.push('b'),
+            0x0c => out.push('f'),
             _ => {
                 out.push_str("u00");
                 out.push(char::from(HEX[usize::from(byte >> 4)]));

@@ -214,15 +214,15 @@ fn joining_opens_a_stream_and_leaving_closes_it() {
     desk.text(&joined(8));
     desk.text(&entry("group:a", 8));
     assert_eq!(desk.positions(), [8]);
-    let left = |user| {
+    let left = |user, stream| {
         format!(
-            r#"{{"message_type":"group_changed","data":{{"group_id":"a","action":"left","user_id":"{user}"}}}}"#
+            r#"{{"message_type":"group_changed","data":{{"group_id":"a","action":"left","user_id":"{user}"}}{stream}}}"#
         )
     };
-    desk.text(&left("bob"));
+    desk.text(&left("bob", ""));
     desk.text(&entry("group:a", 9));
     assert_eq!(desk.positions(), [9]);
-    desk.text(&left("alice"));
+    desk.text(&left("alice", r#","stream":"group:a""#));
     assert!(
         desk.events
             .iter()

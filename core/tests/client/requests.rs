@@ -128,3 +128,70 @@ fn presence_is_told_with_the_status_its_type_means() {
     let users = presence.users().expect("users");
     assert_eq!((users[0].user.as_str(), users[0].is_online()), ("bob", false));
 }
+
+#[test]
+fn an_answer_in_several_frames_is_told_as_one() {
+    let mut desk = Desk::live(Config::default());
+    let query = Query::Watch { users: Vec::new(), group: "team".into() };
+    let request = desk.handle(|client, now| client.request(now, query));
+    let next = ask(&mut desk);
+    let sent = ids(&desk.sent());
+    let part = |id: &str, status: &str, users: &[&str]| {
+        let users: Vec<String> = users
+            .iter()
+            .map(|user| format!(r#"{{"user_id":"{user}","status":"online","devices":1}}"#))
+            .collect();
+        let users = users.join(",");
+        format!(
+            r#"{{"message_type":"user_status_response","request_id":"{id}",{status}"data":{{"users":[{users}]}}}}"#
+        )
+    };
+    let partial = r#""status":"partial","#;
+    desk.text(&part(&sent[0], partial, &["a", "]b["]));
+    desk.pass(15_000);
+    desk.text(&part(&sent[0], partial, &["c"]));
+    // Each frame of an answer shows that it is alive.
+    desk.pass(15_000);
+    desk.text(&part("999", partial, &["somebody else's"]));
+    assert!(
+        desk.events.iter().all(|event| !matches!(event, Event::Answer { .. } | Event::RequestFailed { .. }))
+    );
+    desk.text(&part(&sent[0], "", &["d", "e"]));
+    let Some(Event::Answer { request: answered, answer }) = desk.events.pop_back() else {
+        panic!("no answer")
+    };
+    assert_eq!(answered, request);
+    let Ok(Body::Statuses(users)) = answer.body() else { panic!("{answer:?}") };
+    let names: Vec<_> = users.iter().map(|user| user.user.as_str()).collect();
+    assert_eq!(names, ["a", "]b[", "c", "d", "e"]);
+    desk.text(&part(&sent[1], "", &["f"]));
+    let Some(Event::Answer { request: answered, answer }) = desk.events.pop_back() else {
+        panic!("no answer")
+    };
+    assert_eq!(answered, next);
+    assert!(matches!(answer.body(), Ok(Body::Statuses(users)) if users.len() == 1));
+}
+
+#[test]
+fn half_an_answer_ends_with_its_connection() {
+    let mut desk = Desk::live(Config::default());
+    let query = || Query::Watch { users: Vec::new(), group: "team".into() };
+    let request = desk.handle(|client, now| client.request(now, query()));
+    let id = ids(&desk.sent()).remove(0);
+    let frame = |id: &str, status: &str| {
+        format!(
+            r#"{{"message_type":"user_status_response","request_id":"{id}",{status}"data":{{"users":[{{"user_id":"a"}}]}}}}"#
+        )
+    };
+    desk.text(&frame(&id, r#""status":"partial","#));
+    desk.close(None, "");
+    assert_eq!(failed(&mut desk), [(request, RequestError::Disconnected)]);
+    desk.pass(500);
+    desk.open();
+    desk.text(&crate::desk::connected(&inbox("e1", 1, 0)));
+    desk.handle(|client, now| client.request(now, query()));
+    let id = ids(&desk.sent()).remove(0);
+    desk.text(&frame(&id, ""));
+    let Some(Event::Answer { answer, .. }) = desk.events.pop_back() else { panic!("no answer") };
+    assert!(matches!(answer.body(), Ok(Body::Statuses(users)) if users.len() == 1));
+}

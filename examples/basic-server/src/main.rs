@@ -142,6 +142,7 @@ async fn leave(State(hub): State<Hub>, Path((group, user)): Path<(String, String
 fn failed(error: &SendError) -> (StatusCode, String) {
     let status = match error {
         SendError::Field(_) => StatusCode::BAD_REQUEST,
+        SendError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         SendError::NoGroup => StatusCode::NOT_FOUND,
         SendError::Conflict => StatusCode::CONFLICT,
         SendError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,

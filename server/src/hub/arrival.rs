@@ -129,6 +129,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
     let Some(departed) = arrival.wire.take() else { return };
     let exclusive = arrival.is_exclusive();
     let is_bare = arrival.bare.is_some();
+    let shared = arrival.bare.as_ref().is_some_and(|bare| bare.shared);
     if exclusive && is_overtaken(arrival.sent_ms, shard.state.borrow().sent_ms(&user, &arrival.device)) {
         // It was sent before the connection that is here, and took longer. Who sent it has given it up.
         return refuse(departed, is_bare, CloseCode::TryAgainLater, "retry_after_ms=1000");
@@ -269,7 +270,7 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
             shard.touch(connection, place);
         }
     }
-    node.presence.connected(&user, &node);
+    node.presence.connected(&user, shared, &node);
     node.connections.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -376,7 +377,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 cursors: planned.iter().map(cursor).collect(),
                 forget: Vec::new(),
                 attempts,
-                now,
+                // Of an invisible user others learn when it last was visible.
+                now: node.presence.seen_at(&identity.user),
                 max_devices: node.settings.devices,
                 connected,
             };

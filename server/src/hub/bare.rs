@@ -7,8 +7,11 @@ use wsc_core::frame::{ClientFrame, Fault, Query, decode_client};
 use wsc_core::peer::TrackId;
 use wsc_core::{CloseCode, Message, limits};
 
+use super::clock;
 use super::inbound::Refusal;
+use super::send::digest;
 use super::shard::Shard;
+use crate::connection::bare::{Key, Repetition};
 
 impl Shard {
     /// Takes a text frame of a bare connection.
@@ -23,8 +26,8 @@ impl Shard {
                 self.with_bare(place, generation, |bare, wire| bare.heartbeat(wire));
                 Ok(())
             }
-            // What is no frame is what somebody typed.
-            Err(error) if matches!(error.fault, Fault::Syntax { .. } | Fault::NotAnObject) => {
+            // What does not even begin as a frame is what somebody typed.
+            Err(error) if is_typed(text, &error.fault) => {
                 let message =
                     Message { message_type: "text".into(), content: text.into(), ..Message::default() };
                 self.bare_message(place, generation, message)
@@ -52,7 +55,7 @@ impl Shard {
         generation: u32,
         mut message: Message<'_>,
     ) -> Result<(), Refusal> {
-        let mut groups = std::mem::take(&mut message.group_ids).into_iter();
+        let groups = std::mem::take(&mut message.group_ids);
         if groups.len() > limits::GROUPS {
             return self.bare_problem(place, generation, &message.message_id, "group_ids: at most 1000");
         }
@@ -60,23 +63,39 @@ impl Shard {
             "" => uuid::Uuid::now_v7().to_string(),
             id => id.to_owned(),
         };
-        // A frame that had to wait is tried again: its id was remembered then.
+        // A frame that had to wait is tried again: it was remembered then.
         let again = self.is_waiting(place, generation);
-        let fresh = self.with_bare(place, generation, |bare, _| bare.remember(&id));
-        if fresh == Some(false) && !again {
-            return Ok(());
-        }
-        message.message_id = id.clone().into();
-        let first = groups.next().into_iter().collect();
-        self.send(place, generation, Message { group_ids: first, ..message.clone() })?;
-        for (index, group) in groups.enumerate() {
-            // Beyond the first nothing may wait, or the first would be sent twice.
-            let id = numbered(&id, index + 1);
-            // It must not come back to this connection either.
-            self.with_bare(place, generation, |bare, _| bare.remember(&id));
-            let one = Message { message_id: id.as_str().into(), group_ids: vec![group], ..message.clone() };
-            if let Err(Refusal::Wait(_)) = self.send(place, generation, one) {
-                self.bare_problem(place, generation, &id, ErrorCode::RateLimited.text())?;
+        let groups = groups.into_iter().map(|group| vec![group]);
+        // Without groups it is one message all the same.
+        let targets: Vec<_> = groups.collect();
+        let targets = if targets.is_empty() { vec![Vec::new()] } else { targets };
+        for (index, group_ids) in targets.into_iter().enumerate() {
+            let id = if index == 0 { id.clone() } else { numbered(&id, index) };
+            let one = Message { message_id: id.clone().into(), group_ids, ..message.clone() };
+            let (key, wall) = (Key::of_message(&one), clock::wall());
+            let keep_ms = self.node.settings.retention.dedupe;
+            let repetition = self
+                .with_bare(place, generation, |bare, _| bare.own.remember(key, digest(&one), wall, keep_ms));
+            match repetition {
+                Some(Repetition::Same) if !again || index > 0 => continue,
+                Some(Repetition::Conflict) => {
+                    self.with_bare(place, generation, |bare, wire| {
+                        let code = ErrorCode::MessageIdReused;
+                        bare.problem(wire, &id, code, code.text());
+                    });
+                    continue;
+                }
+                _ => {}
+            }
+            match self.send(place, generation, one) {
+                // Beyond the first nothing may wait, or the first would be sent twice.
+                Err(Refusal::Wait(_)) if index > 0 => {
+                    self.with_bare(place, generation, |bare, wire| {
+                        bare.own.forget(&key);
+                        bare.problem(wire, &id, ErrorCode::RateLimited, ErrorCode::RateLimited.text());
+                    });
+                }
+                result => result?,
             }
         }
         Ok(())
@@ -120,6 +139,13 @@ impl Shard {
         let wire = connection.wire.clone();
         connection.bare.as_mut().map(|bare| act(bare, &wire))
     }
+}
+
+/// Whether a text that is not a frame is meant for people: a broken object is a frame that lost something on its way, and
+/// nobody should have to read it.
+fn is_typed(text: &str, fault: &Fault) -> bool {
+    let begins_object = text.trim_ascii_start().starts_with('{');
+    matches!(fault, Fault::Syntax { .. } | Fault::NotAnObject) && !begins_object
 }
 
 /// The id of a message's copy to a further group: the message's with a number, made of a hash when that is too long.

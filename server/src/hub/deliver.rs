@@ -15,6 +15,7 @@ use super::shard::Shard;
 use super::state::{About, Connection, OwedReceipt, Reading, State};
 use crate::Settings;
 use crate::broker::{Commit, Published};
+use crate::connection::bare::Key;
 use crate::log::key::StreamKey;
 use crate::log::store::{Entry, Flags, Target};
 
@@ -77,7 +78,9 @@ impl<'e> Facts<'e> {
         let own = *self.sender == *user && *self.device == *connection.device;
         // Connections that share a device get each other's messages, but not later.
         let bare = connection.bare.as_ref();
-        let shared = bare.is_some_and(|bare| bare.shared && self.live && !bare.sent(self.message_id));
+        let shared = bare.is_some_and(|bare| {
+            bare.shared && self.live && !bare.own.contains(&Key::of(self.target, self.message_id))
+        });
         let narrowed = !self.only_device.is_empty()
             && matches!(self.target, Target::User(target) if target.user == *user)
             && *self.only_device != *connection.device;

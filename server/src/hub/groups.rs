@@ -21,6 +21,13 @@ pub(crate) struct Awaited {
     pub(crate) told: oneshot::Sender<()>,
 }
 
+/// What a change does to the group's stream on a connection.
+enum Stream {
+    Opens(OpenStream<'static>),
+    Closes,
+    Stays,
+}
+
 impl Shard {
     /// A user joined a group: its stream opens on the user's connections that read all groups, or asked.
     pub(crate) fn joined(self: &Rc<Self>, group: &GroupKey, user: &Arc<str>, head: u64) {
@@ -47,7 +54,7 @@ impl Shard {
             if !wanted || already || open >= limits::GROUPS + 2 {
                 // Read since the connection began, which was after the join; or not to be read here.
                 if awaited.is_some() {
-                    connection.say_change(group, user, "joined", awaited, None);
+                    connection.say_change(group, user, "joined", awaited, Stream::Stays);
                     self.touch(connection, place);
                 }
                 continue;
@@ -58,7 +65,7 @@ impl Shard {
                 from: head + 1,
                 head,
             };
-            connection.say_change(group, user, "joined", awaited, Some(opened));
+            connection.say_change(group, user, "joined", awaited, Stream::Opens(opened));
             state.open(place, &stream, head + 1, head, true);
             // The device's first position in the group is kept like every other.
             let now = state.clock.tick();
@@ -89,7 +96,8 @@ impl Shard {
                 if track.is_none() && awaited.is_none() {
                     continue;
                 }
-                connection.say_change(group, user, action, awaited, None);
+                let closes = if track.is_some() { Stream::Closes } else { Stream::Stays };
+                connection.say_change(group, user, action, awaited, closes);
                 if let Some(track) = track {
                     state.shut(place, track);
                 }
@@ -118,7 +126,7 @@ impl super::state::Connection {
         user: &Arc<str>,
         action: &'static str,
         awaited: Option<Box<Awaited>>,
-        opened: Option<OpenStream<'static>>,
+        stream: Stream,
     ) {
         let request_id = awaited.as_ref().map(|awaited| awaited.request_id.to_string()).unwrap_or_default();
         if self.bare.is_none() {
@@ -127,7 +135,11 @@ impl super::state::Connection {
                 group: group.group.to_string().into(),
                 action: action.into(),
                 user: user.to_string().into(),
-                opened,
+                closes: matches!(stream, Stream::Closes),
+                opened: match stream {
+                    Stream::Opens(open) => Some(open),
+                    Stream::Closes | Stream::Stays => None,
+                },
             })));
         }
         if let Some(awaited) = awaited {
@@ -146,6 +158,7 @@ pub(crate) async fn announce(node: &Node, group: &GroupKey, user: &Arc<str>, act
             action: action.into(),
             user: user.to_string().into(),
             opened: None,
+            closes: false,
         }));
         volatile::tell_group(node, group, user, &frame);
     }

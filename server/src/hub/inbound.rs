@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Message as Packet;
 use wsc_core::frame::{
-    ClientFrame, DecodeError, ErrorFrame, HubFrame, Query, decode_client, decode_client_binary,
+    ClientFrame, DecodeError, ErrorFrame, HubFrame, Query, Request, decode_client, decode_client_binary,
+    is_request,
 };
 use wsc_core::peer::TrackId;
 use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
@@ -59,6 +60,9 @@ impl Shard {
         }
         match decode_client(text) {
             Ok(frame) => self.frame(place, generation, frame),
+            Err(error) if error.message_id.is_some() && is_request(text) => {
+                self.asked(place, generation, Err(error))
+            }
             Err(error) => self.misunderstood(place, generation, error),
         }
     }
@@ -99,28 +103,39 @@ impl Shard {
         match frame {
             ClientFrame::Message(message) => self.send(place, generation, *message),
             ClientFrame::Acknowledge { stream, seq } => self.acknowledged(place, generation, &stream, seq),
-            ClientFrame::Request(request) => {
+            ClientFrame::Request(request) if request.query == Query::Ping => {
                 let mut state = self.state.borrow_mut();
                 let now = state.clock.tick();
                 let Some(connection) = state.connection(place, generation) else { return Ok(()) };
-                if request.query == Query::Ping {
-                    connection.peer.control(now).map_err(Refusal::slow)?;
-                    super::requests::pong(connection, &request.id);
-                    return Ok(());
-                }
-                if connection.rare.as_ref().is_some_and(|rare| rare.requests.len() >= WAITING_REQUESTS) {
-                    return Err(Refusal::Wait(Wait { ms: 50, store: false }));
-                }
-                connection.peer.request(now).map_err(Refusal::slow)?;
-                connection.rare().requests.push_back(super::requests::own(request));
-                self.answer(connection, place);
+                connection.peer.control(now).map_err(Refusal::slow)?;
+                super::requests::pong(connection, &request.id);
                 Ok(())
             }
+            ClientFrame::Request(request) => self.asked(place, generation, Ok(super::requests::own(request))),
             ClientFrame::Connect(_) => Err(Refusal::Close(CloseCode::Violation, "connected already")),
             ClientFrame::AcknowledgeMessage { .. } => {
                 Err(Refusal::Close(CloseCode::Violation, "an ack names a stream and a seq_no"))
             }
         }
+    }
+
+    /// A request, or what came of trying to read one, waits for its turn.
+    fn asked(
+        self: &Rc<Self>,
+        place: u32,
+        generation: u32,
+        request: Result<Request<'static>, DecodeError>,
+    ) -> Result<(), Refusal> {
+        let mut state = self.state.borrow_mut();
+        let now = state.clock.tick();
+        let Some(connection) = state.connection(place, generation) else { return Ok(()) };
+        if connection.rare.as_ref().is_some_and(|rare| rare.requests.len() >= WAITING_REQUESTS) {
+            return Err(Refusal::Wait(Wait { ms: 50, store: false }));
+        }
+        connection.peer.request(now).map_err(Refusal::slow)?;
+        connection.rare().requests.push_back(request);
+        self.answer(connection, place);
+        Ok(())
     }
 
     /// All of a stream up to `seq` was handed to the application.

@@ -1,5 +1,6 @@
 //! The life of a connection on its shard: its deadlines, its pauses, its writes, its end.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,6 +70,7 @@ impl Shard {
         if std::mem::take(&mut connection.choked) || connection.closing {
             connection.wake();
         }
+        self.tell_missed(connection, place);
         self.feed(connection, place);
         self.answer(connection, place);
     }
@@ -149,7 +151,7 @@ impl Shard {
         };
         match verdict {
             Some(Verdict::Cut) => self.cut(place, generation),
-            Some(Verdict::Close(code, reason)) => self.close(place, generation, code, reason),
+            Some(Verdict::Close(code, reason)) => self.close(place, generation, code, &reason),
             None if cursor_due => {
                 let mut state = self.state.borrow_mut();
                 let now = state.clock.tick();
@@ -172,21 +174,25 @@ impl Shard {
             && now >= since + settings.slow_ms
         {
             self.node.failed(Failure::of(FailureKind::QueueFull, connection, "the socket took nothing"));
-            return Some(Verdict::Close(CloseCode::TooSlow, ""));
+            return Some(Verdict::Close(CloseCode::TooSlow, "".into()));
         }
         if let Some(pause) = connection.paused
             && now >= pause.since + settings.stall_ms
         {
-            let code = if pause.store { CloseCode::TryAgainLater } else { CloseCode::RateLimited };
-            return Some(Verdict::Close(code, "retry_after_ms=5000"));
+            if pause.store {
+                return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000".into()));
+            }
+            // What is left of the wait, which may be much longer than anybody is paused for it.
+            let left = pause.passes.saturating_sub(now).max(1);
+            return Some(Verdict::Close(CloseCode::RateLimited, format!("retry_after_ms={left}").into()));
         }
         if connection.asking > 0 && now >= connection.asked_at + settings.stall_ms {
             tracing::warn!(connection = &*connection.id, "the application did not decide about a message");
-            return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000"));
+            return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000".into()));
         }
         let expires = connection.identity.expires_at;
         if expires != 0 && clock::wall() >= expires {
-            return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired"));
+            return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired".into()));
         }
         // A connection that is not read cannot show that it lives.
         let paused = connection.paused.is_some() || connection.choked || connection.asking > 0;
@@ -202,7 +208,7 @@ impl Shard {
                         "entries were not acknowledged",
                     ));
                 }
-                Some(Verdict::Close(code, ""))
+                Some(Verdict::Close(code, "".into()))
             }
             None => None,
         }
@@ -218,7 +224,8 @@ impl Shard {
         let since = connection.waiting_since.unwrap_or(now);
         // It is closed after this time anyway; a task that sleeps for an hour would outlive it.
         let wait_ms = wait.ms.min(self.node.settings.stall_ms);
-        connection.paused = Some(Pause { since, until: now + wait_ms, store: wait.store });
+        let (until, passes) = (now + wait_ms, now.saturating_add(wait.ms));
+        connection.paused = Some(Pause { since, until, passes, store: wait.store });
         connection.held = Some(Box::new(held));
         self.plan(wheel, connection, place, now);
         let shard = Rc::clone(self);
@@ -376,6 +383,7 @@ impl Shard {
         let connection = &mut state.connections[place as usize];
         let identity = Rc::clone(&connection.identity);
         let rare = connection.rare.take().unwrap_or_default();
+        let shared = connection.bare.as_ref().is_some_and(|bare| bare.shared);
         let (id, device, readings) =
             (Arc::clone(&connection.id), Arc::clone(&connection.device), connection.readings.len());
         for track in 0..readings {
@@ -394,14 +402,14 @@ impl Shard {
         let address = self.address(place, generation);
         self.node.presence.unwatch_all(&identity.user.scope, address, &rare.watching);
         self.node.observers.remove(&identity.user.scope, address, &rare.observing);
-        self.node.presence.disconnected(&identity.user);
+        self.node.presence.disconnected(&identity.user, shared);
         self.node.hooks.disconnected(&identity, &id, &device);
     }
 }
 
 enum Verdict {
     Cut,
-    Close(CloseCode, &'static str),
+    Close(CloseCode, Cow<'static, str>),
 }
 
 impl Connection {

@@ -25,12 +25,13 @@ mod receipts;
 mod requests;
 mod resume;
 mod run;
-mod send;
+pub(crate) mod send;
 mod service;
 pub(crate) mod shard;
 pub(crate) mod state;
 mod volatile;
 pub(crate) mod waiters;
+mod watchers;
 mod wheel;
 
 pub use run::{Builder, StartError};

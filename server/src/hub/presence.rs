@@ -11,8 +11,10 @@ use wsc_core::kind::UserStatus;
 
 use super::clock;
 use super::node::Node;
+use super::requests::lists;
 use super::shard::{Address, Letter};
 use super::volatile::text_frame;
+use crate::Settings;
 use crate::log::key::{Scope, UserKey};
 
 /// The registry.
@@ -30,6 +32,8 @@ struct Registry {
 
 struct Person {
     connections: u32,
+    /// Those of them that are on the one device that bare clients share.
+    shared: u32,
     /// Counts as online: connected, or not yet offline.
     online: bool,
     status: UserStatus,
@@ -45,6 +49,7 @@ impl Default for Person {
     fn default() -> Self {
         Self {
             connections: 0,
+            shared: 0,
             online: false,
             status: UserStatus::Online,
             last_seen: 0,
@@ -61,9 +66,13 @@ impl Person {
         PresenceOf {
             user: user.to_owned(),
             status: status.as_str().to_owned(),
-            devices: if hidden { 0 } else { u64::from(self.connections) },
+            devices: if hidden { 0 } else { u64::from(self.devices()) },
             last_seen_ms: self.last_seen,
         }
+    }
+
+    fn devices(&self) -> u32 {
+        self.connections - self.shared + self.shared.min(1)
     }
 
     /// It is seen now, unless it does not want to be.
@@ -92,12 +101,13 @@ impl Presence {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection of a user began.
-    pub(crate) fn connected(&self, user: &UserKey, node: &Node) {
+    /// A connection of a user began. `shared`: on the one device that bare clients share.
+    pub(crate) fn connected(&self, user: &UserKey, shared: bool, node: &Node) {
         let mut registry = self.lock();
         let person = registry.person(user);
         let came = !person.is_visible();
         person.connections += 1;
+        person.shared += u32::from(shared);
         person.online = true;
         person.seen();
         if came && person.is_visible() {
@@ -105,17 +115,26 @@ impl Presence {
         }
     }
 
-    /// A connection of a user ended.
-    pub(crate) fn disconnected(&self, user: &UserKey) {
+    /// A connection of a user ended; `shared` as when it began.
+    pub(crate) fn disconnected(&self, user: &UserKey, shared: bool) {
         let mut registry = self.lock();
         let person = registry.person(user);
-        person.connections = person.connections.saturating_sub(1);
+        person.shared = person.shared.saturating_sub(u32::from(shared));
+        person.connections = person.connections.saturating_sub(1).max(person.shared);
         person.seen();
         if person.connections == 0 {
             let at = Instant::now() + self.offline_after;
             person.leaves = Some(at);
             registry.leaving.push_back((at, user.clone()));
         }
+    }
+
+    /// When a user counts as seen by what it does now: for one that is invisible, when it last was visible.
+    pub(crate) fn seen_at(&self, user: &UserKey) -> u64 {
+        let registry = self.lock();
+        let person = registry.scopes.get(&user.scope).and_then(|people| people.get(&user.user));
+        let hidden = person.filter(|person| person.online && person.status == UserStatus::Invisible);
+        hidden.map_or_else(clock::wall, |person| person.last_seen)
     }
 
     /// Whoever has been away for long enough is offline now.
@@ -233,8 +252,14 @@ pub(crate) fn write_presence(writer: &mut ObjectWriter<'_>, presence: &PresenceO
         .number("last_seen_ms", presence.last_seen_ms);
 }
 
+/// The presence of users, as `data` of one or more frames.
+pub(crate) fn in_frames(found: &[PresenceOf], settings: &Settings) -> Vec<String> {
+    let items = found.iter().map(|presence| lists::object(|writer| write_presence(writer, presence)));
+    lists::in_frames("users", items.collect(), lists::room(settings))
+}
+
 /// Told under the lock, so that the last frame about a user is the last change.
-fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) {
+fn notify(node: &Node, person: &Person, user: &Arc<str>, message_type: &'static str) {
     let Some(watchers) = &person.watchers else { return };
     let mut data = String::new();
     let mut writer = ObjectWriter::new(&mut data);
@@ -242,7 +267,7 @@ fn notify(node: &Node, person: &Person, user: &str, message_type: &'static str) 
     writer.end();
     let frame = text_frame(&HubFrame::Presence { message_type: message_type.into(), data: data.into() });
     for address in watchers.iter() {
-        node.shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+        node.shards.send(address.shard, Letter::ToWatcher(*address, Arc::clone(user), frame.clone()));
     }
 }
 
@@ -257,14 +282,14 @@ mod tests {
         let user = UserKey::new(&Scope::default(), "alice");
         let last_seen = || presence.describe(&user.scope, &[Arc::clone(&user.user)])[0].last_seen_ms;
         let pass = || std::thread::sleep(Duration::from_millis(5));
-        presence.connected(&user, node);
+        presence.connected(&user, false, node);
         presence.set_status(&user, UserStatus::Invisible, node);
         let left = last_seen();
         pass();
-        presence.connected(&user, node);
-        presence.disconnected(&user);
-        presence.disconnected(&user);
-        presence.connected(&user, node);
+        presence.connected(&user, false, node);
+        presence.disconnected(&user, false);
+        presence.disconnected(&user, false);
+        presence.connected(&user, false, node);
         assert_eq!(last_seen(), left);
         presence.set_status(&user, UserStatus::Busy, node);
         assert!(last_seen() > left);
@@ -276,10 +301,10 @@ mod tests {
         let (presence, node) = (Presence::new(0), hub.node());
         let user = |number: u32| UserKey::new(&Scope::default(), &number.to_string());
         for number in 0..30_000 {
-            presence.connected(&user(number), node);
-            presence.disconnected(&user(number));
+            presence.connected(&user(number), false, node);
+            presence.disconnected(&user(number), false);
         }
-        presence.connected(&user(7), node);
+        presence.connected(&user(7), false, node);
         let begin = Instant::now();
         presence.sweep(node);
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());

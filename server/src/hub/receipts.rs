@@ -14,8 +14,10 @@ use crate::log::ReplyTo;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{Delivered, Write, Written};
 
-/// At most so many ids in one frame.
+/// Maximum of ids in one frame.
 const IDS_A_FRAME: usize = 256;
+/// What an id may take in it: 64 bytes, each escaped, quotes and a comma.
+const ID_BYTES: usize = 131;
 
 /// A device acknowledged entries whose senders want to hear of it. They hear when it is kept, and if no device of the
 /// user was before it: the store alone knows that.
@@ -62,7 +64,8 @@ pub(crate) fn read(node: &Node, receiver: &UserKey, sender: &Arc<str>, ids: &[Ar
 
 fn tell(node: &Node, receiver: &UserKey, sender: &Arc<str>, device: &Arc<str>, ids: &[Arc<str>], read: bool) {
     let to = UserKey { scope: receiver.scope.clone(), user: Arc::clone(sender) };
-    for ids in ids.chunks(IDS_A_FRAME) {
+    let most = (node.settings.frame_limit / ID_BYTES).clamp(1, IDS_A_FRAME);
+    for ids in ids.chunks(most) {
         let frame = text_frame(&HubFrame::Receipt(Receipt {
             read,
             receiver: (&*receiver.user).into(),

@@ -1,13 +1,14 @@
 //! A message on its way in: may it be sent, whose is it, where does it go.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use wsc_core::frame::{Accepted, EntryBody, HubFrame};
+use wsc_core::frame::{Accepted, EntryBody, HubFrame, data_object};
 use wsc_core::message::{Destination, FieldError};
-use wsc_core::{ErrorCode, Message, StreamName, time};
+use wsc_core::{ErrorCode, Message, StreamName, limits, time};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::clock;
@@ -16,13 +17,25 @@ use super::hooks::{Sender, Verdict};
 use super::inbound::Refusal;
 use super::shard::{SentTo, Shard, Ticket};
 use super::state::{Connection, State, User};
+use crate::Settings;
 use crate::admission::identity::Identity;
+use crate::connection::bare::Key;
 use crate::log::key::{GroupKey, Scope, UserKey};
 use crate::log::store::{Append, Appended, Flags, StoreError, Target, Write, Written};
 use crate::log::{Outcome, ReplyTo};
 
 /// Messages of one connection that may be on their way to the log; beyond, it is not read.
 const WRITING: u32 = 1024;
+
+/// What handing a message out may add to what is encoded when it is accepted, in bytes: stream, position, source and
+/// request at most 464, `observed` 16, what bare clients always get at most 900.
+pub(crate) const ADDED: usize = 1536;
+
+/// Whether a message of this encoded length, without its place, could exceed what a client must be ready to take. What a
+/// client sends in a frame within its limit never does: the hub adds less to it than the margin.
+pub(crate) fn is_too_large(encoded: usize, settings: &Settings) -> bool {
+    encoded + ADDED > settings.frame_limit + limits::FRAME_MARGIN
+}
 
 /// How long a frame must wait, and for what.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +66,12 @@ impl Shard {
         match self.check(connection, user, &message, now) {
             Ok(()) => {}
             Err(Checked::Refused(code, reason)) => {
+                connection.forget_sent(|| Key::of_message(&message));
                 connection.refuse(&message.message_id, code, reason);
                 return Ok(());
             }
             Err(Checked::Field(FieldError { field, reason })) => {
+                connection.forget_sent(|| Key::of_message(&message));
                 let code = if matches!(field, "receiver" | "group_ids") {
                     ErrorCode::TargetMissing
                 } else {
@@ -142,12 +157,25 @@ impl Shard {
     ) -> Result<(), Refusal> {
         let scope = &connection.identity.user.scope;
         let Some(target) = target_of(scope, &message) else {
+            connection.forget_sent(|| Key::of_message(&message));
             connection.refuse(&message.message_id, ErrorCode::TargetMissing, "names no target");
             return Ok(());
         };
+        let sent = connection.bare.as_mut().map(|bare| {
+            let key = Key::of(&target, &message.message_id);
+            // The application may have given it another target or id.
+            let keep_ms = self.node.settings.retention.dedupe;
+            bare.own.remember(key, digest(&message), clock::wall(), keep_ms);
+            key
+        });
         if message.is_volatile() {
             let from = self.address(place, connection.generation);
-            super::volatile::send(&self.node, target, &message, Some(from));
+            if super::volatile::send(&self.node, target, &message, Some(from)).is_err() {
+                connection.forget_sent(|| sent.unwrap_or_else(|| Key::of_message(&message)));
+                let code = ErrorCode::MessageTooLarge;
+                connection.refuse(&message.message_id, code, code.text());
+                return Ok(());
+            }
             if message.require_ack && connection.bare.is_none() {
                 connection.say(&HubFrame::Accepted(Accepted {
                     message_id: message.message_id,
@@ -167,6 +195,12 @@ impl Shard {
         let user = Arc::clone(&connection.identity.user.user);
         let append =
             append_of(target, user, Arc::clone(&connection.device), &message, connection.bare.is_none());
+        if is_too_large(append.body.len(), &self.node.settings) {
+            connection.forget_sent(|| sent.unwrap_or_else(|| Key::of_message(&message)));
+            let code = ErrorCode::MessageTooLarge;
+            connection.refuse(&message.message_id, code, code.text());
+            return Ok(());
+        }
         let ticket = Ticket {
             connection: place,
             generation: connection.generation,
@@ -203,6 +237,7 @@ impl Shard {
         self.plan(wheel, connection, place, now);
         drop(state);
         let shard = Rc::clone(self);
+        let sent = Key::of_message(&message);
         self.spawn(place, generation, async move {
             let id = message.message_id.clone();
             // A decision that does not come is given up, or what waits for it would stay for ever; the connection is
@@ -217,7 +252,13 @@ impl Shard {
             connection.asked_at = now;
             connection.wake();
             match verdict {
-                Verdict::Route(message) => drop(shard.route(connection, place, *message)),
+                Verdict::Route(mut message) => match data_object(&message.data).map(Cow::into_owned) {
+                    Ok(data) => {
+                        message.data = data.into();
+                        let _ = shard.route(connection, place, *message);
+                    }
+                    Err(error) => connection.refuse(&id, ErrorCode::InvalidFormat, &error.to_string()),
+                },
                 Verdict::Handled if connection.bare.is_none() => {
                     connection.say(&HubFrame::Accepted(Accepted {
                         message_id: id,
@@ -228,7 +269,10 @@ impl Shard {
                     }));
                 }
                 Verdict::Handled => {}
-                Verdict::Refuse(code, reason) => connection.refuse(&id, code, &reason),
+                Verdict::Refuse(code, reason) => {
+                    connection.forget_sent(|| sent);
+                    connection.refuse(&id, code, &reason);
+                }
             }
             shard.touch(connection, place);
         });
@@ -256,6 +300,10 @@ impl Shard {
                     connection.refuse(id, ErrorCode::MessageIdReused, ErrorCode::MessageIdReused.text());
                 }
                 Ok(Written::Append(Appended::NotMember)) => {
+                    if let SentTo::Group(group) = &ticket.place {
+                        let group = GroupKey::new(&connection.identity.user.scope, group);
+                        connection.forget_sent(|| Key::of(&Target::Group(group), id));
+                    }
                     connection.refuse(id, ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text());
                 }
                 Ok(_) => {}
@@ -276,6 +324,13 @@ impl Shard {
 }
 
 impl Connection {
+    /// A message was refused: on a bare connection its id may be used again.
+    fn forget_sent(&mut self, key: impl FnOnce() -> Key) {
+        if let Some(bare) = &mut self.bare {
+            bare.own.forget(&key());
+        }
+    }
+
     fn accept(&self, ticket: &Ticket, seq_no: u64, duplicate: bool, create_at: u64) {
         if self.bare.is_some() {
             return;
@@ -354,7 +409,7 @@ pub(crate) fn append_of(
 }
 
 /// What must be the same when a message is sent again: type, content, data, payload.
-fn digest(message: &Message<'_>) -> [u8; 16] {
+pub(crate) fn digest(message: &Message<'_>) -> [u8; 16] {
     let mut hash = Xxh3::new();
     let payload = message.payload.as_deref().unwrap_or_default();
     for part in

@@ -1,10 +1,11 @@
 //! What an application does with a hub from code: send, wait for receipts, groups, presence, kick.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
-use wsc_core::frame::PresenceOf;
+use wsc_core::frame::{PresenceOf, data_object};
 use wsc_core::message::FieldError;
 use wsc_core::{Message, time};
 
@@ -33,6 +34,9 @@ pub enum SendError {
     /// A field is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// Some readers could not take it.
+    #[error("larger than what clients are ready to take: make it smaller")]
+    TooLarge,
     /// There is no such group.
     #[error("no such group")]
     NoGroup,
@@ -106,6 +110,7 @@ impl Hub {
             message.message_id = uuid::Uuid::now_v7().to_string().into();
         }
         message.validate()?;
+        message.data = checked_data(&message)?.into();
         let by_user = !message.sender.is_empty();
         if !by_user {
             (message.sender, message.sender_type) = ("system".into(), "system".into());
@@ -128,12 +133,15 @@ impl Hub {
         };
         let stage = node.waiters.expect(receiver, &message.sender, &message_id);
         if message.is_volatile() {
-            volatile::send(node, target, &message, None);
+            volatile::send(node, target, &message, None).map_err(|_| SendError::TooLarge)?;
             return Ok(Sent { message_id, seq: 0, stage });
         }
         let sender = message.sender.as_ref().into();
         let device = message.sender_client.as_ref().into();
         let mut append = send::append_of(target, sender, device, &message, true);
+        if send::is_too_large(append.body.len(), &node.settings) {
+            return Err(SendError::TooLarge);
+        }
         (append.copy_to_sender, append.require_member) = (append.copy_to_sender && by_user, false);
         match node.log.write(Write::Append(append)).await? {
             Written::Append(Appended::Stored { seq, .. } | Appended::Duplicate { seq, .. }) => {
@@ -144,7 +152,8 @@ impl Hub {
         }
     }
 
-    /// Sends a volatile message to every connection that satisfies a predicate; returns how many there were.
+    /// Sends a volatile message to every connection that satisfies a predicate; returns how many there were. One that
+    /// clients could not take, or whose `data` is not a JSON object, goes to none.
     ///
     /// ```no_run
     /// # async fn example(hub: wsc_server::Hub) {
@@ -161,9 +170,17 @@ impl Hub {
         if message.sender.is_empty() {
             (message.sender, message.sender_type) = ("system".into(), "system".into());
         }
-        message.volatile = true;
+        let Ok(data) = checked_data(&message) else {
+            tracing::warn!("a message whose data is not a JSON object was not sent");
+            return 0;
+        };
+        (message.data, message.volatile) = (data.into(), true);
         message.create_at = time::format(clock::wall()).into();
-        let frame = volatile::text_frame(&wsc_core::frame::HubFrame::Message(Box::new(message)));
+        let frame = volatile::message_frame(&message);
+        if send::is_too_large(frame.len(), &self.node().settings) {
+            tracing::warn!(bytes = frame.len(), "a message that clients could not take was not sent");
+            return 0;
+        }
         let found = self.each_connection(predicate).await;
         for (_, address) in &found {
             self.node().shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
@@ -266,6 +283,12 @@ impl super::shard::Shard {
         }
         found
     }
+}
+
+/// What the application wrote as `data`, as readers may get it.
+fn checked_data(message: &Message<'_>) -> Result<String, FieldError> {
+    let wrong = FieldError { field: "data", reason: "must be a JSON object" };
+    data_object(&message.data).map(Cow::into_owned).map_err(|_| wrong)
 }
 
 fn scope_of(to: &Recipient) -> &Scope {

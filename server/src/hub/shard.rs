@@ -80,6 +80,8 @@ pub(crate) enum Letter {
     ToUser(UserKey, Bytes),
     /// A frame for one connection.
     ToConnection(Address, Bytes),
+    /// A change of a user's presence for a connection that watches it.
+    ToWatcher(Address, Arc<str>, Bytes),
     /// Something else, done on the shard's thread.
     Call(Box<Call>),
 }
@@ -216,6 +218,7 @@ impl Shard {
             Letter::Volatile(copy) => self.hand_out(&copy),
             Letter::ToUser(user, frame) => self.to_user(&user, &frame),
             Letter::ToConnection(address, frame) => self.to_connection(address, &frame),
+            Letter::ToWatcher(address, user, frame) => self.to_watcher(address, &user, &frame),
             Letter::Call(call) => call(self),
         }
     }

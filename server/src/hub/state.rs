@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 use wsc_core::CloseCode;
-use wsc_core::frame::Request;
+use wsc_core::frame::{DecodeError, Request};
 use wsc_core::peer::{Peer, TrackId};
 
 use super::allowance::{Allowance, Resting};
@@ -177,12 +177,14 @@ pub(crate) struct User {
 pub(crate) struct Rare {
     /// Which groups are read; `None`: all of the user's.
     pub(crate) wanted: Option<HashSet<Arc<str>>>,
-    /// Requests waiting for the one being answered.
-    pub(crate) requests: VecDeque<Request<'static>>,
+    /// Requests waiting for the one being answered, also those that were not understood: their errors have a turn too.
+    pub(crate) requests: VecDeque<Result<Request<'static>, DecodeError>>,
     /// Groups observed; the empty name: everything.
     pub(crate) observing: Vec<Arc<str>>,
     /// Users watched.
     pub(crate) watching: HashSet<Arc<str>>,
+    /// Those of them whose changes were dropped, because too much waited for the socket.
+    pub(crate) missed: HashSet<Arc<str>>,
 }
 
 /// One connection.
@@ -267,6 +269,8 @@ pub(crate) enum HangUp {
 pub(crate) struct Pause {
     pub(crate) since: u64,
     pub(crate) until: u64,
+    /// When what waits would pass; later than `until` where the connection will be closed before.
+    pub(crate) passes: u64,
     /// The store is busy or broken, rather than the sender too fast.
     pub(crate) store: bool,
 }

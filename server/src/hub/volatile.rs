@@ -7,6 +7,7 @@ use wsc_core::Message;
 use wsc_core::frame::{HubFrame, encode_hub, encode_hub_binary};
 
 use super::node::Node;
+use super::send::is_too_large;
 use super::shard::{Address, Letter, Shard};
 use super::state::Connection;
 use crate::connection::frame;
@@ -28,18 +29,35 @@ pub(crate) struct Copy {
     frame: Bytes,
 }
 
+/// A message that some readers could not take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooLarge;
+
 /// Sends a volatile message.
-pub(crate) fn send(node: &Node, target: Target, message: &Message<'_>, from: Option<Address>) {
-    let frame = if message.payload.is_some() {
-        let mut bytes = Vec::with_capacity(message.size_hint());
-        encode_hub_binary(message, &mut bytes);
-        frame::data(&bytes, true)
-    } else {
-        text_frame(&HubFrame::Message(Box::new(message.clone())))
-    };
+pub(crate) fn send(
+    node: &Node,
+    target: Target,
+    message: &Message<'_>,
+    from: Option<Address>,
+) -> Result<(), TooLarge> {
+    let frame = message_frame(message);
+    if is_too_large(frame.len(), &node.settings) {
+        return Err(TooLarge);
+    }
     node.observers.copy(node, &target, message);
     let only_device = message.receiver_client.as_ref().into();
     post(node, Copy { target, only_device, from, except: "".into(), frame });
+    Ok(())
+}
+
+/// The WebSocket frame of a message without a place.
+pub(crate) fn message_frame(message: &Message<'_>) -> Bytes {
+    if message.payload.is_some() {
+        let mut bytes = Vec::with_capacity(message.size_hint());
+        encode_hub_binary(message, &mut bytes);
+        return frame::data(&bytes, true);
+    }
+    text_frame(&HubFrame::Message(Box::new(message.clone())))
 }
 
 /// Tells a group's readers something, except one user.
@@ -121,16 +139,17 @@ impl Shard {
 }
 
 impl Connection {
-    /// Adds a frame that may be dropped.
-    fn push_volatile(&mut self, frame: &Bytes) {
+    /// Adds a frame that may be dropped; `false`: it was.
+    pub(crate) fn push_volatile(&mut self, frame: &Bytes) -> bool {
         if self.closing || self.wire.0.borrow().queued() > SLOW_BYTES {
-            return;
+            return false;
         }
         if let Some(bare) = &self.bare {
             bare.volatile(&self.wire, frame);
         } else {
             self.wire.0.borrow_mut().push(frame.clone());
         }
+        true
     }
 }
 

@@ -194,12 +194,13 @@ fn said(connection: u64, user: &str, frame: Frame) -> Option<Fact> {
             let by = if frame.message_type == "gap" { Cover::Gap } else { Cover::Skip };
             Some(Fact::Covered { connection, stream, from, to, by, message_id, sender })
         }
-        "group_changed" if !stream.is_empty() => {
-            Some(Fact::Opened { connection, stream, epoch: frame.epoch, from })
-        }
         "group_changed" => {
             let change: Change = serde_json::from_value(frame.data).ok()?;
-            (change.user_id == user && change.action != "joined")
+            if change.action == "joined" {
+                let opens = !stream.is_empty();
+                return opens.then_some(Fact::Opened { connection, stream, epoch: frame.epoch, from });
+            }
+            (change.user_id == user)
                 .then(|| Fact::Shut { connection, stream: format!("group:{}", change.group_id) })
         }
         _ => None,

@@ -300,6 +300,7 @@ impl Hub {
             _ => ("ack", String::new()),
         };
         let answer = Answer {
+            partial: false,
             request_id: request_id.into(),
             message_type: message_type.into(),
             data: data.into(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use wsc_core::ErrorCode;
-use wsc_core::frame::{GroupChanged, HubFrame, ObjectWriter};
+use wsc_core::frame::{GroupChanged, HubFrame};
 
-use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
+use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, lists, page_size};
 use crate::hub::clock;
 use crate::hub::groups::{Awaited, announce};
 use crate::log::store::{Join, JoinBy, Joined, Write, Written};
@@ -43,6 +43,7 @@ impl Asker {
                     action: "joined".into(),
                     user: self.identity.user.user.to_string().into(),
                     opened: None,
+                    closes: false,
                 })));
                 Ok(Reply::Written)
             }
@@ -92,14 +93,18 @@ impl Asker {
         if page.total == 0 {
             return Err(Refused::new(ErrorCode::GroupNotFound));
         }
-        let mut data = String::new();
-        let next = page.users.last().filter(|_| page.more).map_or("", |user| user);
-        ObjectWriter::new(&mut data)
-            .list("users", &page.users)
-            .text("next", next)
-            .count("total", page.total)
-            .end();
-        Ok(Reply::Data("group_members", data))
+        Ok(Reply::Data("group_members", self.user_page(&page.users, page.more, page.total)))
+    }
+
+    /// A page of users, as many as fit; `more`: others come after them.
+    pub(super) fn user_page(&self, users: &[Arc<str>], more: bool, total: u64) -> String {
+        let items = users.iter().map(|user| lists::string(user));
+        let (list, count) = lists::take_page(items, lists::room(&self.shard.node.settings));
+        let more = more || count < users.len();
+        let next = users[..count].last().filter(|_| more).map_or("", |user| user);
+        lists::object(|data| {
+            data.raw("users", &list).text("next", next).count("total", total);
+        })
     }
 
     /// From now on the connection's next change in this group answers this request.

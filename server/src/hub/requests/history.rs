@@ -8,7 +8,7 @@ use std::time::Duration;
 use wsc_core::frame::ObjectWriter;
 use wsc_core::{ErrorCode, StreamName, limits};
 
-use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
+use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, lists, page_size};
 use crate::broker::entry_frame;
 use crate::hub::clock;
 use crate::log::key::StreamKey;
@@ -117,13 +117,8 @@ impl Asker {
         let begin =
             all.iter().position(|(conversation, _)| name_of(conversation) == after).map_or(0, |at| at + 1);
         let size = page_size(limit, LARGEST_PAGE);
-        let page = &all[begin..all.len().min(begin.saturating_add(size))];
-        let more = begin + page.len() < all.len();
-        let next =
-            page.last().filter(|_| more).map(|(conversation, _)| name_of(conversation)).unwrap_or_default();
-        let mut data = String::new();
-        ObjectWriter::new(&mut data)
-            .objects("conversations", page, |writer, (conversation, state)| {
+        let items = all[begin..].iter().take(size).map(|(conversation, state)| {
+            lists::object(|writer| {
                 match conversation {
                     Conversation::Peer(peer) => writer.text("peer", peer),
                     Conversation::Group(group) => writer.text("group_id", group),
@@ -131,8 +126,14 @@ impl Asker {
                 let read = marks.get(conversation).copied().unwrap_or(0);
                 writer.count("last", state.last).count("read", read).count("unread", state.unread);
             })
-            .text("next", &next)
-            .end();
+        });
+        let (list, count) = lists::take_page(items, lists::room(&self.shard.node.settings));
+        let end = begin + count;
+        let last = all[begin..end].last().filter(|_| end < all.len());
+        let next = last.map(|(conversation, _)| name_of(conversation)).unwrap_or_default();
+        let data = lists::object(|data| {
+            data.raw("conversations", if count == 0 { "[]" } else { &list }).text("next", &next);
+        });
         Ok(Reply::Data("conversations", data))
     }
 
@@ -165,7 +166,7 @@ impl Asker {
 
 impl Asker {
     /// Takes one more request from the connection's budget, waiting until there is one. An error when it has ended.
-    async fn pay(&self) -> Result<(), StoreError> {
+    pub(super) async fn pay(&self) -> Result<(), StoreError> {
         loop {
             let now = self.shard.now();
             let paid = self.with(|connection| match connection.closing {

@@ -2,6 +2,7 @@
 
 mod groups;
 mod history;
+pub(crate) mod lists;
 mod people;
 mod progress;
 
@@ -55,6 +56,8 @@ pub(crate) enum Reply {
     Done,
     /// A frame of this type with this `data`.
     Data(&'static str, String),
+    /// The same in several frames: a list that goes on from one to the next.
+    Parts(&'static str, Vec<String>),
     /// The answer was written already.
     Written,
 }
@@ -114,8 +117,17 @@ async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
             let device = Arc::clone(&connection.device);
             (request, Asker { shard: Rc::clone(&shard), place, generation, identity, device })
         };
-        let outcome = asker.answer(&request).await;
-        asker.finish(&request.id, outcome);
+        match request {
+            Ok(request) => {
+                let outcome = asker.answer(&request).await;
+                asker.finish(&request.id, outcome);
+            }
+            Err(error) => {
+                let reason = error.fault.to_string().into();
+                let refused = Refused { code: ErrorCode::InvalidFormat, reason };
+                asker.finish(error.message_id.as_deref().unwrap_or_default(), Err(refused));
+            }
+        }
     }
 }
 
@@ -161,6 +173,16 @@ impl Asker {
             Ok(Reply::Written) => return,
             Ok(Reply::Done) => answer_frame(id, "ack", String::new()),
             Ok(Reply::Data(message_type, data)) => answer_frame(id, message_type, data),
+            Ok(Reply::Parts(message_type, mut parts)) => {
+                let last = parts.pop().unwrap_or_default();
+                for part in parts {
+                    self.say(&HubFrame::Answer(Answer {
+                        partial: true,
+                        ..answer_of(id, message_type, part)
+                    }));
+                }
+                answer_frame(id, message_type, last)
+            }
             Err(refused) => HubFrame::Error(ErrorFrame {
                 message_id: "".into(),
                 request_id: id.to_owned().into(),
@@ -267,17 +289,23 @@ impl Asker {
 }
 
 fn answer_frame(id: &str, message_type: &'static str, data: String) -> HubFrame<'static> {
-    HubFrame::Answer(Answer {
+    HubFrame::Answer(answer_of(id, message_type, data))
+}
+
+fn answer_of(id: &str, message_type: &'static str, data: String) -> Answer<'static> {
+    Answer {
+        partial: false,
         request_id: id.to_owned().into(),
         message_type: message_type.into(),
         data: data.into(),
         server_time_ms: 0,
-    })
+    }
 }
 
 /// Answers a ping.
 pub(crate) fn pong(connection: &Connection, id: &str) {
     connection.say(&HubFrame::Answer(Answer {
+        partial: false,
         request_id: id.into(),
         message_type: "pong".into(),
         data: "".into(),

@@ -1,6 +1,7 @@
 //! Requests about people: presence, watching, observing.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wsc_core::frame::ObjectWriter;
@@ -8,25 +9,34 @@ use wsc_core::kind::UserStatus;
 use wsc_core::{ErrorCode, limits};
 
 use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
-use crate::hub::presence::write_presence;
+use crate::hub::presence::{in_frames, write_presence};
 use crate::log::store::StoreError;
 
 impl Asker {
     pub(super) async fn statuses(&self, users: &[Cow<'_, str>]) -> Outcome {
         let users: Vec<Arc<str>> = users.iter().map(|user| user.as_ref().into()).collect();
-        Ok(Reply::Data("user_status_response", self.describe(&users).await?))
+        Ok(Reply::Parts("user_status_response", self.describe(&users).await?))
     }
 
-    /// The presence of users as `data`; when one was last seen comes from the log if nobody here knows.
-    async fn describe(&self, users: &[Arc<str>]) -> Result<String, StoreError> {
-        let mut found = self.shard.node.presence.describe(self.scope(), users);
-        for presence in found.iter_mut().filter(|presence| presence.last_seen_ms == 0).take(limits::QUERY_IDS)
-        {
-            presence.last_seen_ms = self.last_seen(&presence.user).await?;
+    /// The presence of users, as `data` of one or more frames; when one was last seen comes from the log if nobody here
+    /// knows. Who asks for many pays for them.
+    async fn describe(&self, users: &[Arc<str>]) -> Result<Vec<String>, StoreError> {
+        let presence = &self.shard.node.presence;
+        let mut last_seen: HashMap<String, u64> = HashMap::new();
+        let known = presence.describe(self.scope(), users).into_iter();
+        for (index, unknown) in known.filter(|found| found.last_seen_ms == 0).enumerate() {
+            if index > 0 && index % limits::QUERY_IDS == 0 {
+                self.pay().await?;
+            }
+            let seen = self.last_seen(&unknown.user).await?;
+            last_seen.insert(unknown.user, seen);
         }
-        let mut data = String::new();
-        ObjectWriter::new(&mut data).objects("users", &found, write_presence).end();
-        Ok(data)
+        // From here to the answer nothing is waited for: whatever is told of a change after it is newer than it.
+        let mut found = presence.describe(self.scope(), users);
+        for presence in found.iter_mut().filter(|presence| presence.last_seen_ms == 0) {
+            presence.last_seen_ms = last_seen.get(&presence.user).copied().unwrap_or(0);
+        }
+        Ok(in_frames(&found, &self.shard.node.settings))
     }
 
     async fn last_seen(&self, user: &str) -> Result<u64, StoreError> {
@@ -70,10 +80,7 @@ impl Asker {
             page.truncate(limit);
             (page, online.len() as u64, more)
         };
-        let next = users.last().filter(|_| more).map_or("", |user| user);
-        let mut data = String::new();
-        ObjectWriter::new(&mut data).list("users", &users).text("next", next).count("total", total).end();
-        Ok(Reply::Data("online_users_list", data))
+        Ok(Reply::Data("online_users_list", self.user_page(&users, more, total)))
     }
 
     async fn all_members(&self, group: &str) -> Result<Vec<Arc<str>>, StoreError> {
@@ -119,7 +126,7 @@ impl Asker {
         }
         // First the changes, then what is now: nothing falls between.
         self.shard.node.presence.watch(self.scope(), self.address(), &users);
-        Ok(Reply::Data("user_status_response", self.describe(&users).await?))
+        Ok(Reply::Parts("user_status_response", self.describe(&users).await?))
     }
 
     pub(super) async fn unwatch(&self, users: &[Cow<'_, str>], group: &str) -> Outcome {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use wsc_core::frame::{ObjectWriter, ReceiptOf};
+use wsc_core::frame::ReceiptOf;
 use wsc_core::{ErrorCode, StreamName};
 
-use super::{Asker, Outcome, Refused, Reply};
+use super::{Asker, Outcome, Refused, Reply, lists};
 use crate::hub::{clock, marks, positions, receipts};
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::{Conversation, Entry, Flags, Found, Ranges, StoreError, Target, Write, Written};
@@ -98,16 +98,16 @@ impl Asker {
             receipt.stage = stage.map_or("unknown", Stage::name).into();
             receipts.push(receipt);
         }
-        let mut data = String::new();
-        ObjectWriter::new(&mut data)
-            .objects("receipts", &receipts, |writer, receipt| {
+        let items = receipts.iter().map(|receipt| {
+            lists::object(|writer| {
                 writer.text("message_id", &receipt.message_id).text("stage", &receipt.stage);
                 if let (Some(delivered), Some(read)) = (receipt.delivered, receipt.read) {
                     writer.count("delivered", delivered).count("read", read);
                 }
             })
-            .end();
-        Ok(Reply::Data("receipts", data))
+        });
+        let room = lists::room(&self.shard.node.settings);
+        Ok(Reply::Parts("receipts", lists::in_frames("receipts", items.collect(), room)))
     }
 
     /// Reads once how far everybody is whom the messages went to. What receivers acknowledged is written first, so that

@@ -1,20 +1,21 @@
 //! Bare mode: what clients of go-wsc say and expect, translated at the edge. Inside the hub a bare connection is like
 //! any other.
 
-use std::collections::{HashSet, VecDeque};
+mod form;
+mod own;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use wsc_core::codes::ErrorCode;
-use wsc_core::frame::{HubFrame, ObjectWriter, decode_hub, decode_hub_binary, write_string};
+use wsc_core::frame::{HubFrame, ObjectWriter, decode_hub, decode_hub_binary};
 use wsc_core::peer::TrackId;
 use wsc_core::{Message, StreamName, time};
 
+pub(crate) use self::own::{Key, Own, Repetition};
 use super::wire::SharedWire;
 use crate::hub::clock;
 use crate::log::key::Scope;
-
-/// Ids of own messages remembered on a connection.
-const OWN_IDS: usize = 1024;
 
 /// The state of a bare connection.
 pub(crate) struct Bare {
@@ -29,8 +30,8 @@ pub(crate) struct Bare {
     pinged: u64,
     /// The client acknowledges by itself what asks for it.
     acknowledges: bool,
-    own: HashSet<Arc<str>>,
-    own_order: VecDeque<Arc<str>>,
+    /// What was sent on it.
+    pub(crate) own: Own,
 }
 
 struct Written {
@@ -52,29 +53,8 @@ impl Bare {
             count: 0,
             pinged: 0,
             acknowledges: false,
-            own: HashSet::new(),
-            own_order: VecDeque::new(),
+            own: Own::default(),
         }
-    }
-
-    /// Remembers an id sent on this connection; `false` when it was sent before.
-    pub(crate) fn remember(&mut self, message_id: &str) -> bool {
-        let id: Arc<str> = message_id.into();
-        if !self.own.insert(Arc::clone(&id)) {
-            return false;
-        }
-        self.own_order.push_back(id);
-        if self.own_order.len() > OWN_IDS
-            && let Some(oldest) = self.own_order.pop_front()
-        {
-            self.own.remove(&oldest);
-        }
-        true
-    }
-
-    /// Whether a message was sent on this connection.
-    pub(crate) fn sent(&self, message_id: &str) -> bool {
-        self.own.contains(message_id)
     }
 
     /// Writes an entry, given as its WebSocket frame.
@@ -222,47 +202,8 @@ impl Bare {
 
     /// Writes a message with the fields go-wsc always has.
     fn message(&self, wire: &SharedWire, message: &Message<'_>) {
-        let offline = message.source == "offline";
-        let mut out = String::with_capacity(message.size_hint() + 256);
-        let mut writer = ObjectWriter::new(&mut out);
-        let always =
-            |writer: &mut ObjectWriter<'_>, name: &str, value: &str| write_string(writer.name(name), value);
-        always(&mut writer, "id", &message.message_id);
-        writer.text("trace_id", &message.trace_id);
-        always(&mut writer, "message_type", &message.message_type);
-        always(&mut writer, "sender", &message.sender);
-        always(&mut writer, "sender_name", &message.sender_name);
-        always(&mut writer, "sender_type", &message.sender_type);
-        writer.text("sender_client", &message.sender_client);
-        always(&mut writer, "receiver", &message.receiver);
-        always(&mut writer, "receiver_name", &message.receiver_name);
-        always(&mut writer, "receiver_type", &message.receiver_type);
-        writer.text("receiver_client", &message.receiver_client);
-        always(&mut writer, "session_id", &message.session_id);
-        always(&mut writer, "content", &message.content);
-        match (offline, message.data.strip_prefix('{')) {
-            (false, _) => writer.raw("data", &message.data),
-            (true, None | Some("}")) => writer.raw("data", "{\"offline\":true}"),
-            (true, Some(rest)) => writer.raw("data", &format!("{{\"offline\":true,{rest}")),
-        };
-        always(&mut writer, "create_at", &message.create_at);
-        always(&mut writer, "message_id", &message.message_id);
-        writer.text("reply_to_msg_id", &message.reply_to_msg_id).count("seq_no", message.seq_no);
-        always(
-            &mut writer,
-            "priority",
-            if message.priority.is_empty() { "normal" } else { &message.priority },
-        );
-        writer
-            .text("source", if offline { "offline" } else { "online" })
-            .text("push_type", &message.push_type)
-            .text("broadcast_type", &message.broadcast_type)
-            .text("app_id", &self.scope.app)
-            .text("namespace", &self.scope.namespace)
-            .list("group_ids", &message.group_ids)
-            .flag("require_ack", message.require_ack)
-            .end();
-        wire.0.borrow_mut().push_frame(out.as_bytes(), false);
+        let frame = form::frame_of(message, &self.scope, clock::wall());
+        wire.0.borrow_mut().push_frame(frame.as_bytes(), false);
     }
 }
 
