@@ -316,7 +316,7 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
     }
     // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
     // cannot write any more still serves readers.
-    match node.log.write(Write::See { user: identity.user.clone(), now }).await {
+    match node.log.write(Write::See { user: identity.user.clone() }).await {
         Ok(_) => {}
         Err(StoreError::Closed) => return Err(StoreError::Closed),
         Err(error) => tracing::debug!(%error, "attaching without writing"),
@@ -378,7 +378,8 @@ async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, Stor
                 forget: Vec::new(),
                 attempts,
                 // Of an invisible user others learn when it last was visible.
-                now: node.presence.seen_at(&identity.user),
+                now,
+                visible: node.presence.seen_at(&identity.user),
                 max_devices: node.settings.devices,
                 connected,
             };

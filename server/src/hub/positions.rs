@@ -131,8 +131,9 @@ impl Shard {
             cursors,
             forget,
             attempts: connection.attempts,
+            now: super::clock::wall(),
             // Of an invisible user others learn when it last was visible.
-            now: self.node.presence.seen_at(&connection.identity.user),
+            visible: self.node.presence.seen_at(&connection.identity.user),
             max_devices: self.node.settings.devices,
             connected,
         };

@@ -79,6 +79,10 @@ impl Store for Ill {
         self.well.devices(user)
     }
 
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
+        self.well.last_seen(user)
+    }
+
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.well.marks(user)
     }

@@ -195,6 +195,10 @@ impl Store for DiskStore {
         self.after(self.memory.devices(user))
     }
 
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, u64> {
+        self.after(self.memory.last_seen(user))
+    }
+
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.after(self.memory.marks(user))
     }

@@ -40,8 +40,7 @@ impl Asker {
     }
 
     async fn last_seen(&self, user: &str) -> Result<u64, StoreError> {
-        let devices = self.shard.node.log.store.devices(&self.user(user)).await?;
-        Ok(devices.iter().map(|device| device.last_seen).max().unwrap_or(0))
+        self.shard.node.log.store.last_seen(&self.user(user)).await
     }
 
     pub(super) async fn user_info(&self, user: &str) -> Outcome {

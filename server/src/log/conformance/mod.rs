@@ -194,6 +194,7 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
         forget: Vec::new(),
         attempts: 0,
         now,
+        visible: now,
         max_devices: 16,
         connected: Vec::new(),
     }

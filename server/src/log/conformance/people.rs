@@ -119,9 +119,9 @@ pub async fn broadcast_starts_where_the_user_was_first_seen(store: &dyn Store) {
     };
     append(store, message("sys", Target::Broadcast(scope()), "a", START)).await;
     assert_eq!(start().await, Some((1, 1)), "not seen yet: at the head");
-    one(store, Write::See { user: user("ann"), now: START }).await;
+    one(store, Write::See { user: user("ann") }).await;
     append(store, message("sys", Target::Broadcast(scope()), "b", START)).await;
-    one(store, Write::See { user: user("ann"), now: START + 1 }).await;
+    one(store, Write::See { user: user("ann") }).await;
     assert_eq!(start().await, Some((1, 2)));
 }
 
@@ -321,8 +321,15 @@ pub async fn forgotten_streams_are_gone_from_the_device(store: &dyn Store) {
 }
 
 pub async fn the_newest_sight_of_a_user_counts(store: &dyn Store) {
-    assert_eq!(open(store, "ann", None).await.last_seen, 0);
+    let last_seen = async || store.last_seen(&user("ann")).await.expect("a time");
+    assert_eq!(last_seen().await, 0);
     device(store, seen("ann", "d1", START + 5)).await;
     device(store, seen("ann", "d2", START + 3)).await;
-    assert_eq!(open(store, "ann", Some("d2")).await.last_seen, START + 5);
+    one(store, Write::See { user: user("ann") }).await;
+    assert_eq!(last_seen().await, START + 5);
+    // The device is there; others cannot see the user.
+    device(store, DeviceWrite { visible: START + 4, ..seen("ann", "d1", START + 9) }).await;
+    assert_eq!(last_seen().await, START + 5);
+    let found = open(store, "ann", Some("d1")).await.device.expect("the device");
+    assert_eq!(found.last_seen, START + 9);
 }

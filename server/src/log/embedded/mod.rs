@@ -232,6 +232,11 @@ impl Store for EmbeddedStore {
         self.ask(move |view| view.devices(&user))
     }
 
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
+        let user = user.clone();
+        self.ask(move |view| view.last_seen(&user))
+    }
+
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         let user = user.clone();
         self.ask(move |view| view.marks(&user))

@@ -22,8 +22,8 @@ impl Work<'_> {
     pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
         Ok(match write {
             Write::Append(append) => Written::Append(self.append(append)?),
-            Write::See { user, now } => {
-                self.see(user, *now)?;
+            Write::See { user } => {
+                self.see(user)?;
                 Written::Done
             }
             Write::Join(join) => Written::Join(self.join(join)?),
@@ -47,7 +47,7 @@ impl Work<'_> {
         self.number(&StreamKey::Inbox(user.clone()))
     }
 
-    fn see(&mut self, user: &UserKey, now: Milliseconds) -> Result<(), StoreError> {
+    fn see(&mut self, user: &UserKey) -> Result<(), StoreError> {
         let number = self.user(user)?;
         let broadcast = StreamKey::Broadcast(user.scope.clone());
         let broadcast = self.existing(&broadcast)?;
@@ -56,9 +56,8 @@ impl Work<'_> {
         let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
         if record.broadcast == 0 {
             record.broadcast = head + 1;
+            self.put(key, &record);
         }
-        record.last_seen = record.last_seen.max(now);
-        self.put(key, &record);
         Ok(())
     }
 
@@ -247,8 +246,8 @@ impl Work<'_> {
         let user = self.user(&write.user)?;
         let user_key = layout::numbered(layout::USER, user);
         let mut record = self.record::<UserRecord>(&user_key)?.unwrap_or_default();
-        if record.last_seen < write.now {
-            record.last_seen = write.now;
+        if record.last_seen < write.visible {
+            record.last_seen = write.visible;
             self.put(user_key, &record);
         }
 

@@ -95,7 +95,6 @@ impl View<'_> {
         if let Some(number) = number
             && let Some(record) = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?
         {
-            opened.last_seen = record.last_seen;
             start = record.broadcast.checked_sub(1).unwrap_or(start);
         }
         opened.streams.push(self.opened(broadcast_name, broadcast.as_ref(), start));
@@ -150,6 +149,12 @@ impl View<'_> {
             devices.push(self.device(user, device, record)?);
         }
         Ok(devices)
+    }
+
+    pub(super) fn last_seen(&self, user: &UserKey) -> Result<u64, StoreError> {
+        let Some(user) = self.number(&StreamKey::Inbox(user.clone()))? else { return Ok(0) };
+        let record = self.record::<UserRecord>(&layout::numbered(layout::USER, user))?;
+        Ok(record.map_or(0, |record| record.last_seen))
     }
 
     pub(super) fn marks(&self, user: &UserKey) -> Result<Vec<(Conversation, u64)>, StoreError> {

@@ -15,8 +15,8 @@ impl State {
     pub fn apply(&mut self, write: &Write) -> Written {
         match write {
             Write::Append(append) => Written::Append(self.append(append)),
-            Write::See { user, now } => {
-                self.see(user, *now);
+            Write::See { user } => {
+                self.see(user);
                 Written::Done
             }
             Write::Join(join) => Written::Join(self.join(join)),
@@ -103,11 +103,10 @@ impl State {
         seq
     }
 
-    fn see(&mut self, user: &UserKey, now: Milliseconds) {
+    fn see(&mut self, user: &UserKey) {
         let head = self.head(&StreamKey::Broadcast(user.scope.clone()));
         let user = self.users.entry(user.clone()).or_default();
         user.broadcast_start.get_or_insert(head);
-        user.last_seen = user.last_seen.max(now);
     }
 
     fn join(&mut self, join: &Join) -> Joined {
@@ -210,7 +209,7 @@ impl State {
     fn device(&mut self, write: &DeviceWrite) {
         let epoch = self.epoch.clone();
         let user = self.users.entry(write.user.clone()).or_default();
-        user.last_seen = user.last_seen.max(write.now);
+        user.last_seen = user.last_seen.max(write.visible);
         let known = user.devices.contains_key(&write.device);
         let device = user.devices.entry(write.device.clone()).or_default();
         device.attempts = write.attempts;

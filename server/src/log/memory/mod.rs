@@ -92,6 +92,10 @@ impl Store for MemoryStore {
         self.ask(|state| state.devices(user))
     }
 
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
+        self.ask(|state| state.last_seen(user))
+    }
+
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.ask(|state| state.marks(user))
     }

@@ -74,7 +74,6 @@ impl State {
             device: user.zip(device).and_then(|(user, device)| {
                 user.devices.get_key_value(device).map(|(id, device)| told(id, device))
             }),
-            last_seen: user.map_or(0, |user| user.last_seen),
         }
     }
 
@@ -90,6 +89,11 @@ impl State {
     pub fn devices(&self, user: &UserKey) -> Vec<Device> {
         let devices = self.users.get(user).into_iter().flat_map(|user| &user.devices);
         devices.map(|(id, device)| told(id, device)).collect()
+    }
+
+    /// See [`Store::last_seen`](crate::log::store::Store::last_seen).
+    pub fn last_seen(&self, user: &UserKey) -> u64 {
+        self.users.get(user).map_or(0, |user| user.last_seen)
     }
 
     /// See [`Store::marks`](crate::log::store::Store::marks).

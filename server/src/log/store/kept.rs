@@ -101,8 +101,6 @@ pub struct Opened {
     pub streams: Vec<OpenedStream>,
     /// The device as stored, if it is known.
     pub device: Option<Device>,
-    /// When the user was last seen on any device; 0: never.
-    pub last_seen: Milliseconds,
 }
 
 /// One of a user's streams.

@@ -65,6 +65,9 @@ pub trait Store: Send + Sync + 'static {
     /// All devices kept for a user, without order.
     fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>>;
 
+    /// When others could last see a user, on any device; 0: never.
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds>;
+
     /// The user's read marks: conversation and position.
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
 

@@ -16,8 +16,6 @@ pub enum Write {
     See {
         /// The user.
         user: UserKey,
-        /// Now.
-        now: Milliseconds,
     },
     /// Adds a user to a group, which is created when it does not exist.
     Join(Join),
@@ -262,6 +260,8 @@ pub struct DeviceWrite {
     pub attempts: u32,
     /// Now: when the device was last seen.
     pub now: Milliseconds,
+    /// When others could last see the user, who may be invisible.
+    pub visible: Milliseconds,
     /// At most this many devices per user: the longest unseen of those that are not connected goes.
     pub max_devices: usize,
     /// Devices of the user that are connected now.

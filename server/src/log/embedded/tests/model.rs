@@ -82,7 +82,7 @@ fn write() -> impl Strategy<Value = Write> {
     let places = || prop::collection::vec((stream(), 0..9_u64), 0..3);
     prop_oneof![
         8 => append(),
-        1 => user().prop_map(|id| Write::See { user: make::user(id), now: 0 }),
+        1 => user().prop_map(|id| Write::See { user: make::user(id) }),
         3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
             Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
         }),
@@ -130,12 +130,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn at(write: &mut Write, time: u64) {
     match write {
         Write::Append(Append { now, .. })
-        | Write::See { now, .. }
         | Write::Join(Join { now, .. })
         | Write::Leave { now, .. }
-        | Write::Disband { now, .. }
-        | Write::Device(DeviceWrite { now, .. }) => *now = time,
-        Write::Mark { .. } | Write::Delivered(_) => {}
+        | Write::Disband { now, .. } => *now = time,
+        Write::Device(write) => (write.now, write.visible) = (time, time / 1000),
+        Write::See { .. } | Write::Mark { .. } | Write::Delivered(_) => {}
     }
 }
 
@@ -162,6 +161,7 @@ async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
             list
         };
         prop_assert_eq!(by_name(store.devices(&user).await.unwrap()), by_name(model.devices(&user)));
+        prop_assert_eq!(store.last_seen(&user).await.unwrap(), model.last_seen(&user));
         let mut marks = store.marks(&user).await.unwrap();
         marks.sort();
         prop_assert_eq!(marks, model.marks(&user));
