@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod identity;
 mod places;
+pub(crate) mod refusals;
 pub mod token;
 
 pub(crate) use address::Permit;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
+use self::refusals::Refusals;
 use self::token::{Keys, TokenError};
 use crate::Settings;
 use crate::log::key::{Scope, UserKey};
@@ -45,6 +47,7 @@ pub(crate) struct Admission {
     keys: Option<Keys>,
     origins: Vec<String>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) refusals: Refusals,
     /// Names that many connections have in common, kept once.
     names: Mutex<HashSet<Arc<str>>>,
 }
@@ -58,6 +61,7 @@ impl Admission {
             keys,
             origins: settings.origins.clone(),
             addresses: Arc::new(Addresses::new(settings)),
+            refusals: Refusals::new(),
             names: Mutex::default(),
         }
     }
@@ -69,7 +73,7 @@ impl Admission {
 
     /// Checks a token. Without authentication there are no tokens to be accepted.
     pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        self.keys.as_ref().ok_or(TokenError::Invalid)?.verify(token).map(|identity| self.share(identity))
+        self.keys.as_ref().ok_or(TokenError::NoKey)?.verify(token).map(|identity| self.share(identity))
     }
 
     /// The same identity, with the names that others have too kept once.

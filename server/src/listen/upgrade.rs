@@ -1,6 +1,7 @@
 //! The upgrade of a request to a WebSocket: every refusal is decided before it, and said in JSON.
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use wsc_core::{ErrorCode, limits};
 use super::handshake::{self, Opening};
 use super::request::{Said, text};
 use crate::admission::address::TooMany;
+use crate::admission::refusals::cut;
 use crate::admission::token::TokenError;
 use crate::connection::wire::{Socket, Wire};
 use crate::hub::Hub;
@@ -24,19 +26,21 @@ use crate::hub::Hub;
 struct Refusal {
     status: StatusCode,
     code: ErrorCode,
-    reason: &'static str,
+    reason: Cow<'static, str>,
+    /// For the log only.
+    detail: String,
     retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, reason: &'static str) -> Self {
-        Self { status, code, reason, retry_after_ms: None }
+    fn new(status: StatusCode, code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, reason: reason.into(), detail: String::new(), retry_after_ms: None }
     }
 
     fn response(&self) -> Response<Full<Bytes>> {
         let mut body = String::new();
         let mut writer = ObjectWriter::new(&mut body);
-        writer.count("code", u64::from(self.code.number())).text("reason", self.reason);
+        writer.count("code", u64::from(self.code.number())).text("reason", &self.reason);
         if let Some(wait) = self.retry_after_ms {
             writer.count("retry_after_ms", wait);
         }
@@ -58,13 +62,19 @@ impl Hub {
         request: Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        self.try_upgrade(request, remote).unwrap_or_else(|refusal| refusal.response())
+        let address = remote.map(|remote| remote.ip());
+        self.try_upgrade(request, address).unwrap_or_else(|refusal| {
+            let Refusal { status, reason, detail, .. } = &refusal;
+            let reason = format_args!("{reason}{detail} (status {})", status.as_u16());
+            self.node().admission.refusals.log(address, reason);
+            refusal.response()
+        })
     }
 
     fn try_upgrade<B: Send + 'static>(
         &self,
         mut request: Request<B>,
-        remote: Option<SocketAddr>,
+        address: Option<IpAddr>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let node = self.node();
         let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
@@ -80,23 +90,26 @@ impl Hub {
         let host = text(request.headers(), "host");
         if !node.admission.allows_origin(origin.as_deref(), host.as_deref()) {
             let reason = "this origin is not on the hub's list";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason));
+            let [origin, host] = [&origin, &host].map(|text| cut(text.as_deref().unwrap_or_default()));
+            return Err(Refusal {
+                detail: format!(", auth.origins: Origin {origin}, Host {host}"),
+                ..Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason)
+            });
         }
-        let permit =
-            node.admission.addresses.enter(remote.map(|remote| remote.ip())).map_err(|many| match many {
-                TooMany::FromAddress(wait) => Refusal {
-                    retry_after_ms: Some(wait),
-                    ..Refusal::new(
-                        StatusCode::TOO_MANY_REQUESTS,
-                        ErrorCode::RateLimited,
-                        "too many from this address",
-                    )
-                },
-                TooMany::InAll => Refusal {
-                    retry_after_ms: Some(5000),
-                    ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
-                },
-            })?;
+        let permit = node.admission.addresses.enter(address).map_err(|many| match many {
+            TooMany::FromAddress(wait) => Refusal {
+                retry_after_ms: Some(wait),
+                ..Refusal::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    ErrorCode::RateLimited,
+                    "too many from this address",
+                )
+            },
+            TooMany::InAll => Refusal {
+                retry_after_ms: Some(5000),
+                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
+            },
+        })?;
         let said = Said::of(&request);
         if said.two_tokens {
             return Err(bad("two different tokens"));
@@ -132,7 +145,7 @@ impl Hub {
                 headers.insert(name, value);
             }
         }
-        let opening = Opening { said, identity, bare, connection_id, permit };
+        let opening = Opening { said, identity, bare, connection_id, permit, address };
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(open(self.clone(), upgrade, opening));
         Ok(response)
@@ -162,12 +175,7 @@ fn unauthorised(error: TokenError, authenticating: bool) -> Refusal {
             "user_id is missing or not valid",
         );
     }
-    let reason = match error {
-        TokenError::Missing => "a token is needed",
-        TokenError::Expired => "the token expired",
-        TokenError::Invalid => "the token was not accepted",
-    };
-    Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, reason)
+    Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, error.to_string())
 }
 
 /// The key of a well-formed WebSocket request.
