@@ -359,3 +359,37 @@ fn every_command_has_help_with_examples() {
         assert!(help.status.success() && out(&help).contains("Examples:"), "{word:?}");
     }
 }
+
+#[test]
+fn a_secret_is_the_same_whatever_an_editor_puts_around_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let plain = b"a secret of enough bytes";
+    let token = out(&run(&["token", "--user", "alice", "--secret-file", &write("plain", plain)]));
+    let marked = write("marked", &[b"\xef\xbb\xbf", plain.as_slice(), b"\r\n"].concat());
+    let hub = Hub::in_memory(&["--secret-file", &marked]);
+    // With its line break, as a shell may hand it over.
+    let sent = hub.send(&["--token", &format!(" {token}"), "--to", "bob", "hello"]);
+    assert_eq!(sent.status.code(), Some(0), "{}", complaint(&sent));
+    let text = String::from_utf8(plain.to_vec()).unwrap();
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (name, bytes, what) in [
+        ("little", [b"\xff\xfe", little.as_slice()].concat(), "UTF-16"),
+        ("big", [b"\xfe\xff", big.as_slice()].concat(), "UTF-16"),
+        ("unmarked", little, "UTF-16"),
+        ("mark alone", b"\xef\xbb\xbf\r\n".to_vec(), "is empty"),
+        ("nothing", Vec::new(), "is empty"),
+    ] {
+        let file = write(name, &bytes);
+        for command in [&["serve", "--store", "memory"][..], &["token", "--user", "alice"]] {
+            let refused = run(&[command, &["--secret-file", &file]].concat());
+            assert_eq!(refused.status.code(), Some(1), "{name}");
+            assert!(complaint(&refused).contains(what), "{name}: {}", complaint(&refused));
+        }
+    }
+}

@@ -24,7 +24,8 @@ impl Link {
         let builder =
             Client::builder(websocket(&self.url)).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
         match (&self.token, &self.user) {
-            (Some(token), None) => builder.token(token),
+            // A file or a variable often ends with a line break.
+            (Some(token), None) => builder.token(token.trim()),
             (_, user) => builder.user(user.as_deref().unwrap_or_default()),
         }
     }
@@ -67,7 +68,7 @@ impl Link {
     fn ended(&self, why: &Closed) -> String {
         let (code, reason) = match why {
             Closed::Application => return "the client ended".to_owned(),
-            Closed::NoToken => return "the token is over; make a new one with `wsc token`".to_owned(),
+            Closed::NoToken => return "the token has expired; make a new one with `wsc token`".to_owned(),
             Closed::Hub { code, reason } => (code, reason),
         };
         let what = match *code {
@@ -77,7 +78,7 @@ impl Link {
             CloseCode::Unauthorized => {
                 "the hub did not accept the token: make one with its own secret file, `wsc token`"
             }
-            CloseCode::TokenExpired => "the token is over: make a new one with `wsc token`",
+            CloseCode::TokenExpired => "the token has expired: make a new one with `wsc token`",
             CloseCode::Replaced => {
                 "another connection of this user and device took over: give each its own --device"
             }
