@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wsc_core::{limits, peer};
 
+use crate::admission::Admission;
 use crate::log::store::{Durability, Retention};
 
 /// What a hub is told. Sizes in bytes unless said otherwise.
@@ -47,8 +48,9 @@ pub struct Settings {
     pub pending_per_address: usize,
     /// Connects of one address per second; 0: no limit.
     pub connects_per_address: u32,
-    /// Origins a browser page may have, exactly as the browser sends them. Empty: only the hub's own address
-    /// (without authentication: any page of this machine), and requests without `Origin`. `*`: any.
+    /// Origins a browser page may have, such as `https://app.example`, `https://*.app.example` (one label) or
+    /// `http://localhost:*` (any port). Empty: only the hub's own address (without authentication: any page of this
+    /// machine), and requests without `Origin`. `*`: any.
     pub origins: Vec<String>,
     /// Whether bare connections get `client_registered`.
     pub client_registered: bool,
@@ -92,3 +94,15 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// Whether a hub can be started with them; the error says which is wrong and what to write.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        Admission::new(self, None).map(drop).map_err(SettingsError)
+    }
+}
+
+/// A setting that cannot be, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub(crate) String);

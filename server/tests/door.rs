@@ -323,3 +323,34 @@ async fn white_space_around_a_token_and_fractions_of_its_times_do_not_count() {
     client.say(&json!({"message_type": "refresh", "message_id": "r", "token": format!(" {token}\n")})).await;
     assert_eq!(client.hear_type("ack").await["request_id"], "r");
 }
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn each_origin_that_is_refused_is_a_line_in_the_log_and_every_spelling_of_an_allowed_one_is_let_in() {
+    let patterns = "https://*.example.com,https://App.Example,https://b.example:443,http://localhost:*";
+    let server = support::process::Process::start(&[&format!("auth.origins={patterns}")]);
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    for origin in [
+        "https://chat.example.com",
+        "https://app.example",
+        "https://app.example:443",
+        "https://b.example",
+        "http://localhost:5173",
+        "http://localhost",
+    ] {
+        server.request("/ws", &[protocol, ("origin", origin)]).await.expect(origin);
+    }
+    for origin in ["https://a.b.example.com", "http://app.example", "https://evil.example", "null"] {
+        let (status, _) = refused(server.request("/ws", &[protocol, ("origin", origin)]).await);
+        assert_eq!(status, 403, "{origin}");
+        let log = server.log();
+        let told = |line: &&str| line.contains("INFO") && line.contains(origin) && line.contains("127.0.0.1");
+        assert_eq!(log.lines().filter(told).count(), 1, "{origin}: {log}");
+    }
+    // A flood of them does not fill a disk.
+    for _ in 0..200 {
+        refused(server.request("/ws", &[protocol, ("origin", "https://flood.example")]).await);
+    }
+    let lines = server.log().lines().filter(|line| line.contains("flood")).count();
+    assert!((1..=60).contains(&lines), "{lines}");
+}

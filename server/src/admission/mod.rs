@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod identity;
+mod origin;
 mod places;
 pub(crate) mod refusals;
 pub mod token;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
+use self::origin::Origins;
 use self::refusals::Refusals;
 use self::token::{Keys, TokenError};
 use crate::Settings;
@@ -45,7 +47,7 @@ impl Claimed {
 /// The door.
 pub(crate) struct Admission {
     keys: Option<Keys>,
-    origins: Vec<String>,
+    origins: Origins,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) refusals: Refusals,
     /// Names that many connections have in common, kept once.
@@ -56,14 +58,15 @@ pub(crate) struct Admission {
 const KEPT_NAMES: usize = 10_000;
 
 impl Admission {
-    pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Self {
-        Self {
+    /// The error is a setting that cannot be.
+    pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Result<Self, String> {
+        Ok(Self {
             keys,
-            origins: settings.origins.clone(),
+            origins: Origins::parse(&settings.origins)?,
             addresses: Arc::new(Addresses::new(settings)),
             refusals: Refusals::new(),
             names: Mutex::default(),
-        }
+        })
     }
 
     /// Whether tokens are asked for.
@@ -121,29 +124,8 @@ impl Admission {
 
     /// Whether a browser page of this origin may connect to this host.
     pub(crate) fn allows_origin(&self, origin: Option<&str>, host: Option<&str>) -> bool {
-        let Some(origin) = origin else { return true };
-        if self.origins.is_empty() {
-            let Some((_, page)) = origin.split_once("://") else { return false };
-            // Only the hub's own pages: same host and port. Without tokens also those of other servers of this machine,
-            // where front ends are developed; but no page elsewhere by a name that it had resolved to this machine.
-            return if self.is_authenticating() {
-                host == Some(page)
-            } else {
-                is_this_machine(page) && host.is_some_and(is_this_machine)
-            };
-        }
-        self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+        self.origins.allow(origin, host, self.is_authenticating())
     }
-}
-
-/// Whether a host, perhaps with a port, can only be this machine, whatever a name server says.
-fn is_this_machine(authority: &str) -> bool {
-    let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
-    let host = &authority[..port.unwrap_or(authority.len())];
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Group ids of a comma list; what cannot be an id is left out.

@@ -198,15 +198,7 @@ impl Config {
                 self.log_level
             ));
         }
-        let host_only = |origin: &str| {
-            origin == "*"
-                || origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
-        };
-        if let Some(origin) = settings.origins.iter().find(|origin| !host_only(origin)) {
-            return wrong(format!(
-                "auth.origins cannot have {origin:?}; an origin is like https://app.example, with a scheme and without a path"
-            ));
-        }
+        settings.check().map_err(|error| ConfigError::Relation(error.to_string()))?;
         if settings.ack_ms >= settings.peer.ack_timeout_ms {
             return wrong("peer.ack_delay must be shorter than peer.ack_timeout".to_owned());
         }

@@ -74,6 +74,7 @@ fn keys_that_do_not_go_together_are_an_error() {
         ["limits.send_bytes=1KiB", "peer.frame=64KiB"],
         ["auth.origins=app.example", "listen=127.0.0.1:1"],
         ["auth.origins=https://app.example/", "listen=127.0.0.1:1"],
+        ["auth.origins=wss://app.example", "listen=127.0.0.1:1"],
         ["listen=", "data=x"],
         ["log_level=[[", "data=x"],
     ] {

@@ -28,6 +28,7 @@ use crate::admission::token::Keys;
 use crate::broker::LocalBroker;
 use crate::log::Log;
 use crate::log::store::Store;
+use crate::settings::SettingsError;
 
 /// Closes are spread over this part of the drain time.
 const SPREAD: u32 = 2;
@@ -36,7 +37,11 @@ const ANSWER_TRIES: u32 = 200;
 
 /// Why a hub could not be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
+    /// A setting cannot be.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The system gave no thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -121,7 +126,7 @@ impl Builder {
 
     /// Starts the hub's threads.
     pub fn start(self) -> Result<Hub, StartError> {
-        let (hub, running) = self.build();
+        let (hub, running) = self.build()?;
         let node = hub.node();
         for id in 0..node.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -134,10 +139,13 @@ impl Builder {
 
     /// Starts the hub as tasks of the present [`tokio::task::LocalSet`] instead of threads, so that tokio's clock
     /// decides alone what happens when. For simulations: it is slower, and a panic in the log is not caught.
+    ///
+    /// # Panics
+    /// If a setting cannot be.
     #[doc(hidden)]
     #[must_use]
     pub fn start_local(self) -> Hub {
-        let (hub, running) = self.build();
+        let (hub, running) = self.build().expect("a simulation has settings that can be");
         let node = hub.node();
         for id in 0..node.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -155,7 +163,7 @@ impl Builder {
     }
 
     /// A hub of which nothing runs yet.
-    fn build(self) -> (Hub, Running) {
+    fn build(self) -> Result<(Hub, Running), SettingsError> {
         let settings = self.settings;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.shards == 0 { cores } else { settings.shards };
@@ -167,7 +175,7 @@ impl Builder {
             id: name.into(),
             shards: Arc::new(Shards::new(count)),
             log: Log::new(self.store),
-            admission: Admission::new(&settings, self.keys),
+            admission: Admission::new(&settings, self.keys).map_err(SettingsError)?,
             presence: Presence::new(settings.offline_after_ms),
             observers: Observers::default(),
             hooks: self.hooks,
@@ -179,7 +187,7 @@ impl Builder {
         });
         let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
         let shared = Shared { node, draining: watch::Sender::new(false), log, shards };
-        (Hub { shared: Arc::new(shared) }, Running { shards: shards_running, log: log_running })
+        Ok((Hub { shared: Arc::new(shared) }, Running { shards: shards_running, log: log_running }))
     }
 }
 
