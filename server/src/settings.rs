@@ -52,6 +52,8 @@ pub struct Settings {
     /// `http://localhost:*` (any port). Empty: only the hub's own address (without authentication: any page of this
     /// machine), and requests without `Origin`. `*`: any.
     pub origins: Vec<String>,
+    /// The head of an HTTP request: its first line and headers, cookies among them.
+    pub head_limit: usize,
     /// Whether bare connections get `client_registered`.
     pub client_registered: bool,
     /// Text of a `welcome` notice after `connected`; empty: none.
@@ -86,6 +88,7 @@ impl Default for Settings {
             pending_per_address: 1000,
             connects_per_address: 1000,
             origins: Vec::new(),
+            head_limit: 32 * 1024,
             client_registered: false,
             welcome: String::new(),
             offline_after_ms: 10_000,

@@ -354,3 +354,54 @@ async fn each_origin_that_is_refused_is_a_line_in_the_log_and_every_spelling_of_
     let lines = server.log().lines().filter(|line| line.contains("flood")).count();
     assert!((1..=60).contains(&lines), "{lines}");
 }
+
+/// What comes back on a socket of its own, until the hub hangs up or has upgraded.
+async fn answer(address: std::net::SocketAddr, request: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    while !all.starts_with(b"HTTP/1.1 101") {
+        let read = tokio::time::timeout(support::PATIENCE, socket.read_buf(&mut all)).await;
+        if matches!(read.expect("the hub should answer and hang up"), Ok(0) | Err(_)) {
+            break;
+        }
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn a_head_up_to_the_limit_passes_and_a_larger_one_is_refused_in_json() {
+    let head = |more: &str| {
+        format!(
+            "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: wsc.v1\r\n{more}\r\n"
+        )
+    };
+    let cookies = |size: usize| head(&format!("Cookie: {}\r\n", "c".repeat(size)));
+    let server = support::process::Process::start(&[]);
+    let small = support::process::Process::start(&["http.head=8KiB"]);
+    for (door, request, status, reason) in [
+        (&*server, head("Content-Length: 0\r\n"), 101, ""),
+        (&*server, cookies(20_000), 101, ""),
+        (&*server, cookies(33_000), 431, "32768 bytes"),
+        (&*server, head(&"X: x\r\n".repeat(200)), 431, "100 headers"),
+        (&*server, head("X : x\r\n"), 400, "not a valid HTTP/1.1 request"),
+        (&*server, head("Content-Length: 1\r\n"), 400, "no body"),
+        (&*small, cookies(7_000), 101, ""),
+        (&*small, cookies(9_000), 431, "8192 bytes"),
+    ] {
+        let said = answer(door.address, &request).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+        if status != 101 {
+            let (head, body) = said.split_once("\r\n\r\n").unwrap();
+            assert!(head.to_ascii_lowercase().contains(&format!("content-length: {}", body.len())), "{said}");
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["code"], 80401);
+            assert!(body["reason"].as_str().unwrap().contains(reason), "{body}");
+        }
+    }
+    assert!(server.log().contains("32768 bytes"), "{}", server.log());
+}

@@ -73,6 +73,7 @@ pub(crate) static KEYS: &[Key] = keys! {
     "client_registered", Form::Flag, "Whether go-wsc clients get client_registered first.", settings.client_registered;
     "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
     "auth.origins", Form::List, "Origins that pages of a browser may have, such as https://app.example, https://*.app.example (one label) or http://localhost:* (any port); empty: only the hub's own (without tokens: this machine's); \"*\": any.", settings.origins;
+    "http.head", size(8192, 1 << 20), "Largest head of an HTTP request: its address and headers, cookies among them.", settings.head_limit;
     "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;
     "peer.heartbeat", time(1), "Silence after which a client pings; after 2.5 times as much the hub closes.", settings.peer.heartbeat_ms;
     "peer.connect_timeout", time(1), "Time for a client to say who it is.", settings.peer.connect_ms;

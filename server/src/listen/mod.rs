@@ -1,5 +1,6 @@
 //! The front door: accepts sockets, speaks HTTP, hands WebSockets on.
 
+mod explained;
 mod handshake;
 mod page;
 mod request;
@@ -13,11 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
+use self::explained::Explained;
 use crate::hub::Hub;
 
 /// Time for the head of a request.
@@ -55,29 +58,35 @@ where
 {
     // Nothing is said to one too many: it has not asked anything yet.
     let Some(accepted) = hub.node().admission.addresses.accept(remote.ip()) else { return };
-    let service = service_fn(move |request| answer(hub.clone(), request, remote));
+    let head = hub.node().settings.head_limit;
+    let refusals = hub.clone();
+    let (socket, unreadable) = Explained::new(socket, head);
+    let refused = unreadable.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (hub, refused) = (hub.clone(), refused.clone());
+        async move {
+            if explained::is_too_large(&request, head) {
+                refused.set(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16());
+                return Ok::<_, Infallible>(explained::too_large(head));
+            }
+            Ok(hub.answer(request, Some(remote)).await)
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .max_buf_size(16 * 1024)
+        .max_buf_size(head)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let ended = connection.await;
     drop(accepted);
+    if let Some(status) = unreadable.status() {
+        let reason = format_args!("{} (status {status})", explained::reason(status, head));
+        refusals.node().admission.refusals.log(Some(remote.ip()), reason);
+    }
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
-}
-
-async fn answer<B>(
-    hub: Hub,
-    request: Request<B>,
-    remote: SocketAddr,
-) -> Result<Response<Full<Bytes>>, Infallible>
-where
-    B: Send + 'static,
-{
-    Ok(hub.answer(request, Some(remote)).await)
 }
 
 impl Hub {

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use wsc_core::frame::ObjectWriter;
 use wsc_core::{ErrorCode, limits};
 
+use super::explained::Explained;
 use super::handshake::{self, Opening};
 use super::request::{Said, text};
 use crate::admission::address::TooMany;
@@ -161,8 +162,8 @@ async fn open(hub: Hub, upgrade: OnUpgrade, opening: Opening) {
 
 /// The socket itself where it is plain TCP, so that the hub can write without waiting.
 fn wire_of(upgraded: Upgraded) -> Wire {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner()), &parts.read_buf),
+    match upgraded.downcast::<TokioIo<Explained<TcpStream>>>() {
+        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner().into_inner()), &parts.read_buf),
         Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), &[]),
     }
 }
@@ -190,7 +191,8 @@ fn websocket_key<B>(request: &Request<B>) -> Result<String, Refusal> {
         return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::InvalidFormat, reason));
     }
     let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+    let has_length = headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    if has_length || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(bad("an upgrade request has no body"));
     }
     if text(headers, "sec-websocket-version").as_deref() != Some("13") {
