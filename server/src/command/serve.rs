@@ -61,6 +61,7 @@ impl Serve {
     pub(super) fn run(&self) -> Outcome {
         let config = self.load().map_err(|error| error.to_string())?;
         start_log(&config);
+        raise_descriptors();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -191,6 +192,24 @@ async fn open(data: &Path, settings: &wsc_server::Settings) -> Result<EmbeddedSt
     let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(data, options));
     opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
+
+/// A connection takes a file descriptor, and the limit that systems begin with is low: it is raised as far as they let.
+#[cfg(unix)]
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, ..before.clone() };
+    if before.current == before.maximum {
+        tracing::info!(limit = before.current, "file descriptors");
+    } else if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(limit = before.current, %error, "the limit of file descriptors could not be raised");
+    } else {
+        tracing::info!(limit = before.maximum, before = before.current, "file descriptors: limit raised");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptors() {}
 
 /// Log lines go to stderr: stdout says where the hub listens, and nothing else.
 fn start_log(config: &Config) {

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wsc_core::ErrorCode;
-use wsc_core::frame::ObjectWriter;
+
+use super::refusal::Refusal;
 
 /// A socket before it is a WebSocket.
 pub(super) struct Explained<S> {
@@ -49,15 +49,17 @@ impl<S> Explained<S> {
     }
 }
 
-/// Why a request could not be read.
-pub(super) fn reason(status: u16, head: usize) -> String {
-    match status {
+/// The refusal of a request that could not be read.
+pub(super) fn refusal(status: u16, head: usize) -> Refusal {
+    let reason = match status {
         431 => format!(
             "the head of the request has more than {head} bytes or 100 headers; send fewer cookies, or raise http.head"
         ),
         414 => "the address of the request is too long".to_owned(),
         _ => "this is not a valid HTTP/1.1 request".to_owned(),
-    }
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    Refusal::new(status, ErrorCode::InvalidFormat, reason)
 }
 
 /// Whether a request that was read has a larger head: what came in one piece is read whole.
@@ -70,26 +72,6 @@ pub(super) fn is_too_large<B>(request: &Request<B>, head: usize) -> bool {
     request.method().as_str().len() + address + LINE + headers > head
 }
 
-/// The JSON of a refusal because of a request that could not be read.
-fn body(status: u16, head: usize) -> String {
-    let mut body = String::new();
-    ObjectWriter::new(&mut body)
-        .count("code", u64::from(ErrorCode::InvalidFormat.number()))
-        .text("reason", &reason(status, head))
-        .end();
-    body
-}
-
-/// The answer to a request with too large a head.
-pub(super) fn too_large(head: usize) -> Response<Full<Bytes>> {
-    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    let mut response = Response::new(Full::new(Bytes::from(body(status.as_u16(), head))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 /// The answer in place of one that has a status and no body. `None`: it is no such answer.
 fn explain(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
     const EMPTY: &str = "content-length: 0\r\n";
@@ -99,7 +81,7 @@ fn explain(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
     let headers = format!("{headers}\r\n");
     let at = headers.find(EMPTY)?;
     let (before, after) = (&headers[..at], &headers[at + EMPTY.len()..]);
-    let body = body(status, head);
+    let body = refusal(status, head).body();
     let length = body.len();
     let answer = format!(
         "HTTP/1.1 {first}\r\n{before}{after}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"

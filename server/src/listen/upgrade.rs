@@ -1,6 +1,5 @@
 //! The upgrade of a request to a WebSocket: every refusal is decided before it, and said in JSON.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,51 +10,17 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use wsc_core::frame::ObjectWriter;
 use wsc_core::{ErrorCode, limits};
 
 use super::explained::Explained;
 use super::handshake::{self, Opening};
+use super::refusal::Refusal;
 use super::request::{Said, text};
 use crate::admission::address::TooMany;
 use crate::admission::refusals::cut;
 use crate::admission::token::TokenError;
 use crate::connection::wire::{Socket, Wire};
 use crate::hub::Hub;
-
-/// A refusal before the upgrade.
-struct Refusal {
-    status: StatusCode,
-    code: ErrorCode,
-    reason: Cow<'static, str>,
-    /// For the log only.
-    detail: String,
-    retry_after_ms: Option<u64>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, reason: reason.into(), detail: String::new(), retry_after_ms: None }
-    }
-
-    fn response(&self) -> Response<Full<Bytes>> {
-        let mut body = String::new();
-        let mut writer = ObjectWriter::new(&mut body);
-        writer.count("code", u64::from(self.code.number())).text("reason", &self.reason);
-        if let Some(wait) = self.retry_after_ms {
-            writer.count("retry_after_ms", wait);
-        }
-        writer.end();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::UPGRADE_REQUIRED {
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        }
-        response
-    }
-}
 
 impl Hub {
     pub(super) fn upgrade<B: Send + 'static>(
@@ -65,9 +30,7 @@ impl Hub {
     ) -> Response<Full<Bytes>> {
         let address = remote.map(|remote| remote.ip());
         self.try_upgrade(request, address).unwrap_or_else(|refusal| {
-            let Refusal { status, reason, detail, .. } = &refusal;
-            let reason = format_args!("{reason}{detail} (status {})", status.as_u16());
-            self.node().admission.refusals.log(address, reason);
+            self.node().admission.refusals.log(address, &refusal);
             refusal.response()
         })
     }
@@ -80,10 +43,7 @@ impl Hub {
         let node = self.node();
         let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
         if self.is_draining() {
-            return Err(Refusal {
-                retry_after_ms: Some(1000),
-                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining")
-            });
+            return Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining", 1000));
         }
         let key = websocket_key(&request)?;
         let bare = !chooses_protocol(&request).map_err(bad)?;
@@ -98,18 +58,14 @@ impl Hub {
             });
         }
         let permit = node.admission.addresses.enter(address).map_err(|many| match many {
-            TooMany::FromAddress(wait) => Refusal {
-                retry_after_ms: Some(wait),
-                ..Refusal::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    ErrorCode::RateLimited,
-                    "too many from this address",
-                )
-            },
-            TooMany::InAll => Refusal {
-                retry_after_ms: Some(5000),
-                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
-            },
+            TooMany::FromAddress(wait) => {
+                let (status, reason) = (StatusCode::TOO_MANY_REQUESTS, "too many from this address");
+                Refusal::later(status, ErrorCode::RateLimited, reason, wait)
+            }
+            TooMany::InAll => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Refusal::later(status, ErrorCode::Busy, "the hub is full", 5000)
+            }
         })?;
         let said = Said::of(&request);
         if said.two_tokens {
