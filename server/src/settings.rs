@@ -44,7 +44,7 @@ pub struct Settings {
     pub send_bytes: u32,
     /// Connections on this hub; 0: no limit.
     pub connections: usize,
-    /// Sockets of one address that are not yet authenticated.
+    /// Sockets of one address that are not yet authenticated; 0: no limit.
     pub pending_per_address: usize,
     /// Connects of one address per second; 0: no limit.
     pub connects_per_address: u32,

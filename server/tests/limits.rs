@@ -138,6 +138,16 @@ async fn sockets_that_say_nothing_are_counted_per_address() {
 }
 
 #[tokio::test]
+async fn a_limit_of_0_sockets_per_address_is_none() {
+    let server = Server::with(|settings| settings.pending_per_address = 0, |builder| builder).await;
+    let mut silent = Vec::new();
+    for _ in 0..1100 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    server.connect("alice", "a1").await;
+}
+
+#[tokio::test]
 async fn a_thousand_cursors_for_a_thousand_groups_are_each_found() {
     let server = Server::start().await;
     let mut cursors = serde_json::Map::new();

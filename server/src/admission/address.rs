@@ -62,7 +62,7 @@ impl Addresses {
         let mut known = self.lock();
         let now = self.now();
         let entry = self.of(&mut known, address, now);
-        if entry.sockets + entry.pending >= self.pending {
+        if self.pending != 0 && entry.sockets + entry.pending >= self.pending {
             return None;
         }
         entry.sockets += 1;
@@ -92,7 +92,7 @@ impl Addresses {
             let now = self.now();
             let mut known = self.lock();
             let entry = self.of(&mut known, address, now);
-            if entry.pending >= self.pending {
+            if self.pending != 0 && entry.pending >= self.pending {
                 return Err(TooMany::FromAddress(1000));
             }
             entry.connects.take(1, now).map_err(TooMany::FromAddress)?;

@@ -33,9 +33,10 @@ impl Print {
         let config =
             given.and_then(|given| Config::load(self.config.as_deref(), super::environment(), &given));
         let config = config.map_err(|error| error.to_string())?;
+        config.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.check {
             super::secret(config.secret_file.as_deref())?;
-            super::say("the configuration is right");
+            super::say("configuration OK");
         } else {
             super::say(&config.document());
         }

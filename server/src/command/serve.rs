@@ -61,6 +61,7 @@ impl Serve {
     pub(super) fn run(&self) -> Outcome {
         let config = self.load().map_err(|error| error.to_string())?;
         start_log(&config);
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         raise_descriptors();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -93,7 +93,7 @@ pub(crate) static KEYS: &[Key] = keys! {
     "limits.sends", ANY, "Messages of a user per second; 0: no limit.", settings.sends;
     "limits.send_bytes", size(0, u32::MAX as u64), "Bytes of messages of a user per second; 0: no limit.", settings.send_bytes;
     "limits.connections", ANY, "Connections of this hub; 0: no limit.", settings.connections;
-    "limits.pending_per_address", SOME, "Sockets of one address that have not said who they are.", settings.pending_per_address;
+    "limits.pending_per_address", ANY, "Sockets of one address that have not said who they are; 0: no limit.", settings.pending_per_address;
     "limits.connects_per_address", ANY, "Connects of one address per second; 0: no limit.", settings.connects_per_address;
     "retention.age", time(1000), "Messages older than this go.", settings.retention.age;
     "retention.inbox", ENTRIES, "Messages kept per inbox.", settings.retention.inbox_entries;

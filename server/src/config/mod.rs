@@ -1,5 +1,5 @@
-//! What the command is told: by a file, over it the environment, over both the command line. All three carry the same
-//! keys, and a key nobody knows is an error that names the nearest one.
+//! Configuration sources, later ones override: file, environment, command line. All three carry the same keys. An unknown
+//! key is an error that names the nearest one; an unknown variable is a warning, for others set variables too.
 
 mod keys;
 mod nearest;
@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) log: LogForm,
     pub(crate) log_level: String,
     pub(crate) settings: Settings,
+    /// What was read and is probably not meant, for the log.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Default for Config {
@@ -59,6 +61,7 @@ impl Default for Config {
             log: LogForm::default(),
             log_level: "info".to_owned(),
             settings: Settings::default(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -152,6 +155,7 @@ impl Config {
         &mut self,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), ConfigError> {
+        let mut unknown = Vec::new();
         for (name, value) in environment {
             if !name.starts_with("WSC_")
                 || OTHER_VARIABLES.contains(&name.as_str())
@@ -159,12 +163,23 @@ impl Config {
             {
                 continue;
             }
-            let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
-                let variables: Vec<String> = KEYS.iter().map(keys::Key::variable).collect();
-                let near = nearest(&name, variables.iter().map(String::as_str)).map(str::to_owned);
-                return Err(ConfigError::Unknown { origin: "the environment".to_owned(), name, near });
+            match KEYS.iter().find(|key| key.variable() == name) {
+                Some(key) => self.set(&format!("the environment, {name}"), key.name, &value)?,
+                None => unknown.push(name),
+            }
+        }
+        if !unknown.is_empty() {
+            unknown.sort_unstable();
+            let variables: Vec<String> = KEYS.iter().map(keys::Key::variable).collect();
+            let with_hint = |name: &String| {
+                let near = nearest(name, variables.iter().map(String::as_str));
+                near.map_or_else(|| name.clone(), |near| format!("{name} (did you mean {near}?)"))
             };
-            self.set(&format!("the environment, {name}"), key.name, &value)?;
+            let unknown: Vec<String> = unknown.iter().map(with_hint).collect();
+            self.warnings.push(format!(
+                "the environment has variables that are not keys and change nothing: {}; `wsc config` prints all keys",
+                unknown.join(", ")
+            ));
         }
         Ok(())
     }

@@ -35,14 +35,13 @@ fn the_command_line_goes_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn an_unknown_key_is_an_error_that_names_the_nearest_in_every_source() {
+fn an_unknown_key_of_a_file_or_the_command_line_is_an_error_that_names_the_nearest() {
     let near = |result: Result<Config, ConfigError>| match result.unwrap_err() {
         ConfigError::Unknown { near, .. } => near,
         other => panic!("{other}"),
     };
     assert_eq!(near(file("[peer]\nwindwo = 5")).as_deref(), Some("peer.window"));
     assert_eq!(near(set(&["heartbeat=5s"])).as_deref(), Some("peer.heartbeat"));
-    assert_eq!(near(variables(&[("WSC_PEER_WINDOWS", "5")])).as_deref(), Some("WSC_PEER_WINDOW"));
     assert_eq!(near(set(&["colour=red"])), None);
     let error = set(&["lisen=x"]).unwrap_err().to_string();
     assert_eq!(error, "--set: unknown key lisen; did you mean listen?; `wsc config` prints all keys");
@@ -128,6 +127,22 @@ fn the_defaults_fit_their_own_forms() {
 }
 
 #[test]
+fn unknown_variables_are_one_warning_that_names_the_nearest_keys() {
+    let config = variables(&[
+        ("WSC_VERSION", "1.2.3"),
+        ("WSC_PEER_WINDOWS", "5"),
+        ("WSC_HOME", "/opt"),
+        ("WSC_PEER_WINDOW", "7"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.settings.peer.window, 7);
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert!(warning.contains("WSC_PEER_WINDOWS (did you mean WSC_PEER_WINDOW?)"), "{warning}");
+    assert!(warning.contains("WSC_HOME, ") && warning.contains("WSC_VERSION;"), "{warning}");
+    assert!(matches!(variables(&[("WSC_PEER_WINDOW", "many")]), Err(ConfigError::Value { .. })));
+}
+
+#[test]
 fn the_addresses_of_kubernetes_services_are_no_keys() {
     let set = variables(&[
         ("WSC_SERVICE_HOST", "10.0.0.1"),
@@ -137,5 +152,5 @@ fn the_addresses_of_kubernetes_services_are_no_keys() {
         ("WSC_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("WSC_PORT_80_TCP_PORT", "80"),
     ]);
-    assert!(set.is_ok());
+    assert_eq!(set.unwrap().warnings, Vec::<String>::new());
 }
