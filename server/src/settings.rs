@@ -62,7 +62,7 @@ pub struct Settings {
     pub offline_after_ms: u64,
     /// How often a changed cursor is written at the latest, in milliseconds.
     pub cursor_ms: u64,
-    /// How long a drain may take, and again how long the store may then take to end.
+    /// How long a drain may take in all, the end of the store included. Docker kills after 10 s.
     pub drain: Duration,
 }
 
@@ -93,7 +93,7 @@ impl Default for Settings {
             welcome: String::new(),
             offline_after_ms: 10_000,
             cursor_ms: 30_000,
-            drain: Duration::from_secs(15),
+            drain: Duration::from_secs(9),
         }
     }
 }

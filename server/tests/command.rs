@@ -395,3 +395,25 @@ fn a_secret_is_the_same_whatever_an_editor_puts_around_it() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_hub_within_the_ten_seconds_of_docker_though_a_reader_takes_nothing() {
+    let hub = Hub::in_memory(&["--set", "limits.send_bytes=0", "--set", "shards=1"]);
+    // Closes are spread over half the time: the last one is that of who takes nothing.
+    let mut devices: Vec<_> = (0..20).map(|number| device(&hub, &format!("u{number}"))).collect();
+    devices.push(device(&hub, "bob"));
+    let mut lines = Running::start({
+        let mut command = wsc(&["send", "--url", &hub.url, "--user", "alice", "--to", "bob", "-"]);
+        command.stdin(Stdio::piped());
+        command
+    });
+    let text = format!("{}\n", "x".repeat(60_000)).repeat(400);
+    lines.child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert_eq!(lines.ended().0, Some(0));
+    let since = Instant::now();
+    hub.running.signal("-TERM");
+    assert_eq!(hub.running.ended().0, Some(0));
+    assert!(since.elapsed() < Duration::from_secs(9), "{:?}", since.elapsed());
+    drop(devices);
+}

@@ -239,3 +239,25 @@ async fn a_bare_message_with_the_longest_id_reaches_all_its_groups() {
     assert_eq!(one["message_id"], json!(id));
     assert!(two["message_id"].as_str().unwrap().ends_with(".1"), "{two}");
 }
+
+#[tokio::test]
+async fn a_drain_ends_in_its_time_with_a_reader_that_takes_nothing_and_a_store_that_does_not_answer() {
+    let change = |settings: &mut wsc_server::Settings| {
+        settings.drain = Duration::from_secs(2);
+        settings.send_bytes = 0;
+    };
+    let (server, illness) = ill_with(change).await;
+    let _stuck = server.connect("bob", "b1").await;
+    let mut alice = server.connect("alice", "a1").await;
+    let content = "x".repeat(60_000);
+    // More than the kernel takes for a socket that is not read.
+    for id in 0..400 {
+        alice.send_to("bob", &id.to_string(), &content).await;
+    }
+    illness.write_ms.store(60_000, Ordering::Relaxed);
+    alice.say(&json!({"message_type": "text", "message_id": "last", "receiver": "bob"})).await;
+    let began = Instant::now();
+    server.hub.drain().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+}

@@ -67,7 +67,10 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|error| format!("no threads for the hub: {error}"))?;
-        runtime.block_on(serve(config))
+        let outcome = runtime.block_on(serve(config));
+        // What is still open is of no use any more, and nothing of it may hold the end up.
+        runtime.shutdown_background();
+        outcome
     }
 
     fn load(&self) -> Result<Config, crate::config::ConfigError> {

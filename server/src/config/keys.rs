@@ -68,7 +68,7 @@ pub(crate) static KEYS: &[Key] = keys! {
     "log_level", Form::Text, "What is logged: error, warn, info, debug, trace, or a filter such as wsc_server=debug. RUST_LOG comes first.", log_level;
     "node_id", Form::Text, "The hub's name, told to clients. Empty: made at start.", settings.node_id;
     "shards", count(0, 1024), "Threads that hold connections; 0: one per core.", settings.shards;
-    "drain", time(1), "How long an orderly end may take.", settings.drain;
+    "drain", time(1), "How long an orderly end may take in all. Less than what stops the hub gives it: Docker 10 s, Kubernetes 30 s.", settings.drain;
     "welcome", Form::Text, "Text of a notice to each new connection; empty: none.", settings.welcome;
     "client_registered", Form::Flag, "Whether go-wsc clients get client_registered first.", settings.client_registered;
     "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
