@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Outcome;
+use super::addresses::Address;
 use crate::config::{Config, Given};
 
 /// The arguments.
@@ -36,6 +37,8 @@ impl Print {
         config.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.check {
             super::secret(config.secret_file.as_deref())?;
+            super::tls(&config)?;
+            config.listen.iter().try_for_each(|address| Address::parse(address).map(drop))?;
             super::say("configuration OK");
         } else {
             super::say(&config.document());

@@ -1,5 +1,6 @@
 //! The words of the command line. Each lives in its own file; here is what they share: arguments, exit codes, signals.
 
+mod addresses;
 mod config;
 mod link;
 mod listen;
@@ -10,8 +11,12 @@ mod token;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use wsc_server::listen::Tls;
+
+use crate::config::Config;
 
 /// A reliable real-time messaging hub. Without a command: `wsc serve`.
 #[derive(Parser)]
@@ -108,6 +113,13 @@ fn secret(file: Option<&Path>) -> Result<Option<Vec<u8>>, String> {
         [] => Err(format!("the secret file {shown} is empty; put at least {SECRET} random bytes into it")),
         secret => Ok(Some(secret.to_vec())),
     }
+}
+
+/// The hub's TLS, where a certificate is configured.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
+    let (Some(certificate), Some(key)) = (&config.certificate, &config.key) else { return Ok(None) };
+    let tls = Tls::from_files(certificate, key).map_err(|error| error.to_string())?;
+    Ok(Some(Arc::new(tls)))
 }
 
 /// Waits for Ctrl-C or the system's wish that the process ends.

@@ -59,7 +59,7 @@ macro_rules! keys {
 
 /// All keys, sections together.
 pub(crate) static KEYS: &[Key] = keys! {
-    "listen", Form::Text, "Address to listen on; port 0: any free one.", listen;
+    "listen", Form::List, "Addresses to listen on: HOST:PORT, https://HOST:PORT (with tls.certificate), unix:/path (whoever may write to the file may connect; the umask decides). Port 0: any free one.", listen;
     "data", Form::Text, "Directory of the embedded store; made when it does not exist.", data;
     "store", Form::Choice(&["embedded", "memory"]), "Where messages are kept: on this disk, or in memory (gone at the end).", store;
     "durability", Form::Choice(&["fsync", "os", "memory"]), "What \"accepted\" means: on the disk (survives power loss), with the system (survives kill), or in the process.", settings.durability;
@@ -74,6 +74,8 @@ pub(crate) static KEYS: &[Key] = keys! {
     "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
     "auth.origins", Form::List, "Origins that pages of a browser may have, such as https://app.example, https://*.app.example (one label) or http://localhost:* (any port); empty: only the hub's own (without tokens: this machine's); \"*\": any.", settings.origins;
     "http.head", size(8192, 1 << 20), "Largest head of an HTTP request: its address and headers, cookies among them.", settings.head_limit;
+    "tls.certificate", Form::Text, "PEM file with the hub's certificate and those that lead to its authority; read again when it changes.", certificate;
+    "tls.key", Form::Text, "PEM file with the key of the certificate, not encrypted; read again when it changes.", key;
     "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;
     "peer.heartbeat", time(1), "Silence after which a client pings; after 2.5 times as much the hub closes.", settings.peer.heartbeat_ms;
     "peer.connect_timeout", time(1), "Time for a client to say who it is.", settings.peer.connect_ms;

@@ -38,10 +38,12 @@ pub(crate) enum LogForm {
 /// Everything `wsc serve` is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub(crate) listen: String,
+    pub(crate) listen: Vec<String>,
     pub(crate) data: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     pub(crate) apps: Vec<String>,
     pub(crate) log: LogForm,
     pub(crate) log_level: String,
@@ -53,10 +55,12 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:8080".to_owned(),
+            listen: vec!["127.0.0.1:8080".to_owned()],
             data: "wsc-data".into(),
             store: StoreKind::default(),
             secret_file: None,
+            certificate: None,
+            key: None,
             apps: Vec::new(),
             log: LogForm::default(),
             log_level: "info".to_owned(),
@@ -206,6 +210,21 @@ impl Config {
         let settings = &self.settings;
         if self.listen.is_empty() || self.data.as_os_str().is_empty() {
             return wrong("listen and data cannot be empty".to_owned());
+        }
+        let is_tls = |address: &String| address.starts_with("https:") || address.starts_with("wss:");
+        match (&self.certificate, &self.key) {
+            (Some(_), Some(_)) if !self.listen.iter().any(is_tls) => {
+                return wrong("tls.certificate is given, and no address of listen has TLS; write one as https://HOST:PORT".to_owned());
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                return wrong("tls.certificate and tls.key go together; give both".to_owned());
+            }
+            (None, None) => {
+                if let Some(address) = self.listen.iter().find(|address| is_tls(address)) {
+                    return wrong(format!("{address} needs tls.certificate and tls.key, two PEM files"));
+                }
+            }
+            (Some(_), Some(_)) => {}
         }
         if tracing_subscriber::EnvFilter::try_new(&self.log_level).is_err() {
             return wrong(format!(

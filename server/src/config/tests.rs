@@ -30,7 +30,7 @@ fn the_command_line_goes_over_the_environment_and_that_over_the_file() {
     let given = [Given::assignment("welcome=line").unwrap()];
     let config = Config::load(Some(&path), environment, &given).unwrap();
     assert_eq!(config.settings.peer.window, 7);
-    assert_eq!(config.listen, "environment:1");
+    assert_eq!(config.listen, ["environment:1"]);
     assert_eq!(config.settings.welcome, "line");
 }
 
@@ -75,10 +75,20 @@ fn keys_that_do_not_go_together_are_an_error() {
         ["auth.origins=https://app.example/", "listen=127.0.0.1:1"],
         ["auth.origins=wss://app.example", "listen=127.0.0.1:1"],
         ["listen=", "data=x"],
+        ["tls.certificate=a", "listen=https://h:1"],
+        ["tls.key=a", "listen=https://h:1"],
+        ["listen=h:1,https://h:2", "data=x"],
         ["log_level=[[", "data=x"],
     ] {
         assert!(matches!(set(&bad), Err(ConfigError::Relation(_))), "{bad:?}");
     }
+}
+
+#[test]
+fn a_certificate_needs_an_address_with_tls() {
+    let with = |listen: &str| set(&["tls.certificate=a", "tls.key=b", listen]);
+    assert!(matches!(with("listen=h:1"), Err(ConfigError::Relation(_))));
+    assert_eq!(with("listen=h:1,https://h:2").unwrap().listen, ["h:1", "https://h:2"]);
 }
 
 #[test]
@@ -119,7 +129,9 @@ fn the_defaults_fit_their_own_forms() {
         let table: toml::Table = format!("v = {written}").parse().unwrap();
         let text = match &table["v"] {
             toml::Value::String(text) => text.clone(),
-            toml::Value::Array(_) => String::new(),
+            toml::Value::Array(items) => {
+                items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+            }
             other => other.to_string(),
         };
         assert_eq!(key.form.parse(&text), Ok(key.value(&Config::default())), "{}", key.name);

@@ -17,14 +17,19 @@ use wsc_core::ErrorCode;
 use super::descriptors::Descriptors;
 use super::explained::{self, Explained, Unreadable};
 use super::refusal::Refusal;
+use crate::admission::address::Accepted;
 use crate::hub::Hub;
 
 /// Time for the head of a request.
-pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
+const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The same on one of the last descriptors.
 const SCARCE_HEAD_TIME: Duration = Duration::from_secs(2);
 /// When a client that got none of the last descriptors may try again, in milliseconds.
 const SCARCE_WAIT_MS: u64 = 5000;
+
+/// Why a socket is closed without an answer.
+const TOO_MANY: &str = "closed: too many sockets of this address have not said who they are (limits.pending_per_address; \
+     behind a proxy: http.trusted_proxies)";
 
 /// Where an accepted socket comes from.
 pub(super) struct Guest {
@@ -38,6 +43,22 @@ impl Guest {
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.remote.map(|remote| remote.ip())
     }
+
+    /// Time for a handshake of TLS, and again for the head of a request.
+    pub(super) fn head_time(&self) -> Duration {
+        if self.scarce.is_some() { SCARCE_HEAD_TIME } else { HEAD_TIME }
+    }
+}
+
+/// Lets a socket in, to be counted until what this gives is dropped. `None`: there are too many from its address.
+/// Nothing is said to one too many, for it has not asked anything yet.
+pub(super) fn admit(guest: &Guest, hub: &Hub) -> Option<Accepted> {
+    let admission = &hub.node().admission;
+    let accepted = admission.addresses.accept(guest.address());
+    if accepted.is_none() {
+        admission.refusals.log(guest.address(), TOO_MANY);
+    }
+    accepted
 }
 
 /// Speaks HTTP on a socket.
@@ -45,8 +66,8 @@ pub(super) async fn speak<S>(socket: S, guest: Guest, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (head, address, is_scarce) =
-        (hub.node().settings.head_limit, guest.address(), guest.scarce.is_some());
+    let (head, address) = (hub.node().settings.head_limit, guest.address());
+    let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
     let (socket, unreadable) = Explained::new(socket, head);
     let service = Arc::new(Service { hub: hub.clone(), guest, unreadable: unreadable.clone(), head });
     let service = service_fn(move |request| {
@@ -55,7 +76,7 @@ where
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(if is_scarce { SCARCE_HEAD_TIME } else { HEAD_TIME })
+        .header_read_timeout(head_time)
         .keep_alive(!is_scarce)
         .max_buf_size(head)
         .serve_connection(TokioIo::new(socket), service)

@@ -8,9 +8,13 @@ mod http;
 mod page;
 mod refusal;
 mod request;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 
-pub use self::accept::{serve, serve_connection};
+pub use self::accept::{Listener, serve, serve_connection};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
 
 use std::net::SocketAddr;
 

@@ -97,17 +97,19 @@ fn white_space_around_a_token_does_not_count() {
 
 proptest! {
     #[test]
-    fn times_may_have_fractions_and_mean_the_same_in_every_claim(seconds in 0.0_f64..8e9, whole: bool) {
-        let seconds = if whole { seconds.floor() } else { seconds };
+    fn times_may_have_fractions_and_mean_the_same_in_every_claim(seconds in 0.0_f64..8e9, is_whole: bool) {
+        let seconds = if is_whole { seconds.floor() } else { seconds };
+        #[expect(clippy::cast_possible_truncation, reason = "a date")]
+        let (whole, milliseconds) = (seconds as u64, (seconds * 1000.0) as u64);
         let identity = verify(&with(&json!({"iat": seconds, "nbf": 1.5})));
-        prop_assert_eq!(identity.unwrap().issued_at, seconds as u64);
+        prop_assert_eq!(identity.unwrap().issued_at, whole);
         let until = verify(&with(&json!({"exp": seconds})));
         let from = verify(&with(&json!({"nbf": seconds})));
         #[expect(clippy::cast_precision_loss, reason = "a date")]
         let left = seconds - clock::wall() as f64 / 1000.0;
         // Away from the leeway on both sides of now.
         if left > 10.0 {
-            prop_assert!(until.unwrap().expires_at.abs_diff((seconds * 1000.0) as u64) <= 1);
+            prop_assert!(until.unwrap().expires_at.abs_diff(milliseconds) <= 1);
             prop_assert_eq!(from.unwrap_err(), TokenError::NotYetValid);
         } else if left < -10.0 {
             prop_assert_eq!(until.unwrap_err(), TokenError::Expired);
