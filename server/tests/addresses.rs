@@ -323,3 +323,31 @@ async fn a_socket_that_begins_no_handshake_counts_as_pending_and_is_closed() {
         assert!(Instant::now() < until, "{}", hub.log());
     }
 }
+
+#[tokio::test]
+async fn the_command_trusts_an_authority_of_ones_own_where_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("hub.pem"), folder.path().join("hub.key"));
+    let authority = Authority::new();
+    authority.sign(&certificate, &key);
+    let ca = folder.path().join("authority.pem");
+    std::fs::write(&ca, authority.0.pem()).unwrap();
+    let keys = [format!("tls.certificate={}", certificate.display()), format!("tls.key={}", key.display())];
+    let arguments = ["--listen", "https://localhost:0", "--set", &keys[0], "--set", &keys[1]];
+    let hub = Hub::start(folder.path(), &arguments).await;
+    let url = format!("wss://localhost:{}", hub.door(0).address.port());
+    let send = ["send", "--url", &url, "--user", "alice", "--to", "bob", "--timeout", "2s", "hello"];
+    let refused = run(&send);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        complaint(&refused).contains("UnknownIssuer") && complaint(&refused).contains("--ca FILE"),
+        "{}",
+        complaint(&refused)
+    );
+    let trusted = run(&[&send[..], &["--ca", text(&ca)]].concat());
+    assert_eq!(trusted.status.code(), Some(0), "{}", complaint(&trusted));
+    let wrong = run(&[&send[..], &["--ca", text(&key)]].concat());
+    assert!(complaint(&wrong).contains("there is no certificate"), "{}", complaint(&wrong));
+    let missing = run(&[&send[..], &["--ca", "missing"]].concat());
+    assert!(complaint(&missing).contains("cannot be read"), "{}", complaint(&missing));
+}

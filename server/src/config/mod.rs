@@ -16,8 +16,8 @@ use self::value::Form;
 pub(crate) use self::value::time;
 
 /// Variables that begin like keys and are not: of the commands `send` and `listen`, and of the tests.
-const OTHER_VARIABLES: [&str; 7] =
-    ["WSC_CONFIG", "WSC_URL", "WSC_TOKEN", "WSC_SEED", "WSC_SEEDS", "WSC_FRAMES", "WSC_BIN"];
+const OTHER_VARIABLES: [&str; 8] =
+    ["WSC_CONFIG", "WSC_URL", "WSC_TOKEN", "WSC_CA", "WSC_SEED", "WSC_SEEDS", "WSC_FRAMES", "WSC_BIN"];
 
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
