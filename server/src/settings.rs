@@ -54,6 +54,11 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// The head of an HTTP request: its first line and headers, cookies among them.
     pub head_limit: usize,
+    /// Proxies whose `Forwarded` or `X-Forwarded-For` header says where a client comes from: addresses, networks such as
+    /// `10.0.0.0/8`, or `unix`, whoever connects over a Unix socket.
+    pub trusted_proxies: Vec<String>,
+    /// Whether connections of trusted proxies begin with the PROXY protocol, version 1 or 2.
+    pub proxy_protocol: bool,
     /// Whether bare connections get `client_registered`.
     pub client_registered: bool,
     /// Text of a `welcome` notice after `connected`; empty: none.
@@ -89,6 +94,8 @@ impl Default for Settings {
             connects_per_address: 1000,
             origins: Vec::new(),
             head_limit: 32 * 1024,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             client_registered: false,
             welcome: String::new(),
             offline_after_ms: 10_000,

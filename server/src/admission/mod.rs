@@ -4,17 +4,20 @@ pub(crate) mod address;
 pub(crate) mod identity;
 mod origin;
 mod places;
+mod proxies;
 pub(crate) mod refusals;
 pub mod token;
 
 pub(crate) use address::Permit;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
 use self::origin::Origins;
+use self::proxies::Proxies;
 use self::refusals::Refusals;
 use self::token::{Keys, TokenError};
 use crate::Settings;
@@ -50,6 +53,9 @@ pub(crate) struct Admission {
     origins: Origins,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) refusals: Refusals,
+    pub(crate) proxies: Proxies,
+    /// Whether connections of trusted proxies begin with the PROXY protocol.
+    proxy_protocol: bool,
     /// Names that many connections have in common, kept once.
     names: Mutex<HashSet<Arc<str>>>,
 }
@@ -60,13 +66,24 @@ const KEPT_NAMES: usize = 10_000;
 impl Admission {
     /// The error is a setting that cannot be.
     pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Result<Self, String> {
+        let proxies = Proxies::parse(&settings.trusted_proxies)?;
+        if settings.proxy_protocol && proxies.is_empty() {
+            return Err("http.proxy_protocol needs http.trusted_proxies: who is believed".to_owned());
+        }
         Ok(Self {
             keys,
             origins: Origins::parse(&settings.origins)?,
+            proxies,
+            proxy_protocol: settings.proxy_protocol,
             addresses: Arc::new(Addresses::new(settings)),
             refusals: Refusals::new(),
             names: Mutex::default(),
         })
+    }
+
+    /// Whether a connection from this address begins with the PROXY protocol.
+    pub(crate) fn begins_with_proxy_protocol(&self, address: Option<IpAddr>) -> bool {
+        self.proxy_protocol && self.proxies.trust(address)
     }
 
     /// Whether tokens are asked for.

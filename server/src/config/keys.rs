@@ -74,6 +74,8 @@ pub(crate) static KEYS: &[Key] = keys! {
     "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
     "auth.origins", Form::List, "Origins that pages of a browser may have, such as https://app.example, https://*.app.example (one label) or http://localhost:* (any port); empty: only the hub's own (without tokens: this machine's); \"*\": any.", settings.origins;
     "http.head", size(8192, 1 << 20), "Largest head of an HTTP request: its address and headers, cookies among them.", settings.head_limit;
+    "http.trusted_proxies", Form::List, "Proxies that are believed in Forwarded or X-Forwarded-For, where a client comes from: addresses, networks such as 10.0.0.0/8, or unix. Limits per address then count clients.", settings.trusted_proxies;
+    "http.proxy_protocol", Form::Flag, "Whether connections of trusted proxies begin with the PROXY protocol, version 1 or 2.", settings.proxy_protocol;
     "tls.certificate", Form::Text, "PEM file with the hub's certificate and those that lead to its authority; read again when it changes.", certificate;
     "tls.key", Form::Text, "PEM file with the key of the certificate, not encrypted; read again when it changes.", key;
     "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;

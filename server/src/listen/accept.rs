@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::descriptors::Descriptors;
 use super::http::{self, Guest};
+use super::proxy_protocol;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::admission::address::Accepted;
@@ -104,8 +105,10 @@ pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
         };
         let scarce = socket.is_scarce(&descriptors).then(|| Arc::clone(&descriptors));
         let guest = Guest { remote: remote.map(canonical), scarce };
-        // Counted here, in the order in which they come.
-        if let Some(accepted) = http::admit(&guest, &hub) {
+        if hub.node().admission.begins_with_proxy_protocol(guest.address()) {
+            tokio::spawn(introduce(socket, guest, hub.clone()));
+        } else if let Some(accepted) = http::admit(&guest, &hub) {
+            // Counted here, in the order in which they come.
             tokio::spawn(welcome(socket, guest, accepted, hub.clone()));
         }
     }
@@ -126,6 +129,33 @@ where
     let Some(accepted) = http::admit(&guest, &hub) else { return };
     http::speak(socket, guest, hub).await;
     drop(accepted);
+}
+
+/// Reads what the proxy says of the client first.
+async fn introduce(mut socket: Socket, mut guest: Guest, hub: Hub) {
+    let reading = async {
+        match &mut socket {
+            Socket::Tcp(socket) => proxy_protocol::read(socket).await,
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket, _) => proxy_protocol::read(socket).await,
+            #[cfg(unix)]
+            Socket::Unix(socket) => proxy_protocol::read(socket).await,
+        }
+    };
+    let read = tokio::time::timeout(guest.head_time(), reading).await;
+    match read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        // The port of a client is of no interest to anybody.
+        Ok(Some(client)) => guest.remote = Some(SocketAddr::new(client, 0)),
+        Ok(None) => {}
+        Err(error) => {
+            let reason = format_args!("closed: {error}; the proxy should send it (http.proxy_protocol)");
+            hub.node().admission.refusals.log(guest.address(), reason);
+            return;
+        }
+    }
+    if let Some(accepted) = http::admit(&guest, &hub) {
+        welcome(socket, guest, accepted, hub).await;
+    }
 }
 
 async fn welcome(socket: Socket, guest: Guest, accepted: Accepted, hub: Hub) {

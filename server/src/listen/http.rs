@@ -51,10 +51,12 @@ impl Guest {
 }
 
 /// Lets a socket in, to be counted until what this gives is dropped. `None`: there are too many from its address.
-/// Nothing is said to one too many, for it has not asked anything yet.
+/// Nothing is said to one too many, for it has not asked anything yet. A trusted proxy's is not counted: its requests say
+/// where they come from.
 pub(super) fn admit(guest: &Guest, hub: &Hub) -> Option<Accepted> {
     let admission = &hub.node().admission;
-    let accepted = admission.addresses.accept(guest.address());
+    let counted = guest.address().filter(|address| !admission.proxies.trust(Some(*address)));
+    let accepted = admission.addresses.accept(counted);
     if accepted.is_none() {
         admission.refusals.log(guest.address(), TOO_MANY);
     }

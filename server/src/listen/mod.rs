@@ -6,6 +6,7 @@ mod explained;
 mod handshake;
 mod http;
 mod page;
+mod proxy_protocol;
 mod refusal;
 mod request;
 #[cfg(feature = "tls")]
@@ -26,7 +27,8 @@ use crate::hub::Hub;
 
 impl Hub {
     /// Answers one HTTP request: the WebSocket at `/ws`, `/healthz`, `/readyz`, and the page at `/`. For applications
-    /// that run their own server; `remote` is the client's address if it is known.
+    /// that run their own server; `remote` is the address that the request came from if it is known: where that is a
+    /// trusted proxy's, its headers say where the client is.
     #[expect(clippy::unused_async, reason = "routes to come read from the store")]
     pub async fn answer<B: Send + 'static>(
         &self,

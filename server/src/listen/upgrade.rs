@@ -28,7 +28,8 @@ impl Hub {
         request: Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        let address = remote.map(|remote| remote.ip());
+        let peer = remote.map(|remote| remote.ip().to_canonical());
+        let address = self.node().admission.proxies.client(request.headers(), peer);
         self.try_upgrade(request, address).unwrap_or_else(|refusal| {
             self.node().admission.refusals.log(address, &refusal);
             refusal.response()
