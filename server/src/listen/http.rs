@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -104,7 +104,10 @@ impl Service {
         if explained::is_too_large(&request, self.head) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
             self.unreadable.set(status);
-            return explained::refusal(status, self.head).response();
+            let mut response = explained::refusal(status, self.head).response();
+            // As hyper does where it could not read the head to its end.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
         }
         if let Some(descriptors) = &self.guest.scarce
             && request.uri().path() == "/ws"
