@@ -33,7 +33,9 @@ Examples:
   wsc                                        the hub, for this machine: open http://127.0.0.1:8080
   wsc listen --user bob                      in a second terminal: bob's messages as they come
   wsc send --user alice --to bob hello       in a third one: a message, and what became of it
-  wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt";
+  wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt
+
+Exit codes: 0 done, or ended in order; 1 failed, with the reason on stderr; 2 the command line cannot be understood.";
 
 #[derive(Subcommand)]
 enum Word {

@@ -108,7 +108,9 @@ async fn serve(config: Config) -> Outcome {
     let addresses = urls.join(", ");
     super::say(&format!("listening on {addresses}"));
     if std::io::stderr().is_terminal() {
-        eprintln!("open {} in a browser to try it; Ctrl-C ends it", urls[0]);
+        let page = urls.iter().find(|url| url.starts_with("http"));
+        let page = page.map(|url| format!("open {url} in a browser to try it; ")).unwrap_or_default();
+        eprintln!("{page}Ctrl-C ends it");
     }
     tracing::info!(%addresses, store = ?config.store, authentication = secret.is_some(), "listening");
     let mut serving = JoinSet::new();
@@ -190,15 +192,21 @@ async fn open(data: &Path, settings: &wsc_server::Settings) -> Result<EmbeddedSt
 #[cfg(unix)]
 fn raise_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// What macOS takes where its hard limit is none.
+    const MACOS: Option<u64> = Some(10_240);
     let before = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: before.maximum, ..before };
     if before.current == before.maximum {
         tracing::info!(limit = before.current, "file descriptors");
-    } else if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(limit = before.current, %error, "the limit of file descriptors could not be raised");
-    } else {
-        tracing::info!(limit = before.maximum, before = before.current, "file descriptors: limit raised");
+        return;
     }
+    for wanted in [before.maximum, MACOS] {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: wanted, ..before });
+        if raised.is_ok() {
+            tracing::info!(limit = wanted, before = before.current, "file descriptors: limit raised");
+            return;
+        }
+    }
+    tracing::warn!(limit = before.current, "the limit of file descriptors could not be raised");
 }
 
 #[cfg(not(unix))]
