@@ -228,6 +228,15 @@ impl Authority {
         door: Door,
         version: &'static SupportedProtocolVersion,
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.secure(TcpStream::connect(door.address).await?, version).await
+    }
+
+    /// TLS over a socket.
+    async fn secure(
+        &self,
+        socket: TcpStream,
+        version: &'static SupportedProtocolVersion,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -236,7 +245,6 @@ impl Authority {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let socket = TcpStream::connect(door.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
@@ -350,4 +358,29 @@ async fn the_command_trusts_an_authority_of_ones_own_where_it_is_given() {
     assert!(complaint(&wrong).contains("there is no certificate"), "{}", complaint(&wrong));
     let missing = run(&[&send[..], &["--ca", "missing"]].concat());
     assert!(complaint(&missing).contains("cannot be read"), "{}", complaint(&missing));
+}
+
+#[tokio::test]
+async fn the_proxy_protocol_comes_before_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("hub.pem"), folder.path().join("hub.key"));
+    let authority = Authority::new();
+    authority.sign(&certificate, &key);
+    let keys = [
+        format!("tls.certificate={}", certificate.display()),
+        format!("tls.key={}", key.display()),
+        "http.trusted_proxies=127.0.0.1".to_owned(),
+        "http.proxy_protocol=true".to_owned(),
+    ];
+    let set = keys.iter().flat_map(|key| ["--set", key.as_str()]);
+    let arguments: Vec<&str> = ["--listen", "https://127.0.0.1:0"].into_iter().chain(set).collect();
+    let hub = Hub::start(folder.path(), &arguments).await;
+    let mut socket = TcpStream::connect(hub.door(0).address).await.unwrap();
+    socket.write_all(b"PROXY TCP4 203.0.113.1 10.0.0.1 4711 8443\r\n").await.unwrap();
+    let mut socket = authority.secure(socket, &TLS13).await.unwrap();
+    socket.write_all(b"GET /ws HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 426"), "{answer}");
+    hub.says("address=203.0.113.1 ").await;
 }

@@ -80,6 +80,37 @@ async fn who_is_not_trusted_cannot_say_where_he_comes_from() {
     assert!(waiting(&server, "x-forwarded-for", "203.0.113.9").await.is_err());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_proxy_on_a_unix_socket_is_trusted_where_it_is_said() {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let server = trusting(&["unix"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.sock");
+    let listener = tokio::net::UnixListener::bind(&file).unwrap();
+    tokio::spawn(wsc_server::listen::serve(listener, server.hub.clone()));
+    let request = |from: &'static str| {
+        let mut request = "ws://hub/ws".into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "wsc.v1".parse().unwrap());
+        request.headers_mut().insert("x-forwarded-for", from.parse().unwrap());
+        let file = file.clone();
+        async move {
+            let socket = tokio::net::UnixStream::connect(file).await.unwrap();
+            tokio_tungstenite::client_async(request, socket).await
+        }
+    };
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(request("203.0.113.9").await.unwrap());
+    }
+    assert!(matches!(request("203.0.113.9").await, Err(Error::Http(refused)) if refused.status() == 429));
+    clients.push(request("203.0.113.10").await.unwrap());
+    // Over TCP nobody is a proxy.
+    for number in 0..3 {
+        assert!(waiting(&server, "x-forwarded-for", &format!("203.0.113.{number}")).await.is_ok());
+    }
+}
+
 /// Header of the PROXY protocol, then a request.
 async fn proxied(door: &Door, header: &[u8], piece: usize) -> String {
     let mut socket = TcpStream::connect(door.address).await.unwrap();
