@@ -24,5 +24,5 @@ pub use hub::{Builder, Connection, Hub, Recipient, SendError, Sent, StartError};
 pub use log::embedded::EmbeddedStore;
 pub use log::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use log::memory::MemoryStore;
-pub use settings::Settings;
+pub use settings::{Settings, SettingsError};
 pub use wsc_core::{ErrorCode, Message};

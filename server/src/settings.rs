@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wsc_core::{limits, peer};
 
+use crate::admission::Admission;
 use crate::log::store::{Durability, Retention};
 
 /// What a hub is told. Sizes in bytes unless said otherwise.
@@ -43,13 +44,21 @@ pub struct Settings {
     pub send_bytes: u32,
     /// Connections on this hub; 0: no limit.
     pub connections: usize,
-    /// Sockets of one address that are not yet authenticated.
+    /// Sockets of one address that are not yet authenticated; 0: no limit.
     pub pending_per_address: usize,
     /// Connects of one address per second; 0: no limit.
     pub connects_per_address: u32,
-    /// Origins a browser page may have, exactly as the browser sends them. Empty: only the hub's own address
-    /// (without authentication: any page of this machine), and requests without `Origin`. `*`: any.
+    /// Origins a browser page may have, such as `https://app.example`, `https://*.app.example` (one label) or
+    /// `http://localhost:*` (any port). Empty: only the hub's own address (without authentication: any page of this
+    /// machine), and requests without `Origin`. `*`: any.
     pub origins: Vec<String>,
+    /// The head of an HTTP request: its first line and headers, cookies among them.
+    pub head_limit: usize,
+    /// Proxies whose `Forwarded` or `X-Forwarded-For` header says where a client comes from: addresses, networks such as
+    /// `10.0.0.0/8`, or `unix`, whoever connects over a Unix socket.
+    pub trusted_proxies: Vec<String>,
+    /// Whether connections of trusted proxies begin with the PROXY protocol, version 1 or 2.
+    pub proxy_protocol: bool,
     /// Whether bare connections get `client_registered`.
     pub client_registered: bool,
     /// Text of a `welcome` notice after `connected`; empty: none.
@@ -58,7 +67,7 @@ pub struct Settings {
     pub offline_after_ms: u64,
     /// How often a changed cursor is written at the latest, in milliseconds.
     pub cursor_ms: u64,
-    /// How long a drain may take, and again how long the store may then take to end.
+    /// How long a drain may take in all, the end of the store included. Docker kills after 10 s.
     pub drain: Duration,
 }
 
@@ -84,11 +93,26 @@ impl Default for Settings {
             pending_per_address: 1000,
             connects_per_address: 1000,
             origins: Vec::new(),
+            head_limit: 32 * 1024,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             client_registered: false,
             welcome: String::new(),
             offline_after_ms: 10_000,
             cursor_ms: 30_000,
-            drain: Duration::from_secs(15),
+            drain: Duration::from_secs(9),
         }
     }
 }
+
+impl Settings {
+    /// Whether a hub can be started with them; the error says which is wrong and what to write.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        Admission::new(self, None).map(drop).map_err(SettingsError)
+    }
+}
+
+/// A setting that cannot be, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub(crate) String);

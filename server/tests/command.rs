@@ -174,9 +174,11 @@ fn an_unknown_key_names_the_nearest_wherever_it_stands() {
         assert_eq!(refused.status.code(), Some(1));
         assert!(complaint(&refused).contains("did you mean peer.window?"), "{}", complaint(&refused));
     }
-    let in_environment = wsc(&["serve"]).env("WSC_PEER_WINDWO", "7").output().unwrap();
-    assert_eq!(in_environment.status.code(), Some(1));
-    assert!(complaint(&in_environment).contains("did you mean WSC_PEER_WINDOW?"));
+    let mut in_environment = wsc(&["config", "--check"]);
+    in_environment.env("WSC_PEER_WINDWO", "7").env("WSC_VERSION", "1.2.3");
+    let warned = in_environment.output().unwrap();
+    assert_eq!(warned.status.code(), Some(0), "what runs hubs sets variables of its own");
+    assert!(complaint(&warned).contains("did you mean WSC_PEER_WINDOW?"), "{}", complaint(&warned));
     assert_eq!(run(&["serve", "--colour"]).status.code(), Some(2), "usage");
 }
 
@@ -358,4 +360,60 @@ fn every_command_has_help_with_examples() {
         let help = run(&[word, &["--help"]].concat());
         assert!(help.status.success() && out(&help).contains("Examples:"), "{word:?}");
     }
+}
+
+#[test]
+fn a_secret_is_the_same_whatever_an_editor_puts_around_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let plain = b"a secret of enough bytes";
+    let token = out(&run(&["token", "--user", "alice", "--secret-file", &write("plain", plain)]));
+    let marked = write("marked", &[b"\xef\xbb\xbf", plain.as_slice(), b"\r\n"].concat());
+    let hub = Hub::in_memory(&["--secret-file", &marked]);
+    // With its line break, as a shell may hand it over.
+    let sent = hub.send(&["--token", &format!(" {token}"), "--to", "bob", "hello"]);
+    assert_eq!(sent.status.code(), Some(0), "{}", complaint(&sent));
+    let text = String::from_utf8(plain.to_vec()).unwrap();
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (name, bytes, what) in [
+        ("little", [b"\xff\xfe", little.as_slice()].concat(), "UTF-16"),
+        ("big", [b"\xfe\xff", big.as_slice()].concat(), "UTF-16"),
+        ("unmarked", little, "UTF-16"),
+        ("mark alone", b"\xef\xbb\xbf\r\n".to_vec(), "is empty"),
+        ("nothing", Vec::new(), "is empty"),
+    ] {
+        let file = write(name, &bytes);
+        for command in [&["serve", "--store", "memory"][..], &["token", "--user", "alice"]] {
+            let refused = run(&[command, &["--secret-file", &file]].concat());
+            assert_eq!(refused.status.code(), Some(1), "{name}");
+            assert!(complaint(&refused).contains(what), "{name}: {}", complaint(&refused));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_hub_within_the_ten_seconds_of_docker_though_a_reader_takes_nothing() {
+    let hub = Hub::in_memory(&["--set", "limits.send_bytes=0", "--set", "shards=1"]);
+    // Closes are spread over half the time: the last one is that of who takes nothing.
+    let mut devices: Vec<_> = (0..20).map(|number| device(&hub, &format!("u{number}"))).collect();
+    devices.push(device(&hub, "bob"));
+    let mut lines = Running::start({
+        let mut command = wsc(&["send", "--url", &hub.url, "--user", "alice", "--to", "bob", "-"]);
+        command.stdin(Stdio::piped());
+        command
+    });
+    let text = format!("{}\n", "x".repeat(60_000)).repeat(400);
+    lines.child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert_eq!(lines.ended().0, Some(0));
+    let since = Instant::now();
+    hub.running.signal("-TERM");
+    assert_eq!(hub.running.ended().0, Some(0));
+    assert!(since.elapsed() < Duration::from_secs(9), "{:?}", since.elapsed());
+    drop(devices);
 }

@@ -241,3 +241,167 @@ async fn the_application_sends_and_hears_how_far_it_got() {
     server.hub.kick(&user, None, "enough");
     assert_eq!(bob.closed().await.unwrap().0, 4010);
 }
+
+/// Tokens that are wrong in one way each: a part of the reason, and the close code of the frame.
+fn wrong_tokens() -> Vec<(String, &'static str, u16)> {
+    let sign = |claims: serde_json::Value, secret: &[u8], algorithm| {
+        let key = jsonwebtoken::EncodingKey::from_secret(secret);
+        jsonwebtoken::encode(&jsonwebtoken::Header::new(algorithm), &claims, &key).unwrap()
+    };
+    let signed = |claims| sign(claims, SECRET, jsonwebtoken::Algorithm::HS256);
+    let later = 4_000_000_000.5;
+    vec![
+        (signed(json!({"uid": "alice", "exp": 1_700_000_000.5})), "expired", 4002),
+        (signed(json!({"uid": "alice", "exp": later, "nbf": later})), "not yet valid", 4001),
+        (signed(json!({"uid": "alice", "exp": "later"})), "claim exp must be a number", 4001),
+        (signed(json!({"uid": "alice"})), "no claim exp", 4001),
+        (signed(json!({"exp": later})), "no claim uid", 4001),
+        (signed(json!({"uid": 7, "exp": later})), "claim uid must be a string", 4001),
+        (signed(json!({"uid": "alice", "exp": later, "aid": "other"})), "application", 4001),
+        (
+            sign(json!({"uid": "alice", "exp": later}), b"other", jsonwebtoken::Algorithm::HS256),
+            "signature",
+            4001,
+        ),
+        (
+            sign(json!({"uid": "alice", "exp": later}), SECRET, jsonwebtoken::Algorithm::HS384),
+            "algorithm",
+            4001,
+        ),
+        ("nonsense".to_owned(), "not a valid JWT", 4001),
+    ]
+}
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn a_wrong_token_is_refused_with_its_reason_in_the_answer_the_frame_and_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    // As an editor on Windows writes it.
+    std::fs::write(&secret, [b"\xef\xbb\xbf", SECRET, b"\r\n"].concat()).unwrap();
+    let server = support::process::Process::start(&[&format!("secret_file={}", secret.display())]);
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    for (token, reason, code) in wrong_tokens() {
+        let (status, body) = refused(server.request(&format!("/ws?token={token}"), &[protocol]).await);
+        assert_eq!((status, &body["code"]), (401, &json!(80304)), "{reason}");
+        assert!(body["reason"].as_str().unwrap().contains(reason), "{body}");
+        let mut client = server.socket().await;
+        client.say(&json!({"message_type": "connect", "protocol": 1, "token": token})).await;
+        let error = client.hear().await;
+        assert!(error["reason"].as_str().unwrap().contains(reason), "{error}");
+        let closed = client.closed().await.unwrap();
+        assert_eq!(closed.0, code, "{reason}");
+        assert!(closed.1.contains(reason), "{closed:?}");
+        let log = server.log();
+        let lines = log.lines().filter(|line| line.contains(reason) && line.contains("127.0.0.1"));
+        assert_eq!(lines.count(), 2, "{reason}: {log}");
+        assert!(!log.contains(&token), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn white_space_around_a_token_and_fractions_of_its_times_do_not_count() {
+    let server = guarded().await;
+    let claims = json!({"uid": "alice", "exp": 4_000_000_000.25, "iat": 1_700_000_000.75, "nbf": 1.5});
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    let bearer = format!("Bearer   {token}");
+    let query = format!("/ws?token=%20{token}%0A");
+    for (path, headers) in [
+        ("/ws", vec![protocol, ("authorization", bearer.as_str())]),
+        (query.as_str(), vec![protocol]),
+        (query.as_str(), vec![protocol, ("authorization", bearer.as_str())]),
+    ] {
+        let mut client = server.request(path, &headers).await.unwrap();
+        client.say(&json!({"message_type": "connect", "protocol": 1, "token": format!("\t{token}\n")})).await;
+        assert_eq!(client.hear().await["user_id"], "alice");
+    }
+    let mut client = server.socket().await;
+    client.say(&json!({"message_type": "connect", "protocol": 1, "token": format!(" {token} \n")})).await;
+    assert_eq!(client.hear().await["user_id"], "alice");
+    client.say(&json!({"message_type": "refresh", "message_id": "r", "token": format!(" {token}\n")})).await;
+    assert_eq!(client.hear_type("ack").await["request_id"], "r");
+}
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn each_origin_that_is_refused_is_a_line_in_the_log_and_every_spelling_of_an_allowed_one_is_let_in() {
+    let patterns = "https://*.example.com,https://App.Example,https://b.example:443,http://localhost:*";
+    let server = support::process::Process::start(&[&format!("auth.origins={patterns}")]);
+    let protocol = ("sec-websocket-protocol", "wsc.v1");
+    for origin in [
+        "https://chat.example.com",
+        "https://app.example",
+        "https://app.example:443",
+        "https://b.example",
+        "http://localhost:5173",
+        "http://localhost",
+    ] {
+        server.request("/ws", &[protocol, ("origin", origin)]).await.expect(origin);
+    }
+    for origin in ["https://a.b.example.com", "http://app.example", "https://evil.example", "null"] {
+        let (status, _) = refused(server.request("/ws", &[protocol, ("origin", origin)]).await);
+        assert_eq!(status, 403, "{origin}");
+        let log = server.log();
+        let told = |line: &&str| line.contains("INFO") && line.contains(origin) && line.contains("127.0.0.1");
+        assert_eq!(log.lines().filter(told).count(), 1, "{origin}: {log}");
+    }
+    // A flood of them does not fill a disk.
+    for _ in 0..200 {
+        refused(server.request("/ws", &[protocol, ("origin", "https://flood.example")]).await);
+    }
+    let lines = server.log().lines().filter(|line| line.contains("flood")).count();
+    assert!((1..=60).contains(&lines), "{lines}");
+}
+
+/// What comes back on a socket of its own, until the hub hangs up or has upgraded.
+async fn answer(address: std::net::SocketAddr, request: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    while !all.starts_with(b"HTTP/1.1 101") {
+        let read = tokio::time::timeout(support::PATIENCE, socket.read_buf(&mut all)).await;
+        if matches!(read.expect("the hub should answer and hang up"), Ok(0) | Err(_)) {
+            break;
+        }
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[cfg(feature = "command")]
+#[tokio::test]
+async fn a_head_up_to_the_limit_passes_and_a_larger_one_is_refused_in_json() {
+    let head = |more: &str| {
+        format!(
+            "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: wsc.v1\r\n{more}\r\n"
+        )
+    };
+    let cookies = |size: usize| head(&format!("Cookie: {}\r\n", "c".repeat(size)));
+    let server = support::process::Process::start(&[]);
+    let small = support::process::Process::start(&["http.head=8KiB"]);
+    for (door, request, status, reason) in [
+        (&*server, head("Content-Length: 0\r\n"), 101, ""),
+        (&*server, cookies(20_000), 101, ""),
+        (&*server, cookies(33_000), 431, "32768 bytes"),
+        (&*server, head(&"X: x\r\n".repeat(200)), 431, "100 headers"),
+        (&*server, head("X : x\r\n"), 400, "not a valid HTTP/1.1 request"),
+        (&*server, head("Content-Length: 1\r\n"), 400, "no body"),
+        (&*small, cookies(7_000), 101, ""),
+        (&*small, cookies(9_000), 431, "8192 bytes"),
+    ] {
+        let said = answer(door.address, &request).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+        if status != 101 {
+            let (head, body) = said.split_once("\r\n\r\n").unwrap();
+            assert!(head.to_ascii_lowercase().contains(&format!("content-length: {}", body.len())), "{said}");
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["code"], 80401);
+            assert!(body["reason"].as_str().unwrap().contains(reason), "{body}");
+        }
+    }
+    assert!(server.log().contains("32768 bytes"), "{}", server.log());
+}

@@ -139,6 +139,16 @@ async fn sockets_that_say_nothing_are_counted_per_address() {
 }
 
 #[tokio::test]
+async fn a_limit_of_0_sockets_per_address_is_none() {
+    let server = Server::with(|settings| settings.pending_per_address = 0, |builder| builder).await;
+    let mut silent = Vec::new();
+    for _ in 0..1100 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    server.connect("alice", "a1").await;
+}
+
+#[tokio::test]
 async fn a_thousand_cursors_for_a_thousand_groups_are_each_found() {
     let server = Server::start().await;
     let mut cursors = serde_json::Map::new();
@@ -247,4 +257,26 @@ async fn who_is_closed_for_the_rate_is_told_how_long_it_really_takes() {
     let waited = u64::try_from(began.elapsed().as_millis()).unwrap();
     // A new contact is possible an hour after the first.
     assert!(code == 4029 && hint <= 3_600_000 && hint + waited + 1_000 >= 3_600_000, "{code} {reason}");
+}
+
+#[tokio::test]
+async fn a_drain_ends_in_its_time_with_a_reader_that_takes_nothing_and_a_store_that_does_not_answer() {
+    let change = |settings: &mut wsc_server::Settings| {
+        settings.drain = Duration::from_secs(2);
+        settings.send_bytes = 0;
+    };
+    let (server, illness) = ill_with(change).await;
+    let _stuck = server.connect("bob", "b1").await;
+    let mut alice = server.connect("alice", "a1").await;
+    let content = "x".repeat(60_000);
+    // More than the kernel takes for a socket that is not read.
+    for id in 0..400 {
+        alice.send_to("bob", &id.to_string(), &content).await;
+    }
+    illness.write_ms.store(60_000, Ordering::Relaxed);
+    alice.say(&json!({"message_type": "text", "message_id": "last", "receiver": "bob"})).await;
+    let began = Instant::now();
+    server.hub.drain().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
 }

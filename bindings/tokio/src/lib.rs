@@ -8,6 +8,14 @@
 //! process. This crate never holds protocol state of its own: that is [`wsc_core::client::Client`]; here are sockets,
 //! clocks, files and streams.
 //!
+//! # Own certificate authority
+//!
+//! `wss://` trusts the authorities that Mozilla lists. [`Builder::authorities`] takes the text of a PEM file with the
+//! certificates of others, which are trusted beside them; [`Builder::tls`] takes a configuration of rustls. A handshake
+//! that fails is tried again; [`Notice::Disconnected`] says why it failed.
+//!
+//! # Example
+//!
 //! ```no_run
 //! use futures_util::StreamExt;
 //! use wsc_client::{Client, Delivery, Message};

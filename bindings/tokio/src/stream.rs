@@ -9,7 +9,7 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::broadcast;
 use wsc_core::client::{Event, Gap, Generation};
-use wsc_core::{Message, StreamName};
+use wsc_core::{CloseCode, Message, StreamName};
 
 use crate::mailroom::Mailroom;
 
@@ -167,6 +167,16 @@ pub enum Notice {
     },
     /// The outbox could not be written; sends are refused from now on.
     StorageFailed(String),
+    /// A connection ended, or could not be made. The client goes on by itself; [`Client::states`](crate::Client::states)
+    /// says when it tries again, or that it does not.
+    Disconnected {
+        /// Whether there was one.
+        connected: bool,
+        /// The close that was, or that means the same; `None`: the socket or the network failed.
+        code: Option<CloseCode>,
+        /// Human-readable; of a handshake that failed, what TLS says.
+        reason: String,
+    },
 }
 
 /// A feed of things without a position: who is slow misses the oldest.

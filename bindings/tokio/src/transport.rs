@@ -142,6 +142,10 @@ fn refusal(error: Error) -> Refusal {
     let body = response.body().as_deref().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
     let mut reason = format!("http status {status}");
+    if let Some(detail) = detail(&body) {
+        reason.push_str(": ");
+        reason.push_str(detail);
+    }
     if let Some((_, rest)) = body.split_once("\"retry_after_ms\":") {
         let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
         reason.push_str(" retry_after_ms=");
@@ -150,9 +154,35 @@ fn refusal(error: Error) -> Refusal {
     Refusal { code, reason }
 }
 
+/// The hub's reason in the JSON of a refusal, up to the first letter that is not itself there.
+fn detail(body: &str) -> Option<&str> {
+    const LONGEST: usize = 200;
+    let (_, rest) = body.split_once("\"reason\":\"")?;
+    let detail = &rest[..rest.find(['"', '\\'])?];
+    Some(&detail[..detail.floor_char_boundary(LONGEST)]).filter(|detail| !detail.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_before_the_upgrade_says_what_the_hub_says() {
+        let of = |status: u16, body: &str| {
+            let response = tokio_tungstenite::tungstenite::http::Response::builder().status(status);
+            let response = response.body(Some(body.as_bytes().to_vec())).expect("a response");
+            refusal(Error::Http(Box::new(response)))
+        };
+        let refused =
+            of(429, r#"{"code":80801,"reason":"too many from this address","retry_after_ms":1500}"#);
+        assert_eq!(refused.code, Some(CloseCode::RateLimited));
+        assert_eq!(refused.reason, "http status 429: too many from this address retry_after_ms=1500");
+        // What is no hub may say anything.
+        for body in ["", "<html>", r#"{"reason":""}"#, r#"{"reason":"unended"#, r#"{"reason":7}"#] {
+            assert_eq!(of(403, body).reason, "http status 403", "{body}");
+        }
+        assert!(of(403, &format!(r#"{{"reason":"{}"}}"#, "é".repeat(500))).reason.len() < 250);
+    }
 
     #[test]
     fn a_secure_address_needs_tls() {

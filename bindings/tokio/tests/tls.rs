@@ -7,6 +7,7 @@ mod hub;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use hub::{Hub, soon};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs};
-use wsc_client::{BuildError, Client};
+use wsc_client::{BuildError, Client, Notice};
 
 fn file(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tls").join(name)
@@ -51,13 +52,22 @@ async fn front(hub: &Hub) -> u16 {
 async fn an_authority_of_ones_own_is_trusted_where_it_was_given_and_not_otherwise() {
     let hub = Hub::new().await;
     let address = format!("wss://localhost:{}", front(&hub).await);
-    let stranger = Client::builder(&address).user("alice").connect().await.expect("built");
+    let stranger = Client::builder(&address).user("alice").build().await.expect("built");
+    let mut told = stranger.notices();
+    stranger.connect().await;
     let ours = std::fs::read_to_string(file("authority.pem")).expect("readable");
     let alice = Client::builder(&address).user("alice").authorities(ours).connect().await.expect("built");
     // Only one gets as far as the hub.
     let (_link, _) = soon(hub.greet(1, 0)).await;
     soon(alice.connected()).await.expect("connected");
     assert_ne!(stranger.state(), wsc_client::State::Connected);
+    // And the other says why.
+    match soon(told.next()).await {
+        Some(Notice::Disconnected { connected: false, reason, .. }) => {
+            assert!(reason.contains("UnknownIssuer"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
     let stranger = tokio::time::timeout(std::time::Duration::from_millis(300), stranger.connected()).await;
     assert!(stranger.is_err(), "{stranger:?}");
     for wrong in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {

@@ -54,16 +54,19 @@ impl Addresses {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more socket in, of which nothing is known yet. `None`: there are too many from its address.
-    pub(crate) fn accept(self: &Arc<Self>, address: IpAddr) -> Option<Accepted> {
+    /// Lets one more socket in, of which nothing is known yet. `None`: there are too many from its address. One without
+    /// an address is not counted.
+    pub(crate) fn accept(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Accepted> {
+        let addresses = Arc::clone(self);
+        let Some(address) = address else { return Some(Accepted { addresses, address: None }) };
         let mut known = self.lock();
         let now = self.now();
         let entry = self.of(&mut known, address, now);
-        if entry.sockets + entry.pending >= self.pending {
+        if self.pending != 0 && entry.sockets + entry.pending >= self.pending {
             return None;
         }
         entry.sockets += 1;
-        Some(Accepted { addresses: Arc::clone(self), address })
+        Some(Accepted { addresses, address: Some(address) })
     }
 
     fn now(&self) -> u64 {
@@ -89,7 +92,7 @@ impl Addresses {
             let now = self.now();
             let mut known = self.lock();
             let entry = self.of(&mut known, address, now);
-            if entry.pending >= self.pending {
+            if self.pending != 0 && entry.pending >= self.pending {
                 return Err(TooMany::FromAddress(1000));
             }
             entry.connects.take(1, now).map_err(TooMany::FromAddress)?;
@@ -109,12 +112,13 @@ impl Addresses {
 /// A socket's place until it is closed or becomes a WebSocket; given back when dropped.
 pub(crate) struct Accepted {
     addresses: Arc<Addresses>,
-    address: IpAddr,
+    address: Option<IpAddr>,
 }
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if let Some(address) = self.addresses.lock().get_mut(&self.address) {
+        let Some(address) = self.address else { return };
+        if let Some(address) = self.addresses.lock().get_mut(&address) {
             address.sockets -= 1;
         }
     }

@@ -2,16 +2,23 @@
 
 pub(crate) mod address;
 pub(crate) mod identity;
+mod origin;
 mod places;
+mod proxies;
+pub(crate) mod refusals;
 pub mod token;
 
 pub(crate) use address::Permit;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
+use self::origin::Origins;
+use self::proxies::Proxies;
+use self::refusals::Refusals;
 use self::token::{Keys, TokenError};
 use crate::Settings;
 use crate::log::key::{Scope, UserKey};
@@ -43,8 +50,12 @@ impl Claimed {
 /// The door.
 pub(crate) struct Admission {
     keys: Option<Keys>,
-    origins: Vec<String>,
+    origins: Origins,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) refusals: Refusals,
+    pub(crate) proxies: Proxies,
+    /// Whether connections of trusted proxies begin with the PROXY protocol.
+    proxy_protocol: bool,
     /// Names that many connections have in common, kept once.
     names: Mutex<HashSet<Arc<str>>>,
 }
@@ -53,13 +64,26 @@ pub(crate) struct Admission {
 const KEPT_NAMES: usize = 10_000;
 
 impl Admission {
-    pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Self {
-        Self {
-            keys,
-            origins: settings.origins.clone(),
-            addresses: Arc::new(Addresses::new(settings)),
-            names: Mutex::default(),
+    /// The error is a setting that cannot be.
+    pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Result<Self, String> {
+        let proxies = Proxies::parse(&settings.trusted_proxies)?;
+        if settings.proxy_protocol && proxies.is_empty() {
+            return Err("http.proxy_protocol needs http.trusted_proxies: who is believed".to_owned());
         }
+        Ok(Self {
+            keys,
+            origins: Origins::parse(&settings.origins)?,
+            proxies,
+            proxy_protocol: settings.proxy_protocol,
+            addresses: Arc::new(Addresses::new(settings)),
+            refusals: Refusals::new(),
+            names: Mutex::default(),
+        })
+    }
+
+    /// Whether a connection from this address begins with the PROXY protocol.
+    pub(crate) fn begins_with_proxy_protocol(&self, address: Option<IpAddr>) -> bool {
+        self.proxy_protocol && self.proxies.trust(address)
     }
 
     /// Whether tokens are asked for.
@@ -69,7 +93,7 @@ impl Admission {
 
     /// Checks a token. Without authentication there are no tokens to be accepted.
     pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        self.keys.as_ref().ok_or(TokenError::Invalid)?.verify(token).map(|identity| self.share(identity))
+        self.keys.as_ref().ok_or(TokenError::NoKey)?.verify(token).map(|identity| self.share(identity))
     }
 
     /// The same identity, with the names that others have too kept once.
@@ -117,29 +141,8 @@ impl Admission {
 
     /// Whether a browser page of this origin may connect to this host.
     pub(crate) fn allows_origin(&self, origin: Option<&str>, host: Option<&str>) -> bool {
-        let Some(origin) = origin else { return true };
-        if self.origins.is_empty() {
-            let Some((_, page)) = origin.split_once("://") else { return false };
-            // Only the hub's own pages: same host and port. Without tokens also those of other servers of this machine,
-            // where front ends are developed; but no page elsewhere by a name that it had resolved to this machine.
-            return if self.is_authenticating() {
-                host == Some(page)
-            } else {
-                is_this_machine(page) && host.is_some_and(is_this_machine)
-            };
-        }
-        self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+        self.origins.allow(origin, host, self.is_authenticating())
     }
-}
-
-/// Whether a host, perhaps with a port, can only be this machine, whatever a name server says.
-fn is_this_machine(authority: &str) -> bool {
-    let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
-    let host = &authority[..port.unwrap_or(authority.len())];
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Group ids of a comma list; what cannot be an id is left out.

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wsc_core::names::is_id;
 
 use super::groups_of;
@@ -12,8 +14,8 @@ use super::identity::{Capabilities, Identity};
 use crate::hub::clock;
 use crate::log::key::{Scope, UserKey};
 
-/// How far clocks may differ, in seconds.
-const LEEWAY_S: u64 = 5;
+/// How far clocks may differ, in milliseconds.
+const LEEWAY_MS: u64 = 5000;
 
 /// The claims of a token, with go-wsc's names.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
@@ -50,18 +52,48 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Why a token was not accepted.
+/// Why a token was not accepted. What it says of the claims is said of tokens with a valid signature only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenError {
     /// There is none, or in development no user id.
     #[error("no token, or without authentication no user_id")]
     Missing,
+    /// The hub has no key.
+    #[error("the hub runs without authentication and takes no tokens")]
+    NoKey,
+    /// It is not three parts of base64url with JSON in the first two.
+    #[error("the token is not a valid JWT")]
+    Malformed,
+    /// Its header names another algorithm than the key's.
+    #[error("the token's algorithm is not the key's; sign with HS256")]
+    Algorithm,
+    /// It is not signed with the hub's secret.
+    #[error("the token's signature is wrong: it is signed with another secret than the hub's, or changed")]
+    Signature,
     /// It has ended.
-    #[error("the token expired")]
+    #[error("the token has expired (claim exp)")]
     Expired,
-    /// Signature, algorithm, application or claims are not right.
-    #[error("the token was not accepted")]
-    Invalid,
+    /// Its time has not come.
+    #[error("the token is not yet valid (claim nbf)")]
+    NotYetValid,
+    /// A claim that every token needs is not there.
+    #[error("the token has no claim {0}")]
+    MissingClaim(&'static str),
+    /// A claim has the wrong type or a value that cannot be.
+    #[error("the token's claim {name} must be {expected}")]
+    WrongClaim {
+        /// The claim.
+        name: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The key does not sign for the application.
+    #[error("the token's application (claim aid) is not one that its key signs for; see auth.apps")]
+    Application,
+    /// A token could not be made.
+    #[error("the token could not be signed")]
+    Signing,
 }
 
 /// A shared secret (HS256) and the applications it signs for.
@@ -81,43 +113,108 @@ impl Keys {
         Self { decoding: DecodingKey::from_secret(secret), apps }
     }
 
-    /// Checks a token: algorithm, signature, times, application, ids.
+    /// Checks a token: algorithm, signature, times, application, ids. White space around it does not count.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.validate_nbf = true;
-        validation.validate_aud = false;
-        validation.leeway = LEEWAY_S;
-        // By the hub's own clock, below.
-        validation.validate_exp = false;
-        let claims = match jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation) {
-            Ok(decoded) => decoded.claims,
-            Err(_) => return Err(TokenError::Invalid),
-        };
-        if claims.exp.saturating_add(LEEWAY_S) < clock::wall() / 1000 {
+        let claims = self.signed_claims(token.trim())?;
+        let now = clock::wall();
+        let expires_at = claims.time("exp")?.ok_or(TokenError::MissingClaim("exp"))?;
+        if expires_at.saturating_add(LEEWAY_MS) < now {
             return Err(TokenError::Expired);
+        }
+        if claims.time("nbf")?.is_some_and(|begins_at| begins_at > now.saturating_add(LEEWAY_MS)) {
+            return Err(TokenError::NotYetValid);
         }
         let or =
             |text: &str, default: &str| -> Arc<str> { if text.is_empty() { default } else { text }.into() };
+        let user = Some(claims.id("uid")?).filter(|user| !user.is_empty());
         let scope = Scope {
-            app: or(&claims.aid, Scope::DEFAULT_APP),
-            namespace: or(&claims.tid, Scope::DEFAULT_NAMESPACE),
+            app: or(claims.id("aid")?, Scope::DEFAULT_APP),
+            namespace: or(claims.id("tid")?, Scope::DEFAULT_NAMESPACE),
         };
-        let ids = [&claims.uid, &claims.did, &claims.utp, &claims.aid, &claims.tid];
-        let ids = ids.into_iter().all(|id| id.is_empty() || is_id(id));
-        if claims.uid.is_empty() || !ids || !self.apps.contains(&*scope.app) {
-            return Err(TokenError::Invalid);
+        if !self.apps.contains(&*scope.app) {
+            return Err(TokenError::Application);
         }
-        let groups = groups_of(&claims.gid);
-        let names = claims.cap.as_ref().map(|names| names.iter().map(String::as_str));
+        let groups = groups_of(claims.text("gid")?);
+        let names = claims.list("cap")?;
         Ok(Identity {
-            user: UserKey::new(&scope, &claims.uid),
-            user_type: or(&claims.utp, "visitor"),
-            device: claims.did.into(),
+            user: UserKey::new(&scope, user.ok_or(TokenError::MissingClaim("uid"))?),
+            user_type: or(claims.id("utp")?, "visitor"),
+            device: claims.id("did")?.into(),
             capabilities: Capabilities::from_names(names, &groups),
             groups,
-            issued_at: claims.iat,
-            expires_at: claims.exp.saturating_mul(1000),
+            issued_at: claims.time("iat")?.unwrap_or(0) / 1000,
+            expires_at,
         })
+    }
+
+    /// The claims of a token whose algorithm and signature are right.
+    fn signed_claims(&self, token: &str) -> Result<SignedClaims, TokenError> {
+        // What is JSON but not a header lacks `alg`, or has one that the library does not know, such as `none`.
+        jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            ErrorKind::Json(cause) if cause.is_data() => TokenError::Algorithm,
+            _ => TokenError::Malformed,
+        })?;
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Times are checked by the hub's own clock, and say in which claim the fault is.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        match jsonwebtoken::decode(token, &self.decoding, &validation) {
+            Ok(decoded) => Ok(SignedClaims(decoded.claims)),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
+                ErrorKind::InvalidSignature => TokenError::Signature,
+                _ => TokenError::Malformed,
+            }),
+        }
+    }
+}
+
+/// What a token says, of any type; absent and `null` are the same.
+struct SignedClaims(serde_json::Map<String, Value>);
+
+impl SignedClaims {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A NumericDate (RFC 7519): seconds since the Unix epoch, fractions allowed. In milliseconds; before 1970 is 0.
+    fn time(&self, name: &'static str) -> Result<Option<u64>, TokenError> {
+        let expected = "a number: seconds since 1970";
+        let wrong = TokenError::WrongClaim { name, expected };
+        let Some(value) = self.get(name) else { return Ok(None) };
+        if let Some(seconds) = value.as_u64() {
+            return Ok(Some(seconds.saturating_mul(1000)));
+        }
+        let seconds = value.as_f64().ok_or(wrong)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast of a float ends at the limits"
+        )]
+        let milliseconds = (seconds * 1000.0) as u64;
+        Ok(Some(milliseconds))
+    }
+
+    /// A text; absent: empty.
+    fn text(&self, name: &'static str) -> Result<&str, TokenError> {
+        let Some(value) = self.get(name) else { return Ok("") };
+        value.as_str().ok_or(TokenError::WrongClaim { name, expected: "a string" })
+    }
+
+    /// An id; absent: empty.
+    fn id(&self, name: &'static str) -> Result<&str, TokenError> {
+        let id = self.text(name)?;
+        let expected = "1 to 128 bytes without control characters";
+        if id.is_empty() || is_id(id) { Ok(id) } else { Err(TokenError::WrongClaim { name, expected }) }
+    }
+
+    fn list(&self, name: &'static str) -> Result<Option<Vec<&str>>, TokenError> {
+        let wrong = TokenError::WrongClaim { name, expected: "a list of strings" };
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let items = value.as_array().ok_or(wrong)?.iter().map(Value::as_str);
+        items.collect::<Option<Vec<&str>>>().map(Some).ok_or(wrong)
     }
 }
 
@@ -133,60 +230,9 @@ impl Claims {
     /// ```
     pub fn sign(&self, secret: &[u8]) -> Result<String, TokenError> {
         let key = EncodingKey::from_secret(secret);
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, &key).map_err(|_| TokenError::Invalid)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, &key).map_err(|_| TokenError::Signing)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LATER: u64 = 4_000_000_000;
-
-    fn verify(claims: &Claims) -> Result<Identity, TokenError> {
-        Keys::new(b"secret", []).verify(&claims.sign(b"secret").unwrap())
-    }
-
-    fn claims() -> Claims {
-        Claims { uid: "alice".into(), exp: LATER, ..Claims::default() }
-    }
-
-    #[test]
-    fn a_token_says_who_and_what() {
-        let claims = Claims { gid: "a, b".into(), did: "d1".into(), iat: 7, ..claims() };
-        let identity = verify(&claims).unwrap();
-        assert_eq!(identity.groups, ["a".into(), "b".into()]);
-        assert!(identity.capabilities.send && identity.capabilities.may_join("b"));
-        assert!(!identity.capabilities.broadcast && !identity.capabilities.admin);
-        assert_eq!((&*identity.device, identity.issued_at, identity.expires_at), ("d1", 7, LATER * 1000));
-    }
-
-    #[test]
-    fn a_capability_list_gives_what_it_names_and_nothing_else() {
-        let cap = Some(vec!["broadcast".into(), "group:team-*".into()]);
-        let may = verify(&Claims { cap, gid: "x".into(), ..claims() }).unwrap().capabilities;
-        assert!(may.broadcast && may.may_join("team-7"));
-        assert!(!may.send && !may.may_join("x") && !may.may_join("team"));
-    }
-
-    #[test]
-    fn another_secret_another_app_no_user_or_no_time_left_is_refused() {
-        let other = Keys::new(b"other", []).verify(&claims().sign(b"secret").unwrap());
-        assert_eq!(other.unwrap_err(), TokenError::Invalid);
-        assert_eq!(verify(&Claims { aid: "elsewhere".into(), ..claims() }).unwrap_err(), TokenError::Invalid);
-        assert_eq!(verify(&Claims { uid: String::new(), ..claims() }).unwrap_err(), TokenError::Invalid);
-        assert_eq!(verify(&Claims { uid: "a\nb".into(), ..claims() }).unwrap_err(), TokenError::Invalid);
-        assert_eq!(verify(&Claims { tid: "x".repeat(129), ..claims() }).unwrap_err(), TokenError::Invalid);
-        assert_eq!(verify(&Claims { exp: 1000, ..claims() }).unwrap_err(), TokenError::Expired);
-    }
-
-    #[test]
-    fn the_algorithm_is_the_key_s_not_the_token_s() {
-        let header = Header::new(Algorithm::HS512);
-        let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(b"secret")).unwrap();
-        assert_eq!(Keys::new(b"secret", []).verify(&token).unwrap_err(), TokenError::Invalid);
-        // {"alg":"none"} with the claims and no signature.
-        let none = "eyJhbGciOiJub25lIn0.eyJ1aWQiOiJhbGljZSIsImV4cCI6NDAwMDAwMDAwMH0.";
-        assert_eq!(Keys::new(b"secret", []).verify(none).unwrap_err(), TokenError::Invalid);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Outcome;
+use super::addresses::Address;
 use crate::config::{Config, Given};
 
 /// The arguments.
@@ -33,9 +34,12 @@ impl Print {
         let config =
             given.and_then(|given| Config::load(self.config.as_deref(), super::environment(), &given));
         let config = config.map_err(|error| error.to_string())?;
+        config.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.check {
             super::secret(config.secret_file.as_deref())?;
-            super::say("the configuration is right");
+            super::tls(&config)?;
+            config.listen.iter().try_for_each(|address| Address::parse(address).map(drop))?;
+            super::say("configuration OK");
         } else {
             super::say(&config.document());
         }

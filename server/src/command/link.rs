@@ -1,9 +1,12 @@
 //! How `wsc send` and `wsc listen` reach a hub, and what they say when they do not. The protocol is the client's.
 
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use wsc_client::{Builder, Client, CloseCode, Closed, State};
+use futures_util::{FutureExt as _, StreamExt as _};
+use wsc_client::{Builder, Client, CloseCode, Closed, Notice, State};
 
 /// The arguments both have.
 #[derive(Args)]
@@ -17,24 +20,42 @@ pub(super) struct Link {
     /// Token, where it runs with (see `wsc token`).
     #[arg(long, env = "WSC_TOKEN", hide_env_values = true, required_unless_present = "user")]
     token: Option<String>,
+    /// PEM file with the certificates of authorities to trust beside the usual ones, for wss.
+    #[arg(long, value_name = "FILE", env = "WSC_CA")]
+    ca: Option<PathBuf>,
+    /// Why there is no connection.
+    #[arg(skip)]
+    cause: RefCell<String>,
 }
 
 impl Link {
-    pub(super) fn builder(&self) -> Builder {
-        let builder =
+    pub(super) fn builder(&self) -> Result<Builder, String> {
+        let mut builder =
             Client::builder(websocket(&self.url)).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
-        match (&self.token, &self.user) {
-            (Some(token), None) => builder.token(token),
-            (_, user) => builder.user(user.as_deref().unwrap_or_default()),
+        if let Some(file) = &self.ca {
+            let pem = std::fs::read_to_string(file);
+            let pem = pem.map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
+            builder = builder.authorities(pem);
         }
+        Ok(match (&self.token, &self.user) {
+            // A file or a variable often ends with a line break.
+            (Some(token), None) => builder.token(token.trim()),
+            (_, user) => builder.user(user.as_deref().unwrap_or_default()),
+        })
     }
 
     /// Says on stderr how the connection is; returns why it is over for good.
     pub(super) async fn follow(&self, client: &Client, talkative: bool) -> String {
-        let mut states = client.states();
+        let (mut states, mut notices) = (client.states(), client.notices());
         let mut was_connected = false;
         loop {
             let state = states.borrow_and_update().clone();
+            // It is told before the state changes.
+            while let Some(Some(notice)) = notices.next().now_or_never() {
+                if let Notice::Disconnected { connected: false, reason, .. } = notice {
+                    *self.cause.borrow_mut() = reason;
+                }
+            }
             match state {
                 State::Connected => {
                     if talkative || was_connected {
@@ -58,8 +79,16 @@ impl Link {
     }
 
     pub(super) fn unreachable(&self) -> String {
+        let cause = self.cause.borrow();
+        let detail = if cause.is_empty() { String::new() } else { format!(" ({})", plain(&cause)) };
+        if cause.contains("certificate") {
+            return format!(
+                "the certificate of {} is not accepted{detail}; if its authority is your own, give it with --ca FILE",
+                self.url
+            );
+        }
         format!(
-            "no hub at {}: is it running? start it with `wsc serve`, or name another with --url",
+            "no hub at {}: is it running? start it with `wsc serve`, or name another with --url{detail}",
             self.url
         )
     }
@@ -67,7 +96,7 @@ impl Link {
     fn ended(&self, why: &Closed) -> String {
         let (code, reason) = match why {
             Closed::Application => return "the client ended".to_owned(),
-            Closed::NoToken => return "the token is over; make a new one with `wsc token`".to_owned(),
+            Closed::NoToken => return "the token has expired; make a new one with `wsc token`".to_owned(),
             Closed::Hub { code, reason } => (code, reason),
         };
         let what = match *code {
@@ -77,7 +106,7 @@ impl Link {
             CloseCode::Unauthorized => {
                 "the hub did not accept the token: make one with its own secret file, `wsc token`"
             }
-            CloseCode::TokenExpired => "the token is over: make a new one with `wsc token`",
+            CloseCode::TokenExpired => "the token has expired: make a new one with `wsc token`",
             CloseCode::Replaced => {
                 "another connection of this user and device took over: give each its own --device"
             }

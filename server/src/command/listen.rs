@@ -40,7 +40,7 @@ pub(super) struct Listen {
 
 impl Listen {
     pub(super) async fn run(self) -> Outcome {
-        let mut builder = self.link.builder().device(&self.device).auto_acknowledge(false);
+        let mut builder = self.link.builder()?.device(&self.device).auto_acknowledge(false);
         if !self.group.is_empty() {
             builder = builder.groups(&self.group);
         }

@@ -1,5 +1,6 @@
 //! The words of the command line. Each lives in its own file; here is what they share: arguments, exit codes, signals.
 
+mod addresses;
 mod config;
 mod link;
 mod listen;
@@ -10,8 +11,12 @@ mod token;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use wsc_server::listen::Tls;
+
+use crate::config::Config;
 
 /// A reliable real-time messaging hub. Without a command: `wsc serve`.
 #[derive(Parser)]
@@ -28,7 +33,9 @@ Examples:
   wsc                                        the hub, for this machine: open http://127.0.0.1:8080
   wsc listen --user bob                      in a second terminal: bob's messages as they come
   wsc send --user alice --to bob hello       in a third one: a message, and what became of it
-  wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt";
+  wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt
+
+Exit codes: 0 done, or ended in order; 1 failed, with the reason on stderr; 2 the command line cannot be understood.";
 
 #[derive(Subcommand)]
 enum Word {
@@ -89,16 +96,32 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// The secret in a file, without the white space around it.
+/// The secret in a file, without the mark of UTF-8 that editors put before it, and without the white space around it.
 fn secret(file: Option<&Path>) -> Result<Option<Vec<u8>>, String> {
     let Some(path) = file else { return Ok(None) };
     let shown = path.display();
     let content =
         std::fs::read(path).map_err(|cause| format!("the secret file {shown} cannot be read: {cause}"))?;
-    match content.trim_ascii() {
+    // Both marks, and NUL in every other byte, which is what ASCII becomes.
+    let every_other_is_nul = content.len() >= 2
+        && (content.iter().skip(1).step_by(2).all(|byte| *byte == 0)
+            || content.iter().step_by(2).all(|byte| *byte == 0));
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") || every_other_is_nul {
+        return Err(format!(
+            "the secret file {shown} is UTF-16, as PowerShell writes it; save it as UTF-8 (Set-Content -Encoding utf8)"
+        ));
+    }
+    match content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).trim_ascii() {
         [] => Err(format!("the secret file {shown} is empty; put at least {SECRET} random bytes into it")),
         secret => Ok(Some(secret.to_vec())),
     }
+}
+
+/// The hub's TLS, where a certificate is configured.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
+    let (Some(certificate), Some(key)) = (&config.certificate, &config.key) else { return Ok(None) };
+    let tls = Tls::from_files(certificate, key).map_err(|error| error.to_string())?;
+    Ok(Some(Arc::new(tls)))
 }
 
 /// Waits for Ctrl-C or the system's wish that the process ends.

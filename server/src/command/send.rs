@@ -109,7 +109,7 @@ impl Send {
             return Ok(ExitCode::from(2));
         }
         // No group is read: this is no device that wants messages.
-        let builder = self.link.builder().groups(Vec::<String>::new());
+        let builder = self.link.builder()?.groups(Vec::<String>::new());
         let client = builder.connect().await.map_err(|error| error.to_string())?;
         let outcome = tokio::select! {
             why = self.link.follow(&client, false) => Err(why),

@@ -1,19 +1,19 @@
 //! `wsc serve`: a hub until a signal ends it. Decides nothing about messages.
 
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 use wsc_server::log::embedded::EmbeddedOptions;
 use wsc_server::token::Keys;
 use wsc_server::{EmbeddedStore, Hub, MemoryStore, listen};
 
 use super::Outcome;
+use super::addresses::Address;
 use crate::config::{Config, Given, LogForm, StoreKind};
 
 /// Signals this close together are one.
@@ -26,14 +26,19 @@ Examples:
   wsc serve                                  for this machine, messages in ./wsc-data
   wsc serve --listen 127.0.0.1:0             on any free port, which is printed
   wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt
+  wsc serve --listen https://0.0.0.0:8443 --listen unix:/run/wsc.sock --secret-file secret.txt \\
+      --set tls.certificate=hub.pem --set tls.key=hub.key
   wsc serve --config wsc.toml --set peer.window=256
 
 Every key that `wsc config` prints can stand in the file, in the environment (WSC_PEER_WINDOW=256) and after --set;
-what stands later here goes over what stands earlier.")]
+what stands later here goes over what stands earlier.
+
+Exit codes: 0 ended in order after SIGTERM or SIGINT; 1 could not start or go on, or was told twice to end;
+2 the command line cannot be understood.")]
 pub(super) struct Serve {
-    /// Address to listen on [default: 127.0.0.1:8080].
+    /// Address to listen on: HOST:PORT, https://HOST:PORT or unix:/path; may be given again [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
+    listen: Vec<String>,
     /// Directory of the embedded store [default: ./wsc-data].
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<String>,
@@ -65,16 +70,22 @@ impl Serve {
     pub(super) fn run(&self) -> Outcome {
         let config = self.load().map_err(|error| error.to_string())?;
         start_log(&config);
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        raise_descriptors();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| format!("no threads for the hub: {error}"))?;
-        runtime.block_on(serve(config))
+        let outcome = runtime.block_on(serve(config));
+        // What is still open is of no use any more, and nothing of it may hold the end up.
+        runtime.shutdown_background();
+        outcome
     }
 
     fn load(&self) -> Result<Config, crate::config::ConfigError> {
+        let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
         let flags = [
-            ("--listen", "listen", &self.listen),
+            ("--listen", "listen", &listen),
             ("--data", "data", &self.data),
             ("--store", "store", &self.store),
             ("--durability", "durability", &self.durability),
@@ -95,17 +106,38 @@ impl Serve {
 
 async fn serve(config: Config) -> Outcome {
     let secret = super::secret(config.secret_file.as_deref())?;
-    let addresses = addresses(&config.listen, secret.is_some()).await?;
-    let listener = bind(&addresses, &config.listen).await?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let hub = hub(&config, secret.as_deref()).await?;
-    super::say(&format!("listening on http://{address}"));
-    if std::io::stderr().is_terminal() {
-        eprintln!("open http://{address} in a browser to try it; Ctrl-C ends it");
+    let tls = super::tls(&config)?;
+    let mut bound = Vec::new();
+    for address in &config.listen {
+        bound.push(Address::parse(address)?.bind(secret.is_some(), tls.as_ref()).await?);
     }
-    tracing::info!(%address, store = ?config.store, authentication = secret.is_some(), "listening");
+    let hub = hub(&config, secret.as_deref()).await?;
+    let urls: Vec<&str> = bound.iter().map(|bound| bound.url.as_str()).collect();
+    let addresses = urls.join(", ");
+    super::say(&format!("listening on {addresses}"));
+    if std::io::stderr().is_terminal() {
+        let page = urls.iter().find(|url| url.starts_with("http"));
+        let page = page.map(|url| format!("open {url} in a browser to try it; ")).unwrap_or_default();
+        eprintln!("{page}Ctrl-C ends it");
+    }
+    tracing::info!(%addresses, store = ?config.store, authentication = secret.is_some(), "listening");
+    let mut serving = JoinSet::new();
+    #[cfg(unix)]
+    let mut files = Vec::new();
+    for bound in bound {
+        serving.spawn(listen::serve(bound.listener, hub.clone()));
+        #[cfg(unix)]
+        files.extend(bound.file);
+    }
+    if let Some(tls) = tls {
+        tokio::spawn(async move { tls.watch().await });
+    }
     tokio::select! {
-        served = listen::serve(listener, hub.clone()) => served.map_err(|error| error.to_string())?,
+        served = serving.join_next() => match served {
+            Some(Ok(served)) => served.map_err(|error| error.to_string())?,
+            Some(Err(error)) => return Err(error.to_string()),
+            None => {}
+        },
         asked = super::asked_to_end() => asked.map_err(|error| error.to_string())?,
     }
     tracing::info!("ending: connections are closed, positions kept; a second signal ends at once");
@@ -129,42 +161,6 @@ async fn asked_again() {
     if super::asked_to_end().await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// The addresses of a host and port. Without authentication everybody who reaches the hub is whoever he says, so
-/// only this machine may.
-async fn addresses(listen: &str, authenticated: bool) -> Result<Vec<SocketAddr>, String> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host(listen)
-        .await
-        .map_err(|error| {
-            format!(
-                "{listen} is no address to listen on: {error}; expected HOST:PORT, such as 127.0.0.1:8080"
-            )
-        })?
-        .collect();
-    match found.iter().find(|address| !address.ip().is_loopback()) {
-        Some(outside) if !authenticated => Err(format!(
-            "without authentication only this machine may connect, and {listen} ({}) can be reached from others; give --secret-file FILE, or --listen 127.0.0.1:{}",
-            outside.ip(),
-            outside.port()
-        )),
-        _ => Ok(found),
-    }
-}
-
-async fn bind(addresses: &[SocketAddr], listen: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(addresses).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("{listen} is in use by another process; end that one, or choose another port with --listen (port 0: any free one)")
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            format!("no permission to listen on {listen}; choose a port above 1023 with --listen")
-        }
-        std::io::ErrorKind::AddrNotAvailable => {
-            format!("{listen} is not an address of this machine; choose one with --listen")
-        }
-        _ => format!("cannot listen on {listen}: {error}"),
-    })
 }
 
 async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
@@ -200,6 +196,30 @@ async fn open(config: &Config, settings: &wsc_server::Settings) -> Result<Embedd
     let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(data, options));
     opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
+
+/// A connection takes a file descriptor, and the limit that systems begin with is low: it is raised as far as they let.
+#[cfg(unix)]
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// What macOS takes where its hard limit is none.
+    const MACOS: Option<u64> = Some(10_240);
+    let before = getrlimit(Resource::Nofile);
+    if before.current == before.maximum {
+        tracing::info!(limit = before.current, "file descriptors");
+        return;
+    }
+    for wanted in [before.maximum, MACOS] {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: wanted, ..before });
+        if raised.is_ok() {
+            tracing::info!(limit = wanted, before = before.current, "file descriptors: limit raised");
+            return;
+        }
+    }
+    tracing::warn!(limit = before.current, "the limit of file descriptors could not be raised");
+}
+
+#[cfg(not(unix))]
+fn raise_descriptors() {}
 
 /// Log lines go to stderr: stdout says where the hub listens, and nothing else.
 fn start_log(config: &Config) {

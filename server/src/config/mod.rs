@@ -1,5 +1,5 @@
-//! What the command is told: by a file, over it the environment, over both the command line. All three carry the same
-//! keys, and a key nobody knows is an error that names the nearest one.
+//! Configuration sources, later ones override: file, environment, command line. All three carry the same keys. An unknown
+//! key is an error that names the nearest one; an unknown variable is a warning, for others set variables too.
 
 mod keys;
 mod nearest;
@@ -16,8 +16,8 @@ use self::value::Form;
 pub(crate) use self::value::time;
 
 /// Variables that begin like keys and are not: of the commands `send` and `listen`, and of the tests.
-const OTHER_VARIABLES: [&str; 7] =
-    ["WSC_CONFIG", "WSC_URL", "WSC_TOKEN", "WSC_SEED", "WSC_SEEDS", "WSC_FRAMES", "WSC_BIN"];
+const OTHER_VARIABLES: [&str; 8] =
+    ["WSC_CONFIG", "WSC_URL", "WSC_TOKEN", "WSC_CA", "WSC_SEED", "WSC_SEEDS", "WSC_FRAMES", "WSC_BIN"];
 
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,29 +38,36 @@ pub(crate) enum LogForm {
 /// Everything `wsc serve` is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub(crate) listen: String,
+    pub(crate) listen: Vec<String>,
     pub(crate) data: PathBuf,
     pub(crate) restored: bool,
     pub(crate) store: StoreKind,
     pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     pub(crate) apps: Vec<String>,
     pub(crate) log: LogForm,
     pub(crate) log_level: String,
     pub(crate) settings: Settings,
+    /// What was read and is probably not meant, for the log.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:8080".to_owned(),
+            listen: vec!["127.0.0.1:8080".to_owned()],
             data: "wsc-data".into(),
             restored: false,
             store: StoreKind::default(),
             secret_file: None,
+            certificate: None,
+            key: None,
             apps: Vec::new(),
             log: LogForm::default(),
             log_level: "info".to_owned(),
             settings: Settings::default(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -154,6 +161,7 @@ impl Config {
         &mut self,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), ConfigError> {
+        let mut unknown = Vec::new();
         for (name, value) in environment {
             if !name.starts_with("WSC_")
                 || OTHER_VARIABLES.contains(&name.as_str())
@@ -161,12 +169,23 @@ impl Config {
             {
                 continue;
             }
-            let Some(key) = KEYS.iter().find(|key| key.variable() == name) else {
-                let variables: Vec<String> = KEYS.iter().map(keys::Key::variable).collect();
-                let near = nearest(&name, variables.iter().map(String::as_str)).map(str::to_owned);
-                return Err(ConfigError::Unknown { origin: "the environment".to_owned(), name, near });
+            match KEYS.iter().find(|key| key.variable() == name) {
+                Some(key) => self.set(&format!("the environment, {name}"), key.name, &value)?,
+                None => unknown.push(name),
+            }
+        }
+        if !unknown.is_empty() {
+            unknown.sort_unstable();
+            let variables: Vec<String> = KEYS.iter().map(keys::Key::variable).collect();
+            let with_hint = |name: &String| {
+                let near = nearest(name, variables.iter().map(String::as_str));
+                near.map_or_else(|| name.clone(), |near| format!("{name} (did you mean {near}?)"))
             };
-            self.set(&format!("the environment, {name}"), key.name, &value)?;
+            let unknown: Vec<String> = unknown.iter().map(with_hint).collect();
+            self.warnings.push(format!(
+                "the environment has variables that are not keys and change nothing: {}; `wsc config` prints all keys",
+                unknown.join(", ")
+            ));
         }
         Ok(())
     }
@@ -194,21 +213,28 @@ impl Config {
         if self.listen.is_empty() || self.data.as_os_str().is_empty() {
             return wrong("listen and data cannot be empty".to_owned());
         }
+        let is_tls = |address: &String| address.starts_with("https:") || address.starts_with("wss:");
+        match (&self.certificate, &self.key) {
+            (Some(_), Some(_)) if !self.listen.iter().any(is_tls) => {
+                return wrong("tls.certificate is given, and no address of listen has TLS; write one as https://HOST:PORT".to_owned());
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                return wrong("tls.certificate and tls.key go together; give both".to_owned());
+            }
+            (None, None) => {
+                if let Some(address) = self.listen.iter().find(|address| is_tls(address)) {
+                    return wrong(format!("{address} needs tls.certificate and tls.key, two PEM files"));
+                }
+            }
+            (Some(_), Some(_)) => {}
+        }
         if tracing_subscriber::EnvFilter::try_new(&self.log_level).is_err() {
             return wrong(format!(
                 "log_level cannot be {:?}; expected error, warn, info, debug, trace, or a filter such as wsc_server=debug",
                 self.log_level
             ));
         }
-        let host_only = |origin: &str| {
-            origin == "*"
-                || origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
-        };
-        if let Some(origin) = settings.origins.iter().find(|origin| !host_only(origin)) {
-            return wrong(format!(
-                "auth.origins cannot have {origin:?}; an origin is like https://app.example, with a scheme and without a path"
-            ));
-        }
+        settings.check().map_err(|error| ConfigError::Relation(error.to_string()))?;
         if settings.ack_ms >= settings.peer.ack_timeout_ms {
             return wrong("peer.ack_delay must be shorter than peer.ack_timeout".to_owned());
         }

@@ -30,19 +30,18 @@ fn the_command_line_goes_over_the_environment_and_that_over_the_file() {
     let given = [Given::assignment("welcome=line").unwrap()];
     let config = Config::load(Some(&path), environment, &given).unwrap();
     assert_eq!(config.settings.peer.window, 7);
-    assert_eq!(config.listen, "environment:1");
+    assert_eq!(config.listen, ["environment:1"]);
     assert_eq!(config.settings.welcome, "line");
 }
 
 #[test]
-fn an_unknown_key_is_an_error_that_names_the_nearest_in_every_source() {
+fn an_unknown_key_of_a_file_or_the_command_line_is_an_error_that_names_the_nearest() {
     let near = |result: Result<Config, ConfigError>| match result.unwrap_err() {
         ConfigError::Unknown { near, .. } => near,
         other => panic!("{other}"),
     };
     assert_eq!(near(file("[peer]\nwindwo = 5")).as_deref(), Some("peer.window"));
     assert_eq!(near(set(&["heartbeat=5s"])).as_deref(), Some("peer.heartbeat"));
-    assert_eq!(near(variables(&[("WSC_PEER_WINDOWS", "5")])).as_deref(), Some("WSC_PEER_WINDOW"));
     assert_eq!(near(set(&["colour=red"])), None);
     let error = set(&["lisen=x"]).unwrap_err().to_string();
     assert_eq!(error, "--set: unknown key lisen; did you mean listen?; `wsc config` prints all keys");
@@ -74,11 +73,22 @@ fn keys_that_do_not_go_together_are_an_error() {
         ["limits.send_bytes=1KiB", "peer.frame=64KiB"],
         ["auth.origins=app.example", "listen=127.0.0.1:1"],
         ["auth.origins=https://app.example/", "listen=127.0.0.1:1"],
+        ["auth.origins=wss://app.example", "listen=127.0.0.1:1"],
         ["listen=", "data=x"],
+        ["tls.certificate=a", "listen=https://h:1"],
+        ["tls.key=a", "listen=https://h:1"],
+        ["listen=h:1,https://h:2", "data=x"],
         ["log_level=[[", "data=x"],
     ] {
         assert!(matches!(set(&bad), Err(ConfigError::Relation(_))), "{bad:?}");
     }
+}
+
+#[test]
+fn a_certificate_needs_an_address_with_tls() {
+    let with = |listen: &str| set(&["tls.certificate=a", "tls.key=b", listen]);
+    assert!(matches!(with("listen=h:1"), Err(ConfigError::Relation(_))));
+    assert_eq!(with("listen=h:1,https://h:2").unwrap().listen, ["h:1", "https://h:2"]);
 }
 
 #[test]
@@ -119,11 +129,29 @@ fn the_defaults_fit_their_own_forms() {
         let table: toml::Table = format!("v = {written}").parse().unwrap();
         let text = match &table["v"] {
             toml::Value::String(text) => text.clone(),
-            toml::Value::Array(_) => String::new(),
+            toml::Value::Array(items) => {
+                items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+            }
             other => other.to_string(),
         };
         assert_eq!(key.form.parse(&text), Ok(key.value(&Config::default())), "{}", key.name);
     }
+}
+
+#[test]
+fn unknown_variables_are_one_warning_that_names_the_nearest_keys() {
+    let config = variables(&[
+        ("WSC_VERSION", "1.2.3"),
+        ("WSC_PEER_WINDOWS", "5"),
+        ("WSC_HOME", "/opt"),
+        ("WSC_PEER_WINDOW", "7"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.settings.peer.window, 7);
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert!(warning.contains("WSC_PEER_WINDOWS (did you mean WSC_PEER_WINDOW?)"), "{warning}");
+    assert!(warning.contains("WSC_HOME, ") && warning.contains("WSC_VERSION;"), "{warning}");
+    assert!(matches!(variables(&[("WSC_PEER_WINDOW", "many")]), Err(ConfigError::Value { .. })));
 }
 
 #[test]
@@ -136,5 +164,5 @@ fn the_addresses_of_kubernetes_services_are_no_keys() {
         ("WSC_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("WSC_PORT_80_TCP_PORT", "80"),
     ]);
-    assert!(set.is_ok());
+    assert_eq!(set.unwrap().warnings, Vec::<String>::new());
 }

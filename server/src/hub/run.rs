@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use wsc_core::frame::{HubFrame, ObjectWriter};
 use wsc_core::{CloseCode, Message};
 
@@ -28,6 +29,7 @@ use crate::admission::token::Keys;
 use crate::broker::LocalBroker;
 use crate::log::Log;
 use crate::log::store::Store;
+use crate::settings::SettingsError;
 
 /// Closes are spread over this part of the drain time.
 const SPREAD: u32 = 2;
@@ -36,7 +38,11 @@ const ANSWER_TRIES: u32 = 200;
 
 /// Why a hub could not be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
+    /// A setting cannot be.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The system gave no thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -121,7 +127,7 @@ impl Builder {
 
     /// Starts the hub's threads.
     pub fn start(self) -> Result<Hub, StartError> {
-        let (hub, running) = self.build();
+        let (hub, running) = self.build()?;
         let node = hub.node();
         for id in 0..node.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -134,10 +140,13 @@ impl Builder {
 
     /// Starts the hub as tasks of the present [`tokio::task::LocalSet`] instead of threads, so that tokio's clock
     /// decides alone what happens when. For simulations: it is slower, and a panic in the log is not caught.
+    ///
+    /// # Panics
+    /// If a setting cannot be.
     #[doc(hidden)]
     #[must_use]
     pub fn start_local(self) -> Hub {
-        let (hub, running) = self.build();
+        let (hub, running) = self.build().expect("a simulation has settings that can be");
         let node = hub.node();
         for id in 0..node.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -155,7 +164,7 @@ impl Builder {
     }
 
     /// A hub of which nothing runs yet.
-    fn build(self) -> (Hub, Running) {
+    fn build(self) -> Result<(Hub, Running), SettingsError> {
         let settings = self.settings;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.shards == 0 { cores } else { settings.shards };
@@ -167,7 +176,7 @@ impl Builder {
             id: name.into(),
             shards: Arc::new(Shards::new(count)),
             log: Log::new(self.store),
-            admission: Admission::new(&settings, self.keys),
+            admission: Admission::new(&settings, self.keys).map_err(SettingsError)?,
             presence: Presence::new(settings.offline_after_ms),
             observers: Observers::default(),
             hooks: self.hooks,
@@ -180,7 +189,7 @@ impl Builder {
         });
         let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
         let shared = Shared { node, draining: watch::Sender::new(false), log, shards };
-        (Hub { shared: Arc::new(shared) }, Running { shards: shards_running, log: log_running })
+        Ok((Hub { shared: Arc::new(shared) }, Running { shards: shards_running, log: log_running }))
     }
 }
 
@@ -251,14 +260,15 @@ async fn write_log(node: &Arc<Node>) {
 
 impl Hub {
     /// Ends the hub in order: nobody new comes in, everybody is told, connections are closed one after the other over
-    /// half of the configured time with what was under way flushed, positions are kept, the store is closed.
+    /// half of the configured time with what was under way flushed, positions are kept, the store is closed. It takes no
+    /// longer than the configured time: a connection that takes nothing is cut, and a store that does not answer is left.
     pub async fn drain(&self) {
         let node = self.node();
         if node.draining.swap(true, Ordering::Relaxed) {
             return;
         }
         let _ = self.shared.draining.send(true);
-        let time = node.settings.drain;
+        let (time, began) = (node.settings.drain, Instant::now());
         let spread = time / SPREAD;
         let notice = notice(spread);
         let (done, mut closed) = mpsc::channel::<()>(1);
@@ -276,24 +286,28 @@ impl Hub {
             node.shards.send(shard, call);
         }
         drop(done);
-        let _ = tokio::time::timeout(time, closed.recv()).await;
-        self.stop().await;
+        if timeout_at(began + time / 4 * 3, closed.recv()).await.is_err() {
+            node.shards.send_all(|| Letter::Call(Box::new(Shard::cut_all)));
+            let _ = timeout_at(began + time / 8 * 7, closed.recv()).await;
+        }
+        self.stop(began + time).await;
     }
 
-    /// Ends the hub's threads. What was handed to the log is written first.
-    async fn stop(&self) {
+    /// Ends the hub's threads. What was handed to the log is written first, as long as there is time.
+    async fn stop(&self, deadline: Instant) {
         let node = self.node();
         // Connections that ended have left their positions with the shards; a letter after those finds them handed over.
-        for shard in 0..node.shards.len() {
-            let (done, wait) = oneshot::channel();
-            let call = Letter::Call(Box::new(move |shard| {
+        let (done, mut submitted) = mpsc::channel::<()>(1);
+        node.shards.send_all(|| {
+            let done = done.clone();
+            Letter::Call(Box::new(move |shard| {
                 shard.pass_on_marks(true);
                 shard.submit();
-                let _ = done.send(());
-            }));
-            node.shards.send(shard, call);
-            let _ = tokio::time::timeout(Duration::from_secs(2), wait).await;
-        }
+                drop(done);
+            }))
+        });
+        drop(done);
+        let _ = timeout_at(deadline, submitted.recv()).await;
         // The log ends by itself when all is written; the shards end then.
         node.log.close();
         let ended = async {
@@ -302,7 +316,7 @@ impl Hub {
             self.shared.shards.wait().await;
         };
         // The store may never answer.
-        if tokio::time::timeout(node.settings.drain, ended).await.is_err() {
+        if timeout_at(deadline, ended).await.is_err() {
             let writes = node.log.waiting();
             tracing::error!(writes, "the store did not answer; what was not accepted yet is given up");
             node.shards.close();
@@ -339,6 +353,21 @@ impl Shard {
                 connection.wire.0.borrow_mut().push(frame.clone());
             }
             self.touch(connection, u32::try_from(place).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Cuts the connections that are left: they do not take what they should.
+    fn cut_all(self: &std::rc::Rc<Self>) {
+        let mut state = self.state.borrow_mut();
+        if !state.connections.is_empty() {
+            tracing::warn!(
+                connections = state.connections.len(),
+                "cut: they did not take what waited for them"
+            );
+        }
+        for (_, connection) in &mut state.connections {
+            connection.cut = true;
+            connection.wake();
         }
     }
 

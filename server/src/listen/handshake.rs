@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(super) struct Opening {
     pub(super) bare: bool,
     pub(super) connection_id: Arc<str>,
     pub(super) permit: Permit,
+    /// The client's address, for the log.
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Why the connection ends before it began.
@@ -64,6 +67,7 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
     let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
     let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));
     let mut wire = socket.into_inner();
+    let address = opening.address;
     let outcome = first.and_then(|text| accept(hub, &text, opening).map_err(Some));
     match outcome {
         Ok(mut arrival) => {
@@ -72,6 +76,8 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
             send_home(hub, arrival);
         }
         Err(Some(refusal)) => {
+            let Refusal { code, reason, .. } = &refusal;
+            hub.node().admission.refusals.log(address, format_args!("{reason} (close {})", code.number()));
             if let Some(code) = refusal.error {
                 let mut text = String::new();
                 encode_hub(
@@ -161,7 +167,7 @@ fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
 /// Whom the connection is for, by the token of the request, that of the frame, or what it says of itself.
 fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Identity, Refusal> {
     let admission = &hub.node().admission;
-    let in_frame = Some(connect.token.as_ref()).filter(|token| !token.is_empty());
+    let in_frame = Some(connect.token.trim()).filter(|token| !token.is_empty());
     if let (Some(known), true) = (&opening.identity, admission.is_authenticating()) {
         return match (in_frame, opening.said.token.as_deref()) {
             (Some(one), Some(other)) if one != other => {
@@ -181,7 +187,7 @@ fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Ident
         admission.identify(in_frame, &claimed.or(opening.said.claimed.clone())).map_err(|error| {
             let code = match error {
                 TokenError::Expired => CloseCode::TokenExpired,
-                TokenError::Missing | TokenError::Invalid => CloseCode::Unauthorized,
+                _ => CloseCode::Unauthorized,
             };
             Refusal { error: Some(ErrorCode::AuthenticationFailed), ..Refusal::new(code, error.to_string()) }
         })?;

@@ -1,88 +1,34 @@
 //! The front door: accepts sockets, speaks HTTP, hands WebSockets on.
 
+mod accept;
+mod descriptors;
+mod explained;
 mod handshake;
+mod http;
 mod page;
+mod proxy_protocol;
+mod refusal;
 mod request;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+pub use self::accept::{Listener, serve, serve_connection};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
 
+use std::net::SocketAddr;
+
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 
 use crate::hub::Hub;
 
-/// Time for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long accepting rests when the process has no descriptor left.
-const EXHAUSTED: Duration = Duration::from_millis(100);
-
-/// Serves a hub on a listener until the hub begins to drain. Errors of single connections end those alone.
-pub async fn serve(listener: TcpListener, hub: Hub) -> io::Result<()> {
-    let mut draining = hub.draining();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = draining.wait_for(|draining| *draining) => return Ok(()),
-        };
-        let (socket, remote) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors or memory: those who are connected go on; spinning would not help.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(EXHAUSTED).await;
-                continue;
-            }
-        };
-        let _ = socket.set_nodelay(true);
-        tokio::spawn(serve_connection(socket, remote, hub.clone()));
-    }
-}
-
-/// Serves one accepted connection, for those who accept by themselves: over TLS, or from a place of their own. Returns
-/// when the connection has become a WebSocket, which is the hub's from then on, or has ended.
-pub async fn serve_connection<S>(socket: S, remote: SocketAddr, hub: Hub)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    // Nothing is said to one too many: it has not asked anything yet.
-    let Some(accepted) = hub.node().admission.addresses.accept(remote.ip()) else { return };
-    let service = service_fn(move |request| answer(hub.clone(), request, remote));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    let ended = connection.await;
-    drop(accepted);
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection ended early");
-    }
-}
-
-async fn answer<B>(
-    hub: Hub,
-    request: Request<B>,
-    remote: SocketAddr,
-) -> Result<Response<Full<Bytes>>, Infallible>
-where
-    B: Send + 'static,
-{
-    Ok(hub.answer(request, Some(remote)).await)
-}
-
 impl Hub {
     /// Answers one HTTP request: the WebSocket at `/ws`, `/healthz`, `/readyz`, and the page at `/`. For applications
-    /// that run their own server; `remote` is the client's address if it is known.
+    /// that run their own server; `remote` is the address that the request came from if it is known: where that is a
+    /// trusted proxy's, its headers say where the client is.
     #[expect(clippy::unused_async, reason = "routes to come read from the store")]
     pub async fn answer<B: Send + 'static>(
         &self,
@@ -111,6 +57,6 @@ fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

@@ -32,7 +32,7 @@ impl Said {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         });
-        let in_query = parameter(query, "token").map(Cow::into_owned);
+        let in_query = parameter(query, "token").map(|token| token.trim().to_owned());
         let two_tokens = matches!((&bearer, &in_query), (Some(one), Some(other)) if one != other);
         Self {
             token: bearer.or(in_query),

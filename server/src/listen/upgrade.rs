@@ -1,6 +1,6 @@
 //! The upgrade of a request to a WebSocket: every refusal is decided before it, and said in JSON.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,47 +10,17 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use wsc_core::frame::ObjectWriter;
 use wsc_core::{ErrorCode, limits};
 
+use super::explained::Explained;
 use super::handshake::{self, Opening};
+use super::refusal::Refusal;
 use super::request::{Said, text};
 use crate::admission::address::TooMany;
+use crate::admission::refusals::cut;
 use crate::admission::token::TokenError;
 use crate::connection::wire::{Socket, Wire};
 use crate::hub::Hub;
-
-/// A refusal before the upgrade.
-struct Refusal {
-    status: StatusCode,
-    code: ErrorCode,
-    reason: &'static str,
-    retry_after_ms: Option<u64>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, reason: &'static str) -> Self {
-        Self { status, code, reason, retry_after_ms: None }
-    }
-
-    fn response(&self) -> Response<Full<Bytes>> {
-        let mut body = String::new();
-        let mut writer = ObjectWriter::new(&mut body);
-        writer.count("code", u64::from(self.code.number())).text("reason", self.reason);
-        if let Some(wait) = self.retry_after_ms {
-            writer.count("retry_after_ms", wait);
-        }
-        writer.end();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::UPGRADE_REQUIRED {
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        }
-        response
-    }
-}
 
 impl Hub {
     pub(super) fn upgrade<B: Send + 'static>(
@@ -58,21 +28,23 @@ impl Hub {
         request: Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        self.try_upgrade(request, remote).unwrap_or_else(|refusal| refusal.response())
+        let peer = remote.map(|remote| remote.ip().to_canonical());
+        let address = self.node().admission.proxies.client(request.headers(), peer);
+        self.try_upgrade(request, address).unwrap_or_else(|refusal| {
+            self.node().admission.refusals.log(address, &refusal);
+            refusal.response()
+        })
     }
 
     fn try_upgrade<B: Send + 'static>(
         &self,
         mut request: Request<B>,
-        remote: Option<SocketAddr>,
+        address: Option<IpAddr>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let node = self.node();
         let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
         if self.is_draining() {
-            return Err(Refusal {
-                retry_after_ms: Some(1000),
-                ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining")
-            });
+            return Err(Refusal::later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining", 1000));
         }
         let key = websocket_key(&request)?;
         let bare = !chooses_protocol(&request).map_err(bad)?;
@@ -80,23 +52,22 @@ impl Hub {
         let host = text(request.headers(), "host");
         if !node.admission.allows_origin(origin.as_deref(), host.as_deref()) {
             let reason = "this origin is not on the hub's list";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason));
+            let [origin, host] = [&origin, &host].map(|text| cut(text.as_deref().unwrap_or_default()));
+            return Err(Refusal {
+                detail: format!(", auth.origins: Origin {origin}, Host {host}"),
+                ..Refusal::new(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason)
+            });
         }
-        let permit =
-            node.admission.addresses.enter(remote.map(|remote| remote.ip())).map_err(|many| match many {
-                TooMany::FromAddress(wait) => Refusal {
-                    retry_after_ms: Some(wait),
-                    ..Refusal::new(
-                        StatusCode::TOO_MANY_REQUESTS,
-                        ErrorCode::RateLimited,
-                        "too many from this address",
-                    )
-                },
-                TooMany::InAll => Refusal {
-                    retry_after_ms: Some(5000),
-                    ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "the hub is full")
-                },
-            })?;
+        let permit = node.admission.addresses.enter(address).map_err(|many| match many {
+            TooMany::FromAddress(wait) => {
+                let (status, reason) = (StatusCode::TOO_MANY_REQUESTS, "too many from this address");
+                Refusal::later(status, ErrorCode::RateLimited, reason, wait)
+            }
+            TooMany::InAll => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Refusal::later(status, ErrorCode::Busy, "the hub is full", 5000)
+            }
+        })?;
         let said = Said::of(&request);
         if said.two_tokens {
             return Err(bad("two different tokens"));
@@ -132,7 +103,7 @@ impl Hub {
                 headers.insert(name, value);
             }
         }
-        let opening = Opening { said, identity, bare, connection_id, permit };
+        let opening = Opening { said, identity, bare, connection_id, permit, address };
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(open(self.clone(), upgrade, opening));
         Ok(response)
@@ -148,8 +119,8 @@ async fn open(hub: Hub, upgrade: OnUpgrade, opening: Opening) {
 
 /// The socket itself where it is plain TCP, so that the hub can write without waiting.
 fn wire_of(upgraded: Upgraded) -> Wire {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner()), &parts.read_buf),
+    match upgraded.downcast::<TokioIo<Explained<TcpStream>>>() {
+        Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner().into_inner()), &parts.read_buf),
         Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), &[]),
     }
 }
@@ -162,12 +133,7 @@ fn unauthorised(error: TokenError, authenticating: bool) -> Refusal {
             "user_id is missing or not valid",
         );
     }
-    let reason = match error {
-        TokenError::Missing => "a token is needed",
-        TokenError::Expired => "the token expired",
-        TokenError::Invalid => "the token was not accepted",
-    };
-    Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, reason)
+    Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, error.to_string())
 }
 
 /// The key of a well-formed WebSocket request.
@@ -182,7 +148,8 @@ fn websocket_key<B>(request: &Request<B>) -> Result<String, Refusal> {
         return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::InvalidFormat, reason));
     }
     let bad = |reason| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, reason);
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+    let has_length = headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length.as_bytes() != b"0");
+    if has_length || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(bad("an upgrade request has no body"));
     }
     if text(headers, "sec-websocket-version").as_deref() != Some("13") {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use wsc_server::log::embedded::EmbeddedOptions;
 use wsc_server::{EmbeddedStore, Hub, Settings};
 
 use crate::MEGABYTE;
 use crate::support::process::Process;
-use crate::support::{Client, Server};
+use crate::support::{Client, PATIENCE, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_18_without_descriptors_those_who_are_connected_go_on_and_nothing_spins() {
@@ -33,6 +34,60 @@ async fn row_18_without_descriptors_those_who_are_connected_go_on_and_nothing_sp
     watch.unharmed(10 * MEGABYTE).await;
     // And when there are some again, everybody gets in.
     drop(sockets);
+    hub.connect("bob", "b1").await;
+}
+
+/// The status and body of a request on a socket of its own.
+async fn get(hub: &Process, path: &str) -> String {
+    let mut socket = TcpStream::connect(hub.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_18_a_low_limit_of_descriptors_is_raised_where_the_system_lets() {
+    let hub = Process::with_few_files(64, &[]);
+    let mut clients = Vec::new();
+    for number in 0..200 {
+        clients.push(hub.connect(&format!("u{number}"), "d").await);
+    }
+    assert!(hub.log().contains("limit raised"), "{}", hub.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_18_operators_get_in_when_clients_have_taken_all_descriptors_but_the_reserve() {
+    let hub = Process::with_files(128, &[]);
+    let mut clients = Vec::new();
+    let refused = loop {
+        match hub.request("/ws", &[("sec-websocket-protocol", "wsc.v1")]).await {
+            Ok(client) => clients.push(client),
+            Err(Error::Http(response)) => break response,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(clients.len() < 128);
+    };
+    assert!(clients.len() > 50, "{}", clients.len());
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let body: serde_json::Value = serde_json::from_slice(refused.body().as_deref().unwrap()).unwrap();
+    assert_eq!(body["code"], 80903);
+    // Sockets that say nothing take the reserve, and more: each gives its descriptor back soon.
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(hub.address).await.unwrap());
+    }
+    for path in ["/healthz", "/readyz"] {
+        let answer = get(&hub, path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let log = hub.log();
+    let warnings: Vec<_> =
+        log.lines().filter(|line| line.contains("WARN") && line.contains("ulimit")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    drop(clients);
     hub.connect("bob", "b1").await;
 }
 

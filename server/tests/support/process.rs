@@ -60,8 +60,17 @@ impl Process {
 
     /// The same with at most so many open files.
     pub fn with_files(most: u32, keys: &[&str]) -> Self {
+        Self::with_limit("-n", most, keys)
+    }
+
+    /// The same with at most so many open files unless the hub asks for more.
+    pub fn with_few_files(most: u32, keys: &[&str]) -> Self {
+        Self::with_limit("-S -n", most, keys)
+    }
+
+    fn with_limit(which: &str, most: u32, keys: &[&str]) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_wsc")]);
+        shell.args(["-c", &format!("ulimit {which} {most}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_wsc")]);
         Self::run(shell, &["--store", "memory"], keys)
     }
 

@@ -299,7 +299,9 @@ impl Audience for Application {
         let _ = self.notices.send(Notice::StorageFailed(why.to_owned()));
     }
 
-    fn part(&mut self, _: bool, _: Option<CloseCode>, _: &str) {}
+    fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
+        let _ = self.notices.send(Notice::Disconnected { connected, code, reason: reason.to_owned() });
+    }
 
     fn is_full(&self) -> bool {
         self.room.is_full()

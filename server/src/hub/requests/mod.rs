@@ -248,14 +248,19 @@ impl Asker {
 
     fn refresh(&self, token: &str) -> Outcome {
         let admission = &self.shard.node.admission;
-        let fresh = admission.verify(token).ok().filter(|fresh| {
+        let verified = admission.verify(token).map_err(|error| error.to_string()).and_then(|fresh| {
             let same_device = fresh.device.is_empty() || fresh.device == self.device;
-            fresh.user == self.identity.user && same_device
+            let same = fresh.user == self.identity.user && same_device;
+            if same { Ok(fresh) } else { Err("the token is for another user, scope or device".to_owned()) }
         });
-        let Some(fresh) = fresh else {
-            let (place, generation) = (self.place, self.generation);
-            self.shard.close(place, generation, CloseCode::Unauthorized, "the token was not accepted");
-            return Ok(Reply::Written);
+        let fresh = match verified {
+            Ok(fresh) => fresh,
+            Err(reason) => {
+                tracing::info!(user = %self.identity.user.user, %reason, "a fresh token was refused");
+                let (place, generation) = (self.place, self.generation);
+                self.shard.close(place, generation, CloseCode::Unauthorized, &reason);
+                return Ok(Reply::Written);
+            }
         };
         let (observe, presence) = (fresh.capabilities.observe, fresh.capabilities.presence);
         // What a right had begun ends with the right.

@@ -2,7 +2,10 @@
 package io.github.wsc;
 
 import io.github.wsc.internal.ffi.Settings;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -138,6 +141,19 @@ public final class ClientBuilder {
         }
         authorities = pem;
         return this;
+    }
+
+    /**
+     * The same from a PEM file, which is read now.
+     *
+     * @throws UncheckedIOException if it cannot be read
+     */
+    public ClientBuilder authorities(Path pem) {
+        try {
+            return authorities(Files.readString(pem));
+        } catch (IOException error) {
+            throw new UncheckedIOException("authorities: " + pem + " cannot be read", error);
+        }
     }
 
     /** Where callbacks run, one at a time for each client; unless told, in daemon threads that all clients share. */

@@ -39,6 +39,9 @@ public class ClientSettings internal constructor(address: URI) {
     /** The file that keeps what is unsent, and places. */
     public var outbox: Path? by Setting(null) { builder.outbox(requireNotNull(it)) }
 
+    /** A PEM file with authorities that are trusted for `wss` beside the usual ones; it is read when it is set. */
+    public var authorities: Path? by Setting(null) { builder.authorities(requireNotNull(it)) }
+
     /** When a message counts as handed over. */
     public var acknowledge: Acknowledge by Setting(Acknowledge.AUTOMATIC) { builder.acknowledge(it) }
 

@@ -200,12 +200,14 @@ class ConnectionTest extends WithHub {
     @Test
     void an_authority_of_ones_own_is_trusted_where_it_was_given_and_not_otherwise() throws Exception {
         Path files = Path.of("..", "tests", "tls");
-        String ours = Files.readString(files.resolve("authority.pem"));
+        Path ours = files.resolve("authority.pem");
         BlockingQueue<String> failures = new LinkedBlockingQueue<>();
         try (TlsFront front = new TlsFront(files, hub.url)) {
             Client alice = keep(Client.builder(front.url()).user(name("alice")).device("d").authorities(ours).build());
             get(alice.connect());
             get(get(alice.send("user:" + alice.user(), "over TLS")).accepted());
+            Client text = keep(Client.builder(front.url()).user(name("text")).device("d").authorities(Files.readString(ours)).build());
+            get(text.connect());
             Client stranger = keep(Client.builder(front.url()).user(name("stranger")).device("d").listener(new ClientListener() {
                 @Override
                 public void onConnectError(WscException error) {

@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.MeterBinder;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.github.wsc.spring.TokenProvider;
+import java.nio.file.Path;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -85,6 +86,18 @@ class SpringTest {
             WithHub.eventually(() -> context.getBean("wscHealthIndicator", HealthIndicator.class).health().getStatus().equals(Status.DOWN));
             context.close();
             assertEquals(ConnectionState.Phase.CLOSED, client.state().phase());
+        }
+    }
+
+    @Test
+    void an_authority_of_ones_own_is_a_file_of_the_settings() throws Exception {
+        Path files = Path.of("..", "tests", "tls");
+        try (Hub hub = Hub.start();
+                TlsFront front = new TlsFront(files, hub.url);
+                ConfigurableApplicationContext context = run(
+                        Sample.class, "wsc.url=" + front.url(), "wsc.user=robot", "wsc.device=d",
+                        "wsc.authorities=" + files.resolve("authority.pem"))) {
+            context.getBean(Client.class).connect().get(10, TimeUnit.SECONDS);
         }
     }
 

@@ -44,6 +44,9 @@ public class WscAutoConfiguration {
         if (settings.outbox() != null) {
             builder.outbox(settings.outbox());
         }
+        if (settings.authorities() != null) {
+            builder.authorities(settings.authorities());
+        }
         TokenProvider provider = settings.tokenProvider().isEmpty()
                 ? tokens.getIfUnique()
                 : beans.getBean(settings.tokenProvider(), TokenProvider.class);

@@ -20,6 +20,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param tokenProvider the name of the {@link TokenProvider} bean, where there are several
  * @param device this installation's id
  * @param outbox the file that keeps what is unsent, and places
+ * @param authorities a PEM file with authorities that are trusted beside the usual ones
  * @param acknowledge when a message counts as handed over
  * @param events whether messages, gaps and states are published as events of the application
  */
@@ -34,5 +35,6 @@ public record WscProperties(
         @DefaultValue("") String tokenProvider,
         @DefaultValue("") String device,
         @Nullable Path outbox,
+        @Nullable Path authorities,
         @DefaultValue("AUTOMATIC") Acknowledge acknowledge,
         @DefaultValue("true") boolean events) {}

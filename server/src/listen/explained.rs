@@ -1,0 +1,137 @@
+//! hyper answers a request that it cannot read with a status alone. This stands between it and the socket, and gives
+//! such an answer the JSON that all other refusals have. It changes nothing else.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use http::{Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wsc_core::ErrorCode;
+
+use super::refusal::Refusal;
+
+/// A socket before it is a WebSocket.
+pub(super) struct Explained<S> {
+    socket: S,
+    /// The largest head of a request, in bytes.
+    head: usize,
+    /// What is left to write of an answer that took the place of hyper's.
+    answer: Option<Bytes>,
+    unreadable: Unreadable,
+}
+
+/// The status with which a request was refused that could not be read; 0: none was.
+#[derive(Clone, Default)]
+pub(super) struct Unreadable(Arc<AtomicU16>);
+
+impl Unreadable {
+    pub(super) fn set(&self, status: u16) {
+        self.0.store(status, Ordering::Relaxed);
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+}
+
+impl<S> Explained<S> {
+    pub(super) fn new(socket: S, head: usize) -> (Self, Unreadable) {
+        let unreadable = Unreadable::default();
+        (Self { socket, head, answer: None, unreadable: unreadable.clone() }, unreadable)
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.socket
+    }
+}
+
+/// The refusal of a request that could not be read.
+pub(super) fn refusal(status: u16, head: usize) -> Refusal {
+    let reason = match status {
+        431 => format!(
+            "the head of the request has more than {head} bytes or 100 headers; send fewer cookies, or raise http.head"
+        ),
+        414 => "the address of the request is too long".to_owned(),
+        _ => "this is not a valid HTTP/1.1 request".to_owned(),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    Refusal::new(status, ErrorCode::InvalidFormat, reason)
+}
+
+/// Whether a request that was read has a larger head: what came in one piece is read whole.
+pub(super) fn is_too_large<B>(request: &Request<B>, head: usize) -> bool {
+    const LINE: usize = " HTTP/1.1\r\n".len();
+    const HEADER: usize = ": \r\n".len();
+    let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+    let headers = request.headers().iter();
+    let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + HEADER).sum();
+    request.method().as_str().len() + address + LINE + headers > head
+}
+
+/// The answer in place of one that has a status and no body. `None`: it is no such answer.
+fn explain(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
+    const EMPTY: &str = "content-length: 0\r\n";
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (first, headers) = text.strip_prefix("HTTP/1.1 ")?.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
+    let status: u16 = first.get(..3)?.parse().ok().filter(|status| (400..500).contains(status))?;
+    let headers = format!("{headers}\r\n");
+    let at = headers.find(EMPTY)?;
+    let (before, after) = (&headers[..at], &headers[at + EMPTY.len()..]);
+    let body = refusal(status, head).body();
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {first}\r\n{before}{after}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    Some((status, answer.into()))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if this.answer.is_none()
+            && let Some((status, answer)) = explain(bytes, this.head)
+        {
+            this.unreadable.set(status);
+            this.answer = Some(answer);
+        }
+        let Some(answer) = &mut this.answer else {
+            return Pin::new(&mut this.socket).poll_write(context, bytes);
+        };
+        // Whoever writes comes back with the same bytes until all of them are taken.
+        while answer.has_remaining() {
+            let count = ready!(Pin::new(&mut this.socket).poll_write(context, answer))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            answer.advance(count);
+        }
+        this.answer = None;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}

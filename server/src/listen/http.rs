@@ -1,0 +1,122 @@
+//! HTTP on one accepted socket, until it has become a WebSocket or has ended.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use wsc_core::ErrorCode;
+
+use super::descriptors::Descriptors;
+use super::explained::{self, Explained, Unreadable};
+use super::refusal::Refusal;
+use crate::admission::address::Accepted;
+use crate::hub::Hub;
+
+/// Time for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The same on one of the last descriptors.
+const SCARCE_HEAD_TIME: Duration = Duration::from_secs(2);
+/// When a client that got none of the last descriptors may try again, in milliseconds.
+const SCARCE_WAIT_MS: u64 = 5000;
+
+/// Why a socket is closed without an answer.
+const TOO_MANY: &str = "closed: too many sockets of this address have not said who they are (limits.pending_per_address; \
+     behind a proxy: http.trusted_proxies)";
+
+/// Where an accepted socket comes from.
+pub(super) struct Guest {
+    /// `None`: from a Unix socket.
+    pub(super) remote: Option<SocketAddr>,
+    /// Set when it got one of the last descriptors.
+    pub(super) scarce: Option<Arc<Descriptors>>,
+}
+
+impl Guest {
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.remote.map(|remote| remote.ip())
+    }
+
+    /// Time for a handshake of TLS, and again for the head of a request.
+    pub(super) fn head_time(&self) -> Duration {
+        if self.scarce.is_some() { SCARCE_HEAD_TIME } else { HEAD_TIME }
+    }
+}
+
+/// Lets a socket in, to be counted until what this gives is dropped. `None`: there are too many from its address.
+/// Nothing is said to one too many, for it has not asked anything yet. A trusted proxy's is not counted: its requests say
+/// where they come from.
+pub(super) fn admit(guest: &Guest, hub: &Hub) -> Option<Accepted> {
+    let admission = &hub.node().admission;
+    let counted = guest.address().filter(|address| !admission.proxies.trust(Some(*address)));
+    let accepted = admission.addresses.accept(counted);
+    if accepted.is_none() {
+        admission.refusals.log(guest.address(), TOO_MANY);
+    }
+    accepted
+}
+
+/// Speaks HTTP on a socket.
+pub(super) async fn speak<S>(socket: S, guest: Guest, hub: Hub)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (head, address) = (hub.node().settings.head_limit, guest.address());
+    let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
+    let (socket, unreadable) = Explained::new(socket, head);
+    let service = Arc::new(Service { hub: hub.clone(), guest, unreadable: unreadable.clone(), head });
+    let service = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .keep_alive(!is_scarce)
+        .max_buf_size(head)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    let ended = connection.await;
+    if let Some(status) = unreadable.status() {
+        hub.node().admission.refusals.log(address, explained::refusal(status, head));
+    }
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+struct Service {
+    hub: Hub,
+    guest: Guest,
+    unreadable: Unreadable,
+    head: usize,
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if explained::is_too_large(&request, self.head) {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
+            self.unreadable.set(status);
+            let mut response = explained::refusal(status, self.head).response();
+            // As hyper does where it could not read the head to its end.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        if let Some(descriptors) = &self.guest.scarce
+            && request.uri().path() == "/ws"
+        {
+            let (status, reason) = (StatusCode::SERVICE_UNAVAILABLE, "the hub is full");
+            let refusal = Refusal::later(status, ErrorCode::Busy, reason, SCARCE_WAIT_MS);
+            descriptors.warn(&"all but the reserve of descriptors are in use");
+            return refusal.response();
+        }
+        self.hub.answer(request, self.guest.remote).await
+    }
+}
