@@ -15,7 +15,7 @@ use super::shard::Shard;
 use super::state::{About, Connection, OwedReceipt, Reading, State};
 use crate::Settings;
 use crate::broker::{Commit, Published};
-use crate::connection::bare::Key;
+use crate::connection::bare::{Bare, Key};
 use crate::log::key::StreamKey;
 use crate::log::store::{Entry, Flags, Target};
 
@@ -77,14 +77,14 @@ impl<'e> Facts<'e> {
         let user = &connection.identity.user.user;
         let own = *self.sender == *user && *self.device == *connection.device;
         // Connections that share a device get each other's messages, but not later.
-        let bare = connection.bare.as_ref();
-        let shared = bare.is_some_and(|bare| {
+        let is_anothers = |bare: &Bare| {
             bare.shared && self.live && !bare.own.contains(&Key::of(self.target, self.message_id))
-        });
+        };
+        let own = own && !connection.bare.as_ref().is_some_and(|bare| is_anothers(bare));
         let narrowed = !self.only_device.is_empty()
             && matches!(self.target, Target::User(target) if target.user == *user)
             && *self.only_device != *connection.device;
-        (own && !shared) || self.flags.has(Flags::STORE_ONLY) || narrowed
+        own || self.flags.has(Flags::STORE_ONLY) || narrowed
     }
 
     /// Whether it is a message to the user of this connection.
