@@ -1,7 +1,7 @@
 //! What runs out, and what stands still: descriptors, disks, time.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -34,6 +34,12 @@ async fn row_18_without_descriptors_those_who_are_connected_go_on_and_nothing_sp
     watch.unharmed(10 * MEGABYTE).await;
     // And when there are some again, everybody gets in.
     drop(sockets);
+    // As soon as it has seen that they are closed.
+    let until = Instant::now() + PATIENCE;
+    while hub.request("/ws", &[("sec-websocket-protocol", "wsc.v1")]).await.is_err() {
+        assert!(Instant::now() < until, "nobody gets in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     hub.connect("bob", "b1").await;
 }
 
