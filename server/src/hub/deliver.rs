@@ -11,8 +11,9 @@ use wsc_core::peer::{Offer, TrackId};
 
 use super::clock;
 use super::failure::{Failure, FailureKind};
+use super::notes::OwedReceipt;
 use super::shard::Shard;
-use super::state::{About, Connection, OwedReceipt, Reading, State};
+use super::state::{Connection, Reading, State};
 use crate::Settings;
 use crate::broker::{Commit, Published};
 use crate::connection::bare::{Bare, Key};
@@ -280,15 +281,15 @@ pub(crate) fn give(
         return false;
     }
     if entry.is_skipped_by(connection) {
+        let is_to = entry.is_to(connection);
         let reading = &mut connection.readings[track as usize];
         reading.skip_to = entry.seq;
-        if entry.is_to(connection) {
-            connection.readings[track as usize].note(entry.seq, About::Other);
-        }
+        reading.note_passed(entry.seq, is_to);
         return true;
     }
     if entry.expires_at != 0 && entry.expires_at <= wall {
         say_gap(connection, track, entry.seq, entry.seq, "expired");
+        connection.readings[track as usize].note_passed(entry.seq, false);
         return true;
     }
     if connection.peer.room(&settings.peer) == 0 {
@@ -303,7 +304,7 @@ pub(crate) fn give(
     if owes {
         let (seq, sender) = (entry.seq, Arc::clone(entry.sender));
         let receipt = OwedReceipt { seq, sender, message_id: Arc::clone(entry.message_id) };
-        reading.note(seq, About::Receipt(receipt));
+        reading.note_receipt(receipt);
     }
     let frame = frame(reading);
     if let Some(bare) = &mut connection.bare {
