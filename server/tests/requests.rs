@@ -4,8 +4,11 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use support::Server;
+use wsc_server::{GroupKey, Scope};
 
 #[tokio::test]
 async fn a_join_opens_the_stream_on_all_devices_and_a_leave_closes_it() {
@@ -267,4 +270,22 @@ async fn requests_are_answered_in_order() {
     for id in 0..40 {
         assert_eq!(alice.hear().await["request_id"], id.to_string());
     }
+}
+
+#[tokio::test]
+async fn who_asks_in_a_large_group_pays_for_it() {
+    let server = Server::with(|settings| settings.peer.requests = 4, |builder| builder).await;
+    let group = GroupKey::new(&Scope::default(), "team");
+    for number in 0..2500 {
+        server.hub.join(&group, &format!("user-{number}")).await.unwrap();
+    }
+    server.hub.join(&group, "alice").await.unwrap();
+    let mut alice = server.connect("alice", "a1").await;
+    let began = Instant::now();
+    for id in ["1", "2"] {
+        let ask = json!({"message_type": "get_online_users", "message_id": id, "data": {"group_id": "team"}});
+        assert_eq!(alice.ask(ask).await["data"]["total"], 1);
+    }
+    // Three thousands twice, of which four are there.
+    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
 }

@@ -82,6 +82,7 @@ impl Asker {
         Ok(Reply::Data("online_users_list", self.user_page(&users, more, total)))
     }
 
+    /// Who asks in a large group pays for it.
     async fn all_members(&self, group: &str) -> Result<Vec<Arc<str>>, StoreError> {
         let key = self.group(group);
         let mut members: Vec<Arc<str>> = Vec::new();
@@ -92,6 +93,7 @@ impl Asker {
             if !page.more {
                 return Ok(members);
             }
+            self.pay().await?;
         }
     }
 
