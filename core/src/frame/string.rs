@@ -8,6 +8,10 @@ use alloc::string::String;
 use super::scan::{Scan, Scanner};
 use crate::message::Text;
 
+/// The characters that have a short escape, each with its letter.
+pub(super) static SHORT: [[u8; 2]; 8] =
+    [*b"\"\"", *b"\\\\", *b"//", *b"\x08b", *b"\x0cf", *b"\nn", *b"\rr", *b"\tt"];
+
 /// The text of a string that [`Scanner::string`] read.
 pub(super) fn unescape(string: &str) -> Text<'_> {
     if string.starts_with('"') { written_out(string) } else { Cow::Borrowed(string) }
@@ -74,18 +78,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Scan<char> {
-        let character = match self.peek() {
-            b'b' => '\x08',
-            b'f' => '\x0c',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            letter @ (b'"' | b'\\' | b'/') => char::from(letter),
-            _ => '\0',
-        };
-        if character != '\0' {
+        let letter = self.peek();
+        if let Some([character, _]) = SHORT.iter().find(|[_, short]| *short == letter) {
             self.at += 1;
-            return Some(character);
+            return Some(char::from(*character));
         }
         self.expect(b'u')?;
         let first = self.hex()?;
