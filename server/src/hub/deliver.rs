@@ -11,8 +11,9 @@ use wsc_core::peer::{Offer, TrackId};
 
 use super::clock;
 use super::failure::{Failure, FailureKind};
+use super::readings::{About, OwedReceipt, Reading};
 use super::shard::Shard;
-use super::state::{About, Connection, OwedReceipt, Reading, State};
+use super::state::{Connection, State};
 use crate::Settings;
 use crate::broker::{Commit, Published};
 use crate::connection::bare::{Bare, Key};

@@ -18,6 +18,7 @@ mod maintenance;
 mod marks;
 pub(crate) mod node;
 mod observers;
+mod plan;
 mod positions;
 mod presence;
 mod readings;

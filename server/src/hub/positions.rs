@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use wsc_core::peer::TrackId;
 
 use super::node::Node;
+use super::readings::Reading;
 use super::shard::{Letter, Shard};
-use super::state::{Connection, Reading, State};
+use super::state::{Connection, State};
 use crate::log::ReplyTo;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{Delivered, DeviceWrite, Write};

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use wsc_core::frame::{HubFrame, Receipt};
 
 use super::node::Node;
+use super::readings::OwedReceipt;
 use super::shard::{Letter, Shard};
-use super::state::OwedReceipt;
 use super::volatile::text_frame;
 use crate::log::ReplyTo;
 use crate::log::key::{StreamKey, UserKey};
