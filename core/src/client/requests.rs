@@ -171,7 +171,6 @@ impl Client {
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
         if let Some(oldest) = self.requests.pending.remove(0) {
-            self.requests.parts.clear();
             self.end_request(&oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {
@@ -182,6 +181,7 @@ impl Client {
     }
 
     fn end_request(&mut self, pending: &Pending, error: RequestError) {
+        self.requests.parts.clear();
         match pending.purpose {
             Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
             Purpose::Receipts => self.receipts_refused(),
@@ -191,7 +191,6 @@ impl Client {
     }
 
     pub(super) fn detach_requests(&mut self) {
-        self.requests.parts.clear();
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
         while let Some(pending) = self.requests.pending.remove(0) {

@@ -8,9 +8,17 @@ use alloc::string::String;
 use super::scan::{Scan, Scanner};
 use crate::message::Text;
 
-/// The characters that have a short escape, each with its letter.
-pub(super) static SHORT: [[u8; 2]; 8] =
-    [*b"\"\"", *b"\\\\", *b"//", *b"\x08b", *b"\x0cf", *b"\nn", *b"\rr", *b"\tt"];
+/// The characters that have a short escape, and their letters, in one order.
+pub(super) const CHARACTERS: &[u8; 8] = b"\"\\/\x08\x0c\n\r\t";
+/// See [`CHARACTERS`].
+pub(super) const LETTERS: &[u8; 8] = b"\"\\/bfnrt";
+
+/// What stands in one list where a byte stands in another.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(super) fn counterpart(byte: u8, from: &[u8; 8], to: &[u8; 8]) -> Option<char> {
+    let at = from.iter().position(|other| *other == byte)?;
+    to.get(at).map(|other| char::from(*other))
+}
 
 /// The text of a string that [`Scanner::string`] read.
 pub(super) fn unescape(string: &str) -> Text<'_> {
@@ -78,10 +86,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Scan<char> {
-        let letter = self.peek();
-        if let Some([character, _]) = SHORT.iter().find(|[_, short]| *short == letter) {
+        if let Some(character) = counterpart(self.peek(), LETTERS, CHARACTERS) {
             self.at += 1;
-            return Some(char::from(*character));
+            return Some(character);
         }
         self.expect(b'u')?;
         let first = self.hex()?;

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::string::{SHORT, plain};
+use super::string::{CHARACTERS, LETTERS, counterpart, plain};
 use crate::names::StreamName;
 
 /// Writes one object, member by member.
@@ -172,8 +172,8 @@ pub fn write_string(out: &mut String, text: &str) {
         let Some(byte) = special.bytes().next() else { break };
         out.push('\\');
         // Never longer than any escape of the same character: a frame does not grow by being read and written.
-        if let Some([_, short]) = SHORT.iter().find(|[character, _]| *character == byte) {
-            out.push(char::from(*short));
+        if let Some(letter) = counterpart(byte, CHARACTERS, LETTERS) {
+            out.push(letter);
         } else {
             out.push_str("u00");
             out.push(char::from(HEX[usize::from(byte >> 4)]));
