@@ -71,6 +71,20 @@ async fn a_client_behind_a_trusted_proxy_that_has_too_many_is_told_when_to_come_
 }
 
 #[tokio::test]
+async fn a_quote_that_a_client_leaves_open_makes_no_other_client_of_it() {
+    let server = trusting(&["127.0.0.1"]).await;
+    let mut clients = Vec::new();
+    // The proxy adds its own element to what the client wrote.
+    let way = |number: u8| format!("for=198.51.100.{number};by=\", for=203.0.113.9");
+    for number in 0..3 {
+        clients.push(waiting(&server, "forwarded", &way(number)).await.unwrap());
+    }
+    assert!(waiting(&server, "forwarded", &way(9)).await.is_err());
+    assert!(waiting(&server, "forwarded", "for=203.0.113.9").await.is_err());
+    clients.push(waiting(&server, "forwarded", "for=203.0.113.10").await.unwrap());
+}
+
+#[tokio::test]
 async fn who_is_not_trusted_cannot_say_where_he_comes_from() {
     let server = trusting(&["10.0.0.0/8"]).await;
     let mut clients = Vec::new();

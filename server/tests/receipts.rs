@@ -5,6 +5,8 @@
 mod support;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::{Client, Server};
@@ -235,4 +237,29 @@ async fn a_stage_that_was_told_stands_after_the_hub_was_killed_and_is_not_told_a
     alice.send(message("2", &json!({}))).await;
     acknowledge_next(&mut bob).await;
     assert_eq!(alice.hear_type("delivered").await["message_ids"], json!(["2"]));
+}
+
+/// What is only in the hub's memory is gone after a crash, and a stage never goes back.
+#[tokio::test]
+async fn a_stage_is_told_when_it_is_kept_and_not_before() {
+    let (server, illness) = support::ill::ill().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    let join = json!({"message_type": "group_join", "message_id": "j", "group_ids": ["team"]});
+    alice.ask(join).await;
+    let to_group = json!({"message_type": "text", "message_id": "g", "group_ids": ["team"], "content": "x"});
+    alice.send(to_group).await;
+    alice.send(message("1", &json!({"require_ack": false}))).await;
+    let seq = bob.message().await["seq_no"].as_u64().unwrap();
+    // While the hub looks at the group, the receiver of the other message acknowledges it.
+    illness.members_ms.store(700, Ordering::Relaxed);
+    let ask = json!({"message_type": "receipts", "message_id": "r", "data": {"message_ids": ["1", "g"]}});
+    alice.say(&ask).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let before = illness.writes.load(Ordering::Relaxed);
+    bob.acknowledge("inbox", seq).await;
+    let told = alice.hear_type("receipts").await;
+    let writes = illness.writes.load(Ordering::Relaxed) - before;
+    let stage = &told["data"]["receipts"][0]["stage"];
+    assert!(*stage == "accepted" || writes > 0, "{told}");
 }

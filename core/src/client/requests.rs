@@ -159,6 +159,7 @@ impl Client {
     ) {
         let found = self.pending(request_id).and_then(|index| self.conclude(now, index));
         let Some(done) = found else { return };
+        self.requests.parts.clear();
         match done.purpose {
             Purpose::Application | Purpose::Receipts => {
                 self.end_request(&done, RequestError::Refused { code, reason, retry_after_ms });
@@ -170,6 +171,7 @@ impl Client {
     }
 
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
+        self.requests.parts.clear();
         if let Some(oldest) = self.requests.pending.remove(0) {
             self.end_request(&oldest, RequestError::Timeout);
         }

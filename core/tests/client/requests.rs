@@ -192,3 +192,34 @@ fn half_an_answer_ends_with_its_connection() {
     let Some(Event::Answer { answer, .. }) = desk.events.pop_back() else { panic!("no answer") };
     assert!(matches!(answer.body(), Ok(Body::Statuses(users)) if users.len() == 1));
 }
+
+#[test]
+fn half_an_answer_is_no_part_of_the_next_one() {
+    let part = |id: &str, status: &str, user: &str| {
+        format!(
+            r#"{{"message_type":"user_status_response","request_id":"{id}",{status}"data":{{"users":[{{"user_id":"{user}"}}]}}}}"#
+        )
+    };
+    let query = || Query::Watch { users: Vec::new(), group: "team".into() };
+    for is_refused in [true, false] {
+        let mut desk = Desk::live(Config::default());
+        let first = desk.handle(|client, now| client.request(now, query()));
+        let id = ids(&desk.sent()).remove(0);
+        desk.text(&part(&id, r#""status":"partial","#, "a"));
+        if is_refused {
+            desk.text(&format!(
+                r#"{{"message_type":"error","request_id":"{id}","code":80902,"reason":"the rest is not to be had"}}"#
+            ));
+        } else {
+            desk.pass(20_000);
+        }
+        assert!(matches!(failed(&mut desk).as_slice(), [(request, _)] if *request == first));
+        desk.handle(|client, now| client.request(now, query()));
+        let id = ids(&desk.sent()).pop().expect("a request");
+        desk.text(&part(&id, "", "b"));
+        let Some(Event::Answer { answer, .. }) = desk.events.pop_back() else { panic!("no answer") };
+        let Ok(Body::Statuses(users)) = answer.body() else { panic!("{answer:?}") };
+        let names: Vec<_> = users.iter().map(|user| user.user.as_str()).collect();
+        assert_eq!(names, ["b"], "refused: {is_refused}");
+    }
+}

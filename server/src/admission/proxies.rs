@@ -62,10 +62,11 @@ impl Proxies {
         }
         let values = |name: &str| {
             let values = headers.get_all(name).iter();
-            values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect::<Vec<_>>().join(",")
+            // What a client writes before the proxies need not be text.
+            values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(",")
         };
         let (forwarded, plain) = (values(FORWARDED.as_str()), values(X_FORWARDED_FOR));
-        let of_forwarded = || self.walk(peer, split(&forwarded, ',').rev().map(node_of));
+        let of_forwarded = || self.walk(peer, split_back(&forwarded, ',').into_iter().map(node_of));
         let of_plain = || self.walk(peer, plain.rsplit(',').map(node));
         match (forwarded.is_empty(), plain.is_empty()) {
             (true, true) => peer,
@@ -100,27 +101,32 @@ impl Proxies {
     }
 }
 
-/// The parts of a text between separators that are not in quotes.
-fn split(text: &str, separator: char) -> std::vec::IntoIter<&str> {
-    let (mut parts, mut start, mut quoted) = (Vec::new(), 0, false);
-    for (at, letter) in text.char_indices() {
-        if letter == '"' {
+/// The parts of a text between separators that are not in quotes, the last first. Quotes are counted from the right: what
+/// the proxies wrote stands there, and a quote that a client left open before it encloses none of it.
+fn split_back(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut end, mut quoted) = (Vec::new(), text.len(), false);
+    for (at, letter) in text.char_indices().rev() {
+        let before = &text[..at];
+        let is_escaped = || (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
+        if letter == '"' && !is_escaped() {
             quoted = !quoted;
         } else if letter == separator && !quoted {
-            parts.push(&text[start..at]);
-            start = at + separator.len_utf8();
+            parts.push(&text[at + separator.len_utf8()..end]);
+            end = at;
         }
     }
-    parts.push(&text[start..]);
-    parts.into_iter()
+    parts.push(&text[..end]);
+    parts
 }
 
-/// The `for` of an element of `Forwarded`.
+/// The `for` of an element of `Forwarded`. `None` where there are several, too.
 fn node_of(element: &str) -> Option<IpAddr> {
-    let value = split(element, ';').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
-    })?;
+    let pairs = split_back(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+    let mut values = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let value = values.next()?.1.trim();
+    if values.next().is_some() {
+        return None;
+    }
     node(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
@@ -187,10 +193,19 @@ mod tests {
             ("For=\"[2001:db8::1]:4711\"", "2001:db8::1"),
             ("for=1.1.1.1, for=203.0.113.9, for=10.0.0.2", "203.0.113.9"),
             ("for=203.0.113.9;host=\"a,b;for=6.6.6.6\", for=10.0.0.2", "203.0.113.9"),
+            ("for=203.0.113.9;host=\"a\\\";for=6.6.6.6;by=\\\"\"", "203.0.113.9"),
+            ("for=203.0.113.9;for=6.6.6.6", "10.0.0.1"),
             ("for=_hidden", "10.0.0.1"),
             ("for=203.0.113.9, proto=https", "10.0.0.1"),
         ] {
             assert_eq!(client("10.0.0.1", &[("forwarded", header)]), found, "{header}");
+        }
+        for name in ["x-forwarded-for", "forwarded"] {
+            let mut headers = HeaderMap::new();
+            let own = if name == "forwarded" { "for=203.0.113.9" } else { "203.0.113.9" };
+            let line = [b"\xe9, ", own.as_bytes()].concat();
+            headers.insert(name, http::HeaderValue::from_bytes(&line).unwrap());
+            assert_eq!(proxies().client(&headers, address("10.0.0.1")), address("203.0.113.9"), "{name}");
         }
         let lines = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.9, 10.0.0.2")];
         assert_eq!(client("10.0.0.1", &lines), "203.0.113.9");
@@ -216,17 +231,20 @@ mod tests {
     proptest! {
         #[test]
         fn what_a_client_writes_before_the_proxies_changes_nothing(
-            written in "[ -~]{0,60}",
+            written in prop_oneof!["[ -~]{0,60}", "(for=|\"|;|,|=|6\\.6\\.6\\.6|\\\\| |x){0,12}"],
             hops in prop::collection::vec("10\\.[0-9]\\.[0-9]\\.[0-9]", 0..4),
         ) {
             let way: Vec<String> =
-                [written, "203.0.113.9".to_owned()].into_iter().chain(hops.iter().cloned()).collect();
+                [written.clone(), "203.0.113.9".to_owned()].into_iter().chain(hops.iter().cloned()).collect();
             prop_assert_eq!(client("10.0.0.1", &[("x-forwarded-for", &way.join(", "))]), "203.0.113.9");
-            // An odd quote of a client could swallow the rest of Forwarded, which then names nobody.
-            let way: Vec<String> = way[1..].iter().map(|hop| format!("for={hop}")).collect();
-            let way = format!("{}, {}", "for=\"6.6.6.6", way.join(", "));
-            let found = client("10.0.0.1", &[("forwarded", &way)]);
-            prop_assert!(found != "6.6.6.6", "{}", found);
+            // Quotes and semicolons of a client stand for nothing either, whether the proxy writes its own in quotes or not.
+            for name in ["203.0.113.9", "\"203.0.113.9:4711\"", "\"[2001:db8::9]:4711\""] {
+                let found = if name.contains("2001") { "2001:db8::9" } else { "203.0.113.9" };
+                let own = [name.to_owned()].into_iter().chain(hops.iter().cloned());
+                let way: Vec<String> =
+                    [written.clone()].into_iter().chain(own.map(|hop| format!("for={hop}"))).collect();
+                prop_assert_eq!(client("10.0.0.1", &[("forwarded", &way.join(", "))]), found);
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use wsc_core::peer::{Offer, TrackId};
 
 use super::clock;
 use super::failure::{Failure, FailureKind};
-use super::readings::{About, OwedReceipt, Reading};
+use super::notes::OwedReceipt;
+use super::readings::Reading;
 use super::shard::Shard;
 use super::state::{Connection, State};
 use crate::Settings;
@@ -281,15 +282,15 @@ pub(crate) fn give(
         return false;
     }
     if entry.is_skipped_by(connection) {
+        let is_to = entry.is_to(connection);
         let reading = &mut connection.readings[track as usize];
         reading.skip_to = entry.seq;
-        if entry.is_to(connection) {
-            connection.readings[track as usize].note(entry.seq, About::Other);
-        }
+        reading.note_passed(entry.seq, is_to);
         return true;
     }
     if entry.expires_at != 0 && entry.expires_at <= wall {
         say_gap(connection, track, entry.seq, entry.seq, "expired");
+        connection.readings[track as usize].note_passed(entry.seq, false);
         return true;
     }
     if connection.peer.room(&settings.peer) == 0 {
@@ -304,7 +305,7 @@ pub(crate) fn give(
     if owes {
         let (seq, sender) = (entry.seq, Arc::clone(entry.sender));
         let receipt = OwedReceipt { seq, sender, message_id: Arc::clone(entry.message_id) };
-        reading.note(seq, About::Receipt(receipt));
+        reading.note_receipt(receipt);
     }
     let frame = frame(reading);
     if let Some(bare) = &mut connection.bare {

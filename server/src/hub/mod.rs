@@ -17,6 +17,7 @@ mod lifecycle;
 mod maintenance;
 mod marks;
 pub(crate) mod node;
+mod notes;
 mod observers;
 mod plan;
 mod positions;

@@ -1,11 +1,11 @@
-//! Streams as connections read them: they open, what is acknowledged of them is noted, and they close.
+//! Streams as connections read them: they open, and they close.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use wsc_core::peer::TrackId;
 
 use super::arrival::group_of;
+use super::notes::Notes;
 use super::state::State;
 use crate::log::key::StreamKey;
 
@@ -27,77 +27,13 @@ pub(crate) struct Reading {
     /// What is acknowledged beyond this, the log does not know yet to be delivered.
     pub(crate) noted: u64,
     /// What must be remembered of entries until they are acknowledged.
-    #[expect(clippy::box_collection, reason = "nearly always absent, and there are many readings")]
-    pub(crate) notes: Option<Box<VecDeque<Note>>>,
+    pub(crate) notes: Option<Box<Notes>>,
 }
 
 impl Reading {
-    /// Remembers something of an entry.
-    pub(crate) fn note(&mut self, seq: u64, about: About) {
-        self.notes.get_or_insert_default().push_back(Note { seq, about });
-    }
-
-    /// Whether a sender wants to hear when this position is acknowledged.
-    pub(crate) fn owes_receipt(&self, to: u64) -> bool {
-        let mut notes = self.notes.iter().flat_map(|notes| notes.iter());
-        notes.any(|note| note.seq <= to && matches!(note.about, About::Receipt(_)))
-    }
-
-    /// What was delivered up to a position and the log does not know: after the first number, up to the second.
-    pub(crate) fn delivered(&self, to: u64) -> Vec<(u64, u64)> {
-        let (mut found, mut after) = (Vec::new(), self.noted);
-        for note in self.notes.iter().flat_map(|notes| notes.iter()).take_while(|note| note.seq <= to) {
-            if matches!(note.about, About::Other) {
-                found.push((after, note.seq - 1));
-                after = note.seq;
-            }
-        }
-        found.push((after, to));
-        found.retain(|(after, to)| after < to);
-        found
-    }
-
-    /// The same, which the log will know from now on, and the receipts that are owed for it.
-    pub(crate) fn take_delivered(&mut self, to: u64) -> (Vec<(u64, u64)>, Vec<OwedReceipt>) {
-        let found = self.delivered(to);
-        self.noted = self.noted.max(to);
-        let mut owed = Vec::new();
-        if let Some(notes) = &mut self.notes {
-            while let Some(note) = notes.pop_front_if(|note| note.seq <= to) {
-                if let About::Receipt(receipt) = note.about {
-                    owed.push(receipt);
-                }
-            }
-            if notes.is_empty() {
-                self.notes = None;
-            }
-        }
-        (found, owed)
-    }
-
     pub(crate) fn owes_skip(&self) -> bool {
         self.skip_to != 0 && !self.closed
     }
-}
-
-/// What is remembered of an entry until its position is acknowledged.
-pub(crate) struct Note {
-    pub(crate) seq: u64,
-    pub(crate) about: About,
-}
-
-pub(crate) enum About {
-    /// Its sender wants to hear `delivered`.
-    Receipt(OwedReceipt),
-    /// It is to this user and was not for this device: passing it delivers nothing.
-    Other,
-}
-
-/// A receipt to be given when an entry is acknowledged.
-pub(crate) struct OwedReceipt {
-    pub(crate) seq: u64,
-    pub(crate) sender: Arc<str>,
-    pub(crate) message_id: Arc<str>,
 }
 
 impl State {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use wsc_core::frame::{HubFrame, Receipt};
 
 use super::node::Node;
-use super::readings::OwedReceipt;
+use super::notes::OwedReceipt;
 use super::shard::{Letter, Shard};
 use super::volatile::text_frame;
 use crate::log::ReplyTo;

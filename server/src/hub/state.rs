@@ -144,12 +144,12 @@ impl State {
         (found.generation == generation).then_some(found)
     }
 
-    /// The devices of a user that are connected, but for ephemeral ones.
+    /// The devices of a user that are connected, but for ephemeral ones: the first [`CONNECTED`] of them.
     pub(crate) fn connected_devices(&self, user: &UserKey) -> Vec<Arc<str>> {
         let connections = self.users.get(user).into_iter().flat_map(|user| &user.connections);
         let connections = connections.map(|place| &self.connections[*place as usize]);
         let kept = connections.filter(|connection| connection.attached && !connection.passing);
-        kept.map(|connection| Arc::clone(&connection.device)).collect()
+        kept.map(|connection| Arc::clone(&connection.device)).take(CONNECTED).collect()
     }
 
     /// The places of a user's connections.
@@ -157,6 +157,10 @@ impl State {
         self.users.get(user).map(|user| user.connections.clone()).unwrap_or_default()
     }
 }
+
+/// Connected devices of a user that keep their place in the store although there are too many. It goes with every write of a
+/// device: without a limit, a user with very many would have the store do nothing else.
+const CONNECTED: usize = 256;
 
 /// A user with connections that attach.
 #[derive(Default)]

@@ -1,15 +1,18 @@
-//! hyper answers a request that it cannot read with a status alone. This stands between it and the socket, and gives
-//! such an answer the JSON that all other refusals have. It changes nothing else.
+//! hyper answers a request that it cannot read with a status alone, and waits for ever for a client that does not take its
+//! answers. This stands between it and the socket: it gives such an answer the JSON that all other refusals have, and
+//! notices since when nothing is taken. It changes nothing else.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use wsc_core::ErrorCode;
 
 use super::refusal::Refusal;
@@ -21,27 +24,62 @@ pub(super) struct Explained<S> {
     head: usize,
     /// What is left to write of an answer that took the place of hyper's.
     answer: Option<Bytes>,
-    unreadable: Unreadable,
+    seen: Seen,
 }
 
-/// The status with which a request was refused that could not be read; 0: none was.
+/// What is seen of a socket from outside.
 #[derive(Clone, Default)]
-pub(super) struct Unreadable(Arc<AtomicU16>);
+pub(super) struct Seen(Arc<Sight>);
 
-impl Unreadable {
-    pub(super) fn set(&self, status: u16) {
-        self.0.store(status, Ordering::Relaxed);
+#[derive(Default)]
+struct Sight {
+    /// The status with which a request was refused that could not be read; 0: none was.
+    unreadable: AtomicU16,
+    /// Since when the client takes nothing of what is written for it.
+    stuck: Mutex<Option<Instant>>,
+}
+
+impl Seen {
+    pub(super) fn set_unreadable(&self, status: u16) {
+        self.0.unreadable.store(status, Ordering::Relaxed);
     }
 
-    pub(super) fn status(&self) -> Option<u16> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    pub(super) fn unreadable(&self) -> Option<u16> {
+        Some(self.0.unreadable.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+
+    fn stuck(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whether writing had to wait.
+    fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        let mut stuck = self.stuck();
+        if outcome.is_ready() {
+            *stuck = None;
+        } else {
+            stuck.get_or_insert_with(Instant::now);
+        }
+        outcome
+    }
+
+    /// Returns when the client has taken nothing for this long, or up to twice as long, though something waits for it.
+    pub(super) async fn gave_up(&self, patience: Duration) {
+        loop {
+            let since = *self.stuck();
+            let left = since.map_or(patience, |since| patience.saturating_sub(since.elapsed()));
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
     }
 }
 
 impl<S> Explained<S> {
-    pub(super) fn new(socket: S, head: usize) -> (Self, Unreadable) {
-        let unreadable = Unreadable::default();
-        (Self { socket, head, answer: None, unreadable: unreadable.clone() }, unreadable)
+    pub(super) fn new(socket: S, head: usize) -> (Self, Seen) {
+        let seen = Seen::default();
+        (Self { socket, head, answer: None, seen: seen.clone() }, seen)
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -109,15 +147,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
         if this.answer.is_none()
             && let Some((status, answer)) = explain(bytes, this.head)
         {
-            this.unreadable.set(status);
+            this.seen.set_unreadable(status);
             this.answer = Some(answer);
         }
         let Some(answer) = &mut this.answer else {
-            return Pin::new(&mut this.socket).poll_write(context, bytes);
+            return this.seen.wrote(Pin::new(&mut this.socket).poll_write(context, bytes));
         };
         // Whoever writes comes back with the same bytes until all of them are taken.
         while answer.has_remaining() {
-            let count = ready!(Pin::new(&mut this.socket).poll_write(context, answer))?;
+            let count = ready!(this.seen.wrote(Pin::new(&mut this.socket).poll_write(context, answer)))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -128,10 +166,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        let flushed = Pin::new(&mut self.socket).poll_flush(context);
+        // Where flushing does nothing it says nothing of what could not be written.
+        if flushed.is_pending() { self.seen.wrote(flushed) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let ended = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.seen.wrote(ended)
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wsc_core::ErrorCode;
 
 use super::descriptors::Descriptors;
-use super::explained::{self, Explained, Unreadable};
+use super::explained::{self, Explained, Seen};
 use super::refusal::Refusal;
 use crate::admission::address::Accepted;
 use crate::hub::Hub;
@@ -70,8 +70,8 @@ where
 {
     let (head, address) = (hub.node().settings.head_limit, guest.address());
     let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
-    let (socket, unreadable) = Explained::new(socket, head);
-    let service = Arc::new(Service { hub: hub.clone(), guest, unreadable: unreadable.clone(), head });
+    let (socket, seen) = Explained::new(socket, head);
+    let service = Arc::new(Service { hub: hub.clone(), guest, seen: seen.clone(), head });
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(request).await) }
@@ -83,8 +83,11 @@ where
         .max_buf_size(head)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    let ended = connection.await;
-    if let Some(status) = unreadable.status() {
+    let ended = tokio::select! {
+        ended = connection => ended,
+        () = seen.gave_up(head_time) => return tracing::debug!("an HTTP client took nothing of its answers"),
+    };
+    if let Some(status) = seen.unreadable() {
         hub.node().admission.refusals.log(address, explained::refusal(status, head));
     }
     if let Err(error) = ended {
@@ -95,7 +98,7 @@ where
 struct Service {
     hub: Hub,
     guest: Guest,
-    unreadable: Unreadable,
+    seen: Seen,
     head: usize,
 }
 
@@ -103,7 +106,7 @@ impl Service {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if explained::is_too_large(&request, self.head) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
-            self.unreadable.set(status);
+            self.seen.set_unreadable(status);
             let mut response = explained::refusal(status, self.head).response();
             // As hyper does where it could not read the head to its end.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

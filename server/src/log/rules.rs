@@ -1,6 +1,8 @@
 //! The decisions every store takes alike: what is too old, who may join, how a device's place moves. Pure functions;
 //! they never read or write anything.
 
+use std::collections::HashSet;
+
 use super::key::StreamKey;
 use super::store::{DeviceWrite, JoinBy, Milliseconds, Retention};
 
@@ -77,17 +79,22 @@ pub(super) fn makes_room(is_known: bool, write: &DeviceWrite) -> bool {
     !is_known || !write.connected.contains(&write.device)
 }
 
-/// Which of a user's devices goes when there are too many: the longest unseen, by id among equals, never the one that is
+/// Which of a user's devices go when there are too many: the longest unseen, by id among equals, never the one that is
 /// written nor one that is connected.
-pub(super) fn longest_unseen<'a, D: AsRef<str> + 'a>(
+pub(super) fn surplus<'a, D: AsRef<str> + 'a>(
     devices: impl Iterator<Item = (&'a D, Milliseconds)>,
     write: &DeviceWrite,
-) -> Option<&'a D> {
-    let stays = |device: &str| *device == *write.device || write.connected.iter().any(|one| **one == *device);
-    devices
-        .filter(|(device, _)| !stays(device.as_ref()))
-        .min_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.as_ref().cmp(b.0.as_ref())))
-        .map(|(device, _)| device)
+) -> Vec<&'a D> {
+    let devices: Vec<(&D, Milliseconds)> = devices.collect();
+    let surplus = devices.len().saturating_sub(write.max_devices.max(1));
+    if surplus == 0 {
+        return Vec::new();
+    }
+    let stay: HashSet<&str> = write.connected.iter().chain([&write.device]).map(|device| &**device).collect();
+    let mut may_go: Vec<(&D, Milliseconds)> =
+        devices.into_iter().filter(|(device, _)| !stay.contains(device.as_ref())).collect();
+    may_go.sort_unstable_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.as_ref().cmp(b.0.as_ref())));
+    may_go.into_iter().take(surplus).map(|(device, _)| device).collect()
 }
 
 /// A short random name for a generation of the store.

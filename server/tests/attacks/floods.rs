@@ -284,3 +284,21 @@ async fn row_11_who_comes_and_goes_all_the_time_is_told_to_watchers_rarely() {
     assert!(times > 30 && told <= 10, "{times} times, and {told} times told");
     watch.unharmed(20 * MEGABYTE).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_very_many_devices_holds_nobody_up() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).unwrap();
+    let hub = Process::start(&["limits.connects_per_address=0"]);
+    let watch = hub.watch().await;
+    let mut devices = Vec::new();
+    for number in 0..1500 {
+        devices.push(hub.connect("mallory", &format!("d{number}")).await);
+    }
+    // All at once they are written for the last time.
+    drop(devices);
+    let mut mallory = hub.connect("mallory", "last").await;
+    mallory.send_to("mallory", "1", "x").await;
+    watch.unharmed(30 * MEGABYTE).await;
+}

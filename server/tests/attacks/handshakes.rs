@@ -175,3 +175,28 @@ async fn row_3_what_follows_an_upgrade_at_once_is_frames_and_no_second_request()
         said.escape_ascii()
     );
 }
+
+/// Whether a request on a socket of its own is answered, rather than cut off.
+async fn is_let_in(hub: &Process) -> bool {
+    let mut socket = TcpStream::connect(hub.address).await.unwrap();
+    // It may be closed before it has said anything.
+    let _ = socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer).await;
+    answer.starts_with(b"HTTP/1.1 200")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_takes_end_with_their_socket() {
+    let hub = Process::start(&["limits.pending_per_address=1"]);
+    let mut socket = TcpStream::connect(hub.address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(1000);
+    // Until nothing more is taken: the hub's answers fill what there is for them.
+    assert_eq!(crate::flood(&mut socket, &request, 60).await, 0);
+    assert!(!is_let_in(&hub).await, "it counts as long as it is there");
+    let until = Instant::now() + Duration::from_secs(25);
+    while !is_let_in(&hub).await {
+        assert!(Instant::now() < until, "it stays for ever");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -17,6 +17,7 @@ use super::Server;
 pub struct Illness {
     pub open_ms: AtomicU64,
     pub write_ms: AtomicU64,
+    pub members_ms: AtomicU64,
     pub panics_at_write: AtomicBool,
     pub panics_at_read: AtomicBool,
     /// How often it was asked for what was delivered, for headers, and to write.
@@ -106,7 +107,10 @@ impl Store for Ill {
         after: Option<&'a str>,
         limit: usize,
     ) -> StoreFuture<'a, Members> {
-        self.well.members(group, after, limit)
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(self.illness.members_ms.load(Ordering::Relaxed))).await;
+            self.well.members(group, after, limit).await
+        })
     }
 
     fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {

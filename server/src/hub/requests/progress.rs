@@ -156,7 +156,9 @@ impl Asker {
             let mut delivered = HashMap::with_capacity(streams.len());
             for stream in streams {
                 let mut ranges = node.log.store.delivered(&user, &stream).await?;
-                for (_, after, to) in live.iter().filter(|(of, ..)| *of == stream) {
+                // What an inbox's devices acknowledged since it was kept is told when it is kept, too.
+                let unkept = |of: &StreamKey| *of == stream && !matches!(stream, StreamKey::Inbox(_));
+                for (_, after, to) in live.iter().filter(|(of, ..)| unkept(of)) {
                     ranges.insert(*after, *to);
                 }
                 delivered.insert(stream, ranges);

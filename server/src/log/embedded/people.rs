@@ -289,11 +289,8 @@ impl Work<'_> {
             let device = layout::id_of(&key).map_err(|invalid| damaged(invalid, &key))?;
             devices.push((device.to_owned(), record.map_err(|invalid| damaged(invalid, &key))?.last_seen));
         }
-        while devices.len() > write.max_devices.max(1) {
-            let seen = devices.iter().map(|(device, seen)| (device, *seen));
-            let Some(longest) = rules::longest_unseen(seen, write).cloned() else { break };
-            self.remove_device(user, &longest)?;
-            devices.retain(|(device, _)| *device != longest);
+        for device in rules::surplus(devices.iter().map(|(device, seen)| (device, *seen)), write) {
+            self.remove_device(user, device)?;
         }
         Ok(())
     }

@@ -223,10 +223,12 @@ impl State {
         for stream in &write.forget {
             device.places.remove(stream);
         }
-        while rules::makes_room(known, write) && user.devices.len() > write.max_devices.max(1) {
+        if rules::makes_room(known, write) {
             let devices = user.devices.iter().map(|(id, device)| (id, device.last_seen));
-            let Some(longest) = rules::longest_unseen(devices, write).cloned() else { break };
-            user.devices.remove(&longest);
+            let surplus: Vec<Arc<str>> = rules::surplus(devices, write).into_iter().cloned().collect();
+            for device in surplus {
+                user.devices.remove(&device);
+            }
         }
     }
 }

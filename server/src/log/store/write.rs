@@ -264,6 +264,6 @@ pub struct DeviceWrite {
     pub visible: Milliseconds,
     /// At most this many devices per user: the longest unseen of those that are not connected goes.
     pub max_devices: usize,
-    /// Devices of the user that are connected now.
+    /// Devices of the user that are connected now; of very many only some.
     pub connected: Vec<Arc<str>>,
 }
