@@ -156,7 +156,8 @@ async fn unwritten(
 ) -> Result<Delivered, StoreError> {
     let user = &arrival.identity.user;
     let mut ranges = Vec::new();
-    for Planned { opened, resume } in planned {
+    let read = planned.iter().filter(|planned| !matches!(planned.opened.stream, StreamKey::Broadcast(_)));
+    for Planned { opened, resume } in read {
         let (mut after, to) = (resume.noted, resume.from - 1);
         // What was for another device of the user this one only passed over.
         while after < to && matches!(opened.stream, StreamKey::Inbox(_)) {

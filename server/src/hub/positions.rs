@@ -115,6 +115,10 @@ impl Shard {
             let Some(track) = track.filter(|_| !reading.closed) else { continue };
             let (key, at) = (&streams.get(reading.stream).key, track.acknowledged());
             cursors.push((key.clone(), at));
+            // Nobody asks how far a broadcast got.
+            if matches!(key, StreamKey::Broadcast(_)) {
+                continue;
+            }
             // Receipts were given when it was acknowledged.
             let (delivered, _) = reading.take_delivered(at);
             ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));
