@@ -116,3 +116,15 @@ impl Settings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(pub(crate) String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_cannot_be_is_refused_before_the_first_socket() {
+        let check = |head_limit| Settings { head_limit, ..Settings::default() }.check();
+        assert!(check(8191).is_err_and(|error| error.to_string().contains("http.head")));
+        assert_eq!(check(8192), Ok(()));
+    }
+}

@@ -13,7 +13,7 @@ use support::ill::ill;
 use support::raw::{self, CLOSE, FIN, Raw, TEXT};
 use support::{Door, Server};
 use tokio::io::AsyncWriteExt as _;
-use wsc_server::{GroupKey, Scope, Verdict};
+use wsc_server::{GroupKey, HookFuture, Message, Scope, Sender, Verdict};
 
 /// How a connection ends after what it sent.
 #[derive(Clone, Copy, Debug)]
@@ -132,4 +132,34 @@ async fn who_hung_up_is_gone_as_soon_as_what_it_sent_is_done() {
         let hub = server.hub.clone();
         assert!(until(async || hub.connections() == 0).await, "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_when_the_hub_ends_holds_nobody_else_up() {
+    let hook = |_: &Sender, message: Message<'static>| -> HookFuture<'static, Verdict> {
+        Box::pin(async move {
+            if message.content == "undecided" {
+                std::future::pending::<()>().await;
+            }
+            Verdict::Route(Box::new(message))
+        })
+    };
+    let change = |settings: &mut wsc_server::Settings| {
+        (settings.shards, settings.drain) = (1, Duration::from_secs(4));
+    };
+    let server = Server::with(change, |builder| builder.on_message(hook)).await;
+    let mut undecided = Vec::new();
+    for number in 0..6 {
+        let mut mallory = server.connect("mallory", &format!("m{number}")).await;
+        let message =
+            json!({"message_type": "text", "message_id": "1", "receiver": "bob", "content": "undecided"});
+        mallory.say(&message).await;
+        undecided.push(mallory);
+    }
+    let mut bob = server.connect("bob", "b1").await;
+    bob.send_to("bob", "1", "x").await;
+    let hub = server.hub.clone();
+    let drain = tokio::spawn(async move { hub.drain().await });
+    assert_eq!(bob.closed().await.map(|(code, _)| code), Some(1001));
+    drain.await.unwrap();
 }

@@ -10,6 +10,8 @@ use serde_json::json;
 use support::Server;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
+use wsc_server::log::embedded::EmbeddedOptions;
+use wsc_server::{EmbeddedStore, GroupKey, Hub, Scope, Verdict};
 
 #[tokio::test]
 async fn a_message_to_a_user_is_accepted_and_handed_over() {
@@ -170,4 +172,32 @@ async fn half_a_surrogate_pair_is_handed_out_as_json_that_every_parser_takes() {
     let frame = bob.message().await;
     assert_eq!(frame["content"], "hi \u{fffd}");
     assert_eq!(frame["data"], json!({"k\u{fffd}": ["\u{1f600}", "\u{fffd}", "\\ud83d"]}));
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_costs_nobody_else_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+    let hook = |_: &wsc_server::Sender, mut message: wsc_server::Message<'static>| {
+        if message.content == "astray" {
+            message.receiver = "x".repeat(2000).into();
+        }
+        let verdict = Verdict::Route(Box::new(message));
+        Box::pin(std::future::ready(verdict)) as wsc_server::HookFuture<'static, Verdict>
+    };
+    let server = Server::over(Hub::builder(store).on_message(hook)).await;
+    let mut alice = server.connect("alice", "a1").await;
+    let mut bob = server.connect("bob", "b1").await;
+    let too_long = GroupKey::new(&Scope::default(), &"x".repeat(2000));
+    for number in 0..20 {
+        let id = format!("b{number}");
+        // Beside it others write: often all of it is one batch.
+        let (join, stored) =
+            tokio::join!(server.hub.join(&too_long, "alice"), bob.send_to("alice", &id, "x"),);
+        assert!(join.is_err());
+        assert_eq!(stored["message_type"], "ack", "{stored}");
+    }
+    let refused = alice.send_to("bob", "1", "astray").await;
+    assert_eq!((&refused["message_type"], &refused["code"]), (&json!("error"), &json!(80401)));
+    assert_eq!(alice.send_to("bob", "2", "x").await["message_type"], "ack");
 }

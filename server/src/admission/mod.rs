@@ -60,12 +60,17 @@ pub(crate) struct Admission {
     names: Mutex<HashSet<Arc<str>>>,
 }
 
+/// What hyper reads of a head at least; it takes no smaller limit.
+const SMALLEST_HEAD: usize = 8192;
 /// Names kept once at most; beyond, each connection has its own.
 const KEPT_NAMES: usize = 10_000;
 
 impl Admission {
     /// The error is a setting that cannot be.
     pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Result<Self, String> {
+        if settings.head_limit < SMALLEST_HEAD {
+            return Err(format!("http.head must be at least {SMALLEST_HEAD} bytes"));
+        }
         let proxies = Proxies::parse(&settings.trusted_proxies)?;
         if settings.proxy_protocol && proxies.is_empty() {
             return Err("http.proxy_protocol needs http.trusted_proxies: who is believed".to_owned());

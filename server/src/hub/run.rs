@@ -386,10 +386,14 @@ impl Shard {
             if index > 0 {
                 tokio::time::sleep(spread / steps).await;
             }
-            self.answer_first(step).await;
-            for (place, generation) in step {
-                self.close(*place, *generation, CloseCode::GoingAway, "retry_after_ms=500");
-            }
+            let (shard, step) = (std::rc::Rc::clone(self), step.to_vec());
+            // Who must be waited for holds nobody else up.
+            tokio::task::spawn_local(async move {
+                shard.answer_first(&step).await;
+                for (place, generation) in step {
+                    shard.close(place, generation, CloseCode::GoingAway, "retry_after_ms=500");
+                }
+            });
         }
         let somebody_is_left = || {
             let state = self.state.borrow();

@@ -307,6 +307,10 @@ impl Shard {
                     connection.refuse(id, ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text());
                 }
                 Ok(_) => {}
+                // Only the application can have made it so.
+                Err(StoreError::Invalid(reason)) => {
+                    connection.refuse(id, ErrorCode::InvalidFormat, &reason);
+                }
                 Err(error) => {
                     let (place, generation) = (ticket.connection, ticket.generation);
                     self.node.failed(Failure::of(FailureKind::SendFailure, connection, "the store refused"));

@@ -102,6 +102,36 @@ impl Log {
         self.queue.abandon();
     }
 
+    /// Has the store make a batch of writes. One that cannot be stored as it is costs no other.
+    async fn make(&self, writes: &[Write]) -> Vec<Outcome> {
+        match self.store.write(writes).await {
+            Ok(written) => return written.into_iter().map(Ok).collect(),
+            Err(StoreError::Invalid(_)) => {}
+            Err(error) => return vec![Err(self.broke(error)); writes.len()],
+        }
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            let outcome = self.store.write(std::slice::from_ref(write)).await;
+            outcomes.push(match outcome {
+                Ok(mut written) => written.pop().ok_or(StoreError::Closed),
+                Err(error @ StoreError::Invalid(_)) => {
+                    tracing::error!(%error, "a write is left out");
+                    Err(error)
+                }
+                Err(error) => Err(self.broke(error)),
+            });
+        }
+        outcomes
+    }
+
+    /// The store can no longer write.
+    fn broke(&self, error: StoreError) -> StoreError {
+        if !self.broken.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the store refused to write; the hub accepts nothing more");
+        }
+        error
+    }
+
     /// Makes the writes, until the log is closed and all are made.
     pub(crate) async fn run(&self, node: &Node, broker: &dyn Broker) {
         let shards = &node.shards;
@@ -111,23 +141,14 @@ impl Log {
                 if writes.is_empty() {
                     continue;
                 }
-                let outcome = self.store.write(&writes).await;
+                let outcomes = self.make(&writes).await;
                 self.queue.made(writes.len());
                 let mut published = Vec::with_capacity(writes.len());
-                let outcomes = match outcome {
-                    Ok(written) => {
-                        for (write, written) in writes.into_iter().zip(&written) {
-                            publish(node, write, written, &mut published);
-                        }
-                        written.into_iter().map(Ok).collect()
+                for (write, outcome) in writes.into_iter().zip(&outcomes) {
+                    if let Ok(written) = outcome {
+                        publish(node, write, written, &mut published);
                     }
-                    Err(error) => {
-                        if !self.broken.swap(true, Ordering::Relaxed) {
-                            tracing::error!(%error, "the store refused to write; the hub accepts nothing more");
-                        }
-                        vec![Err(error); replies.len()]
-                    }
-                };
+                }
                 // Senders first: a receiver may be so quick that its receipt would come before their `ack`.
                 let tasks = answer(shards, replies, outcomes);
                 broker.publish(published);
