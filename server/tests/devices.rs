@@ -43,6 +43,9 @@ async fn a_connected_device_is_not_evicted_by_others_that_come_and_go() {
         alice.send_to("bob", id, "x").await;
     }
     let mut idle = hub.connect("bob", "idle").await;
+    for _ in 0..3 {
+        idle.message().await;
+    }
     idle.acknowledge("inbox", 3).await;
     idle.ask(json!({"message_type": "receipts", "message_id": "r", "data": {"message_ids": []}})).await;
     tokio::time::sleep(Duration::from_millis(2_500)).await;

@@ -47,9 +47,9 @@ async fn the_last_of_several_marks_reaches_the_other_devices_over_a_drain_and_ov
             mark(&mut bob, seq).await;
         }
         if killed {
-            hub.kill()
+            hub.kill();
         } else {
-            hub.end()
+            hub.end();
         }
         let hub = Process::on_disk(&data, &[]);
         let mut other = hub.connect("bob", "b2").await;

@@ -118,32 +118,24 @@ impl Client {
         frame: FrameRef<'_>,
         partial: bool,
     ) {
-        let Some(index) = self.pending(request_id) else { return };
-        let items = data.bytes().position(|byte| byte == b'[').map(|begin| begin + 1);
+        let (Some(index), FrameRef::Text(text)) = (self.pending(request_id), frame) else { return };
+        // Nothing comes between the frames of an answer. Each but the first goes on where the list of the last ended.
+        let parts = &mut self.requests.parts;
+        let begin = if parts.is_empty() { None } else { text.bytes().position(|byte| byte == b'[') };
+        let text = text.get(begin.map_or(0, |begin| begin + 1)..).unwrap_or_default();
         if partial {
-            self.timers.set(Timer::Requests, now + ANSWER_MS);
-            // The list is all there is in it.
-            let items = items.and_then(|begin| data.get(begin..data.len().saturating_sub(2)));
-            self.requests.parts.push_str(items.unwrap_or_default());
-            self.requests.parts.push(',');
+            parts.push_str(text.strip_suffix("]}}").unwrap_or_default());
+            parts.push(',');
             return;
         }
+        parts.push_str(text);
+        let frame = Frame::Text(core::mem::take(parts));
         let Some(done) = self.conclude(now, index) else { return };
-        let mut whole = frame.own();
-        let mut data_at = 0;
-        if let (Frame::Text(text), FrameRef::Text(at), Some(begin)) = (&mut whole, frame, items) {
-            data_at = data.as_ptr().addr() - at.as_ptr().addr();
-            text.insert_str(data_at + begin, &core::mem::take(&mut self.requests.parts));
-        }
         match done.purpose {
             Purpose::Application => {
-                self.event(Event::Answer { request: done.id, answer: Answer { frame: whole } });
+                self.event(Event::Answer { request: done.id, answer: Answer { frame } });
             }
-            Purpose::Receipts => {
-                if let Frame::Text(text) = &whole {
-                    self.receipts_answered(now, text.get(data_at..).unwrap_or_default());
-                }
-            }
+            Purpose::Receipts => self.receipts_answered(now, data),
             Purpose::Refresh => self.token.accepted(),
             Purpose::Mark => self.marks(Step::Taken(now, done.id)),
         }
@@ -191,6 +183,7 @@ impl Client {
     }
 
     fn end_request(&mut self, pending: &Pending, error: RequestError) {
+        self.requests.parts.clear();
         match pending.purpose {
             Purpose::Application => self.event(Event::RequestFailed { request: pending.id, error }),
             Purpose::Receipts => self.receipts_refused(),
@@ -200,7 +193,6 @@ impl Client {
     }
 
     pub(super) fn detach_requests(&mut self) {
-        self.requests.parts.clear();
         self.timers.stop(Timer::Requests);
         self.timers.stop(Timer::Marks);
         while let Some(pending) = self.requests.pending.remove(0) {

@@ -8,6 +8,18 @@ use alloc::string::String;
 use super::scan::{Scan, Scanner};
 use crate::message::Text;
 
+/// The characters that have a short escape, and their letters, in one order.
+pub(super) const CHARACTERS: &[u8; 8] = b"\"\\/\x08\x0c\n\r\t";
+/// See [`CHARACTERS`].
+pub(super) const LETTERS: &[u8; 8] = b"\"\\/bfnrt";
+
+/// What stands in one list where a byte stands in another.
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+pub(super) fn counterpart(byte: u8, from: &[u8; 8], to: &[u8; 8]) -> Option<char> {
+    let at = from.iter().position(|other| *other == byte)?;
+    to.get(at).map(|other| char::from(*other))
+}
+
 /// The text of a string that [`Scanner::string`] read.
 pub(super) fn unescape(string: &str) -> Text<'_> {
     if string.starts_with('"') { written_out(string) } else { Cow::Borrowed(string) }
@@ -74,16 +86,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Scan<char> {
-        let character = match self.peek() {
-            b'b' => '\x08',
-            b'f' => '\x0c',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            letter @ (b'"' | b'\\' | b'/') => char::from(letter),
-            _ => '\0',
-        };
-        if character != '\0' {
+        if let Some(character) = counterpart(self.peek(), LETTERS, CHARACTERS) {
             self.at += 1;
             return Some(character);
         }

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::string::plain;
+use super::string::{CHARACTERS, LETTERS, counterpart, plain};
 use crate::names::StreamName;
 
 /// Writes one object, member by member.
@@ -171,19 +171,13 @@ pub fn write_string(out: &mut String, text: &str) {
         out.push_str(run);
         let Some(byte) = special.bytes().next() else { break };
         out.push('\\');
-        match byte {
-            b'"' | b'\\' => out.push(char::from(byte)),
-            b'\n' => out.push('n'),
-            b'\r' => out.push('r'),
-            b'\t' => out.push('t'),
-            // Never longer than any escape of the same character: a frame does not grow by being read and written.
-            0x08 => out.push('b'),
-            0x0c => out.push('f'),
-            _ => {
-                out.push_str("u00");
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 15)]));
-            }
+        // Never longer than any escape of the same character: a frame does not grow by being read and written.
+        if let Some(letter) = counterpart(byte, CHARACTERS, LETTERS) {
+            out.push(letter);
+        } else {
+            out.push_str("u00");
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
         }
         rest = special.get(1..).unwrap_or_default();
     }

@@ -14,10 +14,9 @@ use wsc_core::{CloseCode, limits};
 
 use super::clock;
 use super::deliver::{device_bit, say_gap};
-use super::groups::announce;
 use super::node::Node;
-use super::resume::{Resume, resume};
-use super::shard::{Letter, Shard};
+use super::plan::{Plan, Planned, plan_streams};
+use super::shard::Shard;
 use super::state::{Connection, Rare, State, User};
 use crate::admission::identity::Identity;
 use crate::broker::stream_name;
@@ -25,12 +24,8 @@ use crate::connection::Signal;
 use crate::connection::bare::Bare;
 use crate::connection::wire::{Departed, SharedWire, Wire};
 use crate::connection::{self, frame};
-use crate::log::ReplyTo;
-use crate::log::key::{GroupKey, StreamKey};
-use crate::log::store::{
-    Cursor, Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Target,
-    Write, Written,
-};
+use crate::log::key::StreamKey;
+use crate::log::store::{Cursor, StoreError};
 
 /// An authenticated connection on its way to its shard.
 pub(crate) struct Arrival {
@@ -73,30 +68,10 @@ impl Arrival {
     }
 }
 
-/// A stream a connection will read.
-struct Planned {
-    opened: OpenedStream,
-    resume: Resume,
-}
-
 impl Shard {
     /// Lets a connection in.
     pub(crate) fn arrive(self: &Rc<Self>, arrival: Box<Arrival>) {
         tokio::task::spawn_local(attach(Rc::clone(self), arrival));
-    }
-
-    /// Closes every connection that is attached.
-    fn close_attached(self: &Rc<Self>, code: CloseCode, reason: &str) {
-        let attached: Vec<(u32, u32)> = {
-            let state = self.state.borrow();
-            let attached = state.connections.iter().filter(|(_, found)| found.attached);
-            attached
-                .filter_map(|(place, found)| Some((u32::try_from(place).ok()?, found.generation)))
-                .collect()
-        };
-        for (place, generation) in attached {
-            self.close(place, generation, code, reason);
-        }
     }
 
     /// The same device's earlier connections give way to the newer one.
@@ -116,9 +91,6 @@ impl Shard {
         }
     }
 }
-
-/// Headers read at a time.
-const HEADERS: usize = 2000;
 
 /// Kept small: the allocator uses the memory of small tasks again for the next, where the holes that large ones leave
 /// between what stays are cut up.
@@ -272,184 +244,6 @@ async fn attach(shard: Rc<Shard>, mut arrival: Box<Arrival>) {
     }
     node.presence.connected(&user, shared, &node);
     node.connections.fetch_add(1, Ordering::Relaxed);
-}
-
-/// What a connection begins with.
-struct Plan {
-    streams: Vec<Planned>,
-    /// The groups of its user.
-    groups: HashSet<Arc<str>>,
-    /// Failed attempts of its device in a row.
-    attempts: u32,
-    /// How many entries the shard had been told of before the streams were read.
-    told: u64,
-    /// The epoch of all positions.
-    epoch: Arc<str>,
-}
-
-/// Joins the token's groups, reads where everything stands, decides where the device goes on, and keeps that.
-async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result<Plan, StoreError> {
-    let (node, identity) = (&shard.node, &arrival.identity);
-    let now = clock::wall();
-    // What an earlier connection of the device left goes first, or its positions would be read before they are written.
-    shard.submit();
-    let mut writes = Vec::with_capacity(identity.groups.len());
-    let mut joins = Vec::with_capacity(identity.groups.len());
-    for group in &identity.groups {
-        let group = GroupKey { scope: identity.user.scope.clone(), group: Arc::clone(group) };
-        let join = Join {
-            group: group.clone(),
-            user: Arc::clone(&identity.user.user),
-            by: JoinBy::Claim { issued_at: identity.issued_at },
-            max_groups: node.settings.groups,
-            now,
-        };
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        writes.push((Write::Join(join), ReplyTo::Task(reply)));
-        joins.push((group, answer));
-    }
-    node.log.submit(writes);
-    for (group, answer) in joins {
-        if let Ok(Ok(Written::Join(Joined::New { .. }))) = answer.await {
-            announce(node, &group, &identity.user.user, "joined").await;
-        }
-    }
-    // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
-    // cannot write any more still serves readers.
-    match node.log.write(Write::See { user: identity.user.clone() }).await {
-        Ok(_) => {}
-        Err(StoreError::Closed) => return Err(StoreError::Closed),
-        Err(error) => tracing::debug!(%error, "attaching without writing"),
-    }
-    let device = (!arrival.device.is_empty()).then_some(&*arrival.device);
-    loop {
-        let (told, changes) = {
-            let state = shard.state.borrow();
-            (state.told, state.membership_changes(&identity.user))
-        };
-        let opened = node.log.store.open(&identity.user, device).await?;
-        let epoch = opened.epoch;
-        let groups: HashSet<Arc<str>> =
-            opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
-        let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
-        let stored = opened.device.map(|device| device.streams).unwrap_or_default().into_iter();
-        let stored: HashMap<StreamKey, DeviceStream> =
-            stored.map(|kept| (kept.stream.clone(), kept)).collect();
-        let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
-        for opened in opened.streams {
-            let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
-                (Some(wanted), Some(group)) => !wanted.contains(&group),
-                _ => false,
-            };
-            if unwanted || planned.len() >= limits::GROUPS + 2 {
-                continue;
-            }
-            let name = stream_name(&opened.stream);
-            let in_frame = arrival.cursors.get(&name);
-            let kept = stored.get(&opened.stream);
-            let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
-            let resume = resume(&opened, &epoch, in_frame, kept, at_head);
-            planned.push(Planned { opened, resume });
-        }
-        // Tracks 0 and 1 are the inbox and the broadcast, then groups in order of name.
-        planned.sort_by(|one, other| one.opened.stream.cmp(&other.opened.stream));
-        planned.sort_by_key(|planned| match planned.opened.stream {
-            StreamKey::Inbox(_) => 0,
-            StreamKey::Broadcast(_) => 1,
-            StreamKey::Group(_) => 2,
-        });
-        if let Some(ahead) = planned.iter().find(|planned| planned.resume.is_ahead)
-            && begin_epoch(node, arrival, &ahead.opened).await
-        {
-            continue;
-        }
-        let delivered = unwritten(shard, arrival, &planned).await?;
-        if !delivered.ranges.is_empty() {
-            node.log.submit(vec![(Write::Delivered(delivered), ReplyTo::Nobody)]);
-        }
-        if device.is_some() {
-            let cursor = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
-            let mut connected = shard.state.borrow().connected_devices(&identity.user);
-            connected.push(Arc::clone(&arrival.device));
-            let write = DeviceWrite {
-                user: identity.user.clone(),
-                device: Arc::clone(&arrival.device),
-                cursors: planned.iter().map(cursor).collect(),
-                forget: Vec::new(),
-                attempts,
-                // Of an invisible user others learn when it last was visible.
-                now,
-                visible: node.presence.seen_at(&identity.user),
-                max_devices: node.settings.devices,
-                connected,
-            };
-            if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {
-                return Err(StoreError::Closed);
-            }
-        }
-        // A membership that changed meanwhile is looked at again.
-        if shard.state.borrow().membership_changes(&identity.user) == changes {
-            return Ok(Plan { streams: planned, groups, attempts, told, epoch });
-        }
-    }
-}
-
-/// What the device says it acknowledged and the store does not know: the connection ended before it was written.
-async fn unwritten(
-    shard: &Rc<Shard>,
-    arrival: &Arrival,
-    planned: &[Planned],
-) -> Result<Delivered, StoreError> {
-    let user = &arrival.identity.user;
-    let mut ranges = Vec::new();
-    for Planned { opened, resume } in planned {
-        let (mut after, to) = (resume.noted, resume.from - 1);
-        // What was for another device of the user this one only passed over.
-        while after < to && matches!(opened.stream, StreamKey::Inbox(_)) {
-            let page = shard.node.log.store.headers(&opened.stream, after + 1, HEADERS).await?;
-            let to_others = page.entries.iter().filter(|entry| {
-                let mine = matches!(&entry.target, Target::User(target) if target == user);
-                let narrowed = !entry.only_device.is_empty() && entry.only_device != arrival.device;
-                let own = entry.sender == user.user && entry.device == arrival.device;
-                entry.seq <= to && mine && (narrowed || own)
-            });
-            for entry in to_others {
-                ranges.push((opened.stream.clone(), after, entry.seq - 1));
-                after = entry.seq;
-            }
-            let next = page.next.clamp(after + 1, to + 1);
-            ranges.push((opened.stream.clone(), after, next - 1));
-            after = next - 1;
-        }
-        ranges.push((opened.stream.clone(), after, to));
-    }
-    ranges.retain(|(_, after, to)| after < to);
-    Ok(Delivered { user: user.clone(), ranges, asked: Vec::new() })
-}
-
-/// A device has seen more of a stream than there is: the store was put back to an earlier time, which nobody told it.
-/// Positions given since may be other messages to whoever comes later, so a new epoch begins for all.
-async fn begin_epoch(node: &Node, arrival: &Arrival, stream: &OpenedStream) -> bool {
-    if node.went_back.swap(true, Ordering::Relaxed) {
-        return false;
-    }
-    let (user, name) = (&*arrival.identity.user.user, stream_name(&stream.stream));
-    tracing::error!(
-        user,
-        device = &*arrival.device,
-        stream = name.as_str(),
-        head = stream.head,
-        "a device has seen more than the store has: its directory was put back to an earlier time; a new epoch begins. \
-         After restoring a copy, start once with --restored"
-    );
-    if let Err(error) = node.log.store.begin_epoch().await {
-        tracing::error!(%error, "the new epoch could not be begun");
-        node.went_back.store(false, Ordering::Relaxed);
-        return false;
-    }
-    node.shards
-        .send_all(|| Letter::Call(Box::new(|shard| shard.close_attached(CloseCode::Hole, "a new epoch"))));
-    true
 }
 
 pub(crate) fn group_of(stream: &StreamKey) -> Option<Arc<str>> {

@@ -141,7 +141,7 @@ impl Shard {
             }
             let settings = &self.node.settings;
             let seen_due = !connection.passing && now >= connection.seen_at + seen_every(settings);
-            let since = connection.cursor_changed.or(seen_due.then_some(now));
+            let since = connection.cursor_changed.or_else(|| seen_due.then_some(now));
             connection.cursor_changed = since;
             let cursor_due = seen_due || since.is_some_and(|since| now >= since + settings.cursor_ms);
             if verdict.is_none() && !cursor_due {

@@ -19,6 +19,7 @@ mod marks;
 pub(crate) mod node;
 mod notes;
 mod observers;
+mod plan;
 mod positions;
 mod presence;
 mod readings;

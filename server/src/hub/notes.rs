@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::state::Reading;
+use super::readings::Reading;
 
 /// The notes of one stream on one connection, in the order of positions.
 pub(crate) type Notes = VecDeque<Note>;

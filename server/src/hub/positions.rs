@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use wsc_core::peer::TrackId;
 
 use super::node::Node;
+use super::readings::Reading;
 use super::shard::{Letter, Shard};
-use super::state::{Connection, Reading, State};
+use super::state::{Connection, State};
 use crate::log::ReplyTo;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{Delivered, DeviceWrite, Write};
@@ -114,6 +115,10 @@ impl Shard {
             let Some(track) = track.filter(|_| !reading.closed) else { continue };
             let (key, at) = (&streams.get(reading.stream).key, track.acknowledged());
             cursors.push((key.clone(), at));
+            // Nobody asks how far a broadcast got.
+            if matches!(key, StreamKey::Broadcast(_)) {
+                continue;
+            }
             // Receipts were given when it was acknowledged.
             let (delivered, _) = reading.take_delivered(at);
             ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));

@@ -55,7 +55,7 @@ fn go_on(stream: &OpenedStream, epoch: &str, cursor: &Cursor, in_frame: bool) ->
     let found = place(stream, epoch, cursor, in_frame);
     let (new_epoch, is_ahead) = (!is_present || found.is_none(), is_present && found.is_none());
     let at = |from, left_to| Resume { from, new_epoch, left_to, noted: 0, is_ahead };
-    let seq = found.unwrap_or(stream.floor.max(1) - 1);
+    let seq = found.unwrap_or_else(|| stream.floor.max(1) - 1);
     if seq >= stream.start {
         return at(seq + 1, 0);
     }

@@ -12,7 +12,7 @@ use wsc_core::peer::{Peer, TrackId};
 use super::allowance::{Allowance, Resting};
 use super::clock::Clock;
 use super::marks::Mark;
-use super::notes::Notes;
+use super::readings::Reading;
 use super::wheel::Wheel;
 use crate::admission::identity::Identity;
 use crate::connection::Signal;
@@ -335,33 +335,6 @@ impl Connection {
     pub(crate) fn reading_of(&self, stream: u32) -> Option<TrackId> {
         let at = self.readings.iter().position(|reading| reading.stream == stream && !reading.closed)?;
         u32::try_from(at).ok()
-    }
-}
-
-/// One stream as one connection reads it. Its positions are the [`Peer`]'s.
-pub(crate) struct Reading {
-    /// Its group; `None`: the inbox or the broadcast.
-    pub(crate) group: Option<Arc<str>>,
-    /// Its number in [`Streams`].
-    pub(crate) stream: u32,
-    /// Where it stands in the stream's list of readers.
-    pub(crate) place: u32,
-    /// Gets entries as they are told; otherwise the log is read.
-    pub(crate) live: bool,
-    pub(crate) closed: bool,
-    /// Entries up to here carry `"source":"offline"`.
-    pub(crate) offline_to: u64,
-    /// Positions up to here, from the next one, are not for it and not yet told.
-    pub(crate) skip_to: u64,
-    /// What is acknowledged beyond this, the log does not know yet to be delivered.
-    pub(crate) noted: u64,
-    /// What must be remembered of entries until they are acknowledged.
-    pub(crate) notes: Option<Box<Notes>>,
-}
-
-impl Reading {
-    fn owes_skip(&self) -> bool {
-        self.skip_to != 0 && !self.closed
     }
 }
 

@@ -50,7 +50,8 @@ fn a_restored_copy_begins_a_new_epoch() {
 #[cfg(unix)]
 #[test]
 fn a_copy_begins_a_new_epoch_by_itself_however_it_was_put_back() {
-    let put_back: [(&str, fn(&Path, &Path)); 4] = [
+    type PutBack = fn(&Path, &Path);
+    let put_back: [(&str, PutBack); 4] = [
         ("the copy is opened where it is", |_, _| {}),
         ("over the files", |copied, path| copy(copied, path)),
         ("in place of the directory", |copied, path| {
@@ -77,9 +78,9 @@ fn a_copy_begins_a_new_epoch_by_itself_however_it_was_put_back() {
             assert_eq!(store.epoch(), epoch, "{how}: the original goes on");
             run(append(&store, to_user("ann", "bob", "b", START)));
             if killed {
-                drop(store)
+                drop(store);
             } else {
-                run(store.close()).unwrap()
+                run(store.close()).unwrap();
             }
             put_back(&copied, &path);
             let opened = if how.starts_with("the copy") { &copied } else { &path };
