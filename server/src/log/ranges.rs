@@ -1,7 +1,7 @@
 //! Sets of positions as few ranges: what was delivered of a stream. Pure; knows neither streams nor users.
 
 /// Ranges kept. Beyond, the lowest two become one: what lay between counts as delivered then.
-const MOST: usize = 64;
+const MOST: usize = 256;
 
 /// A set of positions. Nearly always one range from the beginning; it has holes where no device was handed an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::super::rules;
 use super::super::store::Durability;
@@ -15,6 +17,8 @@ pub const FORMAT: u32 = 1;
 const MARKER: &str = "wsc-store";
 const MARKER_NEXT: &str = "wsc-store.next";
 const LOCK: &str = "lock";
+/// A process that ends, or one that was just made by another, may hold the lock for a moment.
+const LOCK_TIME: Duration = Duration::from_millis(500);
 const DATA: &str = "data";
 const TITLE: &str = "wsc store";
 /// Generations named in the marker; older ones are known by number only.
@@ -227,10 +231,14 @@ impl Directory {
         let lock_path = path.join(LOCK);
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|cause| OpenError::system(&lock_path, cause))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_path_buf())),
-            Err(TryLockError::Error(cause)) => return Err(OpenError::system(&lock_path, cause)),
+        let until = Instant::now() + LOCK_TIME;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_TIME / 20),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_path_buf())),
+                Err(TryLockError::Error(cause)) => return Err(OpenError::system(&lock_path, cause)),
+            }
         }
         let directory = Self { path: path.to_path_buf(), _lock: lock };
         let marker = path.join(MARKER);
