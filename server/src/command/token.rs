@@ -58,11 +58,12 @@ impl Token {
             }
         }
         for name in &self.cap {
-            let plain = ["send", "broadcast", "observe", "presence", "admin"].contains(&name.as_str());
+            let plain =
+                ["send", "broadcast", "observe", "presence", "admin", "unlimited"].contains(&name.as_str());
             let group = name.strip_prefix("group:").is_some_and(|group| !group.is_empty());
             if !(plain || group) {
                 return Err(format!(
-                    "{name:?} is no capability; expected send, broadcast, observe, presence, group:NAME, group:PREFIX* or admin"
+                    "{name:?} is no capability; expected send, broadcast, observe, presence, group:NAME, group:PREFIX*, admin or unlimited"
                 ));
             }
         }

@@ -228,7 +228,7 @@ impl Config {
             }
             (Some(_), Some(_)) => {}
         }
-        if tracing_subscriber::EnvFilter::try_new(&self.log_level).is_err() {
+        if !is_filter(&self.log_level) {
             return wrong(format!(
                 "log_level cannot be {:?}; expected error, warn, info, debug, trace, or a filter such as wsc_server=debug",
                 self.log_level
@@ -272,6 +272,16 @@ fn is_of_a_service(name: &str, value: &str) -> bool {
         || name.contains("_SERVICE_PORT")
         || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
         || name.contains("_PORT_") && ["_PORT", "_PROTO", "_ADDR"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a text says what is logged. A word that is no level would be taken for a module of which all is logged, and
+/// nothing else would be.
+fn is_filter(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |part: &str| LEVELS.iter().any(|level| part.eq_ignore_ascii_case(level));
+    let parts = || text.split(',').map(str::trim);
+    tracing_subscriber::EnvFilter::try_new(text).is_ok()
+        && parts().all(|part| is_level(part) || part.contains(['=', '[', ':', '_']))
 }
 
 #[cfg(test)]

@@ -79,8 +79,25 @@ fn keys_that_do_not_go_together_are_an_error() {
         ["tls.key=a", "listen=https://h:1"],
         ["listen=h:1,https://h:2", "data=x"],
         ["log_level=[[", "data=x"],
+        ["log_level=loud", "data=x"],
+        ["log_level=warn,infos", "data=x"],
     ] {
         assert!(matches!(set(&bad), Err(ConfigError::Relation(_))), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_level_or_a_filter_says_what_is_logged() {
+    for good in [
+        "info",
+        "WARN",
+        "off",
+        "wsc_server=debug",
+        "info,hyper=warn",
+        "wsc_server::listen",
+        "warn,wsc_server[turn]=trace",
+    ] {
+        assert!(set(&[&format!("log_level={good}")]).is_ok(), "{good}");
     }
 }
 

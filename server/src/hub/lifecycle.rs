@@ -304,7 +304,7 @@ impl Shard {
     pub(crate) fn hang_up(self: &Rc<Self>, place: u32, generation: u32, why: HangUp) {
         let mut state = self.state.borrow_mut();
         if let Some(connection) = state.connection(place, generation) {
-            connection.hung_up.get_or_insert(why);
+            connection.hung_up.get_or_insert_with(|| Box::new(why));
             self.answer(connection, place);
             connection.wake();
         }
@@ -315,7 +315,8 @@ impl Shard {
         let why = {
             let mut state = self.state.borrow_mut();
             let Some(connection) = state.connection(place, generation) else { return false };
-            connection.hung_up.filter(|_| connection.closing || connection.is_answered())
+            let over = connection.closing || connection.is_answered();
+            connection.hung_up.as_deref().copied().filter(|_| over)
         };
         match why {
             None => false,

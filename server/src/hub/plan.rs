@@ -70,7 +70,8 @@ pub(super) async fn plan_streams(shard: &Rc<Shard>, arrival: &Arrival) -> Result
     }
     // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
     // cannot write any more still serves readers.
-    match node.log.write(Write::See { user: identity.user.clone() }).await {
+    let see = Write::See { user: identity.user.clone(), visible: node.presence.seen_at(&identity.user) };
+    match node.log.write(see).await {
         Ok(_) => {}
         Err(StoreError::Closed) => return Err(StoreError::Closed),
         Err(error) => tracing::debug!(%error, "attaching without writing"),

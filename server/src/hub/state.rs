@@ -221,7 +221,7 @@ pub(crate) struct Connection {
     /// It must end at once, without waiting for the client's Close.
     pub(crate) cut: bool,
     /// Nothing more will be read from it, and why. What arrived before is done first, then it ends.
-    pub(crate) hung_up: Option<HangUp>,
+    pub(crate) hung_up: Option<Box<HangUp>>,
     /// Marked for the end of the turn.
     pub(crate) dirty: bool,
     /// The log is being read for it.

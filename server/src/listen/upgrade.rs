@@ -61,7 +61,11 @@ impl Hub {
         let permit = node.admission.addresses.enter(address).map_err(|many| match many {
             TooMany::FromAddress(wait) => {
                 let (status, reason) = (StatusCode::TOO_MANY_REQUESTS, "too many from this address");
-                Refusal::later(status, ErrorCode::RateLimited, reason, wait)
+                let detail = ", limits.connects_per_address and limits.pending_per_address; behind a proxy: http.trusted_proxies";
+                Refusal {
+                    detail: detail.to_owned(),
+                    ..Refusal::later(status, ErrorCode::RateLimited, reason, wait)
+                }
             }
             TooMany::InAll => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;

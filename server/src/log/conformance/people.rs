@@ -119,9 +119,9 @@ pub async fn broadcast_starts_where_the_user_was_first_seen(store: &dyn Store) {
     };
     append(store, message("sys", Target::Broadcast(scope()), "a", START)).await;
     assert_eq!(start().await, Some((1, 1)), "not seen yet: at the head");
-    one(store, Write::See { user: user("ann") }).await;
+    one(store, Write::See { user: user("ann"), visible: START }).await;
     append(store, message("sys", Target::Broadcast(scope()), "b", START)).await;
-    one(store, Write::See { user: user("ann") }).await;
+    one(store, Write::See { user: user("ann"), visible: START }).await;
     assert_eq!(start().await, Some((1, 2)));
 }
 
@@ -325,7 +325,7 @@ pub async fn the_newest_sight_of_a_user_counts(store: &dyn Store) {
     assert_eq!(last_seen().await, 0);
     device(store, seen("ann", "d1", START + 5)).await;
     device(store, seen("ann", "d2", START + 3)).await;
-    one(store, Write::See { user: user("ann") }).await;
+    one(store, Write::See { user: user("ann"), visible: START }).await;
     assert_eq!(last_seen().await, START + 5);
     // The device is there; others cannot see the user.
     device(store, DeviceWrite { visible: START + 4, ..seen("ann", "d1", START + 9) }).await;

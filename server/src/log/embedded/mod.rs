@@ -130,9 +130,11 @@ impl EmbeddedStore {
             // The count shows a journal that was cut.
             Left::Closed(batches) => batches == memory.batches,
         };
-        if is_copy && !options.restored {
-            let path = path.as_ref().display();
-            tracing::warn!(%path, "the store's directory is a copy: what happened after it was made is missing, so a new epoch begins");
+        let shown = path.as_ref().display();
+        if options.restored {
+            tracing::warn!(path = %shown, "a new epoch begins, because the directory was restored; start without --restored next time");
+        } else if is_copy {
+            tracing::warn!(path = %shown, "the store's directory is a copy: what happened after it was made is missing, so a new epoch begins");
         }
         if !complete || is_copy || options.restored {
             epochs.begin();

@@ -22,8 +22,8 @@ impl Work<'_> {
     pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
         Ok(match write {
             Write::Append(append) => Written::Append(self.append(append)?),
-            Write::See { user } => {
-                self.see(user)?;
+            Write::See { user, visible } => {
+                self.see(user, *visible)?;
                 Written::Done
             }
             Write::Join(join) => Written::Join(self.join(join)?),
@@ -47,7 +47,7 @@ impl Work<'_> {
         self.number(&StreamKey::Inbox(user.clone()))
     }
 
-    fn see(&mut self, user: &UserKey) -> Result<(), StoreError> {
+    fn see(&mut self, user: &UserKey, visible: Milliseconds) -> Result<(), StoreError> {
         let number = self.user(user)?;
         let broadcast = StreamKey::Broadcast(user.scope.clone());
         let broadcast = self.existing(&broadcast)?;
@@ -56,8 +56,9 @@ impl Work<'_> {
         let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
         if record.broadcast == 0 {
             record.broadcast = head + 1;
-            self.put(key, &record);
         }
+        record.last_seen = record.last_seen.max(visible);
+        self.put(key, &record);
         Ok(())
     }
 

@@ -15,8 +15,8 @@ impl State {
     pub fn apply(&mut self, write: &Write) -> Written {
         match write {
             Write::Append(append) => Written::Append(self.append(append)),
-            Write::See { user } => {
-                self.see(user);
+            Write::See { user, visible } => {
+                self.see(user, *visible);
                 Written::Done
             }
             Write::Join(join) => Written::Join(self.join(join)),
@@ -103,10 +103,11 @@ impl State {
         seq
     }
 
-    fn see(&mut self, user: &UserKey) {
+    fn see(&mut self, user: &UserKey, visible: Milliseconds) {
         let head = self.head(&StreamKey::Broadcast(user.scope.clone()));
         let user = self.users.entry(user.clone()).or_default();
         user.broadcast_start.get_or_insert(head);
+        user.last_seen = user.last_seen.max(visible);
     }
 
     fn join(&mut self, join: &Join) -> Joined {

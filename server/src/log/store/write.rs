@@ -16,6 +16,8 @@ pub enum Write {
     See {
         /// The user.
         user: UserKey,
+        /// When others could last see the user.
+        visible: Milliseconds,
     },
     /// Adds a user to a group, which is created when it does not exist.
     Join(Join),

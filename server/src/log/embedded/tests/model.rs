@@ -82,7 +82,7 @@ fn write() -> impl Strategy<Value = Write> {
     let places = || prop::collection::vec((stream(), 0..9_u64), 0..3);
     prop_oneof![
         8 => append(),
-        1 => user().prop_map(|id| Write::See { user: make::user(id) }),
+        1 => user().prop_map(|id| Write::See { user: make::user(id), visible: 0 }),
         3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
             Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
         }),
@@ -134,7 +134,8 @@ fn at(write: &mut Write, time: u64) {
         | Write::Leave { now, .. }
         | Write::Disband { now, .. } => *now = time,
         Write::Device(write) => (write.now, write.visible) = (time, time / 1000),
-        Write::See { .. } | Write::Mark { .. } | Write::Delivered(_) => {}
+        Write::See { visible, .. } => *visible = time / 500,
+        Write::Mark { .. } | Write::Delivered(_) => {}
     }
 }
 
