@@ -161,7 +161,8 @@ impl<'i, 'h> Facts<'i, 'h> {
     fn least(&self, sent: &Sent<'h>, told: Option<Stage>) -> Option<Stage> {
         let receiver = receiver(sent).filter(|_| !self.may_be_lost(sent))?;
         let handed = self.had_by(sent, receiver).any(|(device, _)| self.index.is_known(device));
-        handed.then_some(Stage::Delivered).max(told.filter(|told| *told == Stage::Read))
+        // A stage that was told is kept: it stands over kills too.
+        handed.then_some(Stage::Delivered).max(told)
     }
 
     fn may_be_lost(&self, sent: &Sent<'h>) -> bool {
