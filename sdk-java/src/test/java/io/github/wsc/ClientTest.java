@@ -399,13 +399,14 @@ class ClientTest extends WithHub {
                 Message.to("user:bob").content("x".repeat(100_000)).build(), SendException.Fault.TOO_LARGE,
                 Message.to("user:bob").data("{not json").build(), SendException.Fault.INVALID,
                 Message.to("user:bob").id("ünprintable").build(), SendException.Fault.INVALID,
-                Message.to("user:bob").content("half of a pair \ud83d").build(), SendException.Fault.INVALID,
                 Message.to("user:bob").type("connect").build(), SendException.Fault.INVALID,
                 Message.to("user:" + "b".repeat(200)).build(), SendException.Fault.INVALID).entrySet()) {
             SendException refused = assertThrows(SendException.class, () -> get(alice.send(wrong.getKey())), wrong.getKey().toString());
             assertEquals(wrong.getValue(), refused.fault(), refused.getMessage());
             assertFalse(refused.isRetryable());
         }
+        // Half of a surrogate pair is read as an unknown character, here as everywhere.
+        get(get(alice.send(Message.to("user:bob").content("half of a pair \ud83d").build())).accepted());
         assertThrows(IllegalArgumentException.class, () -> alice.request("{not json"));
         assertThrows(IllegalArgumentException.class, () -> alice.request("[1]"));
         assertThrows(RequestException.class, () -> get(alice.group("not-mine").members("", 10)));
