@@ -61,38 +61,35 @@ fn frame(text: &str) -> Read<ClientFrame<'_>> {
     Ok(ClientFrame::Message(message))
 }
 
+/// Requests whose fields stand in `data`.
+const WITH_DATA: [&str; 14] = [
+    "group_remove",
+    "group_disband",
+    "kick",
+    "group_members",
+    "receipts",
+    "conversations",
+    "check_user_status",
+    "get_online_users",
+    "watch",
+    "unwatch",
+    "user_status_changed",
+    "observe",
+    "unobserve",
+    "get_user_info",
+];
+
 /// Whether a text frame that [`decode_client`] did not understand is a request, as far as it can be read.
 #[must_use]
 pub fn is_request(text: &str) -> bool {
-    const REQUESTS: [&str; 21] = [
-        "ping",
-        "heartbeat",
-        "group_join",
-        "group_leave",
-        "group_remove",
-        "group_disband",
-        "group_members",
-        "kick",
-        "fetch",
-        "receipts",
-        "conversations",
-        "check_user_status",
-        "get_online_users",
-        "watch",
-        "unwatch",
-        "user_status_changed",
-        "observe",
-        "unobserve",
-        "refresh",
-        "get_user_info",
-        "health_check",
-    ];
+    const OTHERS: [&str; 7] =
+        ["ping", "heartbeat", "group_join", "group_leave", "fetch", "refresh", "health_check"];
     let mut fields = Fields::new();
     // What is wrong with it is known.
     let _ = fields.read(text);
     match fields.text(Texts::MessageType).as_ref() {
         "read" => fields.has(Texts::Stream) && fields.is_empty(Texts::Receiver),
-        other => REQUESTS.contains(&other),
+        other => WITH_DATA.contains(&other) || OTHERS.contains(&other),
     }
 }
 
@@ -227,22 +224,7 @@ fn query<'a>(message_type: &str, fields: &Fields<'a>) -> Read<Option<Query<'a>>>
         "refresh" => Query::Refresh { token: fields.text(Texts::Token) },
         "health_check" => Query::HealthCheck,
         _ => {
-            const WITH_DATA: [&str; 13] = [
-                "group_remove",
-                "group_disband",
-                "kick",
-                "group_members",
-                "receipts",
-                "conversations",
-                "check_user_status",
-                "get_online_users",
-                "watch",
-                "unwatch",
-                "user_status_changed",
-                "observe",
-                "unobserve",
-            ];
-            if !WITH_DATA.contains(&message_type) && message_type != "get_user_info" {
+            if !WITH_DATA.contains(&message_type) {
                 return Ok(None);
             }
             let mut data = Fields::new();
