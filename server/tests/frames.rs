@@ -9,14 +9,15 @@
     reason = "a failed unwrap is a failed test; the seed is printed"
 )]
 
+#[path = "../../core/tests/codec/strict.rs"]
+mod strict;
 mod support;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
+use strict::Strict;
 use support::{Client, PATIENCE, Server};
 use tokio_tungstenite::tungstenite::Message as Packet;
 use wsc_server::{Message, Recipient, Scope, UserKey};
@@ -24,64 +25,6 @@ use wsc_server::{Message, Recipient, Scope, UserKey};
 /// The default limit and the margin above it.
 const FRAME: usize = 64 * 1024;
 const LIMIT: usize = FRAME + 4 * 1024;
-
-/// Any JSON in which no object has a key twice.
-struct Strict;
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without doubled keys")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
-        while list.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        let mut keys = std::collections::HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            map.next_value::<Self>()?;
-            if keys.contains(&key) {
-                return Err(serde::de::Error::custom(format!("{key} stands twice")));
-            }
-            keys.insert(key);
-        }
-        Ok(self)
-    }
-}
 
 /// What a packet of the hub says, after the checks; nothing for pings.
 fn checked(packet: &Packet, reader: &str) -> Option<Value> {
