@@ -3,24 +3,17 @@
 #![cfg(feature = "command")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod support;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::process::wsc;
 
-fn wsc(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsc"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("WSC_") || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn run(arguments: &[&str]) -> Output {
     wsc(arguments).output().unwrap()

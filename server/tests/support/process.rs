@@ -19,6 +19,22 @@ const PERIOD: Duration = Duration::from_millis(20);
 /// What an exchange may take at most: far more than it does, for the machine has other work.
 const SLOWEST: Duration = Duration::from_secs(2);
 
+/// The command `wsc`, without what the environment sets, and with its output to be read.
+pub fn wsc(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsc"));
+    forget_settings(&mut command);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("WSC_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// A hub's process. It is killed when this is dropped.
 pub struct Process {
     child: Child,
@@ -76,11 +92,7 @@ impl Process {
 
     fn run(mut command: Command, arguments: &[&str], keys: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("WSC_") || name == "RUST_LOG" {
-                command.env_remove(name);
-            }
-        }
+        forget_settings(&mut command);
         command.args(["serve", "--listen", "127.0.0.1:0", "--set", "shards=1"]).args(arguments);
         command.args(keys.iter().flat_map(|key| ["--set", key]));
         let log = fs::File::create(folder.path().join("log")).unwrap();
