@@ -40,3 +40,14 @@ pub const GROUPS: usize = 1000;
 pub const QUERY_IDS: usize = 100;
 /// Users in `watch`, and the size up to which a group's members hear of each other.
 pub const WATCH: usize = 1000;
+/// Unsettled sends that a client keeps, unless it is told otherwise.
+pub const OUTBOX_COUNT: usize = 10_000;
+/// Their bytes.
+pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// Entries of a stream that the application does not read are held this long; then they count as handed over. In
+/// milliseconds.
+pub const UNREAD_MS: u64 = 20_000;
+/// Entries that wait for the application before its client stops reading the socket.
+pub const BACKLOG_COUNT: usize = 8192;
+/// Their bytes.
+pub const BACKLOG_BYTES: usize = 16 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use napi_derive::napi;
 use wsc_client::{Builder, Client};
+use wsc_core::limits;
 
 /// What a client is told. Absent: as by default.
 #[napi(object, object_to_js = false)]
@@ -66,8 +67,10 @@ impl Settings {
         if self.start_at_head == Some(true) {
             builder = builder.start_at_head();
         }
-        let count = self.outbox_count.filter(|count| *count > 0).unwrap_or(10_000);
-        let bytes = self.outbox_bytes.filter(|bytes| *bytes > 0).unwrap_or(16 * 1024 * 1024);
-        builder.outbox_limits(count as usize, bytes as usize)
+        let count =
+            self.outbox_count.filter(|count| *count > 0).map_or(limits::OUTBOX_COUNT, |count| count as usize);
+        let bytes =
+            self.outbox_bytes.filter(|bytes| *bytes > 0).map_or(limits::OUTBOX_BYTES, |bytes| bytes as usize);
+        builder.outbox_limits(count, bytes)
     }
 }

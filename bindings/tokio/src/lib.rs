@@ -65,9 +65,9 @@ pub use presence::Presence;
 pub use receipt::{Accepted, Receipt};
 pub use session::{Order, Report, Session, Standing};
 pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
+pub use wsc_core::client::bridge::Kind;
 pub use wsc_core::client::{
-    Closed, Config, Event, Gap, Kind, Outcome, RequestError as AnswerError, Stage, State, Storage, Sync,
-    TokenError,
+    Closed, Config, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Storage, Sync, TokenError,
 };
 pub use wsc_core::frame::{
     ConversationState, Conversations, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf,

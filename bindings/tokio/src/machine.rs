@@ -1,9 +1,10 @@
 //! The machine alone, flat, on a clock that a test sets: how a bridge shows that it speaks as the common scripts say.
 
-use wsc_core::client::{Action, Client, Config, Kind, Link, Saved};
+use wsc_core::client::bridge::{Kind, Rejection};
+use wsc_core::client::{Action, Client, Config, Link, Saved};
 use wsc_core::{CloseCode, Timestamp};
 
-use crate::session::{Carried, Order, Report, carry, refusal};
+use crate::session::{Carried, Order, Report, carry};
 
 /// A client machine without a driver.
 #[derive(Debug)]
@@ -24,13 +25,13 @@ impl Machine {
     }
 
     /// Carries out an order. The number of a send or request; 0: none; below 0: why a message was not taken, see
-    /// [`Kind::NotTaken`]. A read order does nothing: there is no desk.
+    /// [`Kind::Rejected`]. A read order does nothing: there is no desk.
     pub fn obey(&mut self, now: Timestamp, order: Order) -> i64 {
         match carry(&mut self.client, now, order) {
             Carried::Send { taken: Ok(send), .. } => send.0.cast_signed(),
             Carried::Send { taken: Err(error), .. } => {
                 self.wrong = error.to_string();
-                -refusal(&error).cast_signed()
+                -i64::from(Rejection::of(&error) as u8)
             }
             Carried::Asked { request, .. } => request.0.cast_signed(),
             Carried::Close => {
@@ -88,7 +89,7 @@ impl Machine {
         let mut reports = Vec::new();
         loop {
             while let Some(event) = self.client.poll_event() {
-                reports.push(Report::of(event));
+                reports.push(Report::of(event, &self.client));
             }
             let Some(action) = self.client.poll_action() else { return reports };
             reports.push(report(action));
@@ -119,7 +120,7 @@ fn report(action: Action) -> Report {
             report
         }
         Action::Close { link, code, reason } => {
-            Report::new(Kind::Shut, [link.0.into(), code.number().into()], reason, "")
+            Report::new(Kind::CloseSocket, [link.0.into(), code.number().into()], reason, "")
         }
         Action::FetchToken => Report::new(Kind::FetchToken, [], "", ""),
         Action::Persist(change) => {

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wsc_core::StreamName;
 use wsc_core::client::{self, Gap, Generation};
+use wsc_core::{StreamName, limits};
 
 use crate::stream::{Delivery, Entry, Missed};
 
 /// Entries that may wait.
-pub(crate) const ENTRIES: usize = 8192;
+pub(crate) const ENTRIES: usize = limits::BACKLOG_COUNT;
 /// Bytes that may wait.
-pub(crate) const BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const BYTES: usize = limits::BACKLOG_BYTES;
 /// How long entries of a stream that nobody reads are held.
-pub(crate) const UNREAD: Duration = Duration::from_secs(20);
+pub(crate) const UNREAD: Duration = Duration::from_millis(limits::UNREAD_MS);
 
 #[derive(Debug)]
 pub(crate) struct Mailroom {

@@ -82,7 +82,7 @@ async fn a_message_is_taken_settled_and_its_receipts_told() {
     let hub = Hub::new().await;
     let (mut ears, mut link) = connected(&hub, 0).await;
     ears.send("a", r#","require_ack":true,"mine":[1]"#);
-    assert_eq!(ears.hear(Kind::Taken).await.texts[0], "a");
+    assert_eq!(ears.hear(Kind::Saved).await.texts[0], "a");
     let frame = link.next().await;
     assert!(frame.contains(r#""mine":[1]"#), "what stands in a message goes out as it is: {frame}");
     link.accept(&frame, 7).await;
@@ -103,19 +103,19 @@ async fn what_is_wrong_with_a_message_is_said() {
     ];
     for (id, object) in wrong {
         ears.order(Order::Send { message_id: id.into(), object: object.into(), payload: None });
-        let refused = ears.hear(Kind::NotTaken).await;
+        let refused = ears.hear(Kind::Rejected).await;
         assert!(refused.texts[0] == id && !refused.texts[1].is_empty(), "{refused:?}");
         assert!(matches!(refused.numbers[0], 3 | 4), "{refused:?}");
     }
     ears.send("d", "");
     ears.send("d", "");
-    assert_eq!(ears.hear(Kind::NotTaken).await.numbers[0], 5);
+    assert_eq!(ears.hear(Kind::Rejected).await.numbers[0], 5);
     ears.order(Order::MarkRead { stream: "no stream".into(), peer: String::new(), seq: 1 });
     ears.order(Order::Acknowledge { stream: "group:".into(), generation: 9, seq: 1 });
     ears.order(Order::Cancel { message_id: "unknown".into() });
     ears.order(Order::Request { ticket: 5, object: "nonsense".into() });
     ears.send("e", "");
-    while ears.hear(Kind::Taken).await.texts[0] != "e" {}
+    while ears.hear(Kind::Saved).await.texts[0] != "e" {}
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_request_is_answered_under_its_ticket() {
     let answer = ears.hear(Kind::Answer).await;
     assert!(answer.numbers[0] == 77 && answer.texts[2].contains(r#""head":3"#), "{answer:?}");
     drop(link);
-    assert_eq!(ears.hear(Kind::Parted).await.numbers[0], 1);
+    assert_eq!(ears.hear(Kind::SocketClosed).await.numbers[0], 1);
     ears.order(Order::Request { ticket: 78, object: r#"{"message_type":"conversations"}"#.into() });
     let failed = ears.hear(Kind::RequestFailed).await;
     assert_eq!(failed.numbers[..2], [78, 1]);
@@ -230,9 +230,9 @@ async fn a_file_keeps_messages_and_places_for_the_next_session() {
     let entry = ears.hear(Kind::Message).await;
     ears.acknowledge(&entry);
     ears.send("a", "");
-    assert_eq!(ears.hear(Kind::Taken).await.texts[0], "a");
+    assert_eq!(ears.hear(Kind::Saved).await.texts[0], "a");
     drop(link);
-    ears.hear(Kind::Parted).await;
+    ears.hear(Kind::SocketClosed).await;
     ears.order(Order::Close);
     ears.hear(Kind::Ended).await;
     assert!(soon(ears.session.next(1)).await.is_empty());
@@ -278,7 +278,7 @@ async fn a_hub_that_is_not_there_is_told_as_what_it_is() {
     drop(hub);
     let mut ears = Ears::new(session);
     ears.order(Order::Connect);
-    let parted = ears.hear(Kind::Parted).await;
+    let parted = ears.hear(Kind::SocketClosed).await;
     assert!(parted.numbers[0] == 0 && !parted.texts[0].is_empty(), "{parted:?}");
     assert!(ears.state(3).await.numbers[2] >= 1);
 }

@@ -13,6 +13,7 @@ mod parity;
 mod sanitize;
 mod sizes;
 mod steps;
+mod tables;
 mod test;
 mod wasm;
 
@@ -51,6 +52,12 @@ enum Command {
     },
     /// Writes docs/parity.md: which test shows which feature in which SDK.
     Parity,
+    /// Writes the numbers that the SDKs share with the core, for TypeScript and Java.
+    Tables {
+        /// Writes nothing; fails when they are not what would be written.
+        #[arg(long)]
+        check: bool,
+    },
     /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
     Sizes,
     /// Simulates many worlds, of the core alone and of whole systems, and prints what it found.
@@ -107,6 +114,8 @@ fn main() -> ExitCode {
         Command::BenchNode => node::bench(),
         Command::Example { name, user } => example::start(name, &user),
         Command::Parity => parity::write(),
+        Command::Tables { check: false } => tables::write(),
+        Command::Tables { check: true } => tables::check(),
         Command::Sizes => sizes::check(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),
         Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),

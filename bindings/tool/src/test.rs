@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, java, node, parity, sizes};
+use crate::{install, java, node, parity, sizes, tables};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,7 +23,7 @@ pub(crate) enum Part {
     Doc,
     /// The core as WebAssembly: it builds and has not grown.
     Wasm,
-    /// The TypeScript SDKs: they compile, their tests, what they weigh; the table of features is not stale.
+    /// The TypeScript SDKs: they compile, their tests, what they weigh; the tables are not stale.
     Ts,
     /// The SDK for Node: vectors, real hubs, kills, leaks, a fresh project.
     Node,
@@ -84,6 +84,7 @@ impl Part {
                 build_hub()?;
                 sdk()?;
                 parity::check()?;
+                tables::check()?;
                 run(&mut npm(&["test"]), minutes(5))?;
                 run(&mut npm(&["run", "sizes"]), minutes(2))
             }

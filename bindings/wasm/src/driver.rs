@@ -2,9 +2,10 @@
 
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
-use wsc_core::client::{Action, Client, Link};
+use wsc_core::client::bridge::Flat;
+use wsc_core::client::{Action, Client, Link, Sync};
 use wsc_core::{CloseCode, Timestamp};
 
 use crate::lifecycle::Lifecycle;
@@ -16,6 +17,8 @@ pub(crate) struct Driver {
     url: String,
     pub(crate) client: RefCell<Client>,
     sink: Sink,
+    /// As it was told last.
+    sync: Cell<Sync>,
     socket: Socket,
     timer: Timer,
     _lifecycle: Lifecycle,
@@ -32,8 +35,9 @@ impl Driver {
             };
             Self {
                 url,
-                client: RefCell::new(client),
+                sync: Cell::new(client.sync()),
                 sink,
+                client: RefCell::new(client),
                 socket: Socket::new(on),
                 timer: Timer::new(on_time),
                 _lifecycle: Lifecycle::new(on_life),
@@ -76,7 +80,7 @@ impl Driver {
         let next_action = || self.client.borrow_mut().poll_action();
         loop {
             while let Some(event) = next_event() {
-                self.sink.event(&event);
+                self.sink.put(event.flat(&self.client.borrow()));
             }
             let Some(action) = next_action() else { break };
             match action {
@@ -90,6 +94,10 @@ impl Driver {
                 Action::FetchToken => self.sink.fetch_token(),
                 Action::Persist(change) => self.sink.persist(&change),
             }
+        }
+        let sync = self.client.borrow().sync();
+        if self.sync.replace(sync) != sync {
+            self.sink.put(Flat::sync(sync));
         }
         self.timer.set(self.client.borrow().poll_timeout());
     }

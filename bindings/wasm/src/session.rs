@@ -4,9 +4,11 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::mem::swap;
 
 use wasm_bindgen::prelude::*;
 use wsc_core::StreamName;
+use wsc_core::client::bridge::{Flag, Rejection};
 use wsc_core::client::{Client, Config, Identity, Saved, SendError, SendId, Storage, TokenError};
 use wsc_core::frame::Fault;
 
@@ -16,7 +18,7 @@ use crate::sink::{Sink, number};
 /// The settings as text, one in a line: no name or token has a line break in it. Empty: as the machine has it.
 ///
 /// url, client's name, device, token, user, type, application, namespace; the groups to read, if not all.
-fn config(lines: &str, numbers: &[u32]) -> (String, Config) {
+fn config(lines: &str, numbers: &[u32]) -> (String, bool, Config) {
     let mut lines = lines.split('\n').map(String::from);
     let mut next = || lines.next().unwrap_or_default();
     let url = next();
@@ -36,10 +38,10 @@ fn config(lines: &str, numbers: &[u32]) -> (String, Config) {
         device_id,
         token,
         identity,
-        token_provider: flags & TOKEN_PROVIDER != 0,
-        groups: (flags & CHOSEN_GROUPS != 0).then(|| lines.collect()),
-        start_at_head: flags & START_AT_HEAD != 0,
-        auto_acknowledge: flags & ACKNOWLEDGES != 0,
+        token_provider: has(flags, Flag::TokenProvider),
+        groups: has(flags, Flag::ChosenGroups).then(|| lines.collect()),
+        start_at_head: has(flags, Flag::StartAtHead),
+        auto_acknowledge: has(flags, Flag::AutoAcknowledge),
         storage: match next() {
             0 => Storage::None,
             1 => Storage::Behind,
@@ -55,17 +57,12 @@ fn config(lines: &str, numbers: &[u32]) -> (String, Config) {
             *limit = wanted as usize;
         }
     }
-    (url, config)
+    (url, has(flags, Flag::KeptDevice), config)
 }
 
-/// Tokens are asked for.
-const TOKEN_PROVIDER: u32 = 1;
-/// Only the groups named are read.
-const CHOSEN_GROUPS: u32 = 2;
-/// A new device begins at the heads.
-const START_AT_HEAD: u32 = 4;
-/// Entries count as handed over when they are told.
-const ACKNOWLEDGES: u32 = 8;
+const fn has(flags: u32, flag: Flag) -> bool {
+    flags & flag as u32 != 0
+}
 
 /// One device's connection.
 #[wasm_bindgen]
@@ -79,19 +76,22 @@ pub struct Session {
 #[wasm_bindgen]
 impl Session {
     /// A session that is idle. `lines`: url, client's name, device, token, user, user's type, application, namespace,
-    /// then the groups to read. `numbers`: flags (1 tokens are asked for, 2 only the groups named, 4 a new device begins
-    /// at the heads, 8 what is told counts as handed over), storage (0 none, 1 behind, 2 durable), and limits (sends
+    /// then the groups to read. `numbers`: flags ([`Flag`]), storage (0 none, 1 behind, 2 durable), and limits (sends
     /// kept, their bytes, sends under way, receipts waited for); 0: the default. `saved` is what an earlier session
-    /// stored: its bytes in the order they came; `false` of `restored` says that it could not be read.
+    /// stored: its bytes in the order they came; `false` of `restored` says that not all of it could be read.
     #[wasm_bindgen(constructor)]
     pub fn new(lines: &str, numbers: &[u32], seed: u64, saved: &[u8], sink: Sink) -> Self {
-        let (url, config) = config(lines, numbers);
+        let (url, kept, mut config) = config(lines, numbers);
+        let (mut saved, restored) = Saved::salvage(saved);
+        if !saved.device_id.is_empty() && kept {
+            swap(&mut config.device_id, &mut saved.device_id);
+        }
         let mut client = Client::new(config, seed);
-        let restored = Saved::decode(saved).map(|saved| client.restore(saved)).is_some();
+        client.restore(saved);
         Self { driver: Driver::new(url, client, sink), wrong: Cell::default(), restored }
     }
 
-    /// Whether what was saved could be read.
+    /// Whether all of what was saved could be read.
     pub fn restored(&self) -> bool {
         self.restored
     }
@@ -107,32 +107,33 @@ impl Session {
         self.driver.stop();
     }
 
-    /// Takes a message: its JSON, and the bytes beside it. Its number, or below 0 why not: −1 outbox full, −2 too
-    /// large, −3 a field is wrong, −4 unreadable, −5 repeated, −6 closed.
+    /// Takes a message: its JSON, and the bytes beside it. Its number, or below 0 why not: a [`Rejection`].
     #[allow(clippy::needless_pass_by_value, reason = "bytes cross by value")]
     pub fn send(&self, object: String, payload: Option<Vec<u8>>) -> f64 {
         let taken = self.driver.act(|client, now| client.send_object(now, object, payload.as_deref()));
-        match taken {
-            Ok((send, _)) => number(send.0),
-            Err(SendError::OutboxFull) => -1.0,
-            Err(SendError::TooLarge { .. }) => -2.0,
-            Err(SendError::Invalid(error)) => {
+        let error = match taken {
+            Ok((send, _)) => return number(send.0),
+            Err(error) => error,
+        };
+        match &error {
+            SendError::Invalid(error) | SendError::Unreadable(Fault::Field(error)) => {
                 self.wrong.set([error.field, error.reason]);
-                -3.0
             }
-            Err(SendError::Unreadable(fault)) => {
-                let twice = if let Fault::Twice { field } = fault { [field, "given twice"] } else { [""; 2] };
-                self.wrong.set(twice);
-                -4.0
-            }
-            Err(SendError::Repeated) => -5.0,
-            Err(SendError::Closed) => -6.0,
+            SendError::Unreadable(Fault::Twice { field }) => self.wrong.set([field, "given twice"]),
+            _ => self.wrong.set([""; 2]),
         }
+        -f64::from(Rejection::of(&error) as u8)
     }
 
-    /// The field that the last refused send had wrong, and what it should be.
+    /// The field that the last refused send had wrong, and what it should be; empty: no JSON object.
     pub fn wrong(&self) -> String {
-        self.wrong.get().join(": ")
+        let [field, reason] = self.wrong.get();
+        let mut text = String::from(field);
+        if !text.is_empty() {
+            text.push_str(": ");
+            text.push_str(reason);
+        }
+        text
     }
 
     /// Takes back a send that never went out.
@@ -182,21 +183,6 @@ impl Session {
         self.driver.client.borrow().snapshot().encode()
     }
 
-    /// How things stand: 0 sends not stored yet, 1 sends kept, 2 sends under way, 3 whether all streams are caught up,
-    /// 4 attempts to connect that failed in a row.
-    pub fn count(&self, which: u32) -> u32 {
-        let client = self.driver.client.borrow();
-        let sync = client.sync();
-        let count = match which {
-            0 => sync.unsaved,
-            1 => sync.saved,
-            2 => sync.under_way,
-            3 => usize::from(sync.caught_up),
-            _ => return client.attempts(),
-        };
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
     /// The sends not settled yet, in order: each one's message as JSON, one in a line, without the bytes beside it.
     pub fn pending(&self) -> String {
         let saved = self.driver.client.borrow().snapshot();
@@ -220,9 +206,9 @@ impl Session {
         lines
     }
 
-    /// The user, once the hub named it.
-    pub fn user(&self) -> String {
-        self.driver.client.borrow().user_id().into()
+    /// This installation's id; empty: the hub keeps nothing for this device.
+    pub fn device(&self) -> String {
+        self.driver.client.borrow().device_id().into()
     }
 }
 

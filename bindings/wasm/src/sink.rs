@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wsc_core::client::{Change, Event, Flat, Kind};
+use wsc_core::client::Change;
+use wsc_core::client::bridge::{Flat, Kind};
 
 #[wasm_bindgen]
 extern "C" {
@@ -42,8 +43,8 @@ impl Sink {
     }
 
     /// Something happened.
-    pub(crate) fn event(&self, event: &Event) {
-        let Flat { kind, numbers, texts: [a, b, c], bytes } = event.flat();
+    pub(crate) fn put(&self, flat: Flat<'_>) {
+        let Flat { kind, numbers, texts: [a, b, c], bytes } = flat;
         self.tell(kind as u32, &numbers.map(number), a, b, c, bytes.map(Uint8Array::from));
     }
 }

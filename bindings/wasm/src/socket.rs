@@ -12,8 +12,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, Event, EventTarget, MessageEvent, WebSocket};
 use wsc_core::client::Link;
 use wsc_core::frame::Frame;
-
-const SUBPROTOCOL: &str = "wsc.v1";
+use wsc_core::limits::SUBPROTOCOL;
 
 /// What a socket says.
 pub(crate) enum Heard {

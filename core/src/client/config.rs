@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::backoff::Growth;
+use crate::limits;
 use crate::names::StreamName;
 
 /// What happens to sends and cursors beyond the memory of the process.
@@ -11,11 +12,11 @@ use crate::names::StreamName;
 pub enum Storage {
     /// Nothing is stored: no [`super::Action::Persist`] comes.
     #[default]
-    None,
+    None = 0,
     /// Changes are stored behind: sends do not wait for it.
-    Behind,
+    Behind = 1,
     /// A send goes out only after [`super::Client::handle_stored`] confirmed it.
-    Durable,
+    Durable = 2,
 }
 
 /// Who to be where the hub runs without authentication (development).
@@ -90,8 +91,8 @@ impl Default for Config {
             start_at_head: false,
             auto_acknowledge: true,
             storage: Storage::None,
-            outbox_count: 10_000,
-            outbox_bytes: 16 * 1024 * 1024,
+            outbox_count: limits::OUTBOX_COUNT,
+            outbox_bytes: limits::OUTBOX_BYTES,
             flight_count: 256,
             flight_bytes: 1024 * 1024,
             receipts: 256,

@@ -202,11 +202,11 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Stored.
-    Accepted,
+    Accepted = 0,
     /// A device of the receiver acknowledged it.
-    Delivered,
+    Delivered = 1,
     /// The receiver's read mark passed it.
-    Read,
+    Read = 2,
 }
 
 impl Stage {

@@ -43,10 +43,10 @@
 use alloc::string::String;
 
 mod action;
+pub mod bridge;
 mod config;
 mod connection;
 mod event;
-mod flat;
 mod inbox;
 mod list;
 mod marks;
@@ -69,7 +69,6 @@ pub use event::{
     Answer, Body, Entry, Event, Fault, Gap, Generation, Outcome, Presence, RequestError, RequestId, SendId,
     Stage,
 };
-pub use flat::{Flat, Kind};
 pub use saved::{Change, Saved, SavedCursor, SavedMark, SavedSend};
 pub use send::SendError;
 pub use state::{Closed, Link, State, Sync};

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::event::SendId;
 use super::saved::{Change, Saved, SavedCursor, SavedMark, SavedSend};
 use crate::frame::Frame;
-use crate::names::StreamName;
+use crate::names::{StreamName, is_id};
 
 /// The first bytes of an encoding, and its version.
 const MAGIC: &[u8] = b"wsc\x03";
@@ -36,10 +36,29 @@ impl Saved {
     /// [`Change::encode`] wrote.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
-        let mut saved = Self { device_id: text(&mut rest)?, ..Self::default() };
-        saved.last_send = number(&mut rest)?;
-        saved.replay(rest).then_some(saved)
+        let (saved, whole) = Self::salvage(bytes);
+        whole.then_some(saved)
+    }
+
+    /// Reads everything up to the first damage, and whether there is none. The device is read also of another version.
+    #[must_use]
+    pub fn salvage(bytes: &[u8]) -> (Self, bool) {
+        let mut saved = Self::default();
+        let whole = saved.read(bytes).unwrap_or(false);
+        (saved, whole)
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Option<bool> {
+        let (mark, mut rest) = bytes.split_at_checked(MAGIC.len())?;
+        if mark[..3] != MAGIC[..3] {
+            return None;
+        }
+        self.device_id = text(&mut rest).filter(|device| device.is_empty() || is_id(device))?;
+        if mark != MAGIC {
+            return None;
+        }
+        self.last_send = number(&mut rest)?;
+        Some(self.replay(rest))
     }
 
     /// Applies the changes in the bytes. False when they are not what [`Change::encode`] wrote; those before are applied
@@ -225,13 +244,36 @@ mod tests {
     fn what_is_saved_reads_back_and_no_part_of_it_panics() {
         let bytes = saved().encode();
         assert_eq!(Saved::decode(&bytes), Some(saved()));
+        let mut known = 0;
         for end in 0..bytes.len() {
-            let _ = Saved::decode(&bytes[..end]);
+            let (part, _) = Saved::salvage(&bytes[..end]);
+            assert!(part.sends.len() >= known, "what stands before the damage is read");
+            known = part.sends.len();
         }
+        assert_eq!(known, 3);
         for at in 0..bytes.len() {
             let mut bent = bytes.clone();
             bent[at] ^= 0x55;
             let _ = Saved::decode(&bent);
+        }
+    }
+
+    #[test]
+    fn the_device_is_read_from_a_record_of_another_version_or_a_damaged_one() {
+        let mut bytes = saved().encode();
+        bytes[3] = 9;
+        bytes.truncate(7);
+        assert_eq!(Saved::salvage(&bytes), (Saved { device_id: "d1".to_owned(), ..Saved::default() }, false));
+        for other in [
+            &b""[..],
+            b"wsc",
+            b"wsc\x03",
+            b"wsc\x03\x00",
+            b"wsc\x03\x01\x00",
+            b"wsx\x03\x01a",
+            b"wsc\x03\x05a",
+        ] {
+            assert_eq!(Saved::salvage(other), (Saved::default(), false));
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wsc_core::client::{Kind, SendError, Sync};
+use wsc_core::client::bridge::{Flat, Kind, RequestFault};
+use wsc_core::client::{SendError, Sync};
 
 use super::{Order, Report};
 use crate::mailroom::{BYTES, ENTRIES, UNREAD};
@@ -147,7 +148,12 @@ impl Desk {
     pub(super) fn refuse(&self, order: Order, error: &SendError) {
         match order {
             Order::Send { message_id, .. } => self.put(Report::not_taken(&message_id, error)),
-            Order::Request { ticket, .. } => self.put(Report::new(Kind::RequestFailed, [ticket, 1], "", "")),
+            Order::Request { ticket, .. } => self.put(Report::new(
+                Kind::RequestFailed,
+                [ticket, RequestFault::Disconnected as u64],
+                "",
+                "",
+            )),
             _ => {}
         }
     }
@@ -222,8 +228,7 @@ impl Desk {
         if inner.queue.is_empty() {
             // Not before what it counts.
             if let Some(sync) = inner.sync.take().filter(|_| !inner.ended) {
-                let numbers = [sync.unsaved, sync.saved, sync.under_way, usize::from(sync.caught_up)];
-                reports.push(Report::new(Kind::Sync, numbers.map(|number| number as u64), "", ""));
+                reports.push(Report::from(Flat::sync(sync)));
             }
         }
         if was_full {
@@ -294,11 +299,11 @@ mod tests {
         let desk = Desk::default();
         for seq in 0..2 * PASSING as u64 {
             desk.put(Report::new(Kind::Volatile, [seq], "", ""));
-            desk.put(Report::new(Kind::Taken, [seq], "", ""));
+            desk.put(Report::new(Kind::Saved, [seq], "", ""));
         }
         let taken = desk.take(usize::MAX).unwrap_or_default();
         let count = |kind| taken.iter().filter(|report| report.kind == kind).count();
-        assert_eq!((count(Kind::Volatile), count(Kind::Taken)), (PASSING, 2 * PASSING));
+        assert_eq!((count(Kind::Volatile), count(Kind::Saved)), (PASSING, 2 * PASSING));
         desk.put(Report::new(Kind::Volatile, [], "", ""));
         assert_eq!(desk.take(1).map(|reports| reports.len()), Some(1));
     }

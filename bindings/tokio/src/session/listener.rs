@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-use wsc_core::client::{self as core, Event, Generation, Kind, RequestId, SendId, Sync};
+use wsc_core::client::bridge::{Kind, Rejection};
+use wsc_core::client::{self as core, Event, Generation, RequestId, SendId, Sync};
 use wsc_core::{CloseCode, StreamName, Timestamp};
 
 use super::desk::Desk;
-use super::report::UNSAVED;
 use super::{Carried, Order, Report, carry};
 use crate::builder::TokenFuture;
 use crate::driver::Audience;
@@ -49,12 +49,12 @@ impl Listener {
         if self.durable && machine.message_id(send).is_some() {
             self.unsaved.push_back((send, message_id));
         } else {
-            self.desk.put(Report::new(Kind::Taken, [send.0], &message_id, ""));
+            self.desk.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
         }
     }
 
     fn not_saved(&self, message_id: &str, why: &str) {
-        self.desk.put(Report::new(Kind::NotTaken, [UNSAVED], message_id, why));
+        self.desk.put(Report::new(Kind::Rejected, [Rejection::Storage as u64], message_id, why));
     }
 }
 
@@ -89,13 +89,9 @@ impl Audience for Listener {
     }
 
     fn hear(&mut self, machine: &mut core::Client, _: Timestamp, event: Event) {
-        let mut report = Report::of(event);
+        let mut report = Report::of(event, machine);
         let number = report.numbers[0];
         match report.kind {
-            Kind::State => {
-                report.numbers[2] = machine.attempts().into();
-                machine.user_id().clone_into(&mut report.texts[1]);
-            }
             Kind::Settled if self.void.remove(&SendId(number)) => return,
             Kind::Fetched => match self.tickets.get(&RequestId(number)) {
                 Some(ticket) => report.numbers[0] = *ticket,
@@ -123,7 +119,7 @@ impl Audience for Listener {
 
     fn stored(&mut self, up_to: SendId) {
         while let Some((send, message_id)) = self.unsaved.pop_front_if(|(send, _)| *send <= up_to) {
-            self.desk.put(Report::new(Kind::Taken, [send.0], &message_id, ""));
+            self.desk.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
         }
     }
 
@@ -139,7 +135,7 @@ impl Audience for Listener {
 
     fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
         let code = code.map_or(0, CloseCode::number);
-        self.desk.put(Report::new(Kind::Parted, [connected.into(), code.into()], reason, ""));
+        self.desk.put(Report::new(Kind::SocketClosed, [connected.into(), code.into()], reason, ""));
     }
 
     fn is_full(&self) -> bool {

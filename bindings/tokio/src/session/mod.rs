@@ -20,7 +20,6 @@ pub(crate) use carry::{Carried, carry};
 use desk::Desk;
 use listener::Listener;
 pub use report::Report;
-pub(crate) use report::refusal;
 
 /// Bytes of sends that may wait for the driver.
 const WAITING: usize = 16 * 1024 * 1024;
@@ -35,7 +34,7 @@ pub enum Order {
         /// Whether it is there.
         online: bool,
     },
-    /// Takes a message. Answered by [`Kind::Taken`](core::Kind::Taken) once it is kept, or [`Kind::NotTaken`](core::Kind::NotTaken).
+    /// Takes a message. Answered by [`Kind::Saved`](core::bridge::Kind::Saved) once it is kept, or [`Kind::Rejected`](core::bridge::Kind::Rejected).
     Send {
         /// The `message_id` that stands in the object.
         message_id: String,
@@ -44,13 +43,13 @@ pub enum Order {
         /// The bytes beside it.
         payload: Option<Vec<u8>>,
     },
-    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](core::Kind::Settled) tells what became of it.
+    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](core::bridge::Kind::Settled) tells what became of it.
     Cancel {
         /// Its `message_id`.
         message_id: String,
     },
-    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](core::Kind::Answer) (after its
-    /// [`Kind::Fetched`](core::Kind::Fetched)) or [`Kind::RequestFailed`](core::Kind::RequestFailed).
+    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](core::bridge::Kind::Answer) (after its
+    /// [`Kind::Fetched`](core::bridge::Kind::Fetched)) or [`Kind::RequestFailed`](core::bridge::Kind::RequestFailed).
     Request {
         /// What the answer is called by; the caller's own numbering.
         ticket: u64,
@@ -76,17 +75,17 @@ pub enum Order {
         seq: u64,
     },
     /// The streams that somebody reads, in place of those said before; `*`: all. Entries of others wait 20 s for a
-    /// reader, then count as handed over, and [`Kind::Unread`](core::Kind::Unread) names them.
+    /// reader, then count as handed over, and [`Kind::Unread`](core::bridge::Kind::Unread) names them.
     Read {
         /// Their names.
         streams: Vec<String>,
     },
-    /// The token that [`Kind::FetchToken`](core::Kind::FetchToken) asked for.
+    /// The token that [`Kind::FetchToken`](core::bridge::Kind::FetchToken) asked for.
     Token {
         /// It, or why there is none.
         token: Result<String, TokenError>,
     },
-    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](core::Kind::Ended) is the last report.
+    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](core::bridge::Kind::Ended) is the last report.
     ///
     /// First comes the acknowledgement of what the application has, and nothing more is given to it: what is not
     /// acknowledged by now comes again with the next connection of the device.
@@ -137,7 +136,7 @@ impl Session {
         Self { orders, desk, waiting }
     }
 
-    /// Takes orders; never waits. More sends than can be kept are answered with [`Kind::NotTaken`](crate::Kind).
+    /// Takes orders; never waits. More sends than can be kept are answered with [`Kind::Rejected`](crate::Kind).
     pub fn submit(&self, orders: impl IntoIterator<Item = Order>) {
         for order in orders {
             let size = order.size();

@@ -207,7 +207,7 @@ export class Sink {
       () => add('fault'),
       () => this.platform.actions.push({ action: 'fetch_token' }),
       () => this.platform.actions.push(change(bytes)),
-    ][kind]();
+    ][kind]?.();
   }
 }
 

@@ -16,10 +16,3 @@ test('the error codes are those of the core', () => {
     expect(core('codes.rs')).toMatch(new RegExp(`\\b${name} = ${number},`));
   }
 });
-
-test('what the module says has the same numbers on both sides', async () => {
-  const { Kind } = await import('../src/engine/events.js');
-  const table = /enum Kind \{(.*?)\n\}/s.exec(core('client/flat.rs'))?.[1] ?? '';
-  expect(Object.keys(Kind)).toEqual([...table.matchAll(/^    (\w+),$/gm)].map((found) => found[1]));
-  expect(Object.values(Kind)).toEqual(Object.keys(Kind).map((_, index) => index));
-});

@@ -1,6 +1,6 @@
 /** The client in Node: the same as in a browser, over the native session, with an outbox file. */
 
-import { AnyClient, type Host, type Platform, socketUrl, Tokens } from '@wsc/client/platforms';
+import { AnyClient, type Host, type Platform, socketUrl, Tokens, VERSION } from '@wsc/client/platforms';
 import { native } from './native.js';
 import type { ClientOptions } from './options.js';
 import { NativePort } from './port.js';
@@ -79,7 +79,7 @@ class Node implements Platform {
     const settings = {
       ...options,
       url: this.#url,
-      client: 'wsc-node/0.1.0',
+      client: `wsc-node/${VERSION}`,
       ...(this.#first && { token: this.#first }),
       ...(groups && { groups: groups as string[] }),
       provider: this.#tokens?.provider(host),

@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
-import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, SEND_FAULTS, settlementOf, stateOf } from '@wsc/client/platforms';
+import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, sendFaultOf, settlementOf, stateOf } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
 import { native, type Order, type Session, type Settings } from './native.js';
 
@@ -224,19 +224,19 @@ export class NativePort implements Port {
 
   #hear(call: Call, reports: Report[]): void {
     const { n, t, bytes } = call;
-    const [w, x, y, z] = n;
+    const [w, x] = n;
     switch (call.kind) {
       case Kind.State: {
-        const state = stateOf(call, y);
+        const state = stateOf(call);
         if (state.name === 'closed' && !this.#leaving) clearInterval(this.#alive);
         reports.push({ is: 'state', state, user: t[1] });
         return;
       }
-      case Kind.Taken:
+      case Kind.Saved:
         reports.push({ is: 'taken', id: t[0] });
         return;
-      case Kind.NotTaken: {
-        const fault = SEND_FAULTS[w - 1] ?? 'invalid';
+      case Kind.Rejected: {
+        const fault = sendFaultOf(w);
         // An earlier process has left it here.
         if (fault === 'repeated') reports.push({ is: 'taken', id: t[0] });
         else reports.push({ is: 'not taken', id: t[0], fault, message: t[1] });
@@ -260,13 +260,10 @@ export class NativePort implements Port {
         this.#fetched.delete(w);
         reports.push(failureOf(call, w));
         return;
-      case Kind.Sync:
-        reports.push({ is: 'sync', sync: { unsaved: w, saved: x, underWay: y, caughtUp: z === 1 } });
-        return;
       case Kind.Unread:
         reports.push({ is: 'fault', what: `nobody reads ${t[0]}`, code: 0, id: '' });
         return;
-      case Kind.Parted:
+      case Kind.SocketClosed:
         reports.push({ is: 'parted', connected: w === 1, code: x, reason: t[0] });
         return;
       case Kind.FetchToken:

@@ -4,12 +4,14 @@ import { newMessageId, type StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
 import { MemoryStorage } from '../storage/memory.js';
 import type { Storage } from '../storage/storage.js';
-import { type Call, Collector, Kind } from './events.js';
+import { type Call, Collector } from './events.js';
 import { Hold } from './hold.js';
 import { Keeper } from './keeper.js';
+import * as Kind from './kind.js';
 import { Session } from './module.js';
 import type { Command, Handed, Json, Report, State, Sync } from './protocol.js';
-import { failureOf, handedOf, reportOf, SEND_FAULTS, settlementOf, stateOf } from './translation.js';
+import { FLAG_CHOSEN_GROUPS, FLAG_KEPT_DEVICE, FLAG_START_AT_HEAD, FLAG_TOKEN_PROVIDER, STORAGE_DURABLE, VERSION } from './tables.js';
+import { failureOf, handedOf, reportOf, sendFaultOf, settlementOf, stateOf, syncOf } from './translation.js';
 
 export interface EngineSettings {
   readonly url: string;
@@ -30,8 +32,6 @@ export interface EngineSettings {
 /** Says something to one tab, or to all. */
 export type Say = (reports: readonly Report[], tab?: string) => void;
 
-const CLIENT = 'wsc-js/0.1.0';
-
 interface Request {
   readonly tab: string;
   readonly ticket: number;
@@ -47,6 +47,7 @@ export class Engine {
   readonly #hold: Hold;
   readonly device: string;
   #state: State = { name: 'idle' };
+  #user = '';
   #sync: Sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: false };
   /** Sends that the storage has not confirmed. */
   readonly #storing: Map<number, { id: string; object: string; payload?: Uint8Array }> = new Map();
@@ -67,11 +68,14 @@ export class Engine {
     this.#settings = settings;
     this.#storage = storage;
     this.#say = say;
-    this.device = settings.device ?? (deviceOf(saved) || newMessageId());
-    const texts = [settings.url, CLIENT, this.device, settings.token, ...settings.identity];
+    const device = settings.device ?? newMessageId();
+    const texts = [settings.url, `wsc-js/${VERSION}`, device, settings.token, ...settings.identity];
     const flags =
-      (settings.provider ? 1 : 0) | (settings.groups ? 2 : 0) | (settings.startAtHead ? 4 : 0);
-    const numbers = [flags, 2, settings.outboxCount, settings.outboxBytes, 0, 0];
+      (settings.provider ? FLAG_TOKEN_PROVIDER : 0) |
+      (settings.groups ? FLAG_CHOSEN_GROUPS : 0) |
+      (settings.startAtHead ? FLAG_START_AT_HEAD : 0) |
+      (settings.device === undefined ? FLAG_KEPT_DEVICE : 0);
+    const numbers = [flags, STORAGE_DURABLE, settings.outboxCount, settings.outboxBytes, 0, 0];
     const seed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
     const collector = new Collector((calls) => this.#take(calls));
     this.#session = new Session(
@@ -81,6 +85,7 @@ export class Engine {
       saved,
       collector,
     );
+    this.device = this.#session.device();
     this.#hold = new Hold((entries, read) => this.#handOver(entries, read));
     this.#keeper = new Keeper(storage, saved.length, () => this.#session.snapshot(), {
       stored: (upTo) => this.#stored(upTo),
@@ -109,7 +114,7 @@ export class Engine {
       await storage.replace(engine.#session.snapshot()).catch((error: unknown) => {
         what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
       });
-      if (saved.length > 0) what = 'what was kept could not be read: unsent messages are lost';
+      if (saved.length > 0) what = 'what was kept is damaged: unsent messages may be lost';
     }
     if (what) engine.#report({ is: 'fault', what, code: 0, id: '' });
     return engine;
@@ -117,7 +122,7 @@ export class Engine {
 
   standing(): Report {
     const { device } = this;
-    const [state, sync, user] = [this.#state, this.#sync, this.#session.user()];
+    const [state, sync, user] = [this.#state, this.#sync, this.#user];
     const places = [...this.#places];
     return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.pending()) };
   }
@@ -195,7 +200,7 @@ export class Engine {
     const send = this.#session.send(object, payload);
     const taken = { id, object, ...(payload && { payload }) };
     if (send < 0) {
-      const fault = SEND_FAULTS[-send - 1]!;
+      const fault = sendFaultOf(-send);
       // Another tab, or an engine before this one, has it already.
       if (fault === 'repeated' && [...this.#storing.values()].some((storing) => storing.id === id)) return;
       if (fault === 'repeated') return this.#report({ is: 'taken', ...taken }, tab);
@@ -216,10 +221,7 @@ export class Engine {
       reports.push({ is: 'taken', ...taken });
     }
     this.#queue({ reports });
-    if (this.#stopped) return;
-    this.#session.stored(upTo);
-    const sync = this.#measure();
-    if (sync) this.#report({ is: 'sync', sync });
+    if (!this.#stopped) this.#session.stored(upTo);
   }
 
   #notStored(sends: readonly number[], error: unknown): void {
@@ -256,8 +258,6 @@ export class Engine {
       else this.#translate(call, reports);
     }
     if (changes.length > 0) this.#keeper.write(changes, sends);
-    const sync = this.#measure();
-    if (sync) reports.push({ is: 'sync', sync });
     this.#queue({ reports, handed });
   }
 
@@ -267,9 +267,13 @@ export class Engine {
     const [name, , json] = t;
     switch (kind) {
       case Kind.State:
-        this.#state = stateOf(call, this.#session.count(4));
-        reports.push({ is: 'state', state: this.#state, user: this.#session.user() });
+        this.#state = stateOf(call);
+        this.#user = t[1];
+        reports.push({ is: 'state', state: this.#state, user: this.#user });
         return;
+      case Kind.Sync:
+        this.#sync = syncOf(n);
+        break;
       case Kind.Settled:
         this.#numbers.delete(name);
         this.#ended.add(name);
@@ -302,22 +306,6 @@ export class Engine {
     }
     const report = reportOf(call);
     if (report) reports.push(report);
-  }
-
-  #measure(): Sync | undefined {
-    const [unsaved, saved, underWay, caughtUp] = [0, 1, 2, 3].map((which) => this.#session.count(which));
-    const sync = { unsaved: unsaved!, saved: saved!, underWay: underWay!, caughtUp: caughtUp === 1 };
-    const before = this.#sync;
-    if (
-      before.unsaved === sync.unsaved &&
-      before.saved === sync.saved &&
-      before.underWay === sync.underWay &&
-      before.caughtUp === sync.caughtUp
-    ) {
-      return undefined;
-    }
-    this.#sync = sync;
-    return sync;
   }
 
   async #fetchToken(): Promise<void> {
@@ -366,15 +354,6 @@ export class Engine {
       if (!this.#settings.manual && !this.#stopped) this.#session.acknowledge(stream, generation, seq);
     }
   }
-}
-
-/** The device in a record: after the mark of its format, a length of up to two bytes and the id. */
-function deviceOf(saved: Uint8Array): string {
-  if (new TextDecoder().decode(saved.subarray(0, 3)) !== 'wsc') return '';
-  const [low = 0, high = 0] = saved.subarray(4);
-  const [length, at] = low < 0x80 ? [low, 5] : [(low & 0x7f) | (high << 7), 6];
-  const device = new TextDecoder().decode(saved.subarray(at, at + length));
-  return /^[\x21-\x7e]{1,128}$/.test(device) ? device : '';
 }
 
 function lines(text: string): string[] {

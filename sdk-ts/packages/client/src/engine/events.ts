@@ -1,41 +1,10 @@
-/** What the machine says: one call each, kinds and fields as in `core/src/client/flat.rs`. */
+/** What the machine says: one call each, its fields are said in `core/src/client/bridge.rs`. */
 
 import type { Json } from './protocol.js';
 
-export const Kind = {
-  State: 0,
-  CaughtUp: 1,
-  Message: 2,
-  Volatile: 3,
-  Gap: 4,
-  StreamOpened: 5,
-  StreamClosed: 6,
-  Settled: 7,
-  Receipt: 8,
-  ReceiptEnded: 9,
-  Fetched: 10,
-  Answer: 11,
-  RequestFailed: 12,
-  MarkRefused: 13,
-  GroupChanged: 14,
-  Presence: 15,
-  Notice: 16,
-  Fault: 17,
-  FetchToken: 18,
-  Persist: 19,
-  Taken: 20,
-  NotTaken: 21,
-  Sync: 22,
-  Unread: 23,
-  Parted: 24,
-  Ended: 25,
-  Open: 26,
-  Write: 27,
-  Shut: 28,
-} as const;
-
-/** One of them. */
+/** One thing said. */
 export interface Call {
+  /** One of `kind.ts`. */
   readonly kind: number;
   /** Up to four numbers. */
   readonly n: readonly [number, number, number, number];
@@ -65,16 +34,3 @@ export class Collector {
     this.#deliver(calls);
   }
 }
-
-export const OUTCOMES = [
-  'accepted',
-  'duplicate',
-  'refused',
-  'unknown',
-  'expired',
-  'cancelled',
-  'dropped',
-  'sent',
-] as const;
-
-export const STAGES = ['accepted', 'delivered', 'read'] as const;

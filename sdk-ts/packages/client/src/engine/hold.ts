@@ -1,11 +1,7 @@
 /** Keeps back what nobody reads yet: entries of a stream wait a while for their first reader, so that none is lost between connecting and listening. */
 
 import type { Handed } from './protocol.js';
-
-/** How long, in milliseconds. */
-const PATIENCE_MS = 20_000;
-/** Characters and bytes kept at most; the hub's window bounds their number. */
-const ROOM = 16 * 1024 * 1024;
+import { BACKLOG_BYTES, UNREAD_MS } from './tables.js';
 
 interface Held {
   entries: Handed[];
@@ -36,11 +32,12 @@ export class Hold {
     const held = this.#held.get(entry.stream);
     if (held) held.entries.push(entry);
     else {
-      const timer = setTimeout(() => this.#free(entry.stream, false), PATIENCE_MS);
+      const timer = setTimeout(() => this.#free(entry.stream, false), UNREAD_MS);
       this.#held.set(entry.stream, { entries: [entry], timer });
     }
+    // Characters count as bytes; the hub's window bounds how many entries there are.
     this.#size += size(entry);
-    if (this.#size > ROOM) this.#free(entry.stream, false);
+    if (this.#size > BACKLOG_BYTES) this.#free(entry.stream, false);
     return true;
   }
 

@@ -2,14 +2,16 @@
 
 import type { SendFault } from '../errors.js';
 import type { StreamName } from '../message.js';
-import { type Call, Kind, OUTCOMES, STAGES } from './events.js';
-import type { Handed, Report, Settlement, State } from './protocol.js';
+import type { Call } from './events.js';
+import * as Kind from './kind.js';
+import type { Handed, Report, Settlement, State, Sync } from './protocol.js';
+import { CLOSED_WORDS, OUTCOME_WORDS, REJECTION_WORDS, REQUEST_FAULT_WORDS, STAGE_WORDS, STATE_WORDS } from './tables.js';
 
-const REQUEST_FAULTS = ['refused', 'disconnected', 'timeout', 'too many'] as const;
-const NAMES = ['idle', 'connecting', 'connected', 'waiting', 'closed'] as const;
-
-/** Why a message was not taken, by the machine's number less one. */
-export const SEND_FAULTS: readonly SendFault[] = ['outbox full', 'too large', 'invalid', 'invalid', 'repeated', 'closed', 'storage'];
+/** Why a message was not taken, by the machine's number. */
+export function sendFaultOf(rejection: number): SendFault {
+  const word = REJECTION_WORDS[rejection - 1] ?? 'invalid';
+  return word === 'unreadable' ? 'invalid' : word;
+}
 
 /** An entry, or what takes its place; of anything else `undefined`. */
 export function handedOf({ kind, n, t, bytes }: Call): Handed | undefined {
@@ -20,23 +22,28 @@ export function handedOf({ kind, n, t, bytes }: Call): Handed | undefined {
   return undefined;
 }
 
-export function stateOf({ n: [state, detail], t: [reason] }: Call, attempts: number): State {
-  const name = NAMES[state] ?? 'idle';
+export function stateOf({ n: [state, detail, attempts], t: [reason] }: Call): State {
+  const name = STATE_WORDS[state] ?? 'idle';
   if (name === 'waiting') return { name, until: detail, attempts };
   if (name !== 'closed') return { name };
-  const why = detail === 0 ? 'application' : detail === 1 ? 'no token' : 'hub';
+  const why = CLOSED_WORDS[detail] ?? 'hub';
   return { name, why, code: why === 'hub' ? detail : 0, reason };
 }
 
 export function settlementOf({ n: [, which, y, retryAfterMs], t: [id, b, at] }: Call): Settlement {
-  const [outcome, accepted] = [OUTCOMES[which] ?? 'unknown', which < 2];
+  const outcome = OUTCOME_WORDS[which] ?? 'unknown';
+  const accepted = outcome === 'accepted' || outcome === 'duplicate';
   const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: at as string };
   return { id, outcome, ...place, code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs };
 }
 
+export function syncOf([unsaved, saved, underWay, caughtUp]: Call['n']): Sync {
+  return { unsaved, saved, underWay, caughtUp: caughtUp === 1 };
+}
+
 /** A request without an answer, under the number that its asker knows. */
 export function failureOf({ n: [, why, code, retryAfterMs], t: [reason] }: Call, ticket: number): Report {
-  return { is: 'no answer', ticket, fault: REQUEST_FAULTS[why] ?? 'refused', code, reason, retryAfterMs };
+  return { is: 'no answer', ticket, fault: REQUEST_FAULT_WORDS[why] ?? 'refused', code, reason, retryAfterMs };
 }
 
 /** The report of something that needs nothing else to be understood; of anything else `undefined`. */
@@ -46,6 +53,8 @@ export function reportOf({ kind, n, t, bytes }: Call): Report | undefined {
   switch (kind) {
     case Kind.CaughtUp:
       return { is: 'caught up' };
+    case Kind.Sync:
+      return { is: 'sync', sync: syncOf(n) };
     case Kind.Volatile:
       return { is: 'volatile', json: c, ...(bytes && { payload: bytes }) };
     case Kind.StreamOpened:
@@ -53,7 +62,7 @@ export function reportOf({ kind, n, t, bytes }: Call): Report | undefined {
     case Kind.StreamClosed:
       return { is: 'closed', stream: a as StreamName, reason: b };
     case Kind.Receipt:
-      return { is: 'receipt', id: a, stage: STAGES[x] ?? 'accepted', receiver: b, device: c as string };
+      return { is: 'receipt', id: a, stage: STAGE_WORDS[x] ?? 'accepted', receiver: b, device: c as string };
     case Kind.ReceiptEnded:
       return { is: 'receipt ended', id: a };
     case Kind.MarkRefused:

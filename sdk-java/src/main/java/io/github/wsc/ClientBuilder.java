@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The settings of a client, see {@link Client#builder}. */
 public final class ClientBuilder {
-    private static final String NAME = "wsc-java/0.1.0";
+    private static final String NAME = "wsc-java/" + Tables.VERSION;
 
     private final URI address;
     String user = "";

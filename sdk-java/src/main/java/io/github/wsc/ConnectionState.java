@@ -31,7 +31,13 @@ public record ConnectionState(Phase phase, @Nullable Instant retryAt, int attemp
     static final ConnectionState IDLE = new ConnectionState(Phase.IDLE, null, 0, 0, "");
 
     static ConnectionState of(Report report) {
-        Phase phase = Phase.values()[(int) report.first];
+        Phase phase = switch ((int) report.first) {
+            case Tables.State.CONNECTING -> Phase.CONNECTING;
+            case Tables.State.CONNECTED -> Phase.CONNECTED;
+            case Tables.State.WAITING -> Phase.WAITING;
+            case Tables.State.CLOSED -> Phase.CLOSED;
+            default -> Phase.IDLE;
+        };
         boolean waits = phase == Phase.WAITING;
         Instant retryAt = waits ? Instant.ofEpochMilli(report.second) : null;
         int code = phase == Phase.CLOSED ? (int) report.second : 0;
@@ -45,8 +51,8 @@ public record ConnectionState(Phase phase, @Nullable Instant retryAt, int attemp
 
     ClosedException closed() {
         String why = switch (code) {
-            case 0 -> "the client was closed";
-            case 1 -> "closed: the token provider has no token";
+            case Tables.Closed.APPLICATION -> "the client was closed";
+            case Tables.Closed.NO_TOKEN -> "closed: the token provider has no token";
             default -> "closed by the hub: " + reason + " (" + code + ")";
         };
         return new ClosedException(why, code);

@@ -24,7 +24,7 @@ final class Entry {
         this.number = number;
         this.report = report;
         generation = (int) report.first;
-        position = report.kind == Report.Kind.GAP ? report.third : report.second;
+        position = report.kind == Tables.Kind.GAP ? report.third : report.second;
     }
 
     /** The message or gap; the same for every reader. */
@@ -35,7 +35,7 @@ final class Entry {
             if (read == null) {
                 throw new IllegalStateException("the beginning of a list was handed over");
             }
-            delivery = read.kind == Report.Kind.GAP
+            delivery = read.kind == Tables.Kind.GAP
                     ? new Gap(read.text, read.second, read.third, read.other, generation)
                     : message(read);
         }

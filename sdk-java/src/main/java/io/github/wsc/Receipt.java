@@ -43,10 +43,10 @@ public final class Receipt {
 
     /** 1: delivered, 2: read, which includes it. */
     void advance(long stage) {
-        if (stage >= 1) {
+        if (stage >= Tables.Stage.DELIVERED) {
             delivered.complete(null);
         }
-        if (stage >= 2) {
+        if (stage >= Tables.Stage.READ) {
             read.complete(null);
         }
     }

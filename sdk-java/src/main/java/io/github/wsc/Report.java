@@ -1,44 +1,12 @@
 // One report of a session, out of the bytes that bindings/jvm/src/report.rs writes. Never decides anything.
 package io.github.wsc;
 
+import io.github.wsc.Tables.Kind;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 final class Report {
-    /** What a report is about, in the order of core/src/client/flat.rs, which says what the numbers and texts are. */
-    enum Kind {
-        STATE,
-        CAUGHT_UP,
-        MESSAGE,
-        VOLATILE,
-        GAP,
-        STREAM_OPENED,
-        STREAM_CLOSED,
-        SETTLED,
-        RECEIPT,
-        RECEIPT_ENDED,
-        FETCHED,
-        ANSWER,
-        REQUEST_FAILED,
-        MARK_REFUSED,
-        GROUP_CHANGED,
-        PRESENCE,
-        NOTICE,
-        FAULT,
-        FETCH_TOKEN,
-        PERSIST,
-        TAKEN,
-        NOT_TAKEN,
-        SYNC,
-        UNREAD,
-        PARTED,
-        ENDED,
-        OPEN,
-        WRITE,
-        SHUT
-    }
-
     private static final Kind[] KINDS = Kind.values();
 
     final int session;

@@ -2,7 +2,7 @@
 // brings the reports of all clients: it never waits, and never runs code of the application.
 package io.github.wsc;
 
-import io.github.wsc.Report.Kind;
+import io.github.wsc.Tables.Kind;
 import io.github.wsc.internal.ffi.Order;
 import java.util.List;
 import java.util.Map;
@@ -66,8 +66,8 @@ final class Reports implements Bridge.Ear {
             case VOLATILE -> hearVolatile(report);
             case STATE -> hearState(report);
             case SYNC, CAUGHT_UP -> hearSync(report);
-            case TAKEN -> client.sends.taken(report);
-            case NOT_TAKEN -> client.sends.notTaken(report);
+            case SAVED -> client.sends.taken(report);
+            case REJECTED -> client.sends.notTaken(report);
             case SETTLED -> client.sends.settled(report);
             case RECEIPT -> client.sends.advance(report);
             case RECEIPT_ENDED -> client.sends.unfollowed(report);
@@ -75,7 +75,7 @@ final class Reports implements Bridge.Ear {
             case ANSWER -> client.requests.answered(report);
             case REQUEST_FAILED -> client.requests.failed(report);
             case FETCH_TOKEN -> Lane.POOL.execute(this::fetchToken);
-            case PARTED -> hearParted(report);
+            case SOCKET_CLOSED -> hearParted(report);
             case STREAM_OPENED -> client.tell(one -> one.onStreamOpened(report.text, report.second, report.third));
             case STREAM_CLOSED -> client.tell(one -> one.onStreamClosed(report.text, report.other));
             case UNREAD -> client.unread(report.text, report.first, report.second);

@@ -61,14 +61,14 @@ final class Requests {
 
     void failed(Report report) {
         RequestException error = switch ((int) report.second) {
-            case 0 -> new RequestException(
+            case Tables.RequestFault.REFUSED -> new RequestException(
                     RequestException.Fault.REFUSED,
                     "refused: " + report.text + " (" + report.third + ")",
                     (int) report.third,
                     report.fourth,
                     null);
-            case 1 -> new RequestException(RequestException.Fault.DISCONNECTED, "there is no connection");
-            case 2 -> new RequestException(RequestException.Fault.TIMEOUT, "no answer in time");
+            case Tables.RequestFault.DISCONNECTED -> new RequestException(RequestException.Fault.DISCONNECTED, "there is no connection");
+            case Tables.RequestFault.TIMEOUT -> new RequestException(RequestException.Fault.TIMEOUT, "no answer in time");
             default -> new RequestException(RequestException.Fault.TOO_MANY, "too many requests are under way");
         };
         fail(report.first, error);

@@ -59,13 +59,12 @@ final class Sends {
 
     /** A message was not taken. */
     void notTaken(Report report) {
-        // 3: a field is wrong, 4: unreadable.
         SendException.Fault fault = switch ((int) report.first) {
-            case 1 -> SendException.Fault.OUTBOX_FULL;
-            case 2 -> SendException.Fault.TOO_LARGE;
-            case 3, 4 -> SendException.Fault.INVALID;
-            case 5 -> SendException.Fault.REPEATED;
-            case 6 -> SendException.Fault.CLOSED;
+            case Tables.Rejection.OUTBOX_FULL -> SendException.Fault.OUTBOX_FULL;
+            case Tables.Rejection.TOO_LARGE -> SendException.Fault.TOO_LARGE;
+            case Tables.Rejection.INVALID, Tables.Rejection.UNREADABLE -> SendException.Fault.INVALID;
+            case Tables.Rejection.REPEATED -> SendException.Fault.REPEATED;
+            case Tables.Rejection.CLOSED -> SendException.Fault.CLOSED;
             default -> SendException.Fault.STORAGE;
         };
         String what = switch (fault) {
@@ -107,9 +106,9 @@ final class Sends {
             }
             return;
         }
-        boolean volatileOne = report.second == 7;
+        boolean volatileOne = report.second == Tables.Outcome.SENT;
         Accepted place = new Accepted(volatileOne ? "" : report.other, volatileOne ? 0 : report.third,
-                report.second == 1, report.last());
+                report.second == Tables.Outcome.DUPLICATE, report.last());
         accepted.increment();
         client.tell(listener -> listener.onMessageSent(id, place));
         if (sent != null) {
@@ -125,17 +124,17 @@ final class Sends {
 
     private static @Nullable ReceiptException error(Report report) {
         return switch ((int) report.second) {
-            case 2 -> new ReceiptException(
+            case Tables.Outcome.REFUSED -> new ReceiptException(
                     ReceiptException.Fault.REFUSED,
                     "refused: " + report.other + " (" + report.third + ")",
                     (int) report.third,
                     report.fourth);
-            case 3 -> new ReceiptException(
+            case Tables.Outcome.UNKNOWN -> new ReceiptException(
                     ReceiptException.Fault.UNKNOWN,
                     "it was sent, no answer came, and it is too late to send it again: it may have been stored or not");
-            case 4 -> new ReceiptException(ReceiptException.Fault.EXPIRED, "its life ended before it could be sent");
-            case 5 -> new ReceiptException(ReceiptException.Fault.CANCELLED, "taken back before it was sent");
-            case 6 -> new ReceiptException(ReceiptException.Fault.DROPPED, "volatile, and there was no connection");
+            case Tables.Outcome.EXPIRED -> new ReceiptException(ReceiptException.Fault.EXPIRED, "its life ended before it could be sent");
+            case Tables.Outcome.CANCELLED -> new ReceiptException(ReceiptException.Fault.CANCELLED, "taken back before it was sent");
+            case Tables.Outcome.DROPPED -> new ReceiptException(ReceiptException.Fault.DROPPED, "volatile, and there was no connection");
             default -> null;
         };
     }
@@ -148,7 +147,7 @@ final class Sends {
     /** A receipt came. */
     void advance(Report report) {
         long stage = report.second;
-        Receipt receipt = stage == 2 ? followed.remove(report.text) : followed.get(report.text);
+        Receipt receipt = stage == Tables.Stage.READ ? followed.remove(report.text) : followed.get(report.text);
         if (receipt != null) {
             Lane.POOL.execute(() -> receipt.advance(stage));
         }

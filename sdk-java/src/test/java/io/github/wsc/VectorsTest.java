@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.wsc.Report.Kind;
+import io.github.wsc.Tables.Kind;
 import io.github.wsc.internal.ffi.Machine;
 import io.github.wsc.internal.ffi.Order;
 import io.github.wsc.internal.ffi.Script;
@@ -272,7 +272,7 @@ class VectorsTest {
                 case PERSIST -> change(ByteBuffer.wrap(report.payload));
                 case OPEN -> action("open").put("link", report.first);
                 case WRITE -> action("send").put("link", report.first).set("frame", JSON.readTree(report.object));
-                case SHUT -> action("close").put("link", report.first).put("code", report.second);
+                case CLOSE_SOCKET -> action("close").put("link", report.first).put("code", report.second);
                 default -> throw new IllegalStateException("unexpected: " + report.kind);
             }
         }

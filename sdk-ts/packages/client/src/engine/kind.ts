@@ -1,0 +1,31 @@
+/** What reports are about. Written by `cargo tool tables` from core/src/client/bridge.rs, which says what each means; not by hand. */
+
+export const State = 0;
+export const CaughtUp = 1;
+export const Message = 2;
+export const Volatile = 3;
+export const Gap = 4;
+export const StreamOpened = 5;
+export const StreamClosed = 6;
+export const Settled = 7;
+export const Receipt = 8;
+export const ReceiptEnded = 9;
+export const Fetched = 10;
+export const Answer = 11;
+export const RequestFailed = 12;
+export const MarkRefused = 13;
+export const GroupChanged = 14;
+export const Presence = 15;
+export const Notice = 16;
+export const Fault = 17;
+export const FetchToken = 18;
+export const Persist = 19;
+export const Saved = 20;
+export const Rejected = 21;
+export const Sync = 22;
+export const Unread = 23;
+export const SocketClosed = 24;
+export const Ended = 25;
+export const Open = 26;
+export const Write = 27;
+export const CloseSocket = 28;
