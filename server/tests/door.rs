@@ -324,6 +324,27 @@ async fn white_space_around_a_token_and_fractions_of_its_times_do_not_count() {
     assert_eq!(client.hear_type("ack").await["request_id"], "r");
 }
 
+#[tokio::test]
+async fn a_fresh_token_that_is_refused_leaves_the_connection_with_the_one_it_has() {
+    let server = guarded().await;
+    let mut client = server.socket().await;
+    client.say(&json!({"message_type": "connect", "protocol": 1, "token": token(&claims("alice"))})).await;
+    assert_eq!(client.hear().await["user_id"], "alice");
+    let expired = Claims { exp: 1, ..claims("alice") };
+    for (bad, reason) in [
+        ("<html>502</html>".to_owned(), "the token is not a valid JWT"),
+        (token(&expired), "the token has expired (claim exp)"),
+        (token(&claims("mallory")), "the token is for another user, scope or device"),
+    ] {
+        client.say(&json!({"message_type": "refresh", "message_id": "r", "token": bad})).await;
+        let error = client.hear_type("error").await;
+        assert_eq!((&error["request_id"], &error["code"]), (&json!("r"), &json!(80304)));
+        assert_eq!(error["reason"], reason);
+    }
+    client.say(&json!({"message_type": "ping", "message_id": "p"})).await;
+    assert_eq!(client.hear_type("pong").await["request_id"], "p");
+}
+
 #[cfg(feature = "command")]
 #[tokio::test]
 async fn each_origin_that_is_refused_is_a_line_in_the_log_and_every_spelling_of_an_allowed_one_is_let_in() {

@@ -144,7 +144,7 @@ fn perform(client: &mut Client, now: Timestamp, step: &Value, seed: &u64) -> Res
             match (&step["token"], text(step, "error")) {
                 (Value::String(token), _) => Ok(token.clone()),
                 (_, "denied") => Err(TokenError::Denied),
-                _ => Err(TokenError::Temporary),
+                _ => Err(TokenError::temporary("not now")),
             },
         ),
         "network" => client.handle_network(now, step["online"].as_bool().unwrap_or(true)),

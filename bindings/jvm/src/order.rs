@@ -15,15 +15,43 @@ pub struct Addressed {
 #[derive(Debug, uniffi::Enum)]
 pub enum Order {
     Connect,
-    Network { online: bool },
-    Send { message_id: String, object: Vec<u8>, payload: Option<Vec<u8>> },
-    Cancel { message_id: String },
-    Request { ticket: i64, object: Vec<u8> },
-    MarkRead { stream: String, peer: String, seq: i64 },
-    Acknowledge { stream: String, generation: i32, seq: i64 },
-    Read { streams: Vec<String> },
-    Token { token: String },
-    NoToken { denied: bool },
+    Network {
+        online: bool,
+    },
+    Send {
+        message_id: String,
+        object: Vec<u8>,
+        payload: Option<Vec<u8>>,
+    },
+    Cancel {
+        message_id: String,
+    },
+    Request {
+        ticket: i64,
+        object: Vec<u8>,
+    },
+    MarkRead {
+        stream: String,
+        peer: String,
+        seq: i64,
+    },
+    Acknowledge {
+        stream: String,
+        generation: i32,
+        seq: i64,
+    },
+    Read {
+        streams: Vec<String>,
+    },
+    Token {
+        token: String,
+    },
+    /// There is none, and none will come.
+    NoToken,
+    /// It could not be had now.
+    TokenFailed {
+        why: String,
+    },
     Close,
 }
 
@@ -48,10 +76,8 @@ impl From<Order> for wsc_client::Order {
             }
             Order::Read { streams } => Self::Read { streams },
             Order::Token { token } => Self::Token { token: Ok(token) },
-            Order::NoToken { denied } => {
-                let error = if denied { TokenError::Denied } else { TokenError::Temporary };
-                Self::Token { token: Err(error) }
-            }
+            Order::NoToken => Self::Token { token: Err(TokenError::Denied) },
+            Order::TokenFailed { why } => Self::Token { token: Err(TokenError::Temporary(why)) },
             Order::Close => Self::Close,
         }
     }

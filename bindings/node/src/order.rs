@@ -5,7 +5,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use wsc_client::{Order, TokenError};
 
-/// An order, see [`Order`]. A token that is absent: not now, or `never`.
+/// An order, see [`Order`]. A token that is absent: not now, and `why`; without that never.
 #[napi(discriminant = "do", discriminant_case = "camelCase", object_to_js = false)]
 #[allow(missing_docs, reason = "each is the order of its name, and so are its fields")]
 pub enum Command {
@@ -17,7 +17,7 @@ pub enum Command {
     MarkRead { stream: String, peer: String, seq: i64 },
     Acknowledge { stream: String, generation: u32, seq: i64 },
     Read { streams: Vec<String> },
-    Token { token: Option<String>, never: bool },
+    Token { token: Option<String>, why: Option<String> },
     Close,
 }
 
@@ -36,8 +36,8 @@ impl Command {
                 Order::Acknowledge { stream, generation, seq: whole(seq, "seq")? }
             }
             Self::Read { streams } => Order::Read { streams },
-            Self::Token { token, never } => {
-                let error = if never { TokenError::Denied } else { TokenError::Temporary };
+            Self::Token { token, why } => {
+                let error = why.map_or(TokenError::Denied, TokenError::Temporary);
                 Order::Token { token: token.ok_or(error) }
             }
             Self::Close => Order::Close,

@@ -69,7 +69,7 @@ impl Builder {
     /// # async fn example() -> Result<(), wsc_client::BuildError> {
     /// use wsc_client::{Client, TokenError};
     /// let client = Client::builder("wss://hub.example")
-    ///     .token_provider(|| async { fetch().await.map_err(|_| TokenError::Temporary) })
+    ///     .token_provider(|| async { fetch().await.map_err(TokenError::temporary) })
     ///     .connect()
     ///     .await?;
     /// # Ok(())

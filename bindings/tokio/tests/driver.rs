@@ -3,6 +3,7 @@
 
 mod hub;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -306,15 +307,52 @@ async fn presence_is_told_as_it_is_and_as_it_changes_and_asked_for_again_after_a
 #[tokio::test]
 async fn a_token_is_asked_for_and_a_denial_closes() {
     let hub = Hub::new().await;
-    let given = || async { Ok("secret".to_owned()) };
+    let given = || async { Ok("e30.e30.secret".to_owned()) };
     let client = hub.client().token_provider(given).connect().await.expect("built");
     let (link, connect) = hub.greet(1, 0).await;
-    assert!(connect.contains(r#""token":"secret""#));
+    assert!(connect.contains(r#""token":"e30.e30.secret""#));
     drop((client, link));
     let denied = || async { Err(TokenError::Denied) };
     let client = hub.client().token_provider(denied).connect().await.expect("built");
     let closed = soon(client.connected()).await.expect_err("closed");
     assert_eq!(closed.0, Closed::NoToken);
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_or_gives_no_token_is_told_and_asked_again() {
+    let hub = Hub::new().await;
+    let asked = AtomicUsize::new(0);
+    let provider = move || {
+        let time = asked.fetch_add(1, Ordering::Relaxed);
+        assert!(time != 0, "in the provider");
+        async move {
+            match time {
+                1 => panic!("in its future"),
+                2 => Ok("<html>502".to_owned()),
+                3 => Err(TokenError::temporary("it is down")),
+                _ => Ok("e30.e30.secret".to_owned()),
+            }
+        }
+    };
+    let client = hub.client().token_provider(provider).build().await.expect("built");
+    let mut notices = client.notices();
+    client.connect().await;
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        if let Notice::Event(Event::Fault(fault)) = soon(notices.next()).await.expect("a notice") {
+            told.push(fault.to_string());
+        }
+    }
+    let expected = [
+        "the token provider failed: it panicked",
+        "the token provider failed: it panicked",
+        "the token provider's answer is not a JWT; it begins with: <html>50",
+        "the token provider failed: it is down",
+    ];
+    assert_eq!(told, expected);
+    let (_link, connect) = hub.greet(1, 0).await;
+    assert!(connect.contains(r#""token":"e30.e30.secret""#));
+    soon(client.connected()).await.expect("connected");
 }
 
 #[tokio::test]
@@ -385,7 +423,7 @@ async fn a_slow_reader_holds_back_the_hub_and_misses_nothing() {
                     r#"{{"message_type":"text","message_id":"i","sender":"bob","stream":"inbox","seq_no":{seq},"content":"{content}"}}"#
                 ))
                 .await;
-                written.store(seq, std::sync::atomic::Ordering::Relaxed);
+                written.store(seq, Ordering::Relaxed);
             }
             link
         }
@@ -393,7 +431,7 @@ async fn a_slow_reader_holds_back_the_hub_and_misses_nothing() {
     let mut before = 0;
     loop {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let now = written.load(std::sync::atomic::Ordering::Relaxed);
+        let now = written.load(Ordering::Relaxed);
         if now == before {
             break;
         }

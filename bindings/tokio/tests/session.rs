@@ -204,9 +204,9 @@ async fn tokens_are_asked_for_and_a_denial_closes() {
     let mut ears = Ears::new(session);
     ears.order(Order::Connect);
     ears.hear(Kind::FetchToken).await;
-    ears.order(Order::Token { token: Ok("t1".into()) });
+    ears.order(Order::Token { token: Ok("e30.e30.t1".into()) });
     let (_link, connect) = hub.greet(1, 0).await;
-    assert!(connect.contains(r#""token":"t1""#), "{connect}");
+    assert!(connect.contains(r#""token":"e30.e30.t1""#), "{connect}");
     let (session, _) = hub.client().asks_for_tokens().session().await.expect("built");
     let mut ears = Ears::new(session);
     ears.order(Order::Connect);

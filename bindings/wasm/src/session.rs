@@ -1,7 +1,7 @@
 //! What JavaScript calls.
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::mem::swap;
@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use wsc_core::StreamName;
 use wsc_core::client::bridge::{Flag, Rejection};
 use wsc_core::client::{Client, Config, Identity, Saved, SendError, SendId, Storage, TokenError};
-use wsc_core::frame::Fault;
+use wsc_core::frame::{Fault, write_number};
 
 use crate::driver::Driver;
 use crate::sink::{Sink, number};
@@ -161,10 +161,10 @@ impl Session {
         }
     }
 
-    /// The token asked for; none: not now, or never.
+    /// The token asked for; none: not now, and why, or never.
     #[wasm_bindgen(js_name = supplyToken)]
-    pub fn supply_token(&self, token: Option<String>, never: bool) {
-        let error = if never { TokenError::Denied } else { TokenError::Temporary };
+    pub fn supply_token(&self, token: Option<String>, why: Option<String>) {
+        let error = why.map_or(TokenError::Denied, TokenError::Temporary);
         self.driver.act(|client, now| client.supply_token(now, token.ok_or(error)));
     }
 
@@ -198,7 +198,7 @@ impl Session {
     pub fn cursors(&self) -> String {
         let mut lines = String::new();
         for cursor in self.driver.client.borrow().snapshot().cursors {
-            lines.push_str(&cursor.seq.to_string());
+            write_number(&mut lines, cursor.seq);
             lines.push(' ');
             lines.push_str(cursor.stream.as_str());
             lines.push('\n');

@@ -60,7 +60,7 @@ numbered! {
         Presence = 15,
         /// -; -, -, frame
         Notice = 16,
-        /// [`FaultCode`], code; reason, message id
+        /// [`FaultCode`], code; what, message id, detail
         Fault = 17,
         /// A token is wanted.
         FetchToken = 18,
@@ -160,6 +160,8 @@ numbered! {
         Hub = 2,
         /// [`Fault::Saved`]
         Saved = 3,
+        /// [`Fault::Token`]
+        Token = 4,
     }
 }
 
@@ -349,13 +351,16 @@ fn flat_failure(request: u64, error: &RequestError) -> Flat<'_> {
 }
 
 fn flat_fault(fault: &Fault) -> Flat<'_> {
-    let (which, code, reason, id) = match fault {
-        Fault::Frame(error) => (FaultCode::Frame, 0, "", error.message_id.as_deref().unwrap_or_default()),
-        Fault::Unexpected(what) => (FaultCode::Unexpected, 0, *what, ""),
-        Fault::Hub { code, reason, message_id } => {
-            (FaultCode::Hub, code.number().into(), reason.as_str(), message_id.as_str())
+    let (which, code, texts) = match fault {
+        Fault::Frame(error) => {
+            (FaultCode::Frame, 0, ["", error.message_id.as_deref().unwrap_or_default(), ""])
         }
-        Fault::Saved(what) => (FaultCode::Saved, 0, *what, ""),
+        Fault::Unexpected(what) => (FaultCode::Unexpected, 0, [*what, "", ""]),
+        Fault::Hub { code, reason, message_id } => {
+            (FaultCode::Hub, code.number().into(), [reason.as_str(), message_id.as_str(), ""])
+        }
+        Fault::Saved(what) => (FaultCode::Saved, 0, [*what, "", ""]),
+        Fault::Token { what, detail } => (FaultCode::Token, 0, [*what, "", detail.as_str()]),
     };
-    Flat::new(Kind::Fault, &[which as u64, code], [reason, id, ""])
+    Flat::new(Kind::Fault, &[which as u64, code], texts)
 }

@@ -24,7 +24,6 @@ impl Client {
             Phase::Closed(_) => {
                 self.backoff.reset();
                 self.malformed = [None; 2];
-                self.token.accepted();
                 self.begin(now);
             }
             Phase::Idle | Phase::Waiting { .. } => self.begin(now),
@@ -70,7 +69,7 @@ impl Client {
             group_id.push_str(group);
         }
         let texts = [
-            self.token.text.as_deref().unwrap_or_default(),
+            self.token.used.as_ref().map(|used| &*used.text).unwrap_or_default(),
             &config.device_id,
             &config.client,
             if config.start_at_head { "head" } else { "" },
@@ -99,6 +98,7 @@ impl Client {
             return;
         }
         let drain = self.timers.get(Timer::Drain);
+        let was_live = self.is_live();
         self.detach();
         let Some(code) = code else { return self.wait(now, None) };
         let hint = retry_hint(reason)
@@ -106,7 +106,9 @@ impl Client {
         let goes_on = match code.after() {
             AfterClose::Reconnect => true,
             AfterClose::Stay => false,
-            AfterClose::FreshToken => self.token_refused(code == CloseCode::Unauthorized),
+            // That a token ends is in order.
+            AfterClose::FreshToken if was_live && code == CloseCode::TokenExpired => self.token_expired(),
+            AfterClose::FreshToken => self.token_refused(reason),
             AfterClose::ReconnectFewTimes => {
                 let [before, last] = self.malformed;
                 self.malformed = [last, Some(now)];
@@ -149,6 +151,7 @@ impl Client {
 
     pub(super) fn open(&mut self, now: Timestamp) {
         self.timers.stop(Timer::Token);
+        self.token.drop_renewal();
         self.link = Link(self.link.0.wrapping_add(1));
         self.timers.set(Timer::Open, now + self.config.open_ms);
         self.actions.push(Action::Open { link: self.link });

@@ -361,4 +361,12 @@ pub enum Fault {
     /// Saved state could not be read.
     #[error("saved state: {0}")]
     Saved(&'static str),
+    /// A token could not be had, or was refused. The provider is asked again.
+    #[error("{what}{}{detail}", if detail.is_empty() { "" } else { ": " })]
+    Token {
+        /// What happened.
+        what: &'static str,
+        /// What the provider or the hub says; may be empty.
+        detail: String,
+    },
 }

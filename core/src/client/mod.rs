@@ -294,7 +294,7 @@ impl Client {
 
     fn fire(&mut self, now: Timestamp, timer: Timer) {
         match timer {
-            Timer::Token => self.token_failed(now, TokenError::Temporary),
+            Timer::Token => self.token_failed(now, "the token provider did not answer", ""),
             Timer::Open => self.fail(now, crate::CloseCode::Silent, "no answer to connect"),
             Timer::Retry => self.begin(now),
             Timer::Heartbeat => self.ping(now),

@@ -104,7 +104,6 @@ impl Client {
         session.dedupe_ms = Some(or(fields.number(Numbers::Dedupe), limits::DEDUPE_MS));
         session.frame_limit = usize::try_from(or(limit, limits::FRAME as u64)).unwrap_or(usize::MAX);
         session.connected_at = Some(now);
-        self.token.accepted();
         self.enter(Phase::Live);
         self.heard(now);
         each_stream(fields, &mut |open| self.open_stream(now, open))?;

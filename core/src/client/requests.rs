@@ -8,6 +8,7 @@ use super::event::{Answer, Event, RequestError, RequestId};
 use super::list::List;
 use super::marks::Step;
 use super::send::too_large;
+use super::token::REFUSED;
 use super::written::with_id;
 use super::{Client, Timer};
 use crate::codes::{ErrorCode, with_digit};
@@ -136,7 +137,7 @@ impl Client {
                 self.event(Event::Answer { request: done.id, answer: Answer { frame } });
             }
             Purpose::Receipts => self.receipts_answered(now, data),
-            Purpose::Refresh => self.token.accepted(),
+            Purpose::Refresh => self.token_renewed(now),
             Purpose::Mark => self.marks(Step::Taken(now, done.id)),
         }
     }
@@ -164,8 +165,10 @@ impl Client {
             Purpose::Application | Purpose::Receipts => {
                 self.end_request(&done, RequestError::Refused { code, reason, retry_after_ms });
             }
-            // The hub closes with 4001 when it means it; else the provider is asked again.
-            Purpose::Refresh => self.timers.set(Timer::Refresh, now + ANSWER_MS),
+            Purpose::Refresh => {
+                self.token_fault(REFUSED, &reason);
+                self.renew_later(now);
+            }
             Purpose::Mark => self.marks(Step::Refused(now, done.id, code, retry_after_ms)),
         }
     }
@@ -173,6 +176,9 @@ impl Client {
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
         self.requests.parts.clear();
         if let Some(oldest) = self.requests.pending.remove(0) {
+            if oldest.purpose == Purpose::Refresh {
+                self.renew_later(now);
+            }
             self.end_request(&oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {

@@ -1,11 +1,11 @@
-//! The token: held, asked for, renewed before it ends. Never checks a signature; it only reads when a token ends.
+//! The token: held, asked for, renewed before it ends. Where tokens are asked for, nothing but an explicit "none" is final:
+//! a provider that fails, an answer that is not a token, and a token that the hub refuses are told, and asked for again with
+//! backoff. Never checks a signature; it only reads when a token ends.
 
-use alloc::borrow::ToOwned as _;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 
 use super::requests::Purpose;
-use super::{Client, Closed, Phase, Timer};
-use crate::client::Action;
+use super::{Action, Client, Closed, Event, Fault, Phase, Timer};
 use crate::frame::encode_refresh;
 use crate::time::Timestamp;
 
@@ -13,91 +13,144 @@ use crate::time::Timestamp;
 const FETCH_MS: u64 = 60_000;
 /// A token is renewed this long before it ends, in milliseconds.
 const MARGIN_MS: u64 = 60_000;
+/// Bytes of an answer that is not a token, which are told.
+const BEGINNING: usize = 8;
+/// What a fault says when the hub closes with, or answers with, a refusal.
+pub(super) const REFUSED: &str = "the hub refused the token";
 
 /// Why there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenError {
-    /// Not now: it is asked for again with backoff.
-    #[error("no token just now")]
-    Temporary,
-    /// There will be none: the client closes.
-    #[error("there will be no token")]
+    /// Not now, and why: the application is told with [`Fault::Token`], and asked again with backoff.
+    #[error("{0}")]
+    Temporary(String),
+    /// There is none and there will be none: the client closes.
+    #[error("there is no token")]
     Denied,
+}
+
+impl TokenError {
+    /// [`TokenError::Temporary`] because of an error.
+    ///
+    /// ```
+    /// use wsc_core::client::TokenError;
+    /// let failed: Result<String, _> = Err("the token service is down").map_err(TokenError::temporary);
+    /// assert_eq!(failed, Err(TokenError::Temporary("the token service is down".into())));
+    /// ```
+    pub fn temporary(cause: impl core::fmt::Display) -> Self {
+        Self::Temporary(cause.to_string())
+    }
+}
+
+/// A token, and when it ends, if it says so.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) text: String,
+    ends: Option<Timestamp>,
+}
+
+impl Held {
+    fn new(text: String) -> Self {
+        Self { ends: end_of(&text), text }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Token {
-    pub(super) text: Option<String>,
-    /// When it ends, if it says so.
-    ends: Option<Timestamp>,
-    /// The hub said no to this one.
-    refused: Option<String>,
-    /// Credentials refused in a row, without a connection between.
-    refusals: u32,
+    pub(super) used: Option<Held>,
+    /// A fresh one, which the hub has not answered for yet.
+    renewal: Option<Held>,
     fetching: bool,
 }
 
 impl Token {
     pub(super) fn new(text: Option<String>) -> Self {
-        let ends = text.as_deref().and_then(end_of);
-        Self { text, ends, ..Self::default() }
+        Self { used: text.map(Held::new), ..Self::default() }
     }
 
-    /// The hub took it.
-    pub(super) fn accepted(&mut self) {
-        self.refusals = 0;
-        self.refused = None;
+    /// The connection on which a fresh one was sent is over.
+    pub(super) fn drop_renewal(&mut self) {
+        self.renewal = None;
     }
 }
 
 impl Client {
-    /// The application's answer to [`Action::FetchToken`]; a fresh token may also be given unasked.
+    /// The application's answer to [`Action::FetchToken`]; a fresh token may also be given unasked. What is not a JWT counts
+    /// as [`TokenError::Temporary`].
     pub fn supply_token(&mut self, now: Timestamp, token: Result<String, TokenError>) {
         self.token.fetching = false;
         let text = match token {
-            Ok(text) => text,
-            Err(error) => return self.token_failed(now, error),
-        };
-        let same = self.token.text.as_deref() == Some(&text);
-        self.token.ends = end_of(&text);
-        let refused = self.token.refused.as_deref() == Some(&text);
-        self.token.text = Some(text);
-        match self.phase {
-            Phase::Token if refused && self.token.refusals > 0 => {
-                self.timers.stop(Timer::Token);
-                self.enter(Phase::Closed(Closed::Hub {
-                    code: crate::CloseCode::Unauthorized,
-                    reason: "the same token again".to_owned(),
-                }));
+            Ok(text) if is_jwt(&text) => text,
+            Ok(text) => {
+                let what = "the token provider's answer is not a JWT; it begins with";
+                // It may be a secret all the same.
+                return self.token_failed(
+                    now,
+                    what,
+                    text.get(..text.len().min(BEGINNING)).unwrap_or_default(),
+                );
             }
-            Phase::Token => self.open(now),
+            Err(TokenError::Temporary(why)) => {
+                return self.token_failed(now, "the token provider failed", &why);
+            }
+            Err(TokenError::Denied) => {
+                self.timers.stop(Timer::Token);
+                if matches!(self.phase, Phase::Token) {
+                    self.enter(Phase::Closed(Closed::NoToken));
+                }
+                return;
+            }
+        };
+        let same = self.token.used.as_ref().is_some_and(|used| used.text == text);
+        match self.phase {
+            Phase::Live if same => self.watch_token(now),
             Phase::Live => {
-                self.watch_token(now);
-                if !same {
-                    let token = self.token.text.clone().unwrap_or_default();
-                    self.ask(now, Purpose::Refresh, &mut |id, out| encode_refresh(id, &token, out));
+                self.ask(now, Purpose::Refresh, &mut |id, out| encode_refresh(id, &text, out));
+                // The one in use counts until the hub has taken it.
+                self.token.renewal = Some(Held::new(text));
+            }
+            _ => {
+                self.token.used = Some(Held::new(text));
+                if matches!(self.phase, Phase::Token) {
+                    self.open(now);
                 }
             }
+        }
+    }
+
+    pub(super) fn token_failed(&mut self, now: Timestamp, what: &'static str, detail: &str) {
+        self.token.fetching = false;
+        self.timers.stop(Timer::Token);
+        self.token_fault(what, detail);
+        match self.phase {
+            Phase::Token => self.wait(now, None),
+            Phase::Live => self.renew_later(now),
             _ => {}
         }
     }
 
-    pub(super) fn token_failed(&mut self, now: Timestamp, error: TokenError) {
-        self.token.fetching = false;
-        self.timers.stop(Timer::Token);
-        match self.phase {
-            Phase::Token if error == TokenError::Denied => self.enter(Phase::Closed(Closed::NoToken)),
-            Phase::Token => self.wait(now, None),
-            Phase::Live if error == TokenError::Temporary => {
-                self.timers.set(Timer::Refresh, now + MARGIN_MS / 6);
-            }
-            _ => {}
+    /// Asks for a fresh token once more, before the one in use ends.
+    pub(super) fn renew_later(&mut self, now: Timestamp) {
+        self.token.renewal = None;
+        self.timers.set(Timer::Refresh, now + MARGIN_MS / 6);
+    }
+
+    /// The hub took the fresh token.
+    pub(super) fn token_renewed(&mut self, now: Timestamp) {
+        if let Some(renewal) = self.token.renewal.take() {
+            self.token.used = Some(renewal);
+            self.watch_token(now);
         }
+    }
+
+    fn token_ends(&self) -> Option<Timestamp> {
+        self.token.used.as_ref()?.ends
     }
 
     /// Whether a token must be fetched before a socket is opened.
     pub(super) fn needs_token(&self, now: Timestamp) -> bool {
-        let lasts = self.token.text.is_some() && self.token.ends.is_some_and(|at| at > now + MARGIN_MS);
+        let lasts = self.token_ends().is_some_and(|at| at > now + MARGIN_MS);
         self.config.token_provider && !lasts
     }
 
@@ -114,7 +167,7 @@ impl Client {
     /// Plans the renewal of the token in use.
     pub(super) fn watch_token(&mut self, now: Timestamp) {
         self.timers.stop(Timer::Refresh);
-        if let (true, Some(ends)) = (self.config.token_provider, self.token.ends) {
+        if let (true, Some(ends)) = (self.config.token_provider, self.token_ends()) {
             let left = ends.saturating_sub(now);
             if left > 0 {
                 // Short-lived tokens are renewed at half their life, and never more than once a second.
@@ -123,18 +176,39 @@ impl Client {
         }
     }
 
-    /// The hub refused the token; true when a fresh one may be had.
-    pub(super) fn token_refused(&mut self, unauthorized: bool) -> bool {
-        if unauthorized {
-            self.token.refusals += 1;
-            self.token.refused = self.token.text.clone();
-        }
+    /// The token ended; true when another may be had.
+    pub(super) fn token_expired(&mut self) -> bool {
         if self.config.token_provider {
-            self.token.text = None;
-            self.token.ends = None;
+            self.token.used = None;
         }
-        self.config.token_provider && self.token.refusals < 2
+        self.config.token_provider
     }
+
+    /// The hub refused the token, or the fresh one that was sent to it, and closed; true when another may be had.
+    pub(super) fn token_refused(&mut self, reason: &str) -> bool {
+        if self.config.token_provider {
+            self.token_fault(REFUSED, reason);
+            // With a renewal under way it is that one.
+            if self.token.renewal.is_none() {
+                self.token.used = None;
+            }
+        }
+        self.config.token_provider
+    }
+
+    pub(super) fn token_fault(&mut self, what: &'static str, detail: &str) {
+        self.event(Event::Fault(Fault::Token { what, detail: detail.into() }));
+    }
+}
+
+/// Whether a text has the shape of a JWT: three parts of base64url. The hub allows white space around it.
+fn is_jwt(text: &str) -> bool {
+    let mut dots = 0;
+    let known = text.bytes().all(|byte| {
+        dots += u32::from(byte == b'.');
+        byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'.' | b'-' | b'_')
+    });
+    known && dots == 2
 }
 
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.

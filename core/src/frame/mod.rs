@@ -38,7 +38,8 @@ pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
 pub use object::{data_object, members_without};
 pub(crate) use raw::FrameRef;
 pub use raw::{Frame, text_of};
-pub(crate) use write::{HEX, write_number};
+pub(crate) use write::HEX;
+pub use write::write_number;
 pub use write::{ObjectWriter, write_string};
 
 use alloc::borrow::Cow;

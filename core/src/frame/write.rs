@@ -188,7 +188,7 @@ pub fn write_string(out: &mut String, text: &str) {
 pub(crate) static HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Writes a whole number; without the formatting machinery, which is large in WebAssembly.
-pub(crate) fn write_number(out: &mut String, value: u64) {
+pub fn write_number(out: &mut String, value: u64) {
     if value >= 10 {
         write_number(out, value / 10);
     }

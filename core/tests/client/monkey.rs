@@ -151,7 +151,11 @@ fn nothing_that_comes_in_any_order_breaks_the_machine() {
                 21 => drop(client.request(now, Query::HealthCheck)),
                 22 => client.handle_network(now, random.up_to(1) == 0),
                 23 => {
-                    let token = [Ok("t".to_owned()), Err(TokenError::Temporary), Err(TokenError::Denied)];
+                    let token = [
+                        Ok("e30.e30.t".to_owned()),
+                        Err(TokenError::temporary("down")),
+                        Err(TokenError::Denied),
+                    ];
                     client.supply_token(now, token[random.up_to(2) as usize].clone());
                 }
                 _ => {

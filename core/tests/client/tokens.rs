@@ -1,7 +1,6 @@
-//! Tokens: fetched, renewed, refused.
+//! Tokens: fetched, renewed, refused. Only an explicit "none" ends a client that can ask.
 
-use wsc_core::CloseCode;
-use wsc_core::client::{Action, Closed, Config, State, TokenError};
+use wsc_core::client::{Action, Closed, Config, Event, Fault, State, TokenError};
 
 use crate::desk::{Desk, START, connected, ids, inbox};
 
@@ -20,6 +19,10 @@ fn token(ms: u64) -> String {
     text + ".c2ln"
 }
 
+/// Tokens that say nothing of when they end.
+const OLD: &str = "e30.e30.old";
+const NEW: &str = "e30.e30.new";
+
 fn provided() -> Config {
     Config { token_provider: true, ..Config::default() }
 }
@@ -30,19 +33,97 @@ fn fetches(desk: &mut Desk) -> bool {
     fetches
 }
 
-fn supply(desk: &mut Desk, token: Result<String, TokenError>) {
-    desk.handle(|client, now| client.supply_token(now, token));
+fn supply(desk: &mut Desk, token: Result<&str, TokenError>) {
+    desk.handle(|client, now| client.supply_token(now, token.map(str::to_owned)));
 }
 
 fn live(token: &str) -> Desk {
     let mut desk = Desk::new(provided());
     desk.handle(|client, now| client.connect(now));
     assert!(fetches(&mut desk));
-    supply(&mut desk, Ok(token.to_owned()));
+    supply(&mut desk, Ok(token));
     assert!(desk.open().contains(token));
     desk.text(&connected(&inbox("e1", 1, 0)));
     desk.clear();
     desk
+}
+
+/// Passes time until the client asks for a token; it must not take longer than `ms`, with a hub that answers pings.
+fn until_asked(desk: &mut Desk, ms: u64) {
+    let end = desk.now + ms;
+    while !fetches(desk) {
+        assert!(desk.now < end, "not asked for within {ms} ms");
+        desk.pass(1000);
+        if desk.client.state() == State::Connected {
+            desk.text(r#"{"message_type":"pong"}"#);
+        }
+    }
+}
+
+/// The faults told since they were last asked for.
+fn faults(desk: &mut Desk) -> Vec<String> {
+    let faults = desk.events.drain(..).filter_map(|event| match event {
+        Event::Fault(fault @ Fault::Token { .. }) => Some(fault.to_string()),
+        _ => None,
+    });
+    faults.collect()
+}
+
+/// What a token service answers when it is ill, and its application hands on.
+const NO_TOKENS: [&str; 7] = ["", " ", "<html>502</html>", r#"{"error":"x"}"#, "null", "one.two", "a.b.c.d"];
+
+#[test]
+fn what_is_no_jwt_is_a_fault_and_the_provider_is_asked_again() {
+    for bad in NO_TOKENS {
+        let mut desk = Desk::new(provided());
+        desk.handle(|client, now| client.connect(now));
+        for _ in 0..5 {
+            until_asked(&mut desk, 31_000);
+            supply(&mut desk, Ok(bad));
+            assert!(matches!(desk.client.state(), State::Waiting { .. }), "{bad:?}");
+            assert_eq!(faults(&mut desk).len(), 1, "{bad:?}");
+            assert_eq!(desk.opened(), None, "{bad:?}");
+        }
+        until_asked(&mut desk, 31_000);
+        supply(&mut desk, Ok(NEW));
+        assert!(desk.open().contains(NEW));
+    }
+}
+
+#[test]
+fn a_fault_says_how_the_answer_begins_and_no_more() {
+    let mut desk = Desk::new(provided());
+    desk.handle(|client, now| client.connect(now));
+    supply(&mut desk, Ok("<html>502 secret"));
+    let told = faults(&mut desk);
+    assert_eq!(told, ["the token provider's answer is not a JWT; it begins with: <html>50"]);
+    let mut desk = Desk::new(provided());
+    desk.handle(|client, now| client.connect(now));
+    supply(&mut desk, Ok("éééééééééé"));
+    assert_eq!(faults(&mut desk), ["the token provider's answer is not a JWT; it begins with: éééé"]);
+    let mut desk = Desk::new(provided());
+    desk.handle(|client, now| client.connect(now));
+    supply(&mut desk, Ok(""));
+    assert_eq!(faults(&mut desk), ["the token provider's answer is not a JWT; it begins with"]);
+}
+
+#[test]
+fn white_space_around_a_token_is_no_fault() {
+    let mut desk = Desk::new(provided());
+    desk.handle(|client, now| client.connect(now));
+    supply(&mut desk, Ok(" e30.e30.new\n"));
+    assert_eq!((faults(&mut desk).len(), desk.opened().is_some()), (0, true));
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_a_fault_too() {
+    let mut desk = Desk::new(provided());
+    desk.handle(|client, now| client.connect(now));
+    assert!(fetches(&mut desk));
+    desk.pass(60_000);
+    assert_eq!(faults(&mut desk), ["the token provider did not answer"]);
+    assert!(matches!(desk.client.state(), State::Waiting { .. }));
+    until_asked(&mut desk, 1000);
 }
 
 #[test]
@@ -50,8 +131,8 @@ fn a_token_is_fetched_before_the_socket_opens() {
     let mut desk = Desk::new(provided());
     desk.handle(|client, now| client.connect(now));
     assert_eq!((desk.opened(), fetches(&mut desk)), (None, true));
-    supply(&mut desk, Ok("t".into()));
-    assert!(desk.open().contains(r#""token":"t""#));
+    supply(&mut desk, Ok(NEW));
+    assert!(desk.open().contains(r#""token":"e30.e30.new""#));
 }
 
 #[test]
@@ -59,7 +140,8 @@ fn a_provider_that_fails_is_asked_again_and_one_that_denies_is_not() {
     let mut desk = Desk::new(provided());
     desk.handle(|client, now| client.connect(now));
     fetches(&mut desk);
-    supply(&mut desk, Err(TokenError::Temporary));
+    supply(&mut desk, Err(TokenError::temporary("the service is down")));
+    assert_eq!(faults(&mut desk), ["the token provider failed: the service is down"]);
     assert!(matches!(desk.client.state(), State::Waiting { .. }));
     desk.pass(500);
     assert!(fetches(&mut desk));
@@ -77,7 +159,7 @@ fn a_token_is_renewed_on_the_live_connection_before_it_ends() {
     }
     assert_eq!(desk.now - START, 540_000);
     assert!(fetches(&mut desk));
-    supply(&mut desk, Ok(token(1_200_000)));
+    supply(&mut desk, Ok(&token(1_200_000)));
     let sent = desk.sent();
     assert!(sent[0].contains(r#""message_type":"refresh""#), "{sent:?}");
     desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
@@ -94,30 +176,110 @@ fn a_token_that_lasts_is_used_for_the_next_connection() {
 
 #[test]
 fn an_expired_token_is_replaced() {
-    let mut desk = live("old");
+    let mut desk = live(OLD);
     desk.close(4002, "");
+    assert_eq!(faults(&mut desk).len(), 0, "that a token ends is no fault");
     desk.pass(500);
     assert!(fetches(&mut desk));
-    supply(&mut desk, Ok("new".into()));
-    assert!(desk.open().contains(r#""token":"new""#));
+    supply(&mut desk, Ok(NEW));
+    assert!(desk.open().contains(NEW));
 }
 
 #[test]
-fn refused_credentials_are_tried_once_more_with_a_fresh_token() {
-    let closed = State::Closed(Closed::Hub { code: CloseCode::Unauthorized, reason: String::new() });
-    let mut desk = live("old");
-    desk.close(4001, "");
-    desk.pass(500);
-    assert!(fetches(&mut desk));
-    supply(&mut desk, Ok("new".into()));
+fn refused_credentials_are_told_and_tried_again_ever_slower_as_long_as_the_provider_gives_some() {
+    let mut desk = live(OLD);
+    desk.close(4001, "the signature is wrong");
+    // The same one again, too: it may be the hub that does not know the key yet.
+    let mut waits = Vec::new();
+    for given in [OLD, OLD, NEW, OLD, OLD, OLD, OLD, OLD, NEW] {
+        let told = faults(&mut desk);
+        assert_eq!(told, ["the hub refused the token: the signature is wrong"]);
+        let State::Waiting { until } = desk.client.state() else { panic!("{:?}", desk.client.state()) };
+        waits.push(until - desk.now);
+        until_asked(&mut desk, 31_000);
+        supply(&mut desk, Ok(given));
+        assert!(desk.open().contains(given));
+        desk.close(4001, "the signature is wrong");
+    }
+    assert!(waits.iter().max() > Some(&3000), "{waits:?}");
+    until_asked(&mut desk, 31_000);
+    supply(&mut desk, Ok(OLD));
     desk.open();
+    desk.text(&connected(&inbox("e1", 1, 0)));
+    assert_eq!(desk.client.state(), State::Connected);
+    // Only this is the end.
     desk.close(4001, "");
-    assert_eq!(desk.client.state(), closed);
-    let mut same = live("old");
-    same.close(4001, "");
-    same.pass(500);
-    supply(&mut same, Ok("old".into()));
-    assert!(matches!(same.client.state(), State::Closed(_)));
+    until_asked(&mut desk, 31_000);
+    supply(&mut desk, Err(TokenError::Denied));
+    assert_eq!(desk.client.state(), State::Closed(Closed::NoToken));
+}
+
+/// A client whose token is about to end and was asked for.
+fn renewing() -> Desk {
+    let mut desk = live(&token(600_000));
+    until_asked(&mut desk, 541_000);
+    desk.clear();
+    desk
+}
+
+#[test]
+fn a_bad_answer_at_renewal_does_not_disturb_the_connection() {
+    for bad in NO_TOKENS {
+        let mut desk = renewing();
+        supply(&mut desk, Ok(bad));
+        assert_eq!((faults(&mut desk).len(), desk.sent().len()), (1, 0), "{bad:?}");
+        assert_eq!(desk.client.state(), State::Connected);
+        until_asked(&mut desk, 15_000);
+        supply(&mut desk, Err(TokenError::temporary("down")));
+        assert_eq!(faults(&mut desk), ["the token provider failed: down"]);
+        // "None" ends nothing before the token does.
+        until_asked(&mut desk, 15_000);
+        supply(&mut desk, Err(TokenError::Denied));
+        assert_eq!(desk.client.state(), State::Connected);
+    }
+}
+
+#[test]
+fn a_fresh_token_that_the_hub_refuses_does_not_disturb_the_connection() {
+    let mut desk = renewing();
+    supply(&mut desk, Ok(NEW));
+    let sent = desk.sent();
+    assert!(sent[0].contains(r#""message_type":"refresh""#), "{sent:?}");
+    let id = &ids(&sent)[0];
+    desk.text(&format!(
+        r#"{{"message_type":"error","request_id":"{id}","code":80304,"reason":"another user"}}"#
+    ));
+    assert_eq!(faults(&mut desk), ["the hub refused the token: another user"]);
+    assert_eq!(desk.client.state(), State::Connected);
+    until_asked(&mut desk, 30_000);
+}
+
+#[test]
+fn a_connection_that_ends_with_a_refused_renewal_is_made_again_with_the_token_that_is_good() {
+    let good = token(600_000);
+    let mut desk = live(&good);
+    supply(&mut desk, Ok(NEW));
+    assert!(desk.sent()[0].contains(NEW));
+    desk.close(4001, "another user");
+    assert_eq!(faults(&mut desk), ["the hub refused the token: another user"]);
+    desk.pass(500);
+    assert_eq!((desk.opened().is_some(), fetches(&mut desk)), (true, false));
+    desk.handle(|client, now| client.handle_open(now, client.link()));
+    assert!(desk.sent()[0].contains(&good));
+}
+
+#[test]
+fn a_renewal_counts_once_the_hub_has_taken_it() {
+    let fresh = token(1_200_000);
+    let mut desk = renewing();
+    supply(&mut desk, Ok(&fresh));
+    let sent = desk.sent();
+    desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
+    desk.close(None, "");
+    desk.pass(500);
+    assert_eq!((desk.opened().is_some(), fetches(&mut desk)), (true, false));
+    desk.handle(|client, now| client.handle_open(now, client.link()));
+    assert!(desk.sent()[0].contains(&fresh));
 }
 
 #[test]

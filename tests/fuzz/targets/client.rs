@@ -99,7 +99,7 @@ impl World {
                 let token = script.byte() % 4;
                 let tokens = [
                     Ok("t".to_owned()),
-                    Err(TokenError::Temporary),
+                    Err(TokenError::temporary("down")),
                     Err(TokenError::Denied),
                     Ok(String::from_utf8_lossy(script.bytes()).into_owned()),
                 ];

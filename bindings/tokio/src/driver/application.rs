@@ -1,12 +1,14 @@
 //! The handle of a Rust program as a driver's audience: events go to receipts, mailroom, answers and feeds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wsc_core::client::{
     self as core, Answer, Body, Event, Generation, Outcome, RequestError, RequestId, SendId, Stage, State,
-    Sync,
+    Sync, TokenError,
 };
 use wsc_core::frame::{Frame, PresenceOf, Query};
 use wsc_core::{CloseCode, Message, StreamName, Timestamp};
@@ -281,7 +283,14 @@ impl Audience for Application {
     }
 
     fn token(&mut self) -> Option<TokenFuture> {
-        self.provider.as_ref().map(|provider| provider())
+        let provider = Arc::clone(self.provider.as_ref()?);
+        // The program's code: it may panic, and that must not end the driver.
+        let answer = AssertUnwindSafe(async move { provider().await }).catch_unwind();
+        Some(Box::pin(
+            answer.map(|answer| {
+                answer.unwrap_or_else(|_| Err(TokenError::Temporary("it panicked".to_owned())))
+            }),
+        ))
     }
 
     fn stored(&mut self, up_to: SendId) {

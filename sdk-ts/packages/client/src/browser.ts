@@ -79,7 +79,7 @@ class Browser implements Platform {
       url: this.#url,
       device: device ?? (passing ? '' : undefined),
       token: this.#first,
-      provider: this.#tokens?.provider(host),
+      provider: this.#tokens?.provider(),
       identity: [user ?? '', userType ?? '', app ?? '', namespace ?? ''],
       groups,
       startAtHead: this.#options.startAtHead ?? false,

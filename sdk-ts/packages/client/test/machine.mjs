@@ -137,7 +137,7 @@ function perform(session, platform, step) {
     case 'mark_read':
       return session.markRead(step.stream, step.peer ?? '', step.seq_no);
     case 'supply_token':
-      return session.supplyToken(step.token, step.error === 'denied');
+      return session.supplyToken(step.token, step.error === 'denied' || step.token ? undefined : 'not now');
     case 'network':
       return platform.network(step.online ?? true);
     case 'open':

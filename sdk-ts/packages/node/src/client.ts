@@ -82,7 +82,7 @@ class Node implements Platform {
       client: `wsc-node/${VERSION}`,
       ...(this.#first && { token: this.#first }),
       ...(groups && { groups: groups as string[] }),
-      provider: this.#tokens?.provider(host),
+      provider: this.#tokens?.provider(),
       manual: this.isManual,
     };
     return (this.#port = new NativePort(settings, host, this.#referenced));

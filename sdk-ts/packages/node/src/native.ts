@@ -13,7 +13,7 @@ export type Order =
   | { do: 'markRead'; stream: string; peer: string; seq: number }
   | { do: 'acknowledge'; stream: string; generation: number; seq: number }
   | { do: 'read'; streams: string[] }
-  | { do: 'token'; token?: string; never: boolean };
+  | { do: 'token'; token?: string; why?: string };
 
 /** As in `bindings/node/src/settings.rs`. */
 export interface Settings {

@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
-import { type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, sendFaultOf, settlementOf, stateOf } from '@wsc/client/platforms';
+import { answerOf, type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, sendFaultOf, settlementOf, stateOf } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
 import { native, type Order, type Session, type Settings } from './native.js';
 
@@ -276,15 +276,8 @@ export class NativePort implements Port {
   }
 
   async #fetchToken(): Promise<void> {
-    let token: string | null | undefined;
-    let never = false;
-    try {
-      token = await this.#settings.provider?.();
-      never = token === null || token === undefined;
-    } catch (error) {
-      this.#host.hear([{ is: 'fault', what: `the token provider failed: ${String(error)}`, code: 0, id: '' }], this.#engine);
-    }
-    this.#order({ do: 'token', never, ...(token && { token }) });
+    const [token, why] = await answerOf(this.#settings.provider);
+    this.#order({ do: 'token', ...(token !== undefined && { token }), ...(why !== undefined && { why }) });
   }
 
   async #forget(): Promise<void> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use wsc_core::codes::ErrorCode;
 use wsc_core::frame::{Answer, ErrorFrame, HubFrame, ObjectWriter, Query, Request};
-use wsc_core::{CloseCode, StreamKind, StreamName};
+use wsc_core::{StreamKind, StreamName};
 
 use super::clock;
 use super::shard::{Address, Shard};
@@ -256,10 +256,10 @@ impl Asker {
         let fresh = match verified {
             Ok(fresh) => fresh,
             Err(reason) => {
+                // The token that the connection has is good until it ends, whatever its provider does by then.
                 tracing::info!(user = %self.identity.user.user, %reason, "a fresh token was refused");
-                let (place, generation) = (self.place, self.generation);
-                self.shard.close(place, generation, CloseCode::Unauthorized, &reason);
-                return Ok(Reply::Written);
+                let code = ErrorCode::AuthenticationFailed;
+                return Err(Refused { code, reason: reason.into() });
             }
         };
         let (observe, presence) = (fresh.capabilities.observe, fresh.capabilities.presence);

@@ -11,7 +11,7 @@ import * as Kind from './kind.js';
 import { Session } from './module.js';
 import type { Command, Handed, Json, Report, State, Sync } from './protocol.js';
 import { FLAG_CHOSEN_GROUPS, FLAG_KEPT_DEVICE, FLAG_START_AT_HEAD, FLAG_TOKEN_PROVIDER, STORAGE_DURABLE, VERSION } from './tables.js';
-import { failureOf, handedOf, reportOf, sendFaultOf, settlementOf, stateOf, syncOf } from './translation.js';
+import { answerOf, failureOf, handedOf, reportOf, sendFaultOf, settlementOf, stateOf, syncOf } from './translation.js';
 
 export interface EngineSettings {
   readonly url: string;
@@ -309,15 +309,8 @@ export class Engine {
   }
 
   async #fetchToken(): Promise<void> {
-    let token: string | null | undefined;
-    let never = false;
-    try {
-      token = await this.#settings.provider?.();
-      never = token === null || token === undefined;
-    } catch (error) {
-      this.#report({ is: 'fault', what: `the token provider failed: ${String(error)}`, code: 0, id: '' });
-    }
-    if (!this.#stopped) this.#session.supplyToken(token ?? undefined, never);
+    const [token, why] = await answerOf(this.#settings.provider);
+    if (!this.#stopped) this.#session.supplyToken(token, why);
   }
 
   #handOver(handed: Handed[], read: boolean): void {

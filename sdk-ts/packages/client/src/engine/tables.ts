@@ -32,7 +32,7 @@ export const STAGE_WORDS = ['accepted', 'delivered', 'read'] as const;
 export const REQUEST_FAULT_WORDS = ['refused', 'disconnected', 'timeout', 'too many'] as const;
 
 /** What a fault is about. */
-export const FAULT_WORDS = ['frame', 'unexpected', 'hub', 'saved'] as const;
+export const FAULT_WORDS = ['frame', 'unexpected', 'hub', 'saved', 'token'] as const;
 
 /** Why a message was not taken. The first is number 1. */
 export const REJECTION_WORDS = [

@@ -2,6 +2,7 @@
 
 import type { SendFault } from '../errors.js';
 import type { StreamName } from '../message.js';
+import type { TokenProvider } from '../options.js';
 import type { Call } from './events.js';
 import * as Kind from './kind.js';
 import type { Handed, Report, Settlement, State, Sync } from './protocol.js';
@@ -11,6 +12,17 @@ import { CLOSED_WORDS, OUTCOME_WORDS, REJECTION_WORDS, REQUEST_FAULT_WORDS, STAG
 export function sendFaultOf(rejection: number): SendFault {
   const word = REJECTION_WORDS[rejection - 1] ?? 'invalid';
   return word === 'unreadable' ? 'invalid' : word;
+}
+
+/** A provider's token; or, without one, why there is none now; without that there will be none. */
+export async function answerOf(provider: TokenProvider | undefined): Promise<[token?: string | undefined, why?: string]> {
+  try {
+    // What is no text is no token either, and the machine says so.
+    const token = (await provider?.()) ?? undefined;
+    return token === undefined ? [] : [String(token)];
+  } catch (error) {
+    return [undefined, String(error)];
+  }
 }
 
 /** An entry, or what takes its place; of anything else `undefined`. */
@@ -74,7 +86,7 @@ export function reportOf({ kind, n, t, bytes }: Call): Report | undefined {
     case Kind.Notice:
       return { is: 'notice', frame: c };
     case Kind.Fault:
-      return { is: 'fault', what: a || 'a frame of the hub was not understood', code: x, id: b };
+      return { is: 'fault', what: (a || 'a frame of the hub was not understood') + (c && `: ${c}`), code: x, id: b };
     default:
       return undefined;
   }

@@ -83,7 +83,10 @@ final class Reports implements Bridge.Ear {
             case PRESENCE -> hearPresence(report);
             case NOTICE -> hearNotice(report);
             case MARK_REFUSED -> fault("a read mark was refused", (int) report.first);
-            case FAULT -> fault(report.text.isEmpty() ? "a frame was not understood" : report.text, (int) report.second);
+            case FAULT -> fault(
+                    (report.text.isEmpty() ? "a frame was not understood" : report.text)
+                            + (report.object.length == 0 ? "" : ": " + report.last()),
+                    (int) report.second);
             case ENDED -> client.end();
             default -> Client.LOG.debug("unexpected: {}", report.kind);
         }
@@ -192,14 +195,14 @@ final class Reports implements Bridge.Ear {
     private void fetchToken() {
         try {
             if (tokens == null) {
-                client.submit(new Order.NoToken(true));
+                client.submit(new Order.NoToken());
                 return;
             }
             tokens.get().whenComplete((token, error) -> {
                 if (error != null) {
                     tokenFailed(error instanceof CompletionException && error.getCause() != null ? error.getCause() : error);
                 } else {
-                    client.submit(token == null || token.isEmpty() ? new Order.NoToken(true) : new Order.Token(token));
+                    client.submit(token == null ? new Order.NoToken() : new Order.Token(token));
                 }
             });
         } catch (RuntimeException error) {
@@ -209,6 +212,6 @@ final class Reports implements Bridge.Ear {
 
     private void tokenFailed(Throwable error) {
         Client.LOG.warn("{}: the token provider failed, and is asked again later", user, error);
-        client.submit(new Order.NoToken(false));
+        client.submit(new Order.TokenFailed(error.toString()));
     }
 }

@@ -100,6 +100,7 @@ final class Tables {
         static final int UNEXPECTED = 1;
         static final int HUB = 2;
         static final int SAVED = 3;
+        static final int TOKEN = 4;
     }
 
     /** Why a message was not taken. */

@@ -173,7 +173,7 @@ class VectorsTest {
                 case "mark_read" -> machine.obey(now, new Order.MarkRead(
                         step.get("stream").asText(), step.path("peer").asText(), step.get("seq_no").asLong()));
                 case "supply_token" -> machine.obey(now, step.has("error")
-                        ? new Order.NoToken(step.get("error").asText().equals("denied"))
+                        ? step.get("error").asText().equals("denied") ? new Order.NoToken() : new Order.TokenFailed("not now")
                         : new Order.Token(step.get("token").asText()));
                 case "network" -> machine.obey(now, new Order.Network(step.path("online").asBoolean(true)));
                 case "open" -> machine.open(now, link);
