@@ -219,6 +219,7 @@ fn action(action: Action) -> Result<Value, String> {
             Change::Forget { stream } => json!({ "action": "forget", "stream": stream.to_string() }),
             Change::Mark(mark) => self::mark("mark", &mark),
             Change::Marked(mark) => self::mark("marked", &mark),
+            Change::Owner(owner) => json!({ "action": "owner", "owner": owner.as_str() }),
         },
     })
 }

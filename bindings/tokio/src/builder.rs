@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::driver::{self, Application, Parts};
 use crate::error::BuildError;
 use crate::mailroom::Mailroom;
+use crate::owner;
 use crate::session::{Session, Standing};
 use crate::storage::Storage;
 use crate::transport::Transport;
@@ -244,10 +245,12 @@ impl Builder {
         let seed = random.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         let automatic = std::mem::replace(&mut self.config.auto_acknowledge, false);
         let mut opened = None;
+        let owner = owner::of_settings(&self.config);
         if let Some(path) = self.outbox {
             let asked = self.config.device_id.clone();
+            let owner = owner.clone();
             let made = random[8..].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let task = move || open(&path, &asked, made);
+            let task = move || open(&path, &asked, &owner, made);
             let (storage, saved) =
                 tokio::task::spawn_blocking(task).await.map_err(std::io::Error::other)??;
             self.config.device_id.clone_from(&saved.device_id);
@@ -259,14 +262,24 @@ impl Builder {
             machine.restore(saved);
             storage
         });
+        owner::set(&mut machine, owner);
         Ok((Parts { machine, storage, transport }, automatic))
     }
 }
 
-/// Opens an outbox; it has a device from its first day on.
-fn open(path: &std::path::Path, asked: &str, made: String) -> Result<(Storage, core::Saved), BuildError> {
+/// Opens an outbox; it has a device from its first day on, and an owner as soon as there is one.
+fn open(
+    path: &std::path::Path,
+    asked: &str,
+    other: &core::Owner,
+    made: String,
+) -> Result<(Storage, core::Saved), BuildError> {
     let (mut storage, saved) = Storage::open(path)?;
     if let Some(saved) = saved {
+        let unknown = core::Owner::default();
+        if ![&saved.owner, other].contains(&&unknown) && !saved.owner.agrees(other) {
+            return Err(BuildError::OtherUser { owner: saved.owner, other: other.clone() });
+        }
         if !asked.is_empty() && saved.device_id != asked {
             return Err(BuildError::OtherDevice(saved.device_id));
         }

@@ -25,6 +25,14 @@ pub enum BuildError {
     /// The outbox belongs to another device.
     #[error("the outbox belongs to device {0}")]
     OtherDevice(String),
+    /// The outbox belongs to another user, or to the same one of another tenant. It stays as it is.
+    #[error("the outbox belongs to {owner}, not to {other}: give each user a file of their own")]
+    OtherUser {
+        /// Whose it is.
+        owner: core::Owner,
+        /// Who the settings say this is.
+        other: core::Owner,
+    },
     /// The outbox could not be read or written.
     #[error("outbox: {0}")]
     Outbox(#[from] std::io::Error),

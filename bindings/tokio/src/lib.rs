@@ -45,6 +45,7 @@ mod echo;
 mod error;
 mod machine;
 mod mailroom;
+mod owner;
 mod presence;
 mod receipt;
 mod requests;

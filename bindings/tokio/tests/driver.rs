@@ -344,15 +344,99 @@ async fn a_provider_that_panics_or_gives_no_token_is_told_and_asked_again() {
         }
     }
     let expected = [
-        "the token provider failed: it panicked",
-        "the token provider failed: it panicked",
-        "the token provider's answer is not a JWT; it begins with: <html>50",
-        "the token provider failed: it is down",
+        "no token: it panicked",
+        "no token: it panicked",
+        "no token: the answer is not a JWT",
+        "no token: it is down",
     ];
     assert_eq!(told, expected);
     let (_link, connect) = hub.greet(1, 0).await;
     assert!(connect.contains(r#""token":"e30.e30.secret""#));
     soon(client.connected()).await.expect("connected");
+}
+
+#[tokio::test]
+async fn an_outbox_of_another_user_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let alice = hub.client().outbox(&path).build().await.expect("built");
+    soon(alice.send(text("a"))).await.expect("taken");
+    soon(alice.close()).await;
+    drop(alice);
+    let before = std::fs::read(&path).expect("the file");
+    // {"uid":"mallory"} and {"uid":"alice","aid":"shop"}
+    let [mallory, of_shop] = ["eyJ1aWQiOiJtYWxsb3J5In0", "eyJ1aWQiOiJhbGljZSIsImFpZCI6InNob3AifQ"];
+    for (builder, who) in [
+        (hub.client().user("mallory"), "user mallory"),
+        (hub.client().app("shop"), "user alice (application shop)"),
+        (hub.client().token(format!("e30.{mallory}.c2ln")), "user mallory"),
+        (hub.client().token(format!("e30.{of_shop}.c2ln")), "user alice (application shop)"),
+    ] {
+        let error = builder.outbox(&path).build().await.expect_err("it is alice's").to_string();
+        assert_eq!(
+            error,
+            format!("the outbox belongs to user alice, not to {who}: give each user a file of their own")
+        );
+    }
+    assert_eq!(std::fs::read(&path).expect("the file"), before);
+    // Who it is can be known later only: then nothing goes out.
+    let provider = move || async move { Ok(format!("e30.{mallory}.c2ln")) };
+    let builder =
+        wsc_client::Client::builder(format!("ws://{}", hub.listener.local_addr().expect("an address")));
+    let client = builder.token_provider(provider).outbox(&path).build().await.expect("built");
+    let mut notices = client.notices();
+    client.connect().await;
+    for _ in 0..2 {
+        let Some(Notice::Event(Event::Fault(fault))) = soon(notices.next()).await else { panic!("no fault") };
+        assert_eq!(fault.to_string(), "no token: the token is of user mallory, the client is of user alice");
+    }
+    assert!(
+        timeout(Duration::from_millis(300), hub.listener.accept()).await.is_err(),
+        "no connection is made"
+    );
+    soon(client.close()).await;
+    // And the one whose it is goes on.
+    let alice = hub.client().outbox(&path).connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    assert_eq!(message_id(&link.next().await), "a");
+    drop(alice);
+}
+
+#[tokio::test]
+async fn a_hub_that_knows_the_client_as_another_user_gets_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    let client = hub.client().user("mallory").outbox(&path).build().await.expect("built");
+    soon(client.send(text("a"))).await.expect("taken");
+    let mut notices = client.notices();
+    client.connect().await;
+    // It says that this is alice.
+    let (mut link, _) = hub.greet(1, 0).await;
+    let Some(Ok(Frame::Close(_))) = soon(link.socket.next()).await else { panic!("not closed") };
+    let Some(Notice::Disconnected { reason, .. }) = soon(notices.next()).await else { panic!("no notice") };
+    assert_eq!(reason, "another user");
+    assert!(matches!(client.state(), State::Waiting { .. }));
+    assert_eq!(client.sync().saved, 1, "it is kept");
+}
+
+#[tokio::test]
+async fn an_outbox_from_before_it_named_a_user_belongs_to_the_first_who_opens_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    // As a version before wrote it: the device d, and nothing else.
+    let body = b"wsc\x03\x01d\x00";
+    let checksum = 0xf561_2853_u32;
+    let bytes = [&7_u32.to_le_bytes()[..], &checksum.to_le_bytes(), body].concat();
+    std::fs::write(&path, bytes).expect("written");
+    let hub = Hub::new().await;
+    let alice = hub.client().outbox(&path).build().await.expect("built");
+    assert_eq!(alice.device(), "d");
+    soon(alice.close()).await;
+    drop(alice);
+    let mallory = hub.client().user("mallory").outbox(&path).build().await;
+    assert!(matches!(mallory, Err(BuildError::OtherUser { .. })), "{mallory:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use core::mem::swap;
 use wasm_bindgen::prelude::*;
 use wsc_core::StreamName;
 use wsc_core::client::bridge::{Flag, Rejection};
-use wsc_core::client::{Client, Config, Identity, Saved, SendError, SendId, Storage, TokenError};
+use wsc_core::client::{Client, Config, Identity, Owner, Saved, SendError, SendId, Storage, TokenError};
 use wsc_core::frame::{Fault, write_number};
 
 use crate::driver::Driver;
@@ -17,11 +17,11 @@ use crate::sink::{Sink, number};
 
 /// The settings as text, one in a line: no name or token has a line break in it. Empty: as the machine has it.
 ///
-/// url, client's name, device, token, user, type, application, namespace; the groups to read, if not all.
-fn config(lines: &str, numbers: &[u32]) -> (String, bool, Config) {
+/// url, owner, client's name, device, token, user, type, application, namespace; the groups to read, if not all.
+fn config(lines: &str, numbers: &[u32]) -> (String, String, bool, Config) {
     let mut lines = lines.split('\n').map(String::from);
     let mut next = || lines.next().unwrap_or_default();
-    let url = next();
+    let (url, owner) = (next(), next());
     let (client, device_id, token) = (next(), next(), Some(next()).filter(|token| !token.is_empty()));
     let identity = Identity {
         user_id: next(),
@@ -57,7 +57,7 @@ fn config(lines: &str, numbers: &[u32]) -> (String, bool, Config) {
             *limit = wanted as usize;
         }
     }
-    (url, has(flags, Flag::KeptDevice), config)
+    (url, owner, has(flags, Flag::KeptDevice), config)
 }
 
 const fn has(flags: u32, flag: Flag) -> bool {
@@ -75,25 +75,21 @@ pub struct Session {
 
 #[wasm_bindgen]
 impl Session {
-    /// A session that is idle. `lines`: url, client's name, device, token, user, user's type, application, namespace,
+    /// A session that is idle. `lines`: url, owner ([`Owner::as_str`]), client's name, device, token, user, user's type, application, namespace,
     /// then the groups to read. `numbers`: flags ([`Flag`]), storage (0 none, 1 behind, 2 durable), and limits (sends
     /// kept, their bytes, sends under way, receipts waited for); 0: the default. `saved` is what an earlier session
-    /// stored: its bytes in the order they came; `false` of `restored` says that not all of it could be read.
+    /// stored: its bytes in the order they came.
     #[wasm_bindgen(constructor)]
     pub fn new(lines: &str, numbers: &[u32], seed: u64, saved: &[u8], sink: Sink) -> Self {
-        let (url, kept, mut config) = config(lines, numbers);
+        let (url, owner, kept, mut config) = config(lines, numbers);
         let (mut saved, restored) = Saved::salvage(saved);
         if !saved.device_id.is_empty() && kept {
             swap(&mut config.device_id, &mut saved.device_id);
         }
         let mut client = Client::new(config, seed);
         client.restore(saved);
+        client.set_owner(Owner::from_text(owner));
         Self { driver: Driver::new(url, client, sink), wrong: Cell::default(), restored }
-    }
-
-    /// Whether all of what was saved could be read.
-    pub fn restored(&self) -> bool {
-        self.restored
     }
 
     /// Connects, and keeps connected.
@@ -183,32 +179,27 @@ impl Session {
         self.driver.client.borrow().snapshot().encode()
     }
 
-    /// The sends not settled yet, in order: each one's message as JSON, one in a line, without the bytes beside it.
-    pub fn pending(&self) -> String {
+    /// How things stand, in lines: this installation's id (empty: the hub keeps nothing for this device); whose the client
+    /// is, which is not the owner given where the record is another's; anything, where not all of the record could be read; per stream how far the application
+    /// is, as position and name; the messages of sends not settled yet as JSON, in order, without the bytes beside them.
+    pub fn standing(&self) -> String {
         let saved = self.driver.client.borrow().snapshot();
-        let mut lines = String::new();
-        for (object, _) in saved.sends.iter().filter_map(|send| send.frame.parts().ok()) {
-            lines.push_str(object);
-            lines.push('\n');
-        }
-        lines
-    }
-
-    /// How far the application is: position and stream, one in a line.
-    pub fn cursors(&self) -> String {
-        let mut lines = String::new();
-        for cursor in self.driver.client.borrow().snapshot().cursors {
+        let mut lines = saved.device_id;
+        lines.push('\n');
+        lines.push_str(saved.owner.as_str());
+        lines.push('\n');
+        lines.push_str(if self.restored { "\n" } else { "damaged\n" });
+        for cursor in saved.cursors {
             write_number(&mut lines, cursor.seq);
             lines.push(' ');
             lines.push_str(cursor.stream.as_str());
             lines.push('\n');
         }
+        for (object, _) in saved.sends.iter().filter_map(|send| send.frame.parts().ok()) {
+            lines.push_str(object);
+            lines.push('\n');
+        }
         lines
-    }
-
-    /// This installation's id; empty: the hub keeps nothing for this device.
-    pub fn device(&self) -> String {
-        self.driver.client.borrow().device_id().into()
     }
 }
 

@@ -98,7 +98,6 @@ impl Client {
             return;
         }
         let drain = self.timers.get(Timer::Drain);
-        let was_live = self.is_live();
         self.detach();
         let Some(code) = code else { return self.wait(now, None) };
         let hint = retry_hint(reason)
@@ -106,8 +105,6 @@ impl Client {
         let goes_on = match code.after() {
             AfterClose::Reconnect => true,
             AfterClose::Stay => false,
-            // That a token ends is in order.
-            AfterClose::FreshToken if was_live && code == CloseCode::TokenExpired => self.token_expired(),
             AfterClose::FreshToken => self.token_refused(reason),
             AfterClose::ReconnectFewTimes => {
                 let [before, last] = self.malformed;

@@ -69,10 +69,10 @@ pub use event::{
     Answer, Body, Entry, Event, Fault, Gap, Generation, Outcome, Presence, RequestError, RequestId, SendId,
     Stage,
 };
-pub use saved::{Change, Saved, SavedCursor, SavedMark, SavedSend};
+pub use saved::{Change, Owner, Saved, SavedCursor, SavedMark, SavedSend};
 pub use send::SendError;
 pub use state::{Closed, Link, State, Sync};
-pub use token::TokenError;
+pub use token::{TokenError, token_claims};
 
 use crate::backoff::{Backoff, Random};
 use crate::limits;
@@ -134,6 +134,8 @@ pub struct Client {
     backoff: Backoff,
     phase: Phase,
     link: Link,
+    /// Whose messages and cursors these are.
+    owner: Owner,
     session: Session,
     timers: Timers,
     outbox: Outbox,
@@ -170,6 +172,7 @@ impl Client {
             backoff: Backoff::new(config.growth),
             phase: Phase::Idle,
             link: Link(0),
+            owner: Owner::default(),
             session,
             timers: Timers::default(),
             outbox: Outbox::default(),
@@ -189,6 +192,7 @@ impl Client {
     /// Takes up what an earlier process saved; before the first [`Client::connect`]. The device id of the settings
     /// counts, not the saved one.
     pub fn restore(&mut self, saved: Saved) {
+        self.owner = saved.owner;
         self.outbox.begin_after(saved.last_send);
         for send in saved.sends {
             let id = send.id;
@@ -210,11 +214,29 @@ impl Client {
     pub fn snapshot(&self) -> Saved {
         Saved {
             device_id: self.config.device_id.clone(),
+            owner: self.owner.clone(),
             last_send: self.outbox.last(),
             sends: self.outbox.saved().collect(),
             cursors: self.inboxes.iter().map(Inbox::saved).collect(),
             marks: self.marks.saved().collect(),
         }
+    }
+
+    /// Whose messages and cursors these are; nobody: it is not known.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Says whose client this is, after [`Client::restore`]: a connection that the hub knows as another user's is not used.
+    /// False where it is somebody else's, see [`Client::owner`]; such a client must not be connected. Nobody says nothing.
+    pub fn set_owner(&mut self, owner: Owner) -> bool {
+        if self.owner.0.is_empty() && !owner.0.is_empty() {
+            self.owner = owner.clone();
+            self.persist(Change::Owner(owner));
+            return true;
+        }
+        owner.0.is_empty() || self.owner == owner
     }
 
     /// The next thing to do. Drain the events first.
@@ -294,7 +316,7 @@ impl Client {
 
     fn fire(&mut self, now: Timestamp, timer: Timer) {
         match timer {
-            Timer::Token => self.token_failed(now, "the token provider did not answer", ""),
+            Timer::Token => self.token_failed(now, "no answer in time"),
             Timer::Open => self.fail(now, crate::CloseCode::Silent, "no answer to connect"),
             Timer::Retry => self.begin(now),
             Timer::Heartbeat => self.ping(now),

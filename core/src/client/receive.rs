@@ -3,6 +3,7 @@
 use super::event::{Event, Fault, Outcome, Presence, Stage};
 use super::marks::Step;
 use super::{Client, Link, Phase, Timer};
+use crate::codes::CloseCode;
 use crate::frame::{
     Fields, Flags, FrameRef, Kind, Lists, Numbers, Objects, PARTIAL, Read, Texts, each_stream, error_code,
     frame_limit, opened, range, read_hub, read_hub_binary,
@@ -94,10 +95,17 @@ impl Client {
             self.unexpected("connected twice");
             return Ok(());
         }
+        let user = fields.string(Texts::UserId);
+        if !self.owner.may_be(&user) {
+            // Nothing was sent on it.
+            self.token_refused("another user");
+            self.fail(now, CloseCode::Normal, "another user");
+            return Ok(());
+        }
         self.timers.stop(Timer::Open);
         self.timers.stop(Timer::Unknown);
         let session = &mut self.session;
-        session.user_id = fields.string(Texts::UserId);
+        session.user_id = user;
         session.heartbeat_ms = or(fields.number(Numbers::Heartbeat), limits::HEARTBEAT_MS);
         session.window = or(fields.number(Numbers::Window), u64::from(limits::WINDOW));
         session.ack_ms = or(fields.number(Numbers::Ack), limits::ACK_MS);

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::event::SendId;
-use super::saved::{Change, Saved, SavedCursor, SavedMark, SavedSend};
+use super::saved::{Change, Owner, Saved, SavedCursor, SavedMark, SavedSend};
 use crate::frame::Frame;
 use crate::names::{StreamName, is_id};
 
@@ -20,6 +20,9 @@ impl Saved {
         let mut out = MAGIC.to_vec();
         put_bytes(&mut out, self.device_id.as_bytes());
         put_number(&mut out, self.last_send);
+        if !self.owner.0.is_empty() {
+            Change::Owner(self.owner.clone()).encode(&mut out);
+        }
         for send in &self.sends {
             Change::Put(send.clone()).encode(&mut out);
         }
@@ -139,6 +142,10 @@ impl Change {
                 put_mark(out, mark);
                 b'K'
             }
+            Self::Owner(owner) => {
+                put_bytes(out, owner.0.as_bytes());
+                b'O'
+            }
         }
     }
 
@@ -151,6 +158,7 @@ impl Change {
             b'F' => stream(body).map(|stream| Self::Forget { stream }),
             b'M' => mark(body).map(Self::Mark),
             b'K' => mark(body).map(Self::Marked),
+            b'O' => text(body).map(|owner| Self::Owner(Owner(owner))),
             _ => return Err(Unread::Unknown),
         };
         read.ok_or(Unread::Damaged)

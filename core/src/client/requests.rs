@@ -176,9 +176,6 @@ impl Client {
     pub(super) fn request_timed_out(&mut self, now: Timestamp) {
         self.requests.parts.clear();
         if let Some(oldest) = self.requests.pending.remove(0) {
-            if oldest.purpose == Purpose::Refresh {
-                self.renew_later(now);
-            }
             self.end_request(&oldest, RequestError::Timeout);
         }
         if !self.requests.pending.is_empty() {

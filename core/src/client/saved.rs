@@ -63,6 +63,81 @@ impl SavedMark {
     }
 }
 
+/// Whose messages and cursors these are: a user of a tenant.
+///
+/// ```
+/// use wsc_core::client::Owner;
+/// let owner = Owner::new("alice", "", "");
+/// assert_eq!(owner.to_string(), "user alice");
+/// assert_eq!(owner, Owner::new("alice", "__default_app__", "__default_ns__"));
+/// assert_eq!(Owner::new("alice", "shop", "eu").to_string(), "user alice (application shop, namespace eu)");
+/// ```
+// One text, its parts separated by tabs, since every field counts in the size of a page: no id has a tab in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner(pub(super) String);
+
+impl Owner {
+    /// A user of a tenant, whose default names may be left out; nobody without a user.
+    #[must_use]
+    pub fn new(user_id: &str, app_id: &str, namespace: &str) -> Self {
+        if user_id.is_empty() {
+            return Self::default();
+        }
+        let named = |name, default| if name == default { "" } else { name };
+        let [app_id, namespace] = [named(app_id, "__default_app__"), named(namespace, "__default_ns__")];
+        Self([user_id, app_id, namespace].join("\t"))
+    }
+
+    /// As [`Owner::as_str`] gave it; nobody: empty. A user's id alone is that user of a tenant that is not known.
+    #[must_use]
+    pub const fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// User, application and namespace, separated by tabs, the default ones left empty.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both are of one user and, where both name one, one tenant. Nobody agrees with nobody else.
+    ///
+    /// ```
+    /// use wsc_core::client::Owner;
+    /// let [alice, of_shop] = ["", "shop"].map(|app| Owner::new("alice", app, ""));
+    /// assert!(of_shop.agrees(&Owner::from_text("alice".into())) && !of_shop.agrees(&alice));
+    /// ```
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        match (self.0.split_once('\t'), other.0.split_once('\t')) {
+            (Some((user, _)), None) => user == other.0,
+            (None, Some((user, _))) => user == self.0,
+            _ => self == other,
+        }
+    }
+
+    /// Whether the user of this id may use what is owned.
+    pub(super) fn may_be(&self, user_id: &str) -> bool {
+        let after = self.0.as_bytes().get(user_id.len());
+        self.0.is_empty() || self.0.starts_with(user_id) && matches!(after, None | Some(b'\t'))
+    }
+}
+
+impl core::fmt::Display for Owner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut parts = self.0.split('\t');
+        write!(f, "user {}", parts.next().unwrap_or_default())?;
+        let mut begin = " (";
+        for (what, name) in
+            ["application", "namespace"].into_iter().zip(parts).filter(|(_, name)| !name.is_empty())
+        {
+            write!(f, "{begin}{what} {name}")?;
+            begin = ", ";
+        }
+        f.write_str(if begin == ", " { ")" } else { "" })
+    }
+}
+
 /// One change of what is saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -91,6 +166,8 @@ pub enum Change {
     Mark(SavedMark),
     /// The hub knows that, or will not hear of it.
     Marked(SavedMark),
+    /// Whose all of this is.
+    Owner(Owner),
 }
 
 /// Everything that is saved.
@@ -104,6 +181,8 @@ pub enum Change {
 pub struct Saved {
     /// The device.
     pub device_id: String,
+    /// Whose it is; nobody: not known yet, or an earlier version wrote it.
+    pub owner: Owner,
     /// The last send's id, so that none is given twice.
     pub last_send: u64,
     /// Unsettled sends in order.
@@ -146,6 +225,7 @@ impl Saved {
                 self.marks.retain(|kept| !kept.is_of(&mark));
                 self.marks.push(mark);
             }
+            Change::Owner(owner) => self.owner = owner,
             Change::Marked(mark) => self.marks.retain(|kept| !kept.is_of(&mark) || kept.seq > mark.seq),
         }
     }
@@ -184,6 +264,7 @@ pub(super) mod tests {
         let cursor = |stream, seq| SavedCursor { stream, epoch: "e".to_owned(), seq };
         Saved {
             device_id: "d1".to_owned(),
+            owner: Owner::new("alice", "shop", ""),
             last_send: 9,
             sends: vec![
                 send(1, Frame::Text("{}".to_owned())),

@@ -13,10 +13,8 @@ use crate::time::Timestamp;
 const FETCH_MS: u64 = 60_000;
 /// A token is renewed this long before it ends, in milliseconds.
 const MARGIN_MS: u64 = 60_000;
-/// Bytes of an answer that is not a token, which are told.
-const BEGINNING: usize = 8;
 /// What a fault says when the hub closes with, or answers with, a refusal.
-pub(super) const REFUSED: &str = "the hub refused the token";
+pub(super) const REFUSED: &str = "token refused";
 
 /// Why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,18 +80,9 @@ impl Client {
         self.token.fetching = false;
         let text = match token {
             Ok(text) if is_jwt(&text) => text,
-            Ok(text) => {
-                let what = "the token provider's answer is not a JWT; it begins with";
-                // It may be a secret all the same.
-                return self.token_failed(
-                    now,
-                    what,
-                    text.get(..text.len().min(BEGINNING)).unwrap_or_default(),
-                );
-            }
-            Err(TokenError::Temporary(why)) => {
-                return self.token_failed(now, "the token provider failed", &why);
-            }
+            // Not which: it may be a secret all the same.
+            Ok(_) => return self.token_failed(now, "the answer is not a JWT"),
+            Err(TokenError::Temporary(why)) => return self.token_failed(now, &why),
             Err(TokenError::Denied) => {
                 self.timers.stop(Timer::Token);
                 if matches!(self.phase, Phase::Token) {
@@ -107,7 +96,9 @@ impl Client {
             Phase::Live if same => self.watch_token(now),
             Phase::Live => {
                 self.ask(now, Purpose::Refresh, &mut |id, out| encode_refresh(id, &text, out));
-                // The one in use counts until the hub has taken it.
+                // Unless the hub answers.
+                self.renew_later(now);
+                // The one in use counts until the hub has taken this one.
                 self.token.renewal = Some(Held::new(text));
             }
             _ => {
@@ -119,10 +110,10 @@ impl Client {
         }
     }
 
-    pub(super) fn token_failed(&mut self, now: Timestamp, what: &'static str, detail: &str) {
+    pub(super) fn token_failed(&mut self, now: Timestamp, detail: &str) {
         self.token.fetching = false;
         self.timers.stop(Timer::Token);
-        self.token_fault(what, detail);
+        self.token_fault("no token", detail);
         match self.phase {
             Phase::Token => self.wait(now, None),
             Phase::Live => self.renew_later(now),
@@ -176,14 +167,6 @@ impl Client {
         }
     }
 
-    /// The token ended; true when another may be had.
-    pub(super) fn token_expired(&mut self) -> bool {
-        if self.config.token_provider {
-            self.token.used = None;
-        }
-        self.config.token_provider
-    }
-
     /// The hub refused the token, or the fresh one that was sent to it, and closed; true when another may be had.
     pub(super) fn token_refused(&mut self, reason: &str) -> bool {
         if self.config.token_provider {
@@ -209,6 +192,20 @@ fn is_jwt(text: &str) -> bool {
         byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'.' | b'-' | b'_')
     });
     known && dots == 2
+}
+
+/// The claims of a JWT, which nobody has checked: a JSON text; `None` when there is none in it.
+///
+/// ```
+/// use wsc_core::client::token_claims;
+/// assert_eq!(token_claims("e30.eyJ1aWQiOiJhIn0.c2ln").as_deref(), Some(r#"{"uid":"a"}"#));
+/// ```
+#[must_use]
+pub fn token_claims(token: &str) -> Option<String> {
+    let (_, rest) = token.split_once('.')?;
+    let bytes =
+        decode_base64url(rest.as_bytes())?.chars().filter_map(|letter| u8::try_from(letter).ok()).collect();
+    String::from_utf8(bytes).ok()
 }
 
 /// When a JWT ends, in milliseconds; `None` when it does not say so or is none.

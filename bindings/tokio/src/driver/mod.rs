@@ -22,6 +22,7 @@ use wsc_core::{CloseCode, Timestamp};
 use crate::builder::TokenFuture;
 use crate::clock::Clock;
 use crate::mailroom::UNREAD;
+use crate::owner;
 use crate::storage::Storage;
 use crate::transport::{Refusal, Socket, Transport};
 pub(crate) use application::{Application, Command};
@@ -139,6 +140,7 @@ impl<A: Audience> Driver<A> {
                 token = wait_for(self.fetching.as_mut()) => {
                     self.fetching = None;
                     let now = self.clock.now();
+                    let token = owner::checked(&mut self.machine, token);
                     self.machine.supply_token(now, token);
                 }
                 frame = next_frame(socket) => self.frames(frame),

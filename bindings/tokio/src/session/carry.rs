@@ -4,6 +4,7 @@ use wsc_core::client::{Client, RequestId, SendError, SendId};
 use wsc_core::{StreamName, Timestamp};
 
 use super::Order;
+use crate::owner;
 
 /// What became of an order.
 pub(crate) enum Carried {
@@ -51,7 +52,10 @@ pub(crate) fn carry(machine: &mut Client, now: Timestamp, order: Order) -> Carri
             return Carried::Handed { stream, generation, seq };
         }
         Order::Read { streams } => return Carried::Reads(streams),
-        Order::Token { token } => machine.supply_token(now, token),
+        Order::Token { token } => {
+            let token = owner::checked(machine, token);
+            machine.supply_token(now, token);
+        }
         Order::Close => return Carried::Close,
     }
     Carried::Done

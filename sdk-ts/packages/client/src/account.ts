@@ -9,8 +9,8 @@ interface Claims {
   readonly tid?: string;
 }
 
-/** A name for all that belongs to this user at this hub, the same in every tab. */
-export function accountOf(url: string, options: IdentityOptions, token: string | undefined): string {
+/** A name for all that belongs to this user at this hub, the same in every tab; and the user. */
+export function accountOf(url: string, options: IdentityOptions, token: string | undefined): [account: string, user: string] {
   const claims = token === undefined ? {} : claimsOf(token);
   const user = options.user ?? claims.uid;
   if (user === undefined) {
@@ -22,7 +22,7 @@ export function accountOf(url: string, options: IdentityOptions, token: string |
   // Where the options name the user they name the rest as well: things are then opened before there is a token.
   const named = options.user !== undefined;
   const scope = [named ? options.app : claims.aid, named ? options.namespace : claims.tid].map((part) => part ?? '');
-  return ['wsc', url, ...scope, user].map(encodeURIComponent).join(' ');
+  return [['wsc', url, ...scope, user].map(encodeURIComponent).join(' '), user];
 }
 
 function claimsOf(token: string): Claims {

@@ -79,6 +79,7 @@ class Browser implements Platform {
       url: this.#url,
       device: device ?? (passing ? '' : undefined),
       token: this.#first,
+      owner: this.#tokens?.user ?? '',
       provider: this.#tokens?.provider(),
       identity: [user ?? '', userType ?? '', app ?? '', namespace ?? ''],
       groups,

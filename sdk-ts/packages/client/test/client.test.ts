@@ -33,6 +33,16 @@ test('a listener that throws disturbs neither the others nor the client', async 
   for (const listener of before) process.on('uncaughtException', listener);
 });
 
+test('a storage of another user is refused and stays as it is', async () => {
+  const storage = new MemoryStorage();
+  const [alice, mallory] = [client(user('alice'), { storage }), client(user('mallory'), { storage })];
+  await alice.connect();
+  await alice.close();
+  const before = await storage.load();
+  await expect(mallory.connect()).rejects.toThrow(`what is kept here belongs to user ${alice.user}, not to user ${mallory.user}`);
+  expect(await storage.load()).toEqual(before);
+});
+
 class Full extends MemoryStorage {
   full = false;
   override append(bytes: Uint8Array): Promise<void> {

@@ -132,18 +132,19 @@ test('a long record is written anew', async () => {
 test('accounts keep users, tenants and hubs apart', () => {
   const part = (value: object): string => btoa(JSON.stringify(value)).replaceAll('=', '');
   const token = (claims: object): string => `${part({})}.${part(claims)}.x`;
+  const named = (url: string, options: object, given?: string): string => accountOf(url, options, given)[0];
   const all = [
-    accountOf('ws://a/ws', { user: 'alice' }, undefined),
-    accountOf('ws://b/ws', { user: 'alice' }, undefined),
-    accountOf('ws://a/ws', { user: 'bob' }, undefined),
-    accountOf('ws://a/ws', {}, token({ uid: 'alice', aid: 'x' })),
-    accountOf('ws://a/ws', {}, token({ uid: 'alice', tid: 'x' })),
+    named('ws://a/ws', { user: 'alice' }),
+    named('ws://b/ws', { user: 'alice' }),
+    named('ws://a/ws', { user: 'bob' }),
+    named('ws://a/ws', {}, token({ uid: 'alice', aid: 'x' })),
+    named('ws://a/ws', {}, token({ uid: 'alice', tid: 'x' })),
   ];
   expect(new Set(all).size).toBe(all.length);
-  expect(accountOf('ws://a/ws', {}, token({ uid: 'alice' }))).toBe(all[0]);
-  expect(() => accountOf('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
-  expect(() => accountOf('ws://a/ws', {}, undefined)).toThrow('Give `user`');
-  expect(() => accountOf('ws://a/ws', {}, 'opaque')).toThrow('no JWT');
+  expect(accountOf('ws://a/ws', {}, token({ uid: 'alice' }))).toEqual([all[0], 'alice']);
+  expect(() => named('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
+  expect(() => named('ws://a/ws', {})).toThrow('Give `user`');
+  expect(() => named('ws://a/ws', {}, 'opaque')).toThrow('no JWT');
 });
 
 test('addresses of hubs are understood, others refused', () => {

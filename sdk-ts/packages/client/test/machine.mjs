@@ -104,7 +104,7 @@ export function runScript(Session, script) {
 }
 
 function make(Session, config, seed, saved, sink) {
-  const lines = ['ws://hub/ws', config.client ?? '', config.device_id ?? '', config.token ?? '', config.user_id ?? '', '', '', ''];
+  const lines = ['ws://hub/ws', '', config.client ?? '', config.device_id ?? '', config.token ?? '', config.user_id ?? '', '', '', ''];
   const flags =
     (config.token_provider ? 1 : 0) |
     (config.groups ? 2 : 0) |

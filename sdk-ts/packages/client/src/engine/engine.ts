@@ -1,5 +1,6 @@
 /** Runs the module for all tabs: their commands in, its reports out. Knows no rule of the protocol. */
 
+import { StorageError } from '../errors.js';
 import { newMessageId, type StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
 import { MemoryStorage } from '../storage/memory.js';
@@ -18,6 +19,8 @@ export interface EngineSettings {
   /** Absent: one is made and kept; empty: the hub keeps nothing for this device. */
   readonly device: string | undefined;
   readonly token: string;
+  /** The user, if it is known. */
+  readonly owner: string;
   readonly provider: TokenProvider | undefined;
   /** user, type, application, namespace */
   readonly identity: readonly [string, string, string, string];
@@ -46,6 +49,9 @@ export class Engine {
   readonly #keeper: Keeper;
   readonly #hold: Hold;
   readonly device: string;
+  /** The user to whom what is kept belongs; empty: nobody yet. */
+  readonly #owner: string;
+  readonly #damaged: boolean;
   #state: State = { name: 'idle' };
   #user = '';
   #sync: Sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: false };
@@ -69,7 +75,7 @@ export class Engine {
     this.#storage = storage;
     this.#say = say;
     const device = settings.device ?? newMessageId();
-    const texts = [settings.url, `wsc-js/${VERSION}`, device, settings.token, ...settings.identity];
+    const texts = [settings.url, settings.owner, `wsc-js/${VERSION}`, device, settings.token, ...settings.identity];
     const flags =
       (settings.provider ? FLAG_TOKEN_PROVIDER : 0) |
       (settings.groups ? FLAG_CHOSEN_GROUPS : 0) |
@@ -85,13 +91,14 @@ export class Engine {
       saved,
       collector,
     );
-    this.device = this.#session.device();
+    const [kept = '', owner = '', damage, ...rest] = lines(this.#session.standing());
+    [this.device, this.#owner, this.#damaged] = [kept, owner.split('\t')[0]!, damage !== ''];
     this.#hold = new Hold((entries, read) => this.#handOver(entries, read));
     this.#keeper = new Keeper(storage, saved.length, () => this.#session.snapshot(), {
       stored: (upTo) => this.#stored(upTo),
       failed: (sends, error) => this.#notStored(sends, error),
     });
-    for (const line of lines(this.#session.cursors())) {
+    for (const line of rest.filter((line) => line[0] !== '{')) {
       const space = line.indexOf(' ');
       this.#places.set(line.slice(space + 1) as StreamName, Number(line.slice(0, space)));
     }
@@ -110,7 +117,11 @@ export class Engine {
       storage = new MemoryStorage();
     }
     const engine = new Engine(settings, storage, say, saved);
-    if (!engine.#session.restored()) {
+    if (settings.owner && engine.#owner !== settings.owner) {
+      engine.#session.free();
+      throw new StorageError(`what is kept here belongs to user ${engine.#owner}, not to user ${settings.owner}`);
+    }
+    if (engine.#damaged) {
       await storage.replace(engine.#session.snapshot()).catch((error: unknown) => {
         what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
       });
@@ -124,7 +135,7 @@ export class Engine {
     const { device } = this;
     const [state, sync, user] = [this.#state, this.#sync, this.#user];
     const places = [...this.#places];
-    return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.pending()) };
+    return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.standing()).filter((line) => line[0] === '{') };
   }
 
   command(tab: string, command: Command): void {
