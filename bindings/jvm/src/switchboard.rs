@@ -71,6 +71,11 @@ impl Switchboard {
         }
     }
 
+    /// Wakes whoever waits in [`Switchboard::next`], which waits no more from then on.
+    pub fn stop(&self) {
+        self.tray.stop();
+    }
+
     /// All reports there are, once there is one, or nothing after `wait_ms`; see `report.rs` for what the bytes say.
     pub fn next(&self, wait_ms: i64) -> Vec<u8> {
         self.tray.take(Duration::from_millis(wait_ms.unsigned_abs()))

@@ -23,6 +23,8 @@ struct Lying {
     reports: Vec<u8>,
     /// When they were last taken.
     busy: Option<Instant>,
+    /// Nobody waits for reports any more.
+    stopped: bool,
 }
 
 #[derive(Default)]
@@ -71,9 +73,16 @@ impl Tray {
         taken
     }
 
+    /// Wakes whoever waits for reports: from now on what there is is taken at once, also if it is nothing.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+        self.filled.notify_all();
+    }
+
     /// Waits until so many bytes lie here.
     fn wait<'t>(&self, lying: MutexGuard<'t, Lying>, wait: Duration, bytes: usize) -> MutexGuard<'t, Lying> {
-        let waited = self.filled.wait_timeout_while(lying, wait, |lying| lying.reports.len() < bytes);
+        let fewer = |lying: &mut Lying| lying.reports.len() < bytes && !lying.stopped;
+        let waited = self.filled.wait_timeout_while(lying, wait, fewer);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -93,6 +102,19 @@ mod tests {
     fn report(bytes: usize) -> Report {
         let bytes = Some(vec![7; bytes]);
         Report { kind: Kind::Message, numbers: [1, 2, 0, 0], texts: Default::default(), bytes }
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_the_end_and_waits_no_more() {
+        let tray = Arc::new(Tray::default());
+        let other = Arc::clone(&tray);
+        let began = Instant::now();
+        let waiting = std::thread::spawn(move || other.take(Duration::from_secs(60)));
+        std::thread::sleep(Duration::from_millis(20));
+        tray.stop();
+        assert!(waiting.join().expect("it ends").is_empty());
+        assert!(tray.take(Duration::from_secs(60)).is_empty());
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
 
     #[tokio::test(flavor = "multi_thread")]
