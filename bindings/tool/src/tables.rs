@@ -18,9 +18,9 @@ const KINDS_TS: &str = "sdk-ts/packages/client/src/engine/kind.ts";
 /// All other numbers.
 const TABLES_TS: &str = "sdk-ts/packages/client/src/engine/tables.ts";
 /// Everything, as a class.
-const TABLES_JAVA: &str = "sdk-java/src/main/java/io/github/wsc/Tables.java";
+const TABLES_JAVA: &str = "sdk-java/src/main/java/io/github/wsc/internal/Tables.java";
 /// The package that the class is in.
-const PACKAGE: &str = "io.github.wsc";
+const PACKAGE: &str = "io.github.wsc.internal";
 /// How many characters a line of TypeScript may have.
 const WIDTH: usize = 120;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -165,10 +165,12 @@ fn tables_java() -> String {
     let mut out = format!("// Numbers that the SDKs share with the core. {WRITTEN}\npackage {PACKAGE};\n\n");
     let _ = write!(
         out,
-        "final class Tables {{\n    private Tables() {{}}\n\n    /** The version of all packages. */\n    \
-         static final String VERSION = \"{VERSION}\";\n"
+        "/** Numbers that the SDKs share with the core. */\npublic final class Tables {{\n    private Tables() {{}}\n\n    \
+         /** The version of all packages. */\n    public static final String VERSION = \"{VERSION}\";\n"
     );
-    out.push_str("\n    /** What reports are about, in the order of their numbers. */\n    enum Kind {\n");
+    out.push_str(
+        "\n    /** What reports are about, in the order of their numbers. */\n    public enum Kind {\n",
+    );
     let names: Vec<_> =
         Kind::ALL.iter().map(|(name, _)| format!("        {}", joined(name, '_', true))).collect();
     let _ = writeln!(out, "{}\n    }}", names.join(",\n"));
@@ -179,10 +181,10 @@ fn tables_java() -> String {
         }
         let _ = writeln!(
             out,
-            "\n    /** {about} */\n    static final class {name} {{\n        private {name}() {{}}\n"
+            "\n    /** {about} */\n    public static final class {name} {{\n        private {name}() {{}}\n"
         );
         for (row, number) in rows {
-            let _ = writeln!(out, "        static final int {} = {number};", joined(row, '_', true));
+            let _ = writeln!(out, "        public static final int {} = {number};", joined(row, '_', true));
         }
         out.push_str("    }\n");
     }

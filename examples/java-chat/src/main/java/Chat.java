@@ -5,6 +5,7 @@ import io.github.wsc.ClientListener;
 import io.github.wsc.ConnectionState;
 import io.github.wsc.Delivery;
 import io.github.wsc.Gap;
+import io.github.wsc.HistoryOptions;
 import io.github.wsc.Message;
 import io.github.wsc.MessageStream;
 import io.github.wsc.MessageType;
@@ -48,7 +49,7 @@ public final class Chat implements ClientListener {
             case "/to" -> open("user:" + rest);
             case "/join" -> tell("joined " + rest, client.group(rest).join().thenRun(() -> open("group:" + rest)));
             case "/leave" -> tell("left", client.group(group()).leave());
-            case "/history" -> tell("", stream().history(10).thenAccept(page -> page.messages().forEach(
+            case "/history" -> tell("", stream().history(HistoryOptions.newest().limit(10)).thenAccept(page -> page.messages().forEach(
                     message -> System.out.println(message.position() + " " + message.sender() + ": " + message.content()))));
             case "/who" -> tell("", client.group(group()).members("", 100).thenAccept(
                     members -> System.out.println(String.join(", ", members.users()))));

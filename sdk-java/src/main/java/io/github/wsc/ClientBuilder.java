@@ -1,6 +1,10 @@
 // The settings of a client.
 package io.github.wsc;
 
+import io.github.wsc.internal.MessageFields;
+import io.github.wsc.internal.Session;
+import io.github.wsc.internal.Tables;
+import io.github.wsc.internal.Texts;
 import io.github.wsc.internal.ffi.Settings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,6 +16,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -20,11 +25,11 @@ public final class ClientBuilder {
     private static final String NAME = "wsc-java/" + Tables.VERSION;
 
     private final URI address;
-    String user = "";
-    Acknowledge acknowledge = Acknowledge.AUTOMATIC;
-    @Nullable Executor executor;
-    @Nullable Supplier<? extends CompletionStage<String>> tokens;
-    final List<ClientListener> listeners = new ArrayList<>();
+    private String user = "";
+    private Acknowledge acknowledge = Acknowledge.AUTOMATIC;
+    private @Nullable Executor executor;
+    private @Nullable Supplier<? extends CompletionStage<@Nullable String>> tokens;
+    private final List<ClientListener> listeners = new ArrayList<>();
     private String name = NAME;
     private String token = "";
     private String userType = "";
@@ -45,80 +50,84 @@ public final class ClientBuilder {
 
     /** A token (JWT) that does not change. */
     public ClientBuilder token(String token) {
-        this.token = token;
+        this.token = Texts.name("token", token);
         return this;
     }
 
     /**
-     * Where tokens come from: asked at connect, before one ends, and when the hub refuses one. What fails is tried again with
-     * growing waits; an empty token, or null, means that there will be none, and the client closes.
+     * Where tokens come from: asked at connect, before a token expires, and when the hub refuses one.
+     *
+     * <p>A stage that completes with {@code null} says that there is no token, and the client closes. Everything else that is not a token is
+     * told to {@link ClientListener#onFault} and asked for again, with growing waits: a provider that throws or returns no stage, a stage
+     * that fails, a text that is empty or not a JWT, such as the error page of a proxy. The provider runs in a thread of the library: it
+     * must not wait for long.
      */
-    public ClientBuilder tokenProvider(Supplier<? extends CompletionStage<String>> provider) {
+    public ClientBuilder tokenProvider(Supplier<? extends CompletionStage<@Nullable String>> provider) {
         tokens = provider;
         return this;
     }
 
-    /** Who to be where the hub runs without authentication (development). */
+    /** The user id to connect as, only on a hub without authentication (development). */
     public ClientBuilder user(String user) {
-        this.user = user;
+        this.user = Texts.name("user", user);
         return this;
     }
 
-    /** The user's type, without authentication. */
+    /** The user's type, only on a hub without authentication. */
     public ClientBuilder userType(String userType) {
-        this.userType = userType;
+        this.userType = Texts.name("userType", userType);
         return this;
     }
 
-    /** The application, without authentication. */
+    /** The application, only on a hub without authentication. */
     public ClientBuilder app(String app) {
-        this.app = app;
+        this.app = Texts.name("app", app);
         return this;
     }
 
-    /** The namespace (tenant), without authentication. */
+    /** The namespace (tenant), only on a hub without authentication. */
     public ClientBuilder namespace(String namespace) {
-        this.namespace = namespace;
+        this.namespace = Texts.name("namespace", namespace);
         return this;
     }
 
-    /** Groups to join at connect, without authentication. */
+    /** Groups to join at connect, only on a hub without authentication. */
     public ClientBuilder groupsToJoin(Collection<String> groups) {
-        groupsToJoin = List.copyOf(groups);
+        groupsToJoin = Texts.names("a group", List.copyOf(groups));
         return this;
     }
 
     /**
-     * This installation's id: the same at every start. Unless told, an outbox file makes and keeps one; in memory the client is a
-     * passing device, which begins at the newest messages and leaves nothing.
+     * This installation's id: the same at every start. Without it, an outbox file makes and keeps one; without a file the client is an
+     * ephemeral device, which begins at the newest messages and leaves nothing at the hub.
      */
     public ClientBuilder device(String device) {
-        this.device = device;
+        this.device = Texts.name("device", device);
         return this;
     }
 
     /**
-     * Keeps unsettled sends, places in the streams and the device's id in a file: they survive the process. One client at a time
-     * uses it. Unless told, all of it is in memory.
+     * Keeps unsettled sends, positions in the streams and the device's id in a file: they survive the process. One client at a time
+     * uses it. Without it, all of this is in memory.
      */
     public ClientBuilder outbox(Path file) {
-        outbox = file.toString();
+        outbox = Texts.name("the outbox file", file.toString());
         return this;
     }
 
-    /** Unsettled sends kept at most, by number and by bytes; 10,000 and 16 MiB unless told. */
+    /** Maximum of unsettled sends, by number and by bytes; default 10,000 and 16 MiB. */
     public ClientBuilder outboxLimits(int count, long bytes) {
         if (count < 1 || bytes < 1) {
-            throw new IllegalArgumentException("an outbox holds one message and one byte at least");
+            throw new IllegalArgumentException("the limits of an outbox are at least one message and one byte");
         }
         outboxCount = count;
         outboxBytes = bytes;
         return this;
     }
 
-    /** Which of the user's groups to read; all unless told. */
+    /** Which of the user's groups to read; default: all. */
     public ClientBuilder groups(Collection<String> groups) {
-        this.groups = List.copyOf(groups);
+        this.groups = Texts.names("a group", List.copyOf(groups));
         return this;
     }
 
@@ -128,7 +137,7 @@ public final class ClientBuilder {
         return this;
     }
 
-    /** When a message counts as handed over; {@link Acknowledge#AUTOMATIC} unless told. */
+    /** When a message counts as handed over; default: {@link Acknowledge#AUTOMATIC}. */
     public ClientBuilder acknowledge(Acknowledge acknowledge) {
         this.acknowledge = acknowledge;
         return this;
@@ -137,9 +146,9 @@ public final class ClientBuilder {
     /** Authorities that are trusted for {@code wss} beside the usual ones: the text of a PEM file with their certificates. */
     public ClientBuilder authorities(String pem) {
         if (!pem.contains("-----BEGIN CERTIFICATE-----")) {
-            throw new IllegalArgumentException("authorities: there is no certificate in it; give the text of a PEM file");
+            throw new IllegalArgumentException("authorities: the text has no certificate; give the text of a PEM file");
         }
-        authorities = pem;
+        authorities = Texts.name("authorities", pem);
         return this;
     }
 
@@ -156,7 +165,10 @@ public final class ClientBuilder {
         }
     }
 
-    /** Where callbacks run, one at a time for each client; unless told, in daemon threads that all clients share. */
+    /**
+     * Where callbacks run, one at a time for each client; default: in daemon threads that all clients share. A task that the executor rejects,
+     * or drops because it was shut down, runs in those threads instead; an executor that drops tasks without a word would stop the callbacks.
+     */
     public ClientBuilder executor(Executor executor) {
         this.executor = executor;
         return this;
@@ -168,16 +180,16 @@ public final class ClientBuilder {
         return this;
     }
 
-    /** The client's name and version, told to the hub. */
+    /** The client's name and version, as the hub logs it. */
     public ClientBuilder name(String name) {
-        this.name = name;
+        this.name = Texts.name("name", name);
         return this;
     }
 
     /**
      * The client, which does not connect yet, so that streams can be read from the first message on.
      *
-     * @throws IllegalArgumentException if the address is no {@code ws://} or {@code wss://}
+     * @throws IllegalArgumentException if the address is not {@code ws://} or {@code wss://}, or another setting is not valid
      * @throws StorageException if the outbox file cannot be used
      * @throws WscException if there is no native library for this machine
      */
@@ -185,9 +197,14 @@ public final class ClientBuilder {
         return new Client(this);
     }
 
-    Settings settings() {
-        return new Settings(
+    List<ClientListener> listeners() {
+        return listeners;
+    }
+
+    Session.Options options(Function<MessageFields, Message> messages) {
+        Settings settings = new Settings(
                 address.toString(), name, token, tokens != null, user, userType, app, namespace, groupsToJoin, device, outbox,
                 outboxCount, outboxBytes, groups, startAtHead, authorities);
+        return new Session.Options(settings, acknowledge == Acknowledge.AUTOMATIC, executor, tokens, messages);
     }
 }

@@ -1,4 +1,4 @@
-// Clients of many users in one process. Knows who uses which; how a client is made the application says.
+// Clients of many users in one process. Knows which are in use; the application says how one is made.
 package io.github.wsc;
 
 import java.util.ArrayDeque;
@@ -12,8 +12,8 @@ import java.util.function.Function;
 import java.util.Queue;
 
 /**
- * Clients of many users, for servers and bots: one for each user, made and connected when somebody first asks for it, used by
- * all who ask meanwhile, and kept until its place is needed for another.
+ * Clients of many users, for servers and bots: one for each user, made and connected when it is first acquired, shared by
+ * all who acquire it meanwhile, and kept open until the pool is full and another user needs the room.
  *
  * <pre>{@code
  * ClientPool pool = new ClientPool(1_000, user -> Client.builder(hub).user(user));
@@ -24,31 +24,31 @@ import java.util.Queue;
  */
 public final class ClientPool implements AutoCloseable {
     /**
-     * How a pool stands.
+     * The numbers of a pool.
      *
-     * @param open clients there are
-     * @param leased of those, the ones somebody uses
-     * @param waiting who waits for a place
+     * @param open the number of clients
+     * @param leased of those, the number in use
+     * @param waiting calls of {@link #acquire} that wait for room
      */
     public record Stats(int open, int leased, int waiting) {}
 
-    /** The use of a client, until closed. */
+    /** The use of a client, until closed; the client itself stays open. */
     public static final class Lease implements Subscription {
         private final ClientPool pool;
-        private final Place place;
+        private final Member member;
         private boolean over;
 
-        Lease(ClientPool pool, Place place) {
+        Lease(ClientPool pool, Member member) {
             this.pool = pool;
-            this.place = place;
+            this.member = member;
         }
 
         /** The client: connected, or about to be again. */
         public Client client() {
-            return place.client;
+            return member.client;
         }
 
-        /** Gives it back. */
+        /** Releases it; once is enough. */
         @Override
         public void close() {
             synchronized (pool) {
@@ -56,18 +56,18 @@ public final class ClientPool implements AutoCloseable {
                     return;
                 }
                 over = true;
-                place.leases--;
+                member.leases--;
             }
             pool.serve();
         }
     }
 
-    private static final class Place {
+    private static final class Member {
         final Client client;
         final CompletableFuture<Void> connected;
         int leases;
 
-        Place(Client client) {
+        Member(Client client) {
             this.client = client;
             connected = client.connect();
         }
@@ -75,36 +75,36 @@ public final class ClientPool implements AutoCloseable {
 
     private record Waiting(String user, CompletableFuture<Lease> lease) {}
 
-    private final int most;
+    private final int limit;
     private final Function<String, ClientBuilder> make;
     /** By user, the one used longest ago first. */
-    private final Map<String, Place> places = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<String, Member> members = new LinkedHashMap<>(16, 0.75f, true);
     private final Queue<Waiting> queue = new ArrayDeque<>();
     private boolean closed;
 
     /**
      * A pool without clients.
      *
-     * @param most clients there are at most
-     * @param make how a user's client is made
+     * @param limit maximum of clients
+     * @param make makes the settings of a user's client
      */
-    public ClientPool(int most, Function<String, ClientBuilder> make) {
-        if (most < 1) {
-            throw new IllegalArgumentException("a pool has room for one client at least, not for " + most);
+    public ClientPool(int limit, Function<String, ClientBuilder> make) {
+        if (limit < 1) {
+            throw new IllegalArgumentException("the limit of a pool is at least 1, not " + limit);
         }
-        this.most = most;
+        this.limit = limit;
         this.make = make;
     }
 
     /**
-     * The user's client. Completes when it is connected; where all places are in use, when one is given back. Fails as
+     * The user's client. Completes when it is connected; where all clients are in use, when one is released. Fails as
      * {@link ClientBuilder#build()} and {@link Client#connect()} do.
      */
     public CompletableFuture<Lease> acquire(String user) {
         CompletableFuture<Lease> lease = new CompletableFuture<>();
         synchronized (this) {
             if (closed) {
-                return CompletableFuture.failedFuture(new ClosedException("the pool was closed", 0));
+                return CompletableFuture.failedFuture(new ClosedException("the pool is closed", 0));
             }
             queue.add(new Waiting(user, lease));
         }
@@ -112,65 +112,67 @@ public final class ClientPool implements AutoCloseable {
         return lease;
     }
 
-    /** How it stands. */
+    /** The numbers of the pool at this moment. */
     public synchronized Stats stats() {
-        int leased = (int) places.values().stream().filter(place -> place.leases > 0).count();
-        return new Stats(places.size(), leased, queue.size());
+        int leased = (int) members.values().stream().filter(member -> member.leases > 0).count();
+        return new Stats(members.size(), leased, queue.size());
     }
 
     /** Closes all clients, also those in use. */
     @Override
     public void close() {
-        List<CompletableFuture<Void>> closing = new ArrayList<>();
+        List<Client> clients = new ArrayList<>();
         List<Waiting> left;
         synchronized (this) {
             closed = true;
-            places.values().forEach(place -> closing.add(place.client.closeAsync()));
-            places.clear();
+            members.values().forEach(member -> clients.add(member.client));
+            members.clear();
             left = List.copyOf(queue);
             queue.clear();
         }
-        left.forEach(waiting -> waiting.lease.completeExceptionally(new ClosedException("the pool was closed", 0)));
-        CompletableFuture.allOf(closing.toArray(CompletableFuture[]::new)).join();
+        left.forEach(waiting -> waiting.lease.completeExceptionally(new ClosedException("the pool is closed", 0)));
+        CompletableFuture.allOf(clients.stream().map(Client::closeAsync).toArray(CompletableFuture[]::new)).join();
+        // The last client of a class loader waits for the end of its threads, too.
+        clients.forEach(Client::close);
     }
 
-    /** Gives places to those who wait, in order, for as long as there are any. */
+    /** Serves those who wait, in order, for as long as there is room. */
     private synchronized void serve() {
         while (!queue.isEmpty()) {
             Waiting next = queue.element();
-            Place place = places.get(next.user);
-            if (place != null && place.client.state().phase() == ConnectionState.Phase.CLOSED && place.leases == 0) {
-                places.remove(next.user);
-                place.client.closeAsync();
-                place = null;
+            Member member = members.get(next.user);
+            if (member != null && member.client.state().phase() == ConnectionState.Phase.CLOSED && member.leases == 0) {
+                members.remove(next.user);
+                member.client.closeAsync();
+                member = null;
             }
-            if (place == null && !hasRoom()) {
+            if (member == null && !hasRoom()) {
                 return;
             }
             queue.remove();
             try {
-                if (place == null) {
-                    place = new Place(make.apply(next.user).build());
-                    places.put(next.user, place);
+                if (member == null) {
+                    member = new Member(make.apply(next.user).build());
+                    members.put(next.user, member);
                 }
-                give(next, place);
+                lease(next, member);
             } catch (RuntimeException failed) {
                 next.lease.completeExceptionally(failed);
             }
         }
     }
 
-    private void give(Waiting next, Place place) {
-        place.leases++;
-        Lease lease = new Lease(this, place);
-        place.connected.whenComplete((connected, error) -> {
+    private void lease(Waiting next, Member member) {
+        member.leases++;
+        Lease lease = new Lease(this, member);
+        member.connected.whenComplete((connected, error) -> {
             if (error == null) {
                 next.lease.complete(lease);
             } else {
                 synchronized (this) {
-                    places.remove(next.user, place);
+                    members.remove(next.user, member);
                 }
-                place.client.closeAsync();
+                member.client.closeAsync();
                 lease.close();
                 next.lease.completeExceptionally(error);
             }
@@ -179,14 +181,14 @@ public final class ClientPool implements AutoCloseable {
 
     /** Whether another client may be made; closes the one that was unused for longest if that helps. */
     private boolean hasRoom() {
-        if (places.size() < most) {
+        if (members.size() < limit) {
             return true;
         }
-        for (Iterator<Place> all = places.values().iterator(); all.hasNext(); ) {
-            Place place = all.next();
-            if (place.leases == 0) {
+        for (Iterator<Member> all = members.values().iterator(); all.hasNext(); ) {
+            Member member = all.next();
+            if (member.leases == 0) {
                 all.remove();
-                place.client.closeAsync();
+                member.client.closeAsync();
                 return true;
             }
         }

@@ -1,6 +1,9 @@
 // A stream's entries for a thread that waits for them.
 package io.github.wsc;
 
+import io.github.wsc.internal.Backlog;
+import io.github.wsc.internal.Entry;
+import io.github.wsc.internal.Reader;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
@@ -21,7 +24,9 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * For one thread. It ends when the client is closed.
+ * <p>For one thread. It ends when the client is closed: {@link #hasNext()} is false then, {@link #next()} throws. A loop in the middle of
+ * a message has 2 s to ask for the next one; if it takes longer, or closes the client itself, this message comes again to the next client
+ * of the device.
  */
 public final class Deliveries implements Iterable<Delivery>, Iterator<Delivery>, Subscription {
     private final Semaphore signal = new Semaphore(0);
@@ -29,16 +34,15 @@ public final class Deliveries implements Iterable<Delivery>, Iterator<Delivery>,
     private @Nullable Entry given;
     private @Nullable Entry ahead;
 
-    Deliveries(MessageStream stream) {
-        reader = new Reader(stream) {
+    Deliveries(Backlog backlog) {
+        reader = backlog.attach(new Reader(backlog) {
             @Override
-            void available() {
+            public void available() {
                 if (signal.availablePermits() == 0) {
                     signal.release();
                 }
             }
-        };
-        stream.attach(reader);
+        });
     }
 
     /** Itself: it can be gone through once. */

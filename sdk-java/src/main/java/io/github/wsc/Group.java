@@ -1,6 +1,8 @@
 // A group and its stream.
 package io.github.wsc;
 
+import io.github.wsc.internal.Requests;
+import io.github.wsc.internal.Texts;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -10,7 +12,7 @@ public final class Group extends MessageStream {
     private final String id;
 
     Group(Client client, String id) {
-        super(client, "group:" + id);
+        super(client, "group:" + Texts.name("the group", id));
         this.id = id;
     }
 
@@ -24,40 +26,45 @@ public final class Group extends MessageStream {
         return client.send(Message.toGroup(id, content));
     }
 
-    /** Joins it; a group that does not exist is made. */
+    /** Joins it; a group that does not exist is created. */
     public CompletableFuture<Void> join() {
         return ask("group_join");
     }
 
-    /** Leaves it: nothing more of it comes. */
+    /** Leaves it: this user receives nothing more of it. */
     public CompletableFuture<Void> leave() {
         return ask("group_leave");
     }
 
     private CompletableFuture<Void> ask(String type) {
-        return client.ask(Map.of("message_type", type, "group_ids", List.of(id))).thenAccept(answer -> {});
+        return client.session.ask(Map.of("message_type", type, "group_ids", List.of(id))).thenAccept(answer -> {});
     }
 
-    /** Who is in it: {@code limit} users after the one named; begin with an empty text. */
+    /**
+     * Asks for its members, sorted by their id.
+     *
+     * @param after only members after this one; empty: from the first on; {@link MemberPage#next()} of the page before
+     * @param limit maximum of members, 1 to 1,000
+     */
     public CompletableFuture<MemberPage> members(String after, int limit) {
         Map<String, Object> data = Map.of("group_id", id, "limit", limit, "after", after);
-        return client.ask(Map.of("message_type", "group_members", "data", data)).thenApply(Requests::members);
+        return client.session.ask(Map.of("message_type", "group_members", "data", data)).thenApply(Requests::members);
     }
 
     /** The presence of its members, see {@link Client#presence}. */
     public Presence presence() {
-        return client.watch(List.of(), id);
+        return new Presence(client.session.watches.begin(List.of(), id));
     }
 
-    /** Takes a user out; needs the right {@code admin}. */
+    /** Removes a member; needs the right {@code admin}. */
     public CompletableFuture<Void> remove(String user) {
         Map<String, Object> data = Map.of("group_id", id, "user_id", user);
-        return client.ask(Map.of("message_type", "group_remove", "data", data)).thenAccept(answer -> {});
+        return client.session.ask(Map.of("message_type", "group_remove", "data", data)).thenAccept(answer -> {});
     }
 
-    /** Ends it for all; needs the right {@code admin}. */
+    /** Disbands it: nobody is a member any more; needs the right {@code admin}. */
     public CompletableFuture<Void> disband() {
         Map<String, Object> data = Map.of("group_id", id);
-        return client.ask(Map.of("message_type", "group_disband", "data", data)).thenAccept(answer -> {});
+        return client.session.ask(Map.of("message_type", "group_disband", "data", data)).thenAccept(answer -> {});
     }
 }

@@ -1,6 +1,7 @@
-// A message, as the application writes it and as the hub hands it out. How it stands on the wire MessageCodec knows.
+// A message, as the application writes it and as the hub hands it out. Never changes, and does not know its form on the wire.
 package io.github.wsc;
 
+import io.github.wsc.internal.MessageFields;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
@@ -16,38 +17,11 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class Message implements Delivery {
-    String type = "";
-    String id = "";
-    String sender = "";
-    String senderType = "";
-    String senderDevice = "";
-    String senderName = "";
-    String receiver = "";
-    String receiverType = "";
-    String receiverDevice = "";
-    String receiverName = "";
-    String group = "";
-    boolean toAll;
-    String sessionId = "";
-    String content = "";
-    String data = "";
-    String createdAt = "";
-    String replyTo = "";
-    String stream = "";
-    long position;
-    String priority = "";
-    String source = "";
-    boolean receipts;
-    boolean isVolatile;
-    boolean storeOnly;
-    boolean observed;
-    long expiresInMs;
-    String traceId = "";
-    byte @Nullable [] payload;
-    /** The numbering of its position; known of what a stream handed over. */
-    int generation;
+    final MessageFields fields;
 
-    Message() {}
+    Message(MessageFields fields) {
+        this.fields = fields;
+    }
 
     /** A text for a user. */
     public static Message toUser(String user, String content) {
@@ -71,88 +45,91 @@ public final class Message implements Delivery {
      * @throws IllegalArgumentException if it is none of these
      */
     public static MessageBuilder to(String conversation) {
-        return new MessageBuilder(new Message()).to(conversation);
+        return new MessageBuilder(new MessageFields()).to(conversation);
     }
 
     /** What kind of message: one of {@link MessageType}, or the application's own. */
     public String type() {
-        return type;
+        return fields.type;
     }
 
-    /** Names the message for ever. */
+    /** The id, which names the message for ever. */
     public String id() {
-        return id;
+        return fields.id;
     }
 
     /** Who sent it, as the hub authenticated. */
     public String sender() {
-        return sender;
+        return fields.sender;
     }
 
     /** The sender's type, such as {@code customer}. */
     public String senderType() {
-        return senderType;
+        return fields.senderType;
     }
 
     /** The device it was sent from. */
     public String senderDevice() {
-        return senderDevice;
+        return fields.senderDevice;
     }
 
     /** The sender's name, as the sender wrote it. */
     public String senderName() {
-        return senderName;
+        return fields.senderName;
     }
 
     /** The user it is for. */
     public String receiver() {
-        return receiver;
+        return fields.receiver;
     }
 
     /** The receiver's type. */
     public String receiverType() {
-        return receiverType;
+        return fields.receiverType;
     }
 
     /** The one device of the receiver that it is for. */
     public String receiverDevice() {
-        return receiverDevice;
+        return fields.receiverDevice;
     }
 
     /** The receiver's name, as the sender wrote it. */
     public String receiverName() {
-        return receiverName;
+        return fields.receiverName;
     }
 
     /** The group it is for. */
     public String group() {
-        return group;
+        return fields.group;
     }
 
     /** Whether it is for everybody. */
     public boolean isToAll() {
-        return toAll;
+        return fields.toAll;
     }
 
     /** The application's session. */
     public String sessionId() {
-        return sessionId;
+        return fields.sessionId;
     }
 
     /** Its text. */
     public String content() {
-        return content;
+        return fields.content;
     }
 
-    /** The application's object beside the text, as the JSON it was sent as, byte for byte. */
+    /**
+     * The application's object beside the text, as the JSON text that was sent, byte for byte. Numbers are not read, so that integers of
+     * 64 bits, and longer ones, stay as they are.
+     */
     public String data() {
-        return data;
+        return fields.data;
     }
 
     /** When the hub took it; null for what the hub has not seen. */
     public @Nullable Instant createdAt() {
         try {
-            return createdAt.isEmpty() ? null : Instant.parse(createdAt);
+            return fields.createdAt.isEmpty() ? null : Instant.parse(fields.createdAt);
         } catch (DateTimeParseException wrong) {
             return null;
         }
@@ -160,62 +137,62 @@ public final class Message implements Delivery {
 
     /** The message this answers, or that {@code edit} and {@code recall} are about. */
     public String replyTo() {
-        return replyTo;
+        return fields.replyTo;
     }
 
     @Override
     public String stream() {
-        return stream;
+        return fields.stream;
     }
 
     @Override
     public long position() {
-        return position;
+        return fields.position;
     }
 
     /** How important it says it is; a text of {@link Priority}, or empty. */
     public String priority() {
-        return priority;
+        return fields.priority;
     }
 
     /** {@code offline}: it waited for this device; {@code history}: fetched; empty: live. */
     public String source() {
-        return source;
+        return fields.source;
     }
 
     /** Whether the sender wants receipts. */
     public boolean wantsReceipts() {
-        return receipts;
+        return fields.receipts;
     }
 
     /** Whether it is not stored. */
     public boolean isVolatile() {
-        return isVolatile;
+        return fields.isVolatile;
     }
 
     /** Whether only the history has it. */
     public boolean isStoreOnly() {
-        return storeOnly;
+        return fields.storeOnly;
     }
 
     /** Whether it is a copy for an observer. */
     public boolean isObserved() {
-        return observed;
+        return fields.observed;
     }
 
     /** How long it lives; zero: for ever. */
     public Duration expiresIn() {
-        return Duration.ofMillis(expiresInMs);
+        return Duration.ofMillis(fields.expiresInMs);
     }
 
     /** For tracing. */
     public String traceId() {
-        return traceId;
+        return fields.traceId;
     }
 
     /** The bytes beside it, not copied; null: none. */
     public byte @Nullable [] payload() {
-        return payload;
+        return fields.payload;
     }
 
     /**
@@ -224,43 +201,24 @@ public final class Message implements Delivery {
      * @param user who looks, see {@link Client#user()}
      */
     public String conversation(String user) {
-        if (!group.isEmpty()) {
-            return "group:" + group;
+        if (!fields.group.isEmpty()) {
+            return "group:" + fields.group;
         }
-        if (toAll || stream.equals("broadcast")) {
+        if (fields.toAll || fields.stream.equals("broadcast")) {
             return "broadcast";
         }
-        boolean own = Objects.equals(sender, user);
-        return "user:" + (own ? (receiver.isEmpty() ? user : receiver) : sender);
+        boolean own = Objects.equals(fields.sender, user);
+        return "user:" + (own ? (fields.receiver.isEmpty() ? user : fields.receiver) : fields.sender);
     }
 
-    /** A new message with the same content and target, to be changed. Without an id, so that it counts as another. */
+    /** A new message with the same content and target, to be changed. It has no id, so that it counts as another message. */
     public MessageBuilder copy() {
-        Message copy = new Message();
-        copy.type = type;
-        copy.receiver = receiver;
-        copy.receiverDevice = receiverDevice;
-        copy.receiverName = receiverName;
-        copy.group = group;
-        copy.toAll = toAll;
-        copy.sessionId = sessionId;
-        copy.senderName = senderName;
-        copy.content = content;
-        copy.data = data;
-        copy.replyTo = replyTo;
-        copy.priority = priority;
-        copy.receipts = receipts;
-        copy.isVolatile = isVolatile;
-        copy.storeOnly = storeOnly;
-        copy.expiresInMs = expiresInMs;
-        copy.traceId = traceId;
-        copy.payload = payload;
-        return new MessageBuilder(copy);
+        return new MessageBuilder(fields.copy());
     }
 
     /** Type, sender, stream and position; no content, so that logs keep no secrets. */
     @Override
     public String toString() {
-        return "Message[" + type + " " + id + " from " + sender + " at " + stream + " " + position + "]";
+        return "Message[" + fields.type + " " + fields.id + " from " + fields.sender + " at " + fields.stream + " " + fields.position + "]";
     }
 }

@@ -1,38 +1,41 @@
 // What an application may write into a message.
 package io.github.wsc;
 
+import io.github.wsc.internal.MessageFields;
+import io.github.wsc.internal.MessageId;
+import io.github.wsc.internal.Texts;
 import java.time.Duration;
 import java.util.Objects;
 
 /** Writes a message, see {@link Message#to}. */
 public final class MessageBuilder {
-    private Message message;
+    private MessageFields message;
 
-    MessageBuilder(Message message) {
+    MessageBuilder(MessageFields message) {
         this.message = message;
     }
 
     MessageBuilder to(String conversation) {
         if (conversation.startsWith("user:") && conversation.length() > 5) {
-            message.receiver = conversation.substring(5);
+            message.receiver = Texts.name("the conversation", conversation.substring(5));
         } else if (conversation.startsWith("group:") && conversation.length() > 6) {
-            message.group = conversation.substring(6);
+            message.group = Texts.name("the conversation", conversation.substring(6));
         } else if (conversation.equals("broadcast")) {
             message.toAll = true;
         } else {
             throw new IllegalArgumentException(
-                    "\"" + conversation + "\" is no conversation: write user:<id>, group:<id> or broadcast");
+                    "\"" + conversation + "\" is not a valid conversation: write user:<id>, group:<id> or broadcast");
         }
         return this;
     }
 
-    /** What kind of message: one of {@link MessageType}, or the application's own. Unless told: {@code text}, or {@code binary} with a payload. */
+    /** What kind of message: one of {@link MessageType}, or the application's own. Default: {@code text}, or {@code binary} with a payload. */
     public MessageBuilder type(String type) {
         message.type = type;
         return this;
     }
 
-    /** Its id, 1 to 64 printable ASCII characters: the same id takes effect once, however often it is sent. Unless told, one is made (UUIDv7). */
+    /** Its id, 1 to 64 printable ASCII characters: the same id takes effect once, however often it is sent. Default: a new one (UUIDv7). */
     public MessageBuilder id(String id) {
         message.id = id;
         return this;
@@ -40,7 +43,7 @@ public final class MessageBuilder {
 
     /** Only to this device of the user. */
     public MessageBuilder device(String device) {
-        message.receiverDevice = device;
+        message.receiverDevice = Texts.name("the device", device);
         return this;
     }
 
@@ -68,13 +71,13 @@ public final class MessageBuilder {
         return this;
     }
 
-    /** The sender's name, for people. */
+    /** The sender's name, human-readable. */
     public MessageBuilder senderName(String name) {
         message.senderName = name;
         return this;
     }
 
-    /** The receiver's name, for people. */
+    /** The receiver's name, human-readable. */
     public MessageBuilder receiverName(String name) {
         message.receiverName = name;
         return this;
@@ -99,19 +102,19 @@ public final class MessageBuilder {
     }
 
     /**
-     * How long it lives: then it is neither handed over nor sent.
+     * How long it is valid: after that it is neither handed over nor sent.
      *
      * @throws IllegalArgumentException unless it is at least a millisecond
      */
     public MessageBuilder expiresIn(Duration life) {
         if (life.toMillis() < 1) {
-            throw new IllegalArgumentException("a message lives for a millisecond at least, not for " + life);
+            throw new IllegalArgumentException("expiresIn is at least one millisecond, not " + life);
         }
         message.expiresInMs = life.toMillis();
         return this;
     }
 
-    /** Not stored: handed to whoever is there now. */
+    /** Not stored: handed to who is connected now. */
     public MessageBuilder isVolatile() {
         message.isVolatile = true;
         return this;
@@ -129,16 +132,16 @@ public final class MessageBuilder {
         return this;
     }
 
-    /** The message. The builder is spent. */
+    /** The message. The builder begins another one, with the same content and without an id. */
     public Message build() {
-        Message built = message;
-        message = built.copy().message;
+        MessageFields built = message;
+        message = built.copy();
         if (built.type.isEmpty()) {
             built.type = built.payload == null ? MessageType.TEXT : MessageType.BINARY;
         }
         if (built.id.isEmpty()) {
             built.id = MessageId.make();
         }
-        return built;
+        return new Message(built);
     }
 }

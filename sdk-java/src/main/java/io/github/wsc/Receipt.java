@@ -7,63 +7,16 @@ import java.util.concurrent.CompletableFuture;
  * What becomes of a message that was taken. Each future ends once; failures are {@link ReceiptException}s. Futures complete in
  * threads of the library: give them an executor ({@code thenAcceptAsync}) for what takes long.
  */
-public final class Receipt {
-    private final String id;
-    private final CompletableFuture<Accepted> accepted = new CompletableFuture<>();
-    private final CompletableFuture<Void> delivered = new CompletableFuture<>();
-    private final CompletableFuture<Void> read = new CompletableFuture<>();
-
-    Receipt(String id) {
-        this.id = id;
-    }
-
+public interface Receipt {
     /** The message's id. */
-    public String messageId() {
-        return id;
-    }
+    String messageId();
 
-    /** The hub stored it, at the durability it is configured for. */
-    public CompletableFuture<Accepted> accepted() {
-        return accepted.copy();
-    }
+    /** Completes when the hub stored the message, at the durability that the hub is configured for. */
+    CompletableFuture<Accepted> accepted();
 
-    /** A device of the receiver has it. For messages to a user with {@link MessageBuilder#receipts()}. */
-    public CompletableFuture<Void> delivered() {
-        return delivered.copy();
-    }
+    /** Completes when a device of the receiver has the message. For messages to a user with {@link MessageBuilder#receipts()}. */
+    CompletableFuture<Void> delivered();
 
-    /** The receiver read it. For messages to a user with {@link MessageBuilder#receipts()}. */
-    public CompletableFuture<Void> read() {
-        return read.copy();
-    }
-
-    void accept(Accepted place) {
-        accepted.complete(place);
-    }
-
-    /** 1: delivered, 2: read, which includes it. */
-    void advance(long stage) {
-        if (stage >= Tables.Stage.DELIVERED) {
-            delivered.complete(null);
-        }
-        if (stage >= Tables.Stage.READ) {
-            read.complete(null);
-        }
-    }
-
-    void fail(ReceiptException error) {
-        accepted.completeExceptionally(error);
-        end(error);
-    }
-
-    /** Nothing more is heard of it. */
-    void end(ReceiptException error) {
-        delivered.completeExceptionally(error);
-        read.completeExceptionally(error);
-    }
-
-    @Override
-    public String toString() {
-        return "Receipt[" + id + "]";
-    }
+    /** Completes when the receiver read the message. For messages to a user with {@link MessageBuilder#receipts()}. */
+    CompletableFuture<Void> read();
 }

@@ -25,12 +25,14 @@ public final class ReceiptException extends WscException {
 
     private final Fault fault;
 
-    ReceiptException(Fault fault, String message, int code, long retryAfterMs) {
+    /** Made by the library; an application makes one only in its tests. */
+    public ReceiptException(Fault fault, String message, int code, long retryAfterMs) {
         super(message, code, ErrorCode.isRetryable(code), retryAfterMs, null);
         this.fault = fault;
     }
 
-    ReceiptException(Fault fault, String message) {
+    /** Made by the library; an application makes one only in its tests. */
+    public ReceiptException(Fault fault, String message) {
         this(fault, message, 0, 0);
     }
 

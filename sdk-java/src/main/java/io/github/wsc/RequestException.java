@@ -25,12 +25,14 @@ public final class RequestException extends WscException {
 
     private final Fault fault;
 
-    RequestException(Fault fault, String message, int code, long retryAfterMs, @Nullable Throwable cause) {
+    /** Made by the library; an application makes one only in its tests. */
+    public RequestException(Fault fault, String message, int code, long retryAfterMs, @Nullable Throwable cause) {
         super(message, code, retryable(fault, code), retryAfterMs, cause);
         this.fault = fault;
     }
 
-    RequestException(Fault fault, String message) {
+    /** Made by the library; an application makes one only in its tests. */
+    public RequestException(Fault fault, String message) {
         this(fault, message, 0, 0, null);
     }
 

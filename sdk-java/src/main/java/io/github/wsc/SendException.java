@@ -25,12 +25,14 @@ public final class SendException extends WscException {
 
     private final Fault fault;
 
-    SendException(Fault fault, String message, @Nullable Throwable cause) {
+    /** Made by the library; an application makes one only in its tests. */
+    public SendException(Fault fault, String message, @Nullable Throwable cause) {
         super(message, 0, fault == Fault.OUTBOX_FULL || fault == Fault.STORAGE, 0, cause);
         this.fault = fault;
     }
 
-    SendException(Fault fault, String message) {
+    /** Made by the library; an application makes one only in its tests. */
+    public SendException(Fault fault, String message) {
         this(fault, message, null);
     }
 

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 public final class StorageException extends WscException {
     private static final long serialVersionUID = 1;
 
-    StorageException(String message, @Nullable Throwable cause) {
+    /** Made by the library; an application makes one only in its tests. */
+    public StorageException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 }

@@ -1,9 +1,9 @@
-// How a user is to be seen.
+// The status of a user.
 package io.github.wsc;
 
 import java.util.Locale;
 
-/** How a user is to be seen. */
+/** The status of a user, as others see it. */
 public enum UserStatus {
     ONLINE,
     OFFLINE,
@@ -17,7 +17,8 @@ public enum UserStatus {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    static UserStatus of(String text) {
+    /** The status that a text on the wire names; {@link #OFFLINE} for any other text. */
+    public static UserStatus of(String text) {
         for (UserStatus status : values()) {
             if (status.text().equals(text)) {
                 return status;

@@ -12,14 +12,16 @@ public class WscException extends RuntimeException {
     private final boolean retryable;
     private final long retryAfterMs;
 
-    WscException(String message, int code, boolean retryable, long retryAfterMs, @Nullable Throwable cause) {
+    /** Made by the library; an application makes one only in its tests. */
+    public WscException(String message, int code, boolean retryable, long retryAfterMs, @Nullable Throwable cause) {
         super(message, cause);
         this.code = code;
         this.retryable = retryable;
         this.retryAfterMs = retryAfterMs;
     }
 
-    WscException(String message, @Nullable Throwable cause) {
+    /** Made by the library; an application makes one only in its tests. */
+    public WscException(String message, @Nullable Throwable cause) {
         this(message, 0, false, 0, cause);
     }
 

@@ -1,6 +1,7 @@
 // The client in Kotlin's manner: suspending functions and flows over the Java classes. Decides nothing they do not.
 package io.github.wsc
 
+import io.github.wsc.internal.Reader
 import java.time.Duration
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.channels.Channel
@@ -22,10 +23,10 @@ public suspend fun Client.connectAndAwait() {
     connect().await()
 }
 
-/** Takes a message, and returns when it is kept. Throws [SendException] when nothing of it was. */
+/** Sends a message, and returns when it is saved here. Throws [SendException] when it was not. */
 public suspend fun Client.sendAndAwait(message: Message): Receipt = send(message).await()
 
-/** Takes a text for a conversation: `user:<id>`, `group:<id>` or `broadcast`. */
+/** Sends a text to a conversation: `user:<id>`, `group:<id>` or `broadcast`. */
 public suspend fun Client.sendAndAwait(conversation: String, content: String): Receipt = send(conversation, content).await()
 
 /** Returns when the hub stored the message. Throws [ReceiptException]. */
@@ -48,12 +49,12 @@ public suspend fun Receipt.awaitRead() {
  */
 public fun MessageStream.asFlow(): Flow<Delivery> = flow {
     val signal = Channel<Unit>(Channel.CONFLATED)
-    val reader = object : Reader(this@asFlow) {
+    val reader = object : Reader(backlog) {
         override fun available() {
             signal.trySend(Unit)
         }
     }
-    attach(reader)
+    backlog.attach(reader)
     reader.use {
         while (true) {
             val entry = reader.next()
@@ -94,17 +95,26 @@ public val Client.states: StateFlow<ConnectionState>
         (known as MutableStateFlow<ConnectionState>).asStateFlow()
     }
 
-/** Who of these users is there: all that is known, at each change. Ends the watch with the collector. */
+/** The status of these users: all that is known, at each change. Ends the watch with the collector. */
 public fun Client.presenceOf(users: Collection<String>): Flow<Map<String, UserStatus>> = callbackFlow {
     val presence = presence(users)
     presence.subscribe { _, _ -> trySend(presence.statuses()) }
     awaitClose { presence.close() }
 }.conflate()
 
-/** The newest part of the history. */
-public suspend fun MessageStream.historyAndAwait(limit: Int = 50): Page = history(limit).await()
+/** The user's conversations once they are loaded, and after each change. Ends the watch with the collector. */
+public fun Conversations.asFlow(): Flow<ConversationList> = callbackFlow {
+    val watch = subscribe { trySend(it) }
+    awaitClose { watch.close() }
+}.conflate()
 
-/** Joins the group; one that does not exist is made. */
+/** A part of the history: the newest, or what [HistoryOptions.before] or [HistoryOptions.after] name. */
+public suspend fun MessageStream.historyAndAwait(options: HistoryOptions): Page = history(options).await()
+
+/** The newest part of the history. */
+public suspend fun MessageStream.historyAndAwait(limit: Int = 50): Page = history(HistoryOptions.newest().limit(limit)).await()
+
+/** Joins the group; one that does not exist is created. */
 public suspend fun Group.joinAndAwait() {
     join().await()
 }

@@ -18,16 +18,16 @@ public annotation class WscDsl
 public class ClientSettings internal constructor(address: URI) {
     internal val builder: ClientBuilder = Client.builder(address)
 
-    /** Who to be where the hub runs without authentication. */
+    /** The user id to connect as, only on a hub without authentication. */
     public var user: String by Setting("") { builder.user(it) }
 
-    /** The user's type, without authentication. */
+    /** The user's type, only on a hub without authentication. */
     public var userType: String by Setting("") { builder.userType(it) }
 
-    /** The application, without authentication. */
+    /** The application, only on a hub without authentication. */
     public var app: String by Setting("") { builder.app(it) }
 
-    /** The namespace (tenant), without authentication. */
+    /** The namespace (tenant), only on a hub without authentication. */
     public var namespace: String by Setting("") { builder.namespace(it) }
 
     /** A token that does not change. */
@@ -36,7 +36,7 @@ public class ClientSettings internal constructor(address: URI) {
     /** This installation's id. */
     public var device: String by Setting("") { builder.device(it) }
 
-    /** The file that keeps what is unsent, and places. */
+    /** The file that keeps unsent messages and positions. */
     public var outbox: Path? by Setting(null) { builder.outbox(requireNotNull(it)) }
 
     /** A PEM file with authorities that are trusted for `wss` beside the usual ones; it is read when it is set. */
@@ -51,10 +51,10 @@ public class ClientSettings internal constructor(address: URI) {
     /** Which of the user's groups to read. */
     public var groups: Collection<String>? by Setting(null) { builder.groups(requireNotNull(it)) }
 
-    /** Where tokens come from; an empty one: there will be none. */
+    /** Where tokens come from; null: there is none, and the client closes. What it throws is told, and it is asked again. */
     @OptIn(DelicateCoroutinesApi::class) // Asked for as long as the client lives; it ends with its answer.
-    public fun tokenProvider(scope: CoroutineScope = GlobalScope, provider: suspend () -> String) {
-        builder.tokenProvider { scope.future { provider() } }
+    public fun tokenProvider(scope: CoroutineScope = GlobalScope, provider: suspend () -> String?) {
+        builder.tokenProvider { scope.future<String?> { provider() } }
     }
 
     /** Adds a listener. */

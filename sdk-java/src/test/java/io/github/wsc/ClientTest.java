@@ -75,16 +75,16 @@ class ClientTest extends WithHub {
         assertEquals(List.of(alice.user(), bob.user()), members.users().stream().sorted().toList());
         assertEquals(2, members.total());
 
-        Page newest = get(bob.group(group.id()).history(10));
+        Page newest = get(bob.group(group.id()).history(HistoryOptions.newest().limit(10)));
         assertEquals("line 25", newest.messages().get(9).content());
         assertTrue(newest.more());
-        Page older = get(bob.group(group.id()).historyBefore(newest.from(), 10));
+        Page older = get(bob.group(group.id()).history(HistoryOptions.before(newest.from()).limit(10)));
         assertEquals("line 15", older.messages().get(9).content());
-        Page after = get(bob.group(group.id()).historyAfter(newest.to() - 2, 10));
+        Page after = get(bob.group(group.id()).history(HistoryOptions.after(newest.to() - 2).limit(10)));
         assertEquals(List.of("line 24", "line 25"), after.messages().stream().map(Message::content).toList());
 
         get(bob.group(group.id()).leave());
-        RequestException refused = assertThrows(RequestException.class, () -> get(bob.group(group.id()).history(10)));
+        RequestException refused = assertThrows(RequestException.class, () -> get(bob.group(group.id()).history(HistoryOptions.newest().limit(10))));
         assertEquals(RequestException.Fault.REFUSED, refused.fault());
         assertEquals(ErrorCode.GROUP_NOT_FOUND, refused.code());
         assertFalse(refused.isRetryable());
@@ -100,7 +100,7 @@ class ClientTest extends WithHub {
             get(receipt.accepted());
             receipts.add(receipt);
         }
-        Conversation conversation = get(bob.conversations()).get(0);
+        Conversation conversation = get(bob.conversations().fetch()).get(0);
         assertEquals("user:" + alice.user(), conversation.name());
         assertEquals(3, conversation.unread());
         assertEquals(3L, get(bob.unread()));
@@ -149,7 +149,7 @@ class ClientTest extends WithHub {
         Message passing = got.poll(10, TimeUnit.SECONDS);
         assertNotNull(passing);
         assertEquals("now or never", passing.content());
-        assertEquals(0, get(bob.inbox().history(10)).messages().size());
+        assertEquals(0, get(bob.inbox().history(HistoryOptions.newest().limit(10))).messages().size());
         assertTrue(got.isEmpty());
     }
 

@@ -188,7 +188,7 @@ class ConnectionTest extends WithHub {
             assertEquals("alice", alice.user());
             assertEquals(3, asked.get());
 
-            Client nobody = keep(Client.builder(guarded.url).tokenProvider(() -> CompletableFuture.completedFuture("")).build());
+            Client nobody = keep(Client.builder(guarded.url).tokenProvider(() -> CompletableFuture.completedFuture(null)).build());
             assertEquals(1, assertThrows(ClosedException.class, () -> get(nobody.connect())).code());
             Client wrong = keep(Client.builder(guarded.url).token("not.a.token").build());
             assertEquals(CloseCode.CREDENTIALS_REFUSED, assertThrows(ClosedException.class, () -> get(wrong.connect())).code());
@@ -278,7 +278,7 @@ class ConnectionTest extends WithHub {
             List<CompletableFuture<?>> open = new ArrayList<>();
             for (int number = 0; number < 50; number++) {
                 open.add(alice.send("user:" + bob.user(), "number " + number));
-                open.add(alice.inbox().history(10));
+                open.add(alice.inbox().history(HistoryOptions.newest().limit(10)));
             }
             Thread reader = new Thread(() -> alice.inbox().deliveries().forEach(delivery -> {}));
             reader.start();

@@ -4,8 +4,10 @@ package io.github.wsc;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +17,7 @@ final class Hub implements AutoCloseable {
     static final Path TARGET = Path.of(System.getProperty("cargo.target", System.getenv().getOrDefault("CARGO_TARGET_DIR", "target")));
 
     private final Process process;
+    private Path secret;
     final URI url;
 
     private Hub(Process process, URI url) {
@@ -38,6 +41,26 @@ final class Hub implements AutoCloseable {
             throw new IOException("the hub ended at once: " + String.join(" ", words));
         }
         return new Hub(process, URI.create(line.replace("listening on http", "ws")));
+    }
+
+    /** One that asks for tokens, see {@link #token}. */
+    static Hub guarded(Path folder) throws IOException {
+        Path secret = folder.resolve("secret");
+        Files.writeString(secret, "0123456789abcdef0123456789abcdef0123456789abcdef");
+        Hub hub = start("--store", "memory", "--listen", "127.0.0.1:0", "--secret-file", secret.toString());
+        hub.secret = secret;
+        return hub;
+    }
+
+    /** A token that a guarded hub takes. */
+    String token(String user) {
+        try {
+            Process made = new ProcessBuilder(
+                    TARGET.resolve("release/wsc").toString(), "token", "--user", user, "--secret-file", String.valueOf(secret)).start();
+            return new String(made.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
     }
 
     /** Where it listens, to start another there. */

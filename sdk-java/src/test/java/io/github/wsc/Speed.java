@@ -4,6 +4,7 @@ package io.github.wsc;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import io.github.wsc.internal.JsonValue;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.URI;

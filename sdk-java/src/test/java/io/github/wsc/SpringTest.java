@@ -53,7 +53,7 @@ class SpringTest {
         TokenProvider tokens() {
             return () -> {
                 asked.incrementAndGet();
-                return CompletableFuture.completedFuture("");
+                return CompletableFuture.completedFuture(null);
             };
         }
     }

@@ -9,7 +9,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.wsc.Tables.Kind;
+import io.github.wsc.internal.MessageCodec;
+import io.github.wsc.internal.MessageFields;
+import io.github.wsc.internal.Natives;
+import io.github.wsc.internal.Report;
+import io.github.wsc.internal.Tables.Kind;
 import io.github.wsc.internal.ffi.Machine;
 import io.github.wsc.internal.ffi.Order;
 import io.github.wsc.internal.ffi.Script;
@@ -24,11 +28,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 class VectorsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path FOLDER = Path.of("../tests/vectors");
+
+    @BeforeAll
+    static void bind() {
+        Natives.acquire();
+    }
+
+    @AfterAll
+    static void release() {
+        Natives.release();
+    }
 
     @Test
     void the_machine_in_the_library_does_what_the_scripts_say() throws IOException {
@@ -58,7 +74,7 @@ class VectorsTest {
             if (frame == null || frame.has("data") && !frame.get("data").isObject() || !frame.has("message_id") || isOther(frame)) {
                 continue;
             }
-            Message message = MessageCodec.read(again.asText().getBytes(StandardCharsets.UTF_8), null);
+            MessageFields message = MessageCodec.read(again.asText().getBytes(StandardCharsets.UTF_8), null);
             JsonNode written = JSON.readTree(MessageCodec.write(message));
             assertEquals(frame, written, golden.get("name").asText());
             count++;

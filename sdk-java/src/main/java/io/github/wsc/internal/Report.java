@@ -1,27 +1,27 @@
 // One report of a session, out of the bytes that bindings/jvm/src/report.rs writes. Never decides anything.
-package io.github.wsc;
+package io.github.wsc.internal;
 
-import io.github.wsc.Tables.Kind;
+import io.github.wsc.internal.Tables.Kind;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-final class Report {
+public final class Report {
     private static final Kind[] KINDS = Kind.values();
 
-    final int session;
-    final Kind kind;
-    final long first;
-    final long second;
-    final long third;
-    final long fourth;
-    final String text;
-    final String other;
+    public final int session;
+    public final Kind kind;
+    public final long first;
+    public final long second;
+    public final long third;
+    public final long fourth;
+    public final String text;
+    public final String other;
     /** The third text: of most kinds, JSON. Copied: a batch must not live as long as its last report. */
-    final byte[] object;
-    final byte @Nullable [] payload;
+    public final byte[] object;
+    public final byte @Nullable [] payload;
 
-    Report(ByteBuffer batch) {
+    public Report(ByteBuffer batch) {
         session = batch.getInt();
         kind = KINDS[batch.get()];
         first = batch.getLong();
@@ -36,7 +36,7 @@ final class Report {
     }
 
     /** The third text. */
-    String last() {
+    public String last() {
         return new String(object, StandardCharsets.UTF_8);
     }
 

@@ -1,6 +1,14 @@
-// Questions to the hub that wait for their answers.
-package io.github.wsc;
+// Requests to the hub that wait for their answers.
+package io.github.wsc.internal;
 
+import io.github.wsc.Answer;
+import io.github.wsc.ClosedException;
+import io.github.wsc.Conversation;
+import io.github.wsc.MemberPage;
+import io.github.wsc.Message;
+import io.github.wsc.Page;
+import io.github.wsc.ReceiptState;
+import io.github.wsc.RequestException;
 import io.github.wsc.internal.ffi.Order;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -10,56 +18,60 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
-final class Requests {
+/** Requests that wait for their answers, and what answers say. */
+public final class Requests {
     private record Asked(CompletableFuture<Answer> answer, List<Message> messages) {}
 
-    private final Client client;
+    private final Session session;
     private final AtomicLong tickets = new AtomicLong();
     private final Map<Long, Asked> asked = new ConcurrentHashMap<>();
-    private volatile boolean closed;
+    private volatile @Nullable ClosedException closed;
 
-    Requests(Client client) {
-        this.client = client;
+    Requests(Session session) {
+        this.session = session;
     }
 
-    CompletableFuture<Answer> ask(byte[] frame) {
+    /** Asks; the frame is a JSON object without a {@code message_id}. */
+    public CompletableFuture<Answer> ask(byte[] frame) {
         long ticket = tickets.incrementAndGet();
         Asked made = new Asked(new CompletableFuture<>(), new ArrayList<>());
         asked.put(ticket, made);
-        client.submit(new Order.Request(ticket, frame));
-        if (closed) {
-            close();
+        session.submit(new Order.Request(ticket, frame));
+        ClosedException why = closed;
+        if (why != null) {
+            close(why);
         }
         return made.answer;
     }
 
-    void fetched(Report report) {
+    void onFetched(Report report) {
         Asked waiting = asked.get(report.first);
         if (waiting != null) {
-            waiting.messages.add(MessageCodec.read(report.object, report.payload));
+            waiting.messages.add(session.read(report.object, report.payload));
         }
     }
 
-    void answered(Report report) {
+    void onAnswer(Report report) {
         Asked waiting = asked.remove(report.first);
         if (waiting == null) {
             return;
         }
-        Lane.POOL.execute(() -> {
+        session.complete(() -> {
             String frame = report.last();
             try {
                 String type = JsonValue.text(JsonValue.object(report.object), "message_type");
                 waiting.answer.complete(new Answer(type, frame, Collections.unmodifiableList(waiting.messages)));
             } catch (RuntimeException broken) {
-                String text = "an answer that is not understood: " + frame;
+                String text = "the answer is not valid: " + frame;
                 waiting.answer.completeExceptionally(
                         new RequestException(RequestException.Fault.ANSWER, text, 0, 0, broken));
             }
         });
     }
 
-    void failed(Report report) {
+    void onFailed(Report report) {
         RequestException error = switch ((int) report.second) {
             case Tables.RequestFault.REFUSED -> new RequestException(
                     RequestException.Fault.REFUSED,
@@ -77,28 +89,31 @@ final class Requests {
     private void fail(long ticket, RequestException error) {
         Asked waiting = asked.remove(ticket);
         if (waiting != null) {
-            Lane.POOL.execute(() -> waiting.answer.completeExceptionally(error));
+            session.complete(() -> waiting.answer.completeExceptionally(error));
         }
     }
 
     /** The client is closed. */
-    void close() {
-        closed = true;
-        RequestException error = new RequestException(RequestException.Fault.CLOSED, "the client was closed");
+    void close(ClosedException why) {
+        closed = why;
+        RequestException error =
+                new RequestException(RequestException.Fault.CLOSED, String.valueOf(why.getMessage()), 0, 0, why.getCause());
         asked.keySet().forEach(ticket -> fail(ticket, error));
     }
 
     /** An answer's {@code data}. */
-    static Map<String, Object> data(Answer answer) {
+    public static Map<String, Object> data(Answer answer) {
         return JsonValue.fields(JsonValue.object(answer.frame().getBytes(StandardCharsets.UTF_8)).get("data"));
     }
 
-    static MemberPage members(Answer answer) {
+    /** An answer as a part of a group's members. */
+    public static MemberPage members(Answer answer) {
         Map<String, Object> data = data(answer);
         return new MemberPage(JsonValue.texts(data, "users"), JsonValue.text(data, "next"), JsonValue.number(data, "total"));
     }
 
-    static Page page(Answer answer, boolean reverse) {
+    /** An answer as a part of a stream's history, the oldest first. */
+    public static Page page(Answer answer, boolean reverse) {
         Map<String, Object> data = data(answer);
         List<Message> messages = new ArrayList<>(answer.messages());
         if (reverse) {
@@ -116,7 +131,8 @@ final class Requests {
                 more);
     }
 
-    static List<ReceiptState> receipts(Answer answer) {
+    /** An answer as receipts. */
+    public static List<ReceiptState> receipts(Answer answer) {
         return JsonValue.objects(data(answer), "receipts").stream()
                 .map(one -> new ReceiptState(
                         JsonValue.text(one, "message_id"),
@@ -126,10 +142,11 @@ final class Requests {
                 .toList();
     }
 
-    static Conversation conversation(Map<String, Object> row) {
+    /** A row of an answer as a conversation. */
+    public static Conversation conversation(Map<String, Object> row) {
         String group = JsonValue.text(row, "group_id");
         String name = group.isEmpty() ? "user:" + JsonValue.text(row, "peer") : "group:" + group;
         return new Conversation(
-                name, JsonValue.number(row, "last"), JsonValue.number(row, "read"), JsonValue.number(row, "unread"));
+                name, JsonValue.number(row, "last"), JsonValue.number(row, "read"), JsonValue.number(row, "unread"), null);
     }
 }

@@ -1,6 +1,7 @@
-// Gives a stream's entries to a function, on the client's lane.
-package io.github.wsc;
+// Gives a stream's entries to a function, on the client's executor.
+package io.github.wsc.internal;
 
+import io.github.wsc.Delivery;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -10,12 +11,12 @@ final class ListenerReader extends Reader implements Runnable {
     private static final int TURN = 256;
 
     private final Consumer<? super Delivery> consumer;
-    private final Lane lane;
+    private final SerialExecutor executor;
     private final AtomicBoolean busy = new AtomicBoolean();
 
-    ListenerReader(MessageStream stream, Lane lane, Consumer<? super Delivery> consumer) {
-        super(stream);
-        this.lane = lane;
+    ListenerReader(Backlog backlog, SerialExecutor executor, Consumer<? super Delivery> consumer) {
+        super(backlog);
+        this.executor = executor;
         this.consumer = consumer;
     }
 
@@ -24,9 +25,16 @@ final class ListenerReader extends Reader implements Runnable {
     }
 
     @Override
-    void available() {
+    boolean isHandledByClosing() {
+        return true;
+    }
+
+    @Override
+    public void available() {
         if (busy.compareAndSet(false, true)) {
-            lane.execute(this);
+            executor.execute(this);
+        } else {
+            executor.check();
         }
     }
 
@@ -41,18 +49,18 @@ final class ListenerReader extends Reader implements Runnable {
                     return;
                 }
                 if (!busy.compareAndSet(false, true)) {
-                    // Somebody woke it again, and it will run; this one entry is still to be given, before that.
+                    // It was woken again and will run; this one entry is given before that.
                     give(entry);
                     return;
                 }
             }
             give(entry);
         }
-        lane.execute(this);
+        executor.execute(this);
     }
 
     private void give(Entry entry) {
-        Lane.guarded(() -> consumer.accept(entry.delivery()));
+        SerialExecutor.guarded(() -> consumer.accept(entry.delivery()));
         handled(entry);
     }
 }

@@ -1,5 +1,5 @@
 // JSON as maps, lists, texts and numbers: for answers, which come seldom. Messages have MessageCodec.
-package io.github.wsc;
+package io.github.wsc.internal;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
@@ -12,7 +12,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-final class JsonValue {
+/** JSON as maps, lists, texts and numbers. */
+public final class JsonValue {
     private JsonValue() {}
 
     /**
@@ -20,7 +21,7 @@ final class JsonValue {
      *
      * @throws IllegalArgumentException if it is no JSON
      */
-    static Map<String, Object> object(byte[] bytes) {
+    public static Map<String, Object> object(byte[] bytes) {
         try (JsonParser json = MessageCodec.JSON.createParser(bytes)) {
             return json.nextToken() == null ? Map.of() : fields(read(json));
         } catch (IOException broken) {
@@ -51,11 +52,8 @@ final class JsonValue {
                 }
                 return list;
             }
-            case VALUE_NUMBER_INT -> {
-                return json.getLongValue();
-            }
-            case VALUE_NUMBER_FLOAT -> {
-                return json.getDoubleValue();
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> {
+                return json.getNumberValue();
             }
             case VALUE_TRUE, VALUE_FALSE -> {
                 return json.getBooleanValue();
@@ -70,11 +68,11 @@ final class JsonValue {
     }
 
     @SuppressWarnings("unchecked") // Objects are made above, with texts as names.
-    static Map<String, Object> fields(@Nullable Object value) {
+    public static Map<String, Object> fields(@Nullable Object value) {
         return value instanceof Map<?, ?> map ? (Map<String, Object>) map : Map.of();
     }
 
-    static List<Map<String, Object>> objects(Map<String, Object> object, String name) {
+    public static List<Map<String, Object>> objects(Map<String, Object> object, String name) {
         List<Map<String, Object>> found = new ArrayList<>();
         if (object.get(name) instanceof List<?> list) {
             list.forEach(value -> found.add(fields(value)));
@@ -82,7 +80,7 @@ final class JsonValue {
         return found;
     }
 
-    static List<String> texts(Map<String, Object> object, String name) {
+    public static List<String> texts(Map<String, Object> object, String name) {
         List<String> found = new ArrayList<>();
         if (object.get(name) instanceof List<?> list) {
             list.forEach(value -> found.add(String.valueOf(value)));
@@ -90,16 +88,16 @@ final class JsonValue {
         return found;
     }
 
-    static String text(Map<String, Object> object, String name) {
+    public static String text(Map<String, Object> object, String name) {
         return object.get(name) instanceof String text ? text : "";
     }
 
-    static long number(Map<String, Object> object, String name) {
+    public static long number(Map<String, Object> object, String name) {
         return object.get(name) instanceof Number number ? number.longValue() : 0;
     }
 
     /** Writes maps, lists, texts, numbers and truths. */
-    static byte[] write(Map<String, ?> object) {
+    public static byte[] write(Map<String, ?> object) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = MessageCodec.JSON.createGenerator(bytes)) {
             write(json, object);

@@ -1,28 +1,30 @@
 // Gives a stream's entries to a Flow.Subscriber, as many as it asks for.
-package io.github.wsc;
+package io.github.wsc.internal;
 
+import io.github.wsc.Delivery;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 final class PublisherReader extends Reader implements Flow.Subscription {
-    private static final Logger LOG = LoggerFactory.getLogger("io.github.wsc.handlers");
-
     private final Flow.Subscriber<? super Delivery> subscriber;
-    private final Lane lane;
+    private final SerialExecutor executor;
+    private final Consumer<Throwable> failed;
     private final AtomicLong demand = new AtomicLong();
     private final AtomicBoolean done = new AtomicBoolean();
     private final AtomicBoolean woken = new AtomicBoolean();
     private volatile boolean refused;
 
-    PublisherReader(MessageStream stream, Lane lane, Flow.Subscriber<? super Delivery> subscriber) {
-        super(stream);
-        this.lane = lane;
+    /** {@code failed}: what a subscriber threw, against its contract, which costs it its subscription. */
+    PublisherReader(
+            Backlog backlog, SerialExecutor executor, Flow.Subscriber<? super Delivery> subscriber, Consumer<Throwable> failed) {
+        super(backlog);
+        this.executor = executor;
         this.subscriber = subscriber;
-        lane.execute(() -> Lane.guarded(() -> subscriber.onSubscribe(this)));
+        this.failed = failed;
+        executor.execute(() -> call(() -> subscriber.onSubscribe(this)));
     }
 
     @Override
@@ -42,16 +44,18 @@ final class PublisherReader extends Reader implements Flow.Subscription {
     }
 
     @Override
-    void available() {
+    public void available() {
         if (woken.compareAndSet(false, true)) {
-            lane.execute(this::give);
+            executor.execute(this::give);
+        } else {
+            executor.check();
         }
     }
 
     private void give() {
         woken.set(false);
         if (refused) {
-            end(() -> subscriber.onError(new IllegalArgumentException("a subscriber asks for 1 at least")));
+            end(() -> subscriber.onError(new IllegalArgumentException("a subscriber must request at least 1")));
         }
         while (!done.get() && demand.get() > 0) {
             @Nullable Entry entry = next();
@@ -59,24 +63,32 @@ final class PublisherReader extends Reader implements Flow.Subscription {
                 break;
             }
             demand.decrementAndGet();
-            try {
-                subscriber.onNext(entry.delivery());
-            } catch (RuntimeException thrown) {
-                LOG.error("a subscriber threw in onNext, against its contract: it is cancelled", thrown);
-                cancel();
+            if (!call(() -> subscriber.onNext(entry.delivery()))) {
                 return;
             }
             handled(entry);
         }
-        if (isEnded() && (isClosed() || !stream.hasNext(this))) {
+        if (isEnded() && (isClosed() || !backlog.hasNext(this))) {
             end(subscriber::onComplete);
+        }
+    }
+
+    private boolean call(Runnable signal) {
+        try {
+            signal.run();
+            return true;
+        } catch (Throwable thrown) {
+            SerialExecutor.log("a subscriber threw, against its contract: it is cancelled", thrown);
+            cancel();
+            failed.accept(thrown);
+            return false;
         }
     }
 
     private void end(Runnable last) {
         if (done.compareAndSet(false, true)) {
             close();
-            Lane.guarded(last);
+            SerialExecutor.guarded(last);
         }
     }
 }

@@ -1,22 +1,34 @@
 // Messages and JSON, in both directions. Knows the names on the wire and never what they are good for; what the machine says of a
 // message that is wrong is said there.
-package io.github.wsc;
+package io.github.wsc.internal;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.util.JsonRecyclerPools;
+import io.github.wsc.SendException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-final class MessageCodec {
-    /** The hub bounds frames; what it lets through is read. */
+/** Messages as JSON. */
+public final class MessageCodec {
+    private static final int BUFFERS = 32;
+    /**
+     * The hub bounds frames: what it lets through is read, however long its names and numbers are. Buffers are not kept by thread: those
+     * of a server would hold this class loader.
+     */
     static final JsonFactory JSON = JsonFactory.builder()
-            .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build())
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .maxNameLength(Integer.MAX_VALUE)
+                    .maxNumberLength(Integer.MAX_VALUE)
+                    .build())
+            .recyclerPool(JsonRecyclerPools.newBoundedPool(BUFFERS))
             .build();
 
     private MessageCodec() {}
@@ -26,7 +38,11 @@ final class MessageCodec {
      *
      * @throws SendException if it cannot be written
      */
-    static byte[] write(Message message) {
+    public static byte[] write(MessageFields message) {
+        // Everywhere else the hub reads one as an unknown character; an id must stay the one that the application knows.
+        if (!Texts.isWellFormed(message.id)) {
+            throw new SendException(SendException.Fault.INVALID, "invalid message: message_id: " + Texts.HALF);
+        }
         ByteArrayOutputStream bytes = new ByteArrayOutputStream(256 + message.content.length());
         try (JsonGenerator json = JSON.createGenerator(bytes)) {
             json.writeStartObject();
@@ -46,7 +62,7 @@ final class MessageCodec {
             text(json, "content", message.content);
             if (!message.data.isEmpty()) {
                 json.writeFieldName("data");
-                json.writeRawValue(message.data);
+                json.writeRawValue(Texts.repaired(message.data));
             }
             text(json, "reply_to_msg_id", message.replyTo);
             text(json, "priority", message.priority);
@@ -77,8 +93,8 @@ final class MessageCodec {
     }
 
     /** Reads a message that the machine took as one. Fields that are not known are left out. */
-    static Message read(byte[] object, byte @Nullable [] payload) {
-        Message message = new Message();
+    public static MessageFields read(byte[] object, byte @Nullable [] payload) {
+        MessageFields message = new MessageFields();
         message.payload = payload;
         try (JsonParser json = JSON.createParser(object)) {
             json.nextToken();
