@@ -47,7 +47,7 @@ class PatienceTest {
                 Delivery next = deliveries.poll(Duration.ofSeconds(10));
                 assertEquals("number 6", ((Message) next).content());
             }
-            assertTrue(bob.group("g").history(10).get(10, TimeUnit.SECONDS).messages().size() == 6);
+            assertTrue(bob.group("g").history(HistoryOptions.newest().limit(10)).get(10, TimeUnit.SECONDS).messages().size() == 6);
         }
     }
 
@@ -65,6 +65,31 @@ class PatienceTest {
                 assertEquals("for whoever comes", ((Message) late).content());
                 bob.acknowledge(late);
             }
+        }
+    }
+
+    @Test
+    void what_only_a_list_of_conversations_sees_waits_as_long_as_what_nobody_sees() throws Exception {
+        BlockingQueue<String> unread = new LinkedBlockingQueue<>();
+        try (Hub hub = Hub.start();
+                Client alice = Client.builder(hub.url).user("alice").device("d").build();
+                Client bob = Client.builder(hub.url).user("bob").device("d").listener(new ClientListener() {
+                    @Override
+                    public void onUnread(String stream, long from, long to) {
+                        unread.add(stream + " " + from + " " + to);
+                    }
+                }).build()) {
+            alice.connect().get(10, TimeUnit.SECONDS);
+            bob.connect().get(10, TimeUnit.SECONDS);
+            bob.conversations().subscribe(list -> {});
+            alice.send("user:bob", "one").get(10, TimeUnit.SECONDS).accepted().get(10, TimeUnit.SECONDS);
+            Thread.sleep(2_000);
+            Receipt second = alice.send(Message.to("user:bob").content("two").receipts().build()).get(10, TimeUnit.SECONDS);
+            Thread.sleep(10_000);
+            assertTrue(unread.isEmpty() && !second.delivered().isDone());
+            assertEquals("inbox 1 2", unread.poll(40, TimeUnit.SECONDS));
+            second.delivered().get(10, TimeUnit.SECONDS);
+            assertEquals(2, bob.conversations().get().unread());
         }
     }
 }
