@@ -104,6 +104,40 @@ for (const [guide, main] of [["java", "Chat"], ["kotlin", "ChatKt"]]) {
   });
 }
 
+test("a module on the module path talks to the hub and does not see what is internal", { timeout: 180000 }, async (context) => {
+  const url = await hub(context);
+  const project = join(folder, "module");
+  mkdirSync(join(project, "src/main/java/chat"), { recursive: true });
+  const text = readFileSync(join(ROOT, "docs/guides/java.md"), "utf8");
+  // The compiler plugin that Maven brings along may be older than modules.
+  const compiler = "<plugin><artifactId>maven-compiler-plugin</artifactId><version>3.14.1</version></plugin>";
+  const pom = /^```xml\n<!-- pom.xml -->\n([^]*?)^```/m.exec(text)[1].replace("<plugins>", `<plugins>${compiler}`);
+  writeFileSync(join(project, "pom.xml"), pom);
+  const source = (name, code) => writeFileSync(join(project, "src/main/java", name), code);
+  source("module-info.java", "module chat { requires io.github.wsc; }");
+  source("chat/Main.java", `package chat;
+import io.github.wsc.*;
+public class Main {
+    public static void main(String[] args) throws Exception {
+        try (Client client = Client.builder(java.net.URI.create(args[0])).user("alice").build()) {
+            client.connect().get();
+            Accepted accepted = client.send("user:alice", "hello").get().accepted().get();
+            System.out.println(Main.class.getModule() + " stored at " + accepted.position() + " by " + Client.class.getModule());
+        }
+    }
+}`);
+  await maven(context, project, "compile");
+  const words = `--module-path %classpath -m chat/chat.Main ${url}`;
+  const main = start(context, project, "mvn", ...MAVEN, "exec:exec", "-Dexec.executable=java", `-Dexec.args=${words}`);
+  await main.line("module chat stored at 1 by module io.github.wsc");
+  assert.equal(await main.ended, 0);
+  source("chat/Nosy.java", "package chat; class Nosy { io.github.wsc.internal.Session session; }");
+  const nosy = start(context, project, "mvn", ...MAVEN, "compile");
+  nosy.end();
+  assert.notEqual(await nosy.ended, 0);
+  assert.match(nosy.said.join("\n"), /io\.github\.wsc\.internal is not visible/);
+});
+
 /** A copy of an example, so that nothing is built into the tree. */
 function example(name) {
   const project = join(folder, name);
