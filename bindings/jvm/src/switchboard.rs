@@ -1,10 +1,11 @@
 //! All sessions of a process, at one place: few threads, and one stream of reports, however many sessions there are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use wsc_client::Session;
 
 use crate::order::Addressed;
@@ -19,7 +20,11 @@ type Sessions = HashMap<i32, Session>;
 /// The sessions of a process.
 #[derive(uniffi::Object)]
 pub struct Switchboard {
-    runtime: Runtime,
+    /// None once stopped.
+    runtime: Mutex<Option<Runtime>>,
+    handle: Handle,
+    /// Threads of the runtime that have not ended, those for files and name lookups included.
+    threads: Arc<AtomicUsize>,
     tray: Arc<Tray>,
     sessions: Arc<Mutex<Sessions>>,
 }
@@ -29,22 +34,32 @@ impl Switchboard {
     /// One without sessions.
     #[uniffi::constructor]
     pub fn new() -> Result<Arc<Self>, OpenError> {
-        let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(1, 4));
+        let workers = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(1, 4));
+        let threads = Arc::<AtomicUsize>::default();
+        let (started, ended) = (Arc::clone(&threads), Arc::clone(&threads));
         let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(workers)
             .thread_name("wsc-io")
+            .on_thread_start(move || {
+                started.fetch_add(1, Ordering::Relaxed);
+            })
+            .on_thread_stop(move || {
+                ended.fetch_sub(1, Ordering::Release);
+            })
             .enable_all()
             .build()
             .map_err(|error| OpenError::System(error.to_string()))?;
-        Ok(Arc::new(Self { runtime, tray: Arc::default(), sessions: Arc::default() }))
+        let handle = runtime.handle().clone();
+        let runtime = Mutex::new(Some(runtime));
+        Ok(Arc::new(Self { runtime, handle, threads, tray: Arc::default(), sessions: Arc::default() }))
     }
 
     /// Opens a session, which does not connect yet. Its orders and reports are called by this number, which no other has.
     pub fn open(&self, number: i32, settings: Settings) -> Result<Opened, OpenError> {
-        let (session, standing) = self.runtime.block_on(settings.builder().session())?;
+        let (session, standing) = self.handle.block_on(settings.builder().session())?;
         lock(&self.sessions).insert(number, session.clone());
         let (tray, sessions) = (Arc::clone(&self.tray), Arc::clone(&self.sessions));
-        self.runtime.spawn(async move {
+        self.handle.spawn(async move {
             loop {
                 let reports = session.next(BATCH).await;
                 if reports.is_empty() {
@@ -71,9 +86,15 @@ impl Switchboard {
         }
     }
 
-    /// Wakes whoever waits in [`Switchboard::next`], which waits no more from then on.
-    pub fn stop(&self) {
+    /// Ends everything, once no session is left: wakes whoever waits in [`Switchboard::next`], which waits no more from then on,
+    /// and waits for the runtime's threads. Whether all have ended; a name lookup may take longer.
+    pub fn stop(&self, wait_ms: i64) -> bool {
         self.tray.stop();
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_timeout(Duration::from_millis(wait_ms.unsigned_abs()));
+        }
+        self.threads.load(Ordering::Acquire) == 0
     }
 
     /// All reports there are, once there is one, or nothing after `wait_ms`; see `report.rs` for what the bytes say.
@@ -84,4 +105,27 @@ impl Switchboard {
 
 fn lock(sessions: &Mutex<Sessions>) -> MutexGuard<'_, Sessions> {
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_says_whether_all_threads_have_ended() {
+        let sessions = Switchboard::new().expect("it starts");
+        assert!(sessions.stop(10_000));
+        assert!(sessions.stop(0));
+
+        let sessions = Switchboard::new().expect("it starts");
+        let (begun, began) = std::sync::mpsc::channel();
+        drop(sessions.handle.spawn_blocking(move || {
+            let _ = begun.send(());
+            std::thread::sleep(Duration::from_secs(2));
+        }));
+        began.recv().expect("it begins");
+        assert!(!sessions.stop(10));
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(sessions.stop(0));
+    }
 }
