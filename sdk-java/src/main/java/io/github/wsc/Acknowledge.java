@@ -1,7 +1,7 @@
 // When a message counts as handed over.
 package io.github.wsc;
 
-/** When a message counts as handed over: what does not comes again after a crash. */
+/** When a message counts as handed over. What does not count comes again after a crash. */
 public enum Acknowledge {
     /** When the handler has returned. */
     AUTOMATIC,

@@ -225,7 +225,7 @@ public final class Client implements AutoCloseable {
      * }</pre>
      */
     public void cancel(Receipt receipt) {
-        session.cancel(receipt.messageId());
+        session.cancel(Texts.name("the message_id", receipt.messageId()));
     }
 
     /**
@@ -284,7 +284,7 @@ public final class Client implements AutoCloseable {
      */
     public void acknowledge(Delivery delivery) {
         int generation = delivery instanceof Message message ? message.fields.generation : ((Gap) delivery).generation();
-        session.acknowledge(delivery.stream(), generation, delivery.position());
+        session.acknowledge(Texts.name("the stream", delivery.stream()), generation, delivery.position());
     }
 
     /**

@@ -1,9 +1,9 @@
-// What a client tells beside messages.
+// The events of a client beside messages.
 package io.github.wsc;
 
 /**
- * What a client tells beside the messages of its streams. Override what is of interest. Calls come one at a time, on the
- * client's executor; one that throws is logged and harms nothing.
+ * The events of a client beside the messages of its streams. Override what is of interest. Calls come one at a time, on the
+ * client's executor; what one throws is logged, and the next call comes.
  */
 public interface ClientListener {
     /** The connection's state changed. */
@@ -12,19 +12,28 @@ public interface ClientListener {
     /** Connected, for the first time or again. */
     default void onConnected() {}
 
-    /** An attempt to connect failed; the next comes by itself. */
+    /** An attempt to connect failed; the client tries again by itself. */
     default void onConnectError(WscException error) {}
 
-    /** A connection is gone; the next attempt comes by itself unless {@link #onClose} follows. {@code code} 0: without a Close frame. */
+    /**
+     * A connection ended; the client reconnects by itself unless {@link #onClose} follows.
+     *
+     * @param code the close code, see {@link CloseCode}; 0: there was no Close frame
+     */
     default void onDisconnected(int code, String reason) {}
 
-    /** Closed for good: by the application (0), for want of a token (1), or by the hub. */
+    /**
+     * The client is closed for good.
+     *
+     * @param code 0: by the application, or by itself because of an error, which the reason names; 1: the token provider has no token; else the
+     *     hub's close code
+     */
     default void onClose(int code, String reason) {}
 
-    /** The hub has a message of this client. */
+    /** The hub stored a message of this client. */
     default void onMessageSent(String messageId, Accepted accepted) {}
 
-    /** A message was not taken, refused, or ended otherwise; also those of an earlier process. */
+    /** A message was not saved, was refused, or ended otherwise; also one of an earlier process. */
     default void onSendError(String messageId, WscException error) {}
 
     /** A message that is not stored: typing, volatile ones of others, copies for an observer. */
@@ -39,12 +48,20 @@ public interface ClientListener {
     /** Somebody joined or left a group: {@code action} is {@code joined}, {@code left}, {@code removed} or {@code disbanded}. */
     default void onGroupChanged(String group, String action, String user) {}
 
-    /** Nobody read these positions for 20 s: they count as handed over. {@link MessageStream#history} still has them. */
+    /** No reader took these positions for 20 s: they count as handed over. {@link MessageStream#history} still has them. */
     default void onUnread(String stream, long from, long to) {}
 
-    /** Word from the hub: {@code type} is its {@code message_type}, {@code frame} the whole frame as JSON. */
+    /**
+     * A notice of the hub.
+     *
+     * @param type its {@code message_type}
+     * @param frame the whole frame as JSON
+     */
     default void onNotice(String type, String frame) {}
 
-    /** Something was wrong that nobody waits for. */
+    /**
+     * Something is wrong that no call waits for: a bad answer of the token provider, a subscriber that threw, a frame that is not valid. The
+     * {@link Throwable#getCause() cause} is what was thrown, if anything was.
+     */
     default void onFault(WscException fault) {}
 }

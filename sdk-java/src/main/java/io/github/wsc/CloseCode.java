@@ -17,7 +17,7 @@ public final class CloseCode {
     public static final int FORBIDDEN = 4003;
     /** Took nothing for too long. */
     public static final int TOO_SLOW = 4008;
-    /** Another connection of the same device took its place; final. */
+    /** Another connection of the same device replaced this one; final. */
     public static final int REPLACED = 4009;
     /** Kicked out; final. */
     public static final int KICKED = 4010;

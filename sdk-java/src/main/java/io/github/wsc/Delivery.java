@@ -1,7 +1,7 @@
 // What a stream hands over.
 package io.github.wsc;
 
-/** What a stream hands over, in order, once: a {@link Message}, or a {@link Gap} in the place of messages that are gone. */
+/** What a stream hands over, in order, once: a {@link Message}, or a {@link Gap} where messages are gone. */
 public sealed interface Delivery permits Message, Gap {
     /** Its stream: {@code inbox}, {@code broadcast} or {@code group:<id>}; empty for a volatile message. */
     String stream();

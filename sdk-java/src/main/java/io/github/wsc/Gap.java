@@ -1,4 +1,4 @@
-// Messages that are gone, as a value.
+// Messages that are gone.
 package io.github.wsc;
 
 /**
@@ -6,7 +6,7 @@ package io.github.wsc;
  *
  * @param stream the stream
  * @param from the first
- * @param to the last; {@code from - 1}: it is not known which, if any
+ * @param to the last; {@code from - 1}: it is not known which positions, if any
  * @param reason {@code expired}, {@code trimmed}, {@code left}, {@code epoch} or {@code unexplained}
  * @param generation the numbering, for {@link Client#acknowledge(Delivery)}
  */

@@ -126,7 +126,7 @@ public final class Message implements Delivery {
         return fields.data;
     }
 
-    /** When the hub took it; null for what the hub has not seen. */
+    /** When the hub stored it; null for a message that the hub has not stored. */
     public @Nullable Instant createdAt() {
         try {
             return fields.createdAt.isEmpty() ? null : Instant.parse(fields.createdAt);
@@ -150,7 +150,7 @@ public final class Message implements Delivery {
         return fields.position;
     }
 
-    /** How important it says it is; a text of {@link Priority}, or empty. */
+    /** Its priority: a text of {@link Priority}, or empty. */
     public String priority() {
         return fields.priority;
     }
@@ -180,7 +180,7 @@ public final class Message implements Delivery {
         return fields.observed;
     }
 
-    /** How long it lives; zero: for ever. */
+    /** How long it is valid; zero: without limit. */
     public Duration expiresIn() {
         return Duration.ofMillis(fields.expiresInMs);
     }

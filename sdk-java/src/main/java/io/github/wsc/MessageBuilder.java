@@ -89,7 +89,7 @@ public final class MessageBuilder {
         return this;
     }
 
-    /** How important it is. It never reorders. */
+    /** Its priority; messages are never reordered by it. */
     public MessageBuilder priority(Priority priority) {
         message.priority = priority.text();
         return this;

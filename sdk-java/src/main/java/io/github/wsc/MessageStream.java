@@ -47,8 +47,8 @@ public class MessageStream {
 
     /**
      * The messages and gaps, as many as a subscriber requests; the others wait at the hub. An entry is handed over when
-     * {@code onNext} returned: for operators that buffer take {@link Acknowledge#MANUAL}. A subscriber that throws is cancelled, and told
-     * to {@link ClientListener#onFault}.
+     * {@code onNext} returned: for operators that buffer take {@link Acknowledge#MANUAL}. A subscriber that throws is cancelled;
+     * {@link ClientListener#onFault} gets what it threw, and what it threw at is for the next reader.
      */
     public final Flow.Publisher<Delivery> publisher() {
         return backlog::subscribe;

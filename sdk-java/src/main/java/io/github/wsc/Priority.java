@@ -1,9 +1,9 @@
-// How important a message says it is.
+// The priority of a message.
 package io.github.wsc;
 
 import java.util.Locale;
 
-/** How important a message says it is. It never reorders. */
+/** The priority of a message, for its receiver; messages are never reordered by it. */
 public enum Priority {
     LOW,
     NORMAL,

@@ -1,7 +1,7 @@
-// How a message that was taken ended without getting where it was waited for.
+// Why a message that was saved did not reach the stage that is waited for.
 package io.github.wsc;
 
-/** A message that was taken did not get to the stage waited for. */
+/** A message that was saved did not reach the stage that is waited for. */
 public final class ReceiptException extends WscException {
     private static final long serialVersionUID = 1;
 
@@ -9,15 +9,15 @@ public final class ReceiptException extends WscException {
     public enum Fault {
         /** Refused by the hub for good, see {@link #code()}. */
         REFUSED,
-        /** Sent, no answer came, and it is too late to send it again: it may have been stored or not. */
+        /** Sent without an answer, and too old to be sent again: it may be stored or not. */
         UNKNOWN,
-        /** Its life ended before it could be sent. */
+        /** It expired before it could be sent. */
         EXPIRED,
-        /** Taken back before it was sent. */
+        /** Cancelled before it was sent. */
         CANCELLED,
         /** Volatile, and there was no connection. */
         DROPPED,
-        /** Its receipts are not followed: it did not ask for them, or too many are waited for. */
+        /** Its receipts are not followed: it did not request them, or too many are waited for. */
         NOT_FOLLOWED,
         /** The client was closed; with an outbox file the message is kept and goes out next time. */
         CLOSED

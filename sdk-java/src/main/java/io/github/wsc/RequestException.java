@@ -15,11 +15,11 @@ public final class RequestException extends WscException {
         DISCONNECTED,
         /** No answer in time. */
         TIMEOUT,
-        /** Too many are under way. */
+        /** Too many requests are under way. */
         TOO_MANY,
         /** The client is closed. */
         CLOSED,
-        /** The answer was not understood. */
+        /** The answer is not valid. */
         ANSWER
     }
 

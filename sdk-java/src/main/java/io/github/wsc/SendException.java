@@ -1,17 +1,17 @@
-// Why a message was not taken.
+// Why a message was not saved.
 package io.github.wsc;
 
 import org.jspecify.annotations.Nullable;
 
-/** A message was not taken: nothing of it is kept, nothing was sent. */
+/** A message was not saved: nothing of it is kept, nothing was sent. */
 public final class SendException extends WscException {
     private static final long serialVersionUID = 1;
 
     /** What was wrong. */
     public enum Fault {
-        /** As many messages as the outbox may hold wait for the hub. */
+        /** The maximum of messages that wait for the hub is reached. */
         OUTBOX_FULL,
-        /** It does not fit into a frame. */
+        /** It is larger than a frame. */
         TOO_LARGE,
         /** A field is wrong; the text says which. */
         INVALID,

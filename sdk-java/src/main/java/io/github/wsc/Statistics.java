@@ -1,12 +1,12 @@
-// What a client has counted.
+// The counters of a client.
 package io.github.wsc;
 
 /**
- * What a client has counted since it was made.
+ * The counters of a client since it was made.
  *
- * @param received messages handed to the application's side
- * @param gaps gaps handed to it
- * @param sent messages taken into the outbox
+ * @param received messages that came from the hub
+ * @param gaps gaps that came
+ * @param sent messages saved in the outbox
  * @param accepted messages the hub stored
  * @param failed messages that were refused or ended otherwise without being stored
  * @param connects connections made

@@ -3,7 +3,7 @@ package io.github.wsc;
 
 import org.jspecify.annotations.Nullable;
 
-/** The outbox file cannot be used: another process has it, it belongs to another device, it is no outbox, or the disk says no. */
+/** The outbox file cannot be used: another process uses it, it belongs to another user or device, it is not an outbox, or the disk failed. */
 public final class StorageException extends WscException {
     private static final long serialVersionUID = 1;
 

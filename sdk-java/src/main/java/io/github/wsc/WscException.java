@@ -4,7 +4,7 @@ package io.github.wsc;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** Any failure of this library. Futures end with it; nothing of it is checked. */
+/** Any failure of this library. Futures fail with it; it is unchecked. */
 public class WscException extends RuntimeException {
     private static final long serialVersionUID = 1;
 

@@ -1,5 +1,5 @@
 /**
- * The wsc client: reliable real-time messaging over one connection that heals itself. Begin with {@link io.github.wsc.Client}.
+ * The wsc client: reliable real-time messaging over one connection that reconnects by itself. Begin with {@link io.github.wsc.Client}.
  *
  * <p>Nothing is null that is not marked so.
  */

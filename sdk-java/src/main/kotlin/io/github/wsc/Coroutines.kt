@@ -124,7 +124,7 @@ public suspend fun Group.leaveAndAwait() {
     leave().await()
 }
 
-/** Closes, and returns when it is done: 5 s at most for what is under way. */
+/** Closes, and returns when it is done: it waits up to 5 s for what is under way. */
 public suspend fun Client.closeAndAwait() {
     closeAsync().await()
 }

@@ -51,7 +51,7 @@ public class ClientSettings internal constructor(address: URI) {
     /** Which of the user's groups to read. */
     public var groups: Collection<String>? by Setting(null) { builder.groups(requireNotNull(it)) }
 
-    /** Where tokens come from; null: there is none, and the client closes. What it throws is told, and it is asked again. */
+    /** Where tokens come from; null: there is none, and the client closes. When it throws, it is asked again: see [ClientBuilder.tokenProvider]. */
     @OptIn(DelicateCoroutinesApi::class) // Asked for as long as the client lives; it ends with its answer.
     public fun tokenProvider(scope: CoroutineScope = GlobalScope, provider: suspend () -> String?) {
         builder.tokenProvider { scope.future<String?> { provider() } }

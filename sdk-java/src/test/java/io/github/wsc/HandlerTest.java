@@ -374,4 +374,30 @@ class HandlerTest extends WithHub {
             assertNotNull(faults.get(0));
         }
     }
+
+    @Test
+    void an_order_that_is_lost_closes_its_client_with_the_cause_and_no_other() throws Exception {
+        Client alice = connected(name("alice"));
+        List<String> closes = new CopyOnWriteArrayList<>();
+        Client bob = connected(builder(name("bob")).listener(new ClientListener() {
+            @Override
+            public void onClose(int code, String reason) {
+                closes.add(code + " " + reason);
+            }
+        }));
+        Receipt waits = get(alice.send(Message.to("user:" + bob.user()).content("hello").receipts().build()));
+        // Past the checks of the public class: what native code does not take.
+        bob.session.cancel("\ud83d");
+        eventually(() -> bob.state().phase() == ConnectionState.Phase.CLOSED);
+        eventually(() -> closes.size() == 1);
+        assertTrue(closes.get(0).startsWith("0 the client closed itself: "), closes.get(0));
+        assertTrue(bob.state().reason().contains("MalformedInputException"), bob.state().reason());
+        ClosedException closed = assertThrows(ClosedException.class, () -> get(bob.connect()));
+        assertNotNull(closed.getCause());
+        SendException unsent = assertThrows(SendException.class, () -> get(bob.send("user:" + alice.user(), "too late")));
+        assertEquals(SendException.Fault.CLOSED, unsent.fault());
+        assertEquals(closed.getCause(), unsent.getCause());
+        get(waits.accepted());
+        get(get(alice.send("user:" + alice.user(), "still here")).accepted());
+    }
 }

@@ -83,14 +83,17 @@ final class Bridge {
             orders.add(STOP);
             ordersThread.join(waitMs);
             stopped = true;
-            sessions.stop();
+            boolean ended = sessions.stop(waitMs);
             reportsThread.join(waitMs);
             if (ordersThread.isAlive() || reportsThread.isAlive()) {
                 LOG.warn("a thread of the client does not end: an executor of the application holds it");
-                return;
+            } else if (ended) {
+                sessions.close();
+                Natives.release();
+            } else {
+                // Code that runs must not be unloaded.
+                LOG.warn("a native thread does not end, as in a name lookup that takes long: the native library stays");
             }
-            sessions.close();
-            Natives.release();
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
         } catch (RuntimeException | LinkageError failed) {

@@ -2,6 +2,9 @@
 // with the last, so that a web application that is stopped leaves no thread behind. Never holds anything of a client.
 package io.github.wsc.internal;
 
+import java.util.Collections;
+import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ForkJoinWorkerThread;
@@ -25,6 +28,8 @@ public final class ClientRuntime {
     private final Bridge bridge;
     private final ForkJoinPool pool;
     private final ScheduledThreadPoolExecutor timer;
+    /** The threads of both, for as long as they live. */
+    private final Set<Thread> threads = Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
     /** Clients that use it; under LOCK. */
     private int clients;
     /** Ends the other threads, once the last client is gone. */
@@ -32,8 +37,8 @@ public final class ClientRuntime {
 
     private ClientRuntime() {
         bridge = new Bridge();
-        pool = new ForkJoinPool(Math.max(2, Runtime.getRuntime().availableProcessors()), ClientRuntime::worker, null, true);
-        timer = new ScheduledThreadPoolExecutor(1, task -> daemon("wsc-timer", task));
+        pool = new ForkJoinPool(Math.max(2, Runtime.getRuntime().availableProcessors()), this::worker, null, true);
+        timer = new ScheduledThreadPoolExecutor(1, task -> known(daemon("wsc-timer", task)));
         timer.setRemoveOnCancelPolicy(true);
     }
 
@@ -56,7 +61,7 @@ public final class ClientRuntime {
                 execute(done);
                 return;
             }
-            // Whoever makes a client from now on gets another runtime and does not wait for this one.
+            // A client that is made from now on gets another runtime and does not wait for this one.
             if (current == this) {
                 current = null;
             }
@@ -76,6 +81,11 @@ public final class ClientRuntime {
             SerialExecutor.guarded(done);
             if (!pool.awaitTermination(ENDING_MS, TimeUnit.MILLISECONDS)) {
                 LOG.warn("all clients are closed, and a handler of the application still runs in a thread of theirs");
+                return;
+            }
+            // An executor is terminated a moment before its threads are.
+            for (Thread thread : threads.toArray(Thread[]::new)) {
+                thread.join(ENDING_MS);
             }
         } catch (InterruptedException interrupted) {
             SerialExecutor.guarded(done);
@@ -129,11 +139,17 @@ public final class ClientRuntime {
         return thread;
     }
 
-    private static ForkJoinWorkerThread worker(ForkJoinPool pool) {
+    private Thread known(Thread thread) {
+        threads.add(thread);
+        return thread;
+    }
+
+    private ForkJoinWorkerThread worker(ForkJoinPool pool) {
         ForkJoinWorkerThread thread = ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(pool);
         thread.setName("wsc-callbacks-" + thread.getPoolIndex());
         // The application's, where it is started out of a jar of jars.
         thread.setContextClassLoader(ClientRuntime.class.getClassLoader());
+        threads.add(thread);
         return thread;
     }
 }

@@ -22,7 +22,7 @@ import java.util.function.Consumer;
 public final class ConversationTable {
     private static final int PAGE = 100;
     private static final int PAGES = 20;
-    /** Changes are told no more often than this, and asked for no more often than that. */
+    /** Listeners are called, and the hub is asked, no more often than this. */
     private static final long SHOW_MS = 16;
     private static final long LOAD_MS = 250;
 
@@ -192,7 +192,7 @@ public final class ConversationTable {
 
     private void load() {
         if (isWatched() && session.reports().state().isConnected()) {
-            // One that fails for want of a connection is repeated after the next connect.
+            // A request that fails because there is no connection is repeated after the next connect.
             fetch().thenAccept(found -> session.executor().execute(() -> onLoaded(found)));
         }
     }

@@ -19,7 +19,7 @@ public final class JsonValue {
     /**
      * An object's fields; none for anything else.
      *
-     * @throws IllegalArgumentException if it is no JSON
+     * @throws IllegalArgumentException if it is not valid JSON
      */
     public static Map<String, Object> object(byte[] bytes) {
         try (JsonParser json = MessageCodec.JSON.createParser(bytes)) {

@@ -132,7 +132,7 @@ public final class MessageCodec {
                 }
             }
         } catch (IOException broken) {
-            throw new UncheckedIOException("the machine gave a message that is no JSON", broken);
+            throw new UncheckedIOException("a message of the native library is not valid JSON", broken);
         }
         return message;
     }

@@ -36,8 +36,8 @@ final class PendingReceipt implements Receipt {
         return read.copy();
     }
 
-    void accept(Accepted place) {
-        accepted.complete(place);
+    void accept(Accepted stored) {
+        accepted.complete(stored);
     }
 
     /** A stage of {@link Tables.Stage} includes those below it. */
@@ -55,7 +55,7 @@ final class PendingReceipt implements Receipt {
         end(error);
     }
 
-    /** Nothing more is heard of it. */
+    /** No further receipt comes. */
     void end(ReceiptException error) {
         delivered.completeExceptionally(error);
         read.completeExceptionally(error);

@@ -120,7 +120,7 @@ public final class Sends {
         }
     }
 
-    /** The hub's word on a message, which may be one of an earlier process. */
+    /** The hub's answer to a message, which may be one of an earlier process. */
     void onSettled(Report report) {
         String id = report.text;
         Outgoing sent = outgoing.remove(id);
@@ -139,14 +139,14 @@ public final class Sends {
             return;
         }
         boolean volatileOne = report.second == Tables.Outcome.SENT;
-        Accepted place = new Accepted(volatileOne ? "" : report.other, volatileOne ? 0 : report.third,
+        Accepted stored = new Accepted(volatileOne ? "" : report.other, volatileOne ? 0 : report.third,
                 report.second == Tables.Outcome.DUPLICATE, report.last());
         accepted.increment();
         session.conversations.onAccepted();
-        session.tell(listener -> listener.onMessageSent(id, place));
+        session.tell(listener -> listener.onMessageSent(id, stored));
         if (sent != null) {
             session.complete(() -> {
-                sent.receipt.accept(place);
+                sent.receipt.accept(stored);
                 sent.taken.complete(sent.receipt);
                 if (!sent.followed) {
                     sent.receipt.end(notFollowed());

@@ -331,7 +331,7 @@ public final class Session {
         fault("a Flow.Subscriber threw, against its contract, and is cancelled", 0, false, thrown);
     }
 
-    /** Which streams are read is told when the order's turn comes. */
+    /** Submits which streams are read, as they are when the order's turn comes. */
     void readersChanged() {
         synchronized (lock) {
             if (readingSoon) {
@@ -355,7 +355,7 @@ public final class Session {
     }
 
     void unread(String stream, long from, long to) {
-        LOG.warn("nobody reads {}: {} to {} count as handed over", stream, from, to);
+        LOG.warn("{} has no reader: {} to {} count as handed over", stream, from, to);
         tell(listener -> listener.onUnread(stream, from, to));
     }
 

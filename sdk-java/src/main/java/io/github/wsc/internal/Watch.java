@@ -84,7 +84,7 @@ public final class Watch {
     }
 
     private void query(String type, Map<String, Object> data) {
-        // A request that fails for want of a connection is repeated after the next connect.
+        // A request that fails because there is no connection is repeated after the next connect.
         session.ask(Map.of("message_type", type, "data", data)).thenAccept(answer -> {
             for (Map<String, Object> user : JsonValue.objects(Requests.data(answer), "users")) {
                 session.executor().execute(() -> onStatus(user));

@@ -1,4 +1,4 @@
-// All presence that a client watches. The hub is told of a user once, however many watch.
+// All presence that a client watches. Ends the watch of a user at the hub with the last one who watches.
 package io.github.wsc.internal;
 
 import java.util.Collection;

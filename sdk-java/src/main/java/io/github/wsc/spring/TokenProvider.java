@@ -1,4 +1,4 @@
-// Where an application of Spring has its tokens from.
+// The source of tokens of a Spring application.
 package io.github.wsc.spring;
 
 import java.util.concurrent.CompletionStage;

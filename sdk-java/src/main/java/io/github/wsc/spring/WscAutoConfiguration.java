@@ -1,4 +1,4 @@
-// What an application of Spring Boot has by itself when it sets wsc.url.
+// What an application of Spring Boot gets when it sets wsc.url.
 package io.github.wsc.spring;
 
 import io.github.wsc.Client;

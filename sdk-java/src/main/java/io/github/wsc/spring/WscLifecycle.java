@@ -32,7 +32,7 @@ final class WscLifecycle implements SmartLifecycle {
             });
             client.subscribe(events::publishEvent);
         }
-        // Whether there is a hub yet is no reason not to start: the health indicator tells.
+        // The application starts also while the hub is down: the health indicator says so.
         client.connect();
     }
 
