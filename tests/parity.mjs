@@ -16,7 +16,7 @@ function ensure(file, title) {
   // The attribute, perhaps others, none of which keeps it from running, then the function.
   const patterns = {
     rs: `#\\[(?:tokio::)?test[^\\]]*\\]\\s+(?:#\\[(?!ignore)[^\\]]*\\]\\s+)*(?:async )?fn ${escaped(title)}\\(`,
-    java: `@Test\\s+(?:@(?!Disabled)[^\\n]*\\s+)*void ${escaped(title)}\\(`,
+    java: `@(?:Parameterized)?Test\\s+(?:@(?!Disabled)[^\\n]*\\s+)*void ${escaped(title)}\\(`,
     kt: `@Test\\s+(?:@(?!Disabled)[^\\n]*\\s+)*fun \`${escaped(title)}\`\\(`,
   };
   const pattern = patterns[file.split(".").at(-1)] ?? `^\\s*test\\((["'\`])${escaped(title)}\\1`;

@@ -166,8 +166,11 @@ public final class ClientBuilder {
     }
 
     /**
-     * Where callbacks run, one at a time for each client; default: in daemon threads that all clients share. A task that the executor rejects,
-     * or drops because it was shut down, runs in those threads instead; an executor that drops tasks without a word would stop the callbacks.
+     * Where callbacks run, one at a time for each client; default: in daemon threads that all clients share.
+     *
+     * <p>A task that the executor rejects, or loses because it was shut down, runs in those threads instead. An executor that drops tasks
+     * silently stops the callbacks; one that runs tasks in the thread that calls it ({@code Runnable::run}) makes all clients wait for
+     * the callback.
      */
     public ClientBuilder executor(Executor executor) {
         this.executor = executor;

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
+import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -130,10 +132,18 @@ class RedeployTest {
         return new WeakReference<>(loader);
     }
 
+    /** Pieces of native libraries in the process that JNA unpacked; it removes their files at once. */
+    private static List<String> unpacked() throws IOException {
+        Path maps = Path.of("/proc/self/maps");
+        return !Files.exists(maps) ? List.of() : Files.readAllLines(maps).stream()
+                .filter(line -> line.contains("(deleted)") && line.contains("/jna")).map(line -> line.replaceFirst(".* /", "/")).distinct().toList();
+    }
+
     @Test
     @Timeout(value = 120, unit = TimeUnit.SECONDS)
     void closing_the_last_client_of_a_class_loader_ends_its_threads_and_lets_it_go() throws Exception {
         try (Hub hub = Hub.start()) {
+            List<String> libraries = unpacked();
             List<WeakReference<ClassLoader>> loaders = new ArrayList<>();
             for (int round = 1; round <= 3; round++) {
                 loaders.add(once(hub.url.toString(), round));
@@ -151,6 +161,13 @@ class RedeployTest {
                 }
                 assertTrue(loader.get() == null, "class loader " + number + " is still there");
             }
+            // The virtual machine closes a library some time after its class loader.
+            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (!unpacked().equals(libraries) && System.nanoTime() < until) {
+                System.gc();
+                Thread.sleep(50);
+            }
+            assertEquals(libraries, unpacked());
         }
     }
 
