@@ -189,7 +189,7 @@ class VectorsTest {
                 case "mark_read" -> machine.obey(now, new Order.MarkRead(
                         step.get("stream").asText(), step.path("peer").asText(), step.get("seq_no").asLong()));
                 case "supply_token" -> machine.obey(now, step.has("error")
-                        ? step.get("error").asText().equals("denied") ? new Order.NoToken() : new Order.TokenFailed("not now")
+                        ? step.get("error").asText().equals("denied") ? Order.NoToken.INSTANCE : new Order.TokenFailed("not now")
                         : new Order.Token(step.get("token").asText()));
                 case "network" -> machine.obey(now, new Order.Network(step.path("online").asBoolean(true)));
                 case "open" -> machine.open(now, link);
