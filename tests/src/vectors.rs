@@ -162,7 +162,7 @@ fn perform(client: &mut Client, now: Timestamp, step: &Value, seed: &u64) -> Res
         "stored" => client.handle_stored(now, SendId(number("send"))),
         "timeout" => client.handle_timeout(now),
         "restart" => {
-            let saved = Saved::decode(&client.snapshot().encode()).ok_or("snapshot: unreadable")?;
+            let saved = Saved::decode(&client.encode()).ok_or("snapshot: unreadable")?;
             let mut config = config(&step["config"])?;
             config.device_id.clone_from(&saved.device_id);
             *client = Client::new(config, *seed);

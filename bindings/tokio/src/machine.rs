@@ -99,7 +99,7 @@ impl Machine {
     /// Everything a later one needs.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        self.client.snapshot().encode()
+        self.client.encode()
     }
 
     /// What the last message that was not taken had wrong.

@@ -70,7 +70,7 @@ numbered! {
         Saved = 20,
         /// A message was not taken. [`Rejection`]; message id, what is wrong
         Rejected = 21,
-        /// How far sends and streams are. unsaved, saved, under way, whether all is caught up (0 or 1)
+        /// How far sends and streams are. unsaved, saved, under way, whether all is caught up (0 or 1); the device, at first
         Sync = 22,
         /// Nobody read these for [`UNREAD_MS`](crate::limits::UNREAD_MS): they count as handed over. from, to; stream
         Unread = 23,
@@ -84,6 +84,46 @@ numbered! {
         Write = 27,
         /// A socket is to be closed. link, code; reason
         CloseSocket = 28,
+    }
+}
+
+numbered! {
+    /// What goes into a session that takes everything by one call. The numbers and texts are those named, in their order.
+    Input {
+        /// [`Client::connect`]
+        Connect = 0,
+        /// [`Client::close`]
+        Close = 1,
+        /// [`Client::send_object`]. -; message; payload
+        Send = 2,
+        /// [`Client::cancel`]. send
+        Cancel = 3,
+        /// [`Client::acknowledge`]. generation, position; stream
+        Acknowledge = 4,
+        /// [`Client::request_object`]. -; frame
+        Request = 5,
+        /// [`Client::mark_read`]. position; stream, peer
+        MarkRead = 6,
+        /// [`Client::supply_token`]. -; token
+        Token = 7,
+        /// [`Client::supply_token`]: not now. -; why
+        TokenFailed = 8,
+        /// [`Client::supply_token`]: never.
+        NoToken = 9,
+        /// [`Client::handle_stored`]. send
+        Stored = 10,
+        /// [`Client::handle_network`]. whether it is there (0 or 1)
+        Network = 11,
+        /// [`Client::handle_timeout`]
+        Timeout = 12,
+        /// [`Client::handle_open`]. link
+        Opened = 13,
+        /// [`Client::handle_text`]. link; frame
+        Text = 14,
+        /// [`Client::handle_binary`]. link; -; frame
+        Binary = 15,
+        /// [`Client::handle_close`]. link, code or 1006; reason
+        Closed = 16,
     }
 }
 
@@ -230,8 +270,10 @@ pub struct Flat<'a> {
 }
 
 impl<'a> Flat<'a> {
+    /// One with these numbers and texts.
     #[inline(never)]
-    fn new(kind: Kind, given: &[u64], texts: [&'a str; 3]) -> Self {
+    #[must_use]
+    pub fn new(kind: Kind, given: &[u64], texts: [&'a str; 3]) -> Self {
         let mut numbers = [0; 4];
         for (slot, number) in numbers.iter_mut().zip(given) {
             *slot = *number;

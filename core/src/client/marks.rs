@@ -60,8 +60,8 @@ impl Marks {
     }
 
     /// The marks the hub does not know yet.
-    pub(super) fn saved(&self) -> impl Iterator<Item = SavedMark> {
-        self.rows.iter().map(|mark| mark.of.clone())
+    pub(super) fn saved(&self) -> impl Iterator<Item = &SavedMark> {
+        self.rows.iter().map(|mark| &mark.of)
     }
 }
 

@@ -216,9 +216,13 @@ impl Client {
             device_id: self.config.device_id.clone(),
             owner: self.owner.clone(),
             last_send: self.outbox.last(),
-            sends: self.outbox.saved().collect(),
+            sends: self
+                .outbox
+                .saved()
+                .map(|(send, first_sent)| SavedSend { first_sent, ..send.clone() })
+                .collect(),
             cursors: self.inboxes.iter().map(Inbox::saved).collect(),
-            marks: self.marks.saved().collect(),
+            marks: self.marks.saved().cloned().collect(),
         }
     }
 

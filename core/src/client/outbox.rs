@@ -176,11 +176,9 @@ impl Outbox {
         self.waiting.iter().map(|waiting| &waiting.send)
     }
 
-    /// As their record says.
-    pub(super) fn saved(&self) -> impl Iterator<Item = SavedSend> {
-        let saved =
-            |send: &SavedSend, marked| SavedSend { first_sent: send.first_sent.or(marked), ..send.clone() };
-        self.waiting.iter().map(move |waiting| saved(&waiting.send, waiting.marked))
+    /// With when they went out first, as their record says.
+    pub(super) fn saved(&self) -> impl Iterator<Item = (&SavedSend, Option<Timestamp>)> {
+        self.waiting.iter().map(|waiting| (&waiting.send, waiting.send.first_sent.or(waiting.marked)))
     }
 }
 

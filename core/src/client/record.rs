@@ -5,10 +5,12 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::Client;
 use super::event::SendId;
 use super::saved::{Change, Owner, Saved, SavedCursor, SavedMark, SavedSend};
 use crate::frame::Frame;
 use crate::names::{StreamName, is_id};
+use crate::time::Timestamp;
 
 /// The first bytes of an encoding, and its version.
 const MAGIC: &[u8] = b"wsc\x03";
@@ -17,22 +19,17 @@ impl Saved {
     /// The bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        put_bytes(&mut out, self.device_id.as_bytes());
-        put_number(&mut out, self.last_send);
-        if !self.owner.0.is_empty() {
-            Change::Owner(self.owner.clone()).encode(&mut out);
-        }
+        let mut record = Record::begin(&self.device_id, self.last_send, &self.owner);
         for send in &self.sends {
-            Change::Put(send.clone()).encode(&mut out);
+            record.add(|body| put_send(body, send, send.first_sent));
         }
-        for cursor in &self.cursors {
-            Change::Cursor(cursor.clone()).encode(&mut out);
+        for SavedCursor { stream, epoch, seq } in &self.cursors {
+            record.add(|body| put_cursor(body, stream, epoch, *seq));
         }
         for mark in &self.marks {
-            Change::Mark(mark.clone()).encode(&mut out);
+            record.add(|body| put_mark(body, mark));
         }
-        out
+        record.bytes
     }
 
     /// Reads the bytes, and those of changes appended to them; `None` when they are not what [`Saved::encode`] and
@@ -79,6 +76,52 @@ impl Saved {
     }
 }
 
+impl Client {
+    /// As [`Client::snapshot`] and [`Saved::encode`], without a copy of everything in between.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut record = Record::begin(&self.config.device_id, self.outbox.last(), &self.owner);
+        for (send, first_sent) in self.outbox.saved() {
+            record.add(|body| put_send(body, send, first_sent));
+        }
+        for inbox in self.inboxes.iter() {
+            let (epoch, seq) = inbox.place();
+            record.add(|body| put_cursor(body, &inbox.name, epoch, seq));
+        }
+        for mark in self.marks.saved() {
+            record.add(|body| put_mark(body, mark));
+        }
+        record.bytes
+    }
+}
+
+/// A record that is being written.
+struct Record {
+    bytes: Vec<u8>,
+    /// Of one change, used again for each.
+    body: Vec<u8>,
+}
+
+impl Record {
+    fn begin(device_id: &str, last_send: u64, owner: &Owner) -> Self {
+        let mut record = Self { bytes: MAGIC.to_vec(), body: Vec::new() };
+        put_bytes(&mut record.bytes, device_id.as_bytes());
+        put_number(&mut record.bytes, last_send);
+        if !owner.0.is_empty() {
+            record.add(|body| put_owner(body, owner));
+        }
+        record
+    }
+
+    /// A change: what writes its body, and gives its letter.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>) -> u8) {
+        let letter = write(&mut self.body);
+        self.bytes.push(letter);
+        put_bytes(&mut self.bytes, &self.body);
+        self.body.clear();
+    }
+}
+
 /// Why a change was not read.
 enum Unread {
     /// A later version wrote it.
@@ -97,24 +140,7 @@ impl Change {
     /// What comes after the length; gives the letter.
     fn write(&self, out: &mut Vec<u8>) -> u8 {
         match self {
-            Self::Put(send) => {
-                let binary = matches!(send.frame, Frame::Binary(_));
-                let flags = u8::from(binary)
-                    | u8::from(send.receipts) << 1
-                    | u8::from(send.first_sent.is_some()) << 2
-                    | u8::from(send.deadline.is_some()) << 3;
-                out.push(flags);
-                put_number(out, send.id.0);
-                for at in [send.first_sent, send.deadline].into_iter().flatten() {
-                    put_number(out, at);
-                }
-                put_bytes(out, send.message_id.as_bytes());
-                match &send.frame {
-                    Frame::Text(text) => put_bytes(out, text.as_bytes()),
-                    Frame::Binary(bytes) => put_bytes(out, bytes),
-                }
-                b'P'
-            }
+            Self::Put(send) => put_send(out, send, send.first_sent),
             Self::Sent { up_to, at } => {
                 put_number(out, up_to.0);
                 put_number(out, *at);
@@ -124,28 +150,17 @@ impl Change {
                 put_number(out, send.0);
                 b'E'
             }
-            Self::Cursor(cursor) => {
-                put_stream(out, &cursor.stream);
-                put_bytes(out, cursor.epoch.as_bytes());
-                put_number(out, cursor.seq);
-                b'C'
-            }
+            Self::Cursor(SavedCursor { stream, epoch, seq }) => put_cursor(out, stream, epoch, *seq),
             Self::Forget { stream } => {
                 put_stream(out, stream);
                 b'F'
             }
-            Self::Mark(mark) => {
-                put_mark(out, mark);
-                b'M'
-            }
+            Self::Mark(mark) => put_mark(out, mark),
             Self::Marked(mark) => {
                 put_mark(out, mark);
                 b'K'
             }
-            Self::Owner(owner) => {
-                put_bytes(out, owner.0.as_bytes());
-                b'O'
-            }
+            Self::Owner(owner) => put_owner(out, owner),
         }
     }
 
@@ -182,10 +197,42 @@ fn put_stream(out: &mut Vec<u8>, stream: &StreamName<'_>) {
     put_bytes(out, stream.as_str().as_bytes());
 }
 
-fn put_mark(out: &mut Vec<u8>, mark: &SavedMark) {
+fn put_send(out: &mut Vec<u8>, send: &SavedSend, first_sent: Option<Timestamp>) -> u8 {
+    let (binary, frame) = match &send.frame {
+        Frame::Text(text) => (false, text.as_bytes()),
+        Frame::Binary(bytes) => (true, &bytes[..]),
+    };
+    let flags = u8::from(binary)
+        | u8::from(send.receipts) << 1
+        | u8::from(first_sent.is_some()) << 2
+        | u8::from(send.deadline.is_some()) << 3;
+    out.push(flags);
+    put_number(out, send.id.0);
+    for at in [first_sent, send.deadline].into_iter().flatten() {
+        put_number(out, at);
+    }
+    put_bytes(out, send.message_id.as_bytes());
+    put_bytes(out, frame);
+    b'P'
+}
+
+fn put_cursor(out: &mut Vec<u8>, stream: &StreamName<'_>, epoch: &str, seq: u64) -> u8 {
+    put_stream(out, stream);
+    put_bytes(out, epoch.as_bytes());
+    put_number(out, seq);
+    b'C'
+}
+
+fn put_mark(out: &mut Vec<u8>, mark: &SavedMark) -> u8 {
     put_stream(out, &mark.stream);
     put_bytes(out, mark.peer.as_bytes());
     put_number(out, mark.seq);
+    b'M'
+}
+
+fn put_owner(out: &mut Vec<u8>, owner: &Owner) -> u8 {
+    put_bytes(out, owner.0.as_bytes());
+    b'O'
 }
 
 fn byte(rest: &mut &[u8]) -> Option<u8> {
