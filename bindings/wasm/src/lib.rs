@@ -1,8 +1,8 @@
-//! The client machine in a browser. The bridge is not API: `@wsc/client` is. Holds no rule of the protocol; it gives the
-//! machine a WebSocket, a timer, the platform's signs of life, and carries what it says to JavaScript.
+//! The client machine as a WebAssembly module. The bridge is not API: `@wsc/client` is. Holds no rule of the protocol.
 //!
-//! Everything the machine says goes to one object, [`Sink`], in the order it happened, and its `flush` ends each
-//! batch. A sink may only put things aside until then: a call back into the [`Session`] belongs into `flush`.
+//! JavaScript has the events: those of the sockets, of the one timer and of the network go into a [`Session`]. What the
+//! machine says goes to one object, the [`Environment`], in the order it happened, and its `flush` ends each batch. An environment may
+//! only put things aside until then: a call back into the session belongs into `flush`.
 //!
 //! Messages cross as the JSON they came in and errors as numbers: the browser has a better reader of JSON, and the texts.
 
@@ -10,15 +10,12 @@
 
 extern crate alloc;
 
-mod driver;
-mod lifecycle;
+mod environment;
 mod session;
-mod sink;
-mod socket;
-mod timer;
+mod settings;
 
+pub use environment::Environment;
 pub use session::Session;
-pub use sink::Sink;
 
 /// In WebAssembly a panic is a trap; to say why would cost a quarter of the whole. Nothing the hub or the application
 /// sends makes the machine panic; what is left is memory that runs out.

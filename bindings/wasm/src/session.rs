@@ -1,210 +1,216 @@
-//! What JavaScript calls.
+//! What JavaScript calls. One input or command, then everything the machine says, then its next deadline.
 
-use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::mem::swap;
 
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use wsc_core::StreamName;
-use wsc_core::client::bridge::{Flag, Rejection};
-use wsc_core::client::{Client, Config, Identity, Owner, Saved, SendError, SendId, Storage, TokenError};
-use wsc_core::frame::{Fault, write_number};
+use web_sys::WebSocket;
+use wsc_core::client::bridge::{FaultCode, Flag, Flat, Input, Kind, Rejection};
+use wsc_core::client::{Action, Client, Link, Saved, SavedSend, SendError, SendId, Sync, TokenError};
+use wsc_core::frame::{Fault, Frame};
+use wsc_core::{CloseCode, StreamName};
 
-use crate::driver::Driver;
-use crate::sink::{Sink, number};
-
-/// The settings as text, one in a line: no name or token has a line break in it. Empty: as the machine has it.
-///
-/// url, owner, client's name, device, token, user, type, application, namespace; the groups to read, if not all.
-fn config(lines: &str, numbers: &[u32]) -> (String, String, bool, Config) {
-    let mut lines = lines.split('\n').map(String::from);
-    let mut next = || lines.next().unwrap_or_default();
-    let (url, owner) = (next(), next());
-    let (client, device_id, token) = (next(), next(), Some(next()).filter(|token| !token.is_empty()));
-    let identity = Identity {
-        user_id: next(),
-        user_type: next(),
-        app_id: next(),
-        namespace: next(),
-        groups: Vec::new(),
-    };
-    let mut numbers = numbers.iter().copied();
-    let mut next = || numbers.next().unwrap_or_default();
-    let flags = next();
-    let mut config = Config {
-        client,
-        device_id,
-        token,
-        identity,
-        token_provider: has(flags, Flag::TokenProvider),
-        groups: has(flags, Flag::ChosenGroups).then(|| lines.collect()),
-        start_at_head: has(flags, Flag::StartAtHead),
-        auto_acknowledge: has(flags, Flag::AutoAcknowledge),
-        storage: match next() {
-            0 => Storage::None,
-            1 => Storage::Behind,
-            _ => Storage::Durable,
-        },
-        ..Config::default()
-    };
-    for limit in
-        [&mut config.outbox_count, &mut config.outbox_bytes, &mut config.flight_count, &mut config.receipts]
-    {
-        let wanted = next();
-        if wanted > 0 {
-            *limit = wanted as usize;
-        }
-    }
-    (url, owner, has(flags, Flag::KeptDevice), config)
-}
-
-const fn has(flags: u32, flag: Flag) -> bool {
-    flags & flag as u32 != 0
-}
+use crate::environment::{Environment, now, number, whole};
+use crate::settings::{config, has};
 
 /// One device's connection.
 #[wasm_bindgen]
 pub struct Session {
-    driver: Rc<Driver>,
-    /// Which field the last refused send had wrong, and what it should be.
-    wrong: Cell<[&'static str; 2]>,
-    restored: bool,
+    client: RefCell<Client>,
+    environment: Environment,
+    socket: RefCell<Option<WebSocket>>,
+    /// As it was told last.
+    sync: Cell<Sync>,
 }
 
 #[wasm_bindgen]
 impl Session {
-    /// A session that is idle. `lines`: url, owner ([`Owner::as_str`]), client's name, device, token, user, user's type, application, namespace,
-    /// then the groups to read. `numbers`: flags ([`Flag`]), storage (0 none, 1 behind, 2 durable), and limits (sends
-    /// kept, their bytes, sends under way, receipts waited for); 0: the default. `saved` is what an earlier session
-    /// stored: its bytes in the order they came.
+    /// A session that is idle. `lines` and the numbers: see `settings.rs`. `saved` is what an earlier session stored: its bytes
+    /// in the order they came. The environment is told at once, without a flush: the device; how far each stream was read and
+    /// what is not settled; a fault for a record that could not be read whole, and one that names the owner where it is somebody else's.
     #[wasm_bindgen(constructor)]
-    pub fn new(lines: &str, numbers: &[u32], seed: u64, saved: &[u8], sink: Sink) -> Self {
-        let (url, owner, kept, mut config) = config(lines, numbers);
-        let (mut saved, restored) = Saved::salvage(saved);
-        if !saved.device_id.is_empty() && kept {
+    #[allow(clippy::too_many_arguments, reason = "a call without an object is the cheapest")]
+    pub fn new(
+        lines: &str,
+        flags: u32,
+        storage: u32,
+        outbox_count: u32,
+        outbox_bytes: u32,
+        flight_count: u32,
+        receipts: u32,
+        seed: u64,
+        saved: &[u8],
+        environment: Environment,
+    ) -> Self {
+        let limits = [outbox_count, outbox_bytes, flight_count, receipts];
+        let (owner, mut config) = config(lines, flags, storage, limits);
+        let (mut saved, whole) = Saved::salvage(saved);
+        if !saved.device_id.is_empty() && has(flags, Flag::KeptDevice) {
             swap(&mut config.device_id, &mut saved.device_id);
         }
         let mut client = Client::new(config, seed);
+        let device = [client.device_id(), "", ""];
+        environment.put(Flat { texts: device, ..Flat::sync(client.sync()) });
+        for cursor in &saved.cursors {
+            let texts = [cursor.stream.as_str(), "", ""];
+            environment.put(Flat::new(Kind::StreamOpened, &[0, cursor.seq + 1], texts));
+        }
+        for SavedSend { id, message_id, frame, .. } in &saved.sends {
+            let (object, bytes) = frame.parts().unwrap_or_default();
+            let flat = Flat::new(Kind::Saved, &[id.0], [message_id, "", object]);
+            environment.put(Flat { bytes, ..flat });
+        }
+        if !whole {
+            environment.put(Flat::new(Kind::Fault, &[FaultCode::Saved as u64], [""; 3]));
+        }
         client.restore(saved);
-        client.set_owner(Owner::from_text(owner));
-        Self { driver: Driver::new(url, client, sink), wrong: Cell::default(), restored }
-    }
-
-    /// Connects, and keeps connected.
-    pub fn connect(&self) {
-        self.driver.act(|client, now| client.connect(now));
-    }
-
-    /// Closes for good.
-    pub fn close(&self) {
-        self.driver.act(|client, now| client.close(now));
-        self.driver.stop();
-    }
-
-    /// Takes a message: its JSON, and the bytes beside it. Its number, or below 0 why not: a [`Rejection`].
-    #[allow(clippy::needless_pass_by_value, reason = "bytes cross by value")]
-    pub fn send(&self, object: String, payload: Option<Vec<u8>>) -> f64 {
-        let taken = self.driver.act(|client, now| client.send_object(now, object, payload.as_deref()));
-        let error = match taken {
-            Ok((send, _)) => return number(send.0),
-            Err(error) => error,
-        };
-        match &error {
-            SendError::Invalid(error) | SendError::Unreadable(Fault::Field(error)) => {
-                self.wrong.set([error.field, error.reason]);
-            }
-            SendError::Unreadable(Fault::Twice { field }) => self.wrong.set([field, "given twice"]),
-            _ => self.wrong.set([""; 2]),
+        if !client.set_owner(owner) {
+            let owner = client.owner().as_str();
+            environment.put(Flat::new(Kind::Fault, &[FaultCode::Saved as u64], [owner, "", ""]));
         }
-        -f64::from(Rejection::of(&error) as u8)
+        Self { client: RefCell::new(client), environment, socket: RefCell::default(), sync: Cell::default() }
     }
 
-    /// The field that the last refused send had wrong, and what it should be; empty: no JSON object.
-    pub fn wrong(&self) -> String {
-        let [field, reason] = self.wrong.get();
-        let mut text = String::from(field);
-        if !text.is_empty() {
-            text.push_str(": ");
-            text.push_str(reason);
-        }
-        text
-    }
-
-    /// Takes back a send that never went out.
-    pub fn cancel(&self, send: f64) -> bool {
-        self.driver.act(|client, now| client.cancel(now, SendId(whole(send))))
-    }
-
-    /// The application has everything of a stream up to here.
-    pub fn acknowledge(&self, stream: &str, generation: u32, seq: f64) {
-        if let Some(stream) = StreamName::parse(stream) {
-            self.driver.act(|client, now| client.acknowledge(now, &stream, generation, whole(seq)));
-        }
-    }
-
-    /// Asks the hub: a frame without `message_id`. The answer comes with this number.
-    pub fn request(&self, object: &str) -> f64 {
-        number(self.driver.act(|client, now| client.request_object(now, object)).0)
-    }
-
-    /// Everything of a conversation up to here was read.
-    #[wasm_bindgen(js_name = markRead)]
-    pub fn mark_read(&self, stream: &str, peer: &str, seq: f64) {
-        if let Some(stream) = StreamName::parse(stream) {
-            self.driver.act(|client, now| client.mark_read(now, &stream, peer, whole(seq)));
-        }
-    }
-
-    /// The token asked for; none: not now, and why, or never.
-    #[wasm_bindgen(js_name = supplyToken)]
-    pub fn supply_token(&self, token: Option<String>, why: Option<String>) {
-        let error = why.map_or(TokenError::Denied, TokenError::Temporary);
-        self.driver.act(|client, now| client.supply_token(now, token.ok_or(error)));
-    }
-
-    /// All sends up to this one are stored.
-    pub fn stored(&self, up_to: f64) {
-        self.driver.act(|client, now| client.handle_stored(now, SendId(whole(up_to))));
-    }
-
-    /// Somebody looks again: a wait ends, a live connection is tested.
-    pub fn wake(&self) {
-        self.driver.act(|client, now| client.handle_network(now, true));
+    /// One input or command: an [`Input`] with its numbers, texts and bytes. Gives the number of a send or a request, else 0.
+    #[allow(clippy::needless_pass_by_value, reason = "what crosses is this side's")]
+    pub fn input(&self, kind: u8, x: f64, y: f64, text: String, detail: &str, bytes: Option<Vec<u8>>) -> f64 {
+        let given = self.give(kind, whole(x), whole(y), text, detail, bytes.as_deref());
+        self.settle();
+        number(given)
     }
 
     /// Everything a later session needs, in place of all that was stored.
-    pub fn snapshot(&self) -> Vec<u8> {
-        self.driver.client.borrow().snapshot().encode()
-    }
-
-    /// How things stand, in lines: this installation's id (empty: the hub keeps nothing for this device); whose the client
-    /// is, which is not the owner given where the record is another's; anything, where not all of the record could be read; per stream how far the application
-    /// is, as position and name; the messages of sends not settled yet as JSON, in order, without the bytes beside them.
-    pub fn standing(&self) -> String {
-        let saved = self.driver.client.borrow().snapshot();
-        let mut lines = saved.device_id;
-        lines.push('\n');
-        lines.push_str(saved.owner.as_str());
-        lines.push('\n');
-        lines.push_str(if self.restored { "\n" } else { "damaged\n" });
-        for cursor in saved.cursors {
-            write_number(&mut lines, cursor.seq);
-            lines.push(' ');
-            lines.push_str(cursor.stream.as_str());
-            lines.push('\n');
-        }
-        for (object, _) in saved.sends.iter().filter_map(|send| send.frame.parts().ok()) {
-            lines.push_str(object);
-            lines.push('\n');
-        }
-        lines
+    pub fn snapshot(&self) -> Uint8Array {
+        Uint8Array::from(&self.client.borrow().encode()[..])
     }
 }
 
-/// A number of JavaScript; what is none is 0.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` keeps within bounds")]
-fn whole(number: f64) -> u64 {
-    number as u64
+const CONNECT: u8 = Input::Connect as u8;
+const CLOSE: u8 = Input::Close as u8;
+const SEND: u8 = Input::Send as u8;
+const CANCEL: u8 = Input::Cancel as u8;
+const ACKNOWLEDGE: u8 = Input::Acknowledge as u8;
+const REQUEST: u8 = Input::Request as u8;
+const MARK_READ: u8 = Input::MarkRead as u8;
+const TOKEN: u8 = Input::Token as u8;
+const TOKEN_FAILED: u8 = Input::TokenFailed as u8;
+const NO_TOKEN: u8 = Input::NoToken as u8;
+const STORED: u8 = Input::Stored as u8;
+const NETWORK: u8 = Input::Network as u8;
+const TIMEOUT: u8 = Input::Timeout as u8;
+const OPENED: u8 = Input::Opened as u8;
+const TEXT: u8 = Input::Text as u8;
+const BINARY: u8 = Input::Binary as u8;
+
+/// What a browser says where no Close frame came.
+const NO_CLOSE_FRAME: u64 = 1006;
+
+impl Session {
+    #[allow(clippy::cast_possible_truncation, reason = "links, generations and close codes are small")]
+    fn give(&self, kind: u8, x: u64, y: u64, text: String, detail: &str, bytes: Option<&[u8]>) -> u64 {
+        let (client, now) = (&mut *self.client.borrow_mut(), now());
+        let link = Link(x as u32);
+        match kind {
+            CONNECT => client.connect(now),
+            CLOSE => client.close(now),
+            SEND => match client.send_object(now, text, bytes) {
+                Ok((send, _)) => return send.0,
+                Err(error) => self.rejected(&error),
+            },
+            CANCEL => {
+                client.cancel(now, SendId(x));
+            }
+            ACKNOWLEDGE => {
+                if let Some(stream) = StreamName::parse(text) {
+                    client.acknowledge(now, &stream, x as u32, y);
+                }
+            }
+            REQUEST => return client.request_object(now, &text).0,
+            MARK_READ => {
+                if let Some(stream) = StreamName::parse(text) {
+                    client.mark_read(now, &stream, detail, x);
+                }
+            }
+            TOKEN => client.supply_token(now, Ok(text)),
+            TOKEN_FAILED => client.supply_token(now, Err(TokenError::Temporary(text))),
+            NO_TOKEN => client.supply_token(now, Err(TokenError::Denied)),
+            STORED => client.handle_stored(now, SendId(x)),
+            NETWORK => client.handle_network(now, x > 0),
+            TIMEOUT => client.handle_timeout(now),
+            OPENED => client.handle_open(now, link),
+            TEXT => client.handle_text(now, link, &text),
+            BINARY => client.handle_binary(now, link, bytes.unwrap_or_default()),
+            _ => {
+                let code = (y != NO_CLOSE_FRAME).then(|| CloseCode::from_number(y as u16));
+                client.handle_close(now, link, code, &text);
+            }
+        }
+        0
+    }
+
+    fn rejected(&self, error: &SendError) {
+        let wrong = match error {
+            SendError::Invalid(error) | SendError::Unreadable(Fault::Field(error)) => {
+                [error.field, error.reason, ""]
+            }
+            SendError::Unreadable(Fault::Twice { field }) => [field, "given twice", ""],
+            _ => [""; 3],
+        };
+        self.environment.put(Flat::new(Kind::Rejected, &[Rejection::of(error) as u64], wrong));
+    }
+
+    /// Everything that follows from an input or a command.
+    #[inline(never)]
+    fn settle(&self) {
+        let next_event = || self.client.borrow_mut().poll_event();
+        let next_action = || self.client.borrow_mut().poll_action();
+        loop {
+            while let Some(event) = next_event() {
+                self.environment.put(event.flat(&self.client.borrow()));
+            }
+            let Some(action) = next_action() else { break };
+            self.perform(action);
+        }
+        let client = self.client.borrow();
+        let (sync, deadline) = (client.sync(), client.poll_timeout().unwrap_or(0));
+        drop(client);
+        if self.sync.replace(sync) != sync {
+            self.environment.put(Flat::sync(sync));
+        }
+        // May call back into this session.
+        self.environment.flush(number(deadline));
+    }
+
+    fn perform(&self, action: Action) {
+        match action {
+            Action::Open { link } => {
+                let socket = self.environment.open(link.0);
+                if socket.is_none() {
+                    self.client.borrow_mut().handle_close(now(), link, None, "");
+                }
+                self.socket.replace(socket);
+            }
+            Action::Send { frame, .. } => {
+                let socket = self.socket.borrow();
+                let Some(socket) = socket.as_ref() else { return };
+                // Fails only while it opens, when nothing is sent; a socket that has closed says so itself.
+                let _ = match &frame {
+                    Frame::Text(text) => socket.send_with_str(text),
+                    Frame::Binary(bytes) => socket.send_with_u8_array(bytes),
+                };
+            }
+            Action::Close { code, reason, .. } => {
+                let Some(socket) = self.socket.take() else { return };
+                // Browsers let pages send 1000 and 4000 to 4999.
+                let code = code.number();
+                let code = if code == 1000 || code >= 4000 { code } else { 1000 };
+                let _ = socket.close_with_code_and_reason(code, reason);
+            }
+            Action::FetchToken => self.environment.put(Flat::new(Kind::FetchToken, &[], [""; 3])),
+            Action::Persist(change) => self.environment.persist(&change),
+        }
+    }
 }
