@@ -10,6 +10,7 @@ mod java;
 mod mutants;
 mod node;
 mod parity;
+mod parts;
 mod sanitize;
 mod sizes;
 mod steps;
@@ -59,7 +60,11 @@ enum Command {
         check: bool,
     },
     /// Builds the core with the smallest driver as WebAssembly and prints its size; fails when it has grown.
-    Sizes,
+    Sizes {
+        /// Prints what each part of the browser's module takes instead.
+        #[arg(long)]
+        parts: bool,
+    },
     /// Simulates many worlds, of the core alone and of whole systems, and prints what it found.
     Simulate {
         /// Arguments for the simulation; `--help` shows them.
@@ -116,7 +121,8 @@ fn main() -> ExitCode {
         Command::Parity => parity::write(),
         Command::Tables { check: false } => tables::write(),
         Command::Tables { check: true } => tables::check(),
-        Command::Sizes => sizes::check(),
+        Command::Sizes { parts: false } => sizes::check(),
+        Command::Sizes { parts: true } => parts::print(),
         Command::Simulate { arguments } => steps::run_tests_binary("simulate", &arguments),
         Command::Mutants { name, seconds } => mutants::check(name.as_deref(), seconds),
         Command::Chaos { seconds } => steps::build_hub()

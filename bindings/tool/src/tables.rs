@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use wsc_core::client::bridge::{
-    ClosedCode, FaultCode, Flag, Kind, OutcomeCode, Rejection, RequestFault, StateCode,
+    ClosedCode, FaultCode, Flag, Input, Kind, OutcomeCode, Rejection, RequestFault, StateCode,
 };
 use wsc_core::client::{Stage, Storage};
 use wsc_core::limits;
@@ -15,6 +15,8 @@ use crate::steps::root;
 
 /// The kinds of reports, as constants of a module.
 const KINDS_TS: &str = "sdk-ts/packages/client/src/engine/kind.ts";
+/// The kinds of inputs, as constants of a module.
+const INPUTS_TS: &str = "sdk-ts/packages/client/src/engine/input.ts";
 /// All other numbers.
 const TABLES_TS: &str = "sdk-ts/packages/client/src/engine/tables.ts";
 /// Everything, as a class.
@@ -46,7 +48,7 @@ fn table(name: &'static str, about: &'static str, rows: &[(&'static str, u8)]) -
     Table { name, about, rows: rows.to_vec() }
 }
 
-/// Every table but the one of kinds.
+/// Every table but those of kinds and inputs.
 fn tables() -> [Table; 9] {
     let stages = [Stage::Accepted, Stage::Delivered, Stage::Read];
     let stages = stages.map(|stage| match stage {
@@ -116,16 +118,18 @@ fn versions() -> Result<()> {
     Ok(())
 }
 
-fn files() -> [(&'static str, String); 3] {
-    [(KINDS_TS, kinds_ts()), (TABLES_TS, tables_ts()), (TABLES_JAVA, tables_java())]
+fn files() -> [(&'static str, String); 4] {
+    let kinds = constants_ts("What reports are about.", Kind::ALL);
+    let inputs = constants_ts("What goes into a session.", Input::ALL);
+    [(KINDS_TS, kinds), (INPUTS_TS, inputs), (TABLES_TS, tables_ts()), (TABLES_JAVA, tables_java())]
 }
 
 const WRITTEN: &str =
     "Written by `cargo tool tables` from core/src/client/bridge.rs, which says what each means; not by hand.";
 
-fn kinds_ts() -> String {
-    let mut out = format!("/** What reports are about. {WRITTEN} */\n\n");
-    for (name, number) in Kind::ALL {
+fn constants_ts(about: &str, rows: &[(&str, u8)]) -> String {
+    let mut out = format!("/** {about} {WRITTEN} */\n\n");
+    for (name, number) in rows {
         let _ = writeln!(out, "export const {name} = {number};");
     }
     out
@@ -134,6 +138,8 @@ fn kinds_ts() -> String {
 fn tables_ts() -> String {
     let mut out = format!("/** Numbers that the SDKs share with the core. {WRITTEN} */\n\n");
     let _ = writeln!(out, "/** The version of all packages. */\nexport const VERSION = '{VERSION}';");
+    let protocol = limits::SUBPROTOCOL;
+    let _ = writeln!(out, "/** The WebSocket subprotocol. */\nexport const SUBPROTOCOL = '{protocol}';");
     for (name, number, about) in LIMITS {
         let _ = writeln!(out, "/** {about} */\nexport const {name} = {number};");
     }
@@ -216,7 +222,9 @@ mod tests {
 
     #[test]
     fn numbers_follow_each_other_so_that_they_can_be_places_in_a_list() {
-        assert!(Kind::ALL.iter().enumerate().all(|(at, (_, number))| at == usize::from(*number)));
+        for all in [Kind::ALL, Input::ALL] {
+            assert!(all.iter().enumerate().all(|(at, (_, number))| at == usize::from(*number)));
+        }
         for Table { name, rows, .. } in tables().iter().filter(|table| table.name != "Flag") {
             assert!(rows.windows(2).all(|two| two[0].1 + 1 == two[1].1), "{name}");
         }
