@@ -1,6 +1,6 @@
 /** A real hub for tests, and real clients of it. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { Client, type ClientOptions } from '@wsc/client';
@@ -12,32 +12,41 @@ globalThis.WebSocket = WebSocket as unknown as typeof globalThis.WebSocket;
 
 const target = process.env['CARGO_TARGET_DIR'] ?? join(import.meta.dirname, '../../target');
 const command = process.env['WSC_BIN'] ?? `${target}/release/wsc`;
-let hub: ChildProcess;
-let address = '';
+let hub: Hub;
 let users = 0;
 const clients: Client[] = [];
 
-beforeAll(async () => {
-  const words = ['serve', '--store', 'memory', '--listen', '127.0.0.1:0', '--set', 'limits.sends=0'];
-  hub = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] });
-  address = await new Promise((resolve, reject) => {
+/** A hub of its own. */
+export interface Hub {
+  readonly url: string;
+  stop(): void;
+}
+
+/** Starts a hub. */
+export async function startHub(...more: string[]): Promise<Hub> {
+  const words = ['serve', '--store', 'memory', '--listen', '127.0.0.1:0', '--set', 'limits.sends=0', ...more];
+  const hub = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const url = await new Promise<string>((resolve, reject) => {
     hub.once('error', reject);
     hub.once('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
     createInterface({ input: hub.stdout! }).once('line', (line) => resolve(line.replace('listening on http', 'ws')));
   });
-});
+  return { url, stop: () => void hub.kill('SIGKILL') };
+}
+
+beforeAll(async () => void (hub = await startHub()));
 afterEach(async () => void (await Promise.all(clients.splice(0).map((client) => client.close()))));
-afterAll(() => void hub.kill('SIGKILL'));
+afterAll(() => hub.stop());
 
 /** The hub's address. */
-export const url = (): string => address;
+export const url = (): string => hub.url;
 
 /** A name that no other test has. */
 export const user = (name: string): string => `${name}-${++users}`;
 
 /** A client of a user; closed after the test. */
 export function client(name: string, options: ClientOptions = {}): Client {
-  const made = new Client(address, { user: name, storage: 'memory', device: 'd', ...options });
+  const made = new Client(hub.url, { user: name, storage: 'memory', device: 'd', ...options });
   clients.push(made);
   return made;
 }

@@ -14,7 +14,7 @@ export function accountOf(url: string, options: IdentityOptions, token: string |
   const claims = token === undefined ? {} : claimsOf(token);
   const user = options.user ?? claims.uid;
   if (user === undefined) {
-    throw new WscError('whose client is this? Give `user`, or a token with the claim `uid`');
+    throw new WscError('`user` is required, or a token with the claim `uid`');
   }
   if (claims.uid !== undefined && claims.uid !== user) {
     throw new WscError(`the token is of "${claims.uid}", not of "${user}"`);
@@ -25,13 +25,15 @@ export function accountOf(url: string, options: IdentityOptions, token: string |
   return [['wsc', url, ...scope, user].map(encodeURIComponent).join(' '), user];
 }
 
-function claimsOf(token: string): Claims {
+/** What a token says. Fails for what is not a JWT. */
+export function claimsOf(token: string): Claims {
   try {
     const base64 = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/');
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     return JSON.parse(new TextDecoder().decode(bytes)) as Claims;
   } catch {
-    throw new WscError('the token is no JWT');
+    // Not what it is: it may be a secret all the same.
+    throw new WscError('the token is not a JWT');
   }
 }
 
@@ -42,11 +44,11 @@ export function socketUrl(address: string): string {
   try {
     url = new URL(address, base);
   } catch {
-    throw new TypeError(`"${address}" is no address: give one such as wss://hub.example/ws`);
+    throw new TypeError(`"${address}" is not a valid address such as wss://hub.example/ws`);
   }
   url.protocol = url.protocol.replace(/^http/, 'ws');
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
-    throw new TypeError(`"${address}": the address of a hub begins with ws:// or wss://`);
+    throw new TypeError(`"${address}": an address begins with ws:// or wss://`);
   }
   if (url.pathname === '/') url.pathname = '/ws';
   url.hash = '';

@@ -1,12 +1,14 @@
-/** The client in a browser: the machine as WebAssembly, things kept in IndexedDB, one connection for all tabs. */
+/** The client in a browser: the machine as WebAssembly, things saved in IndexedDB, one connection for all tabs. */
 
 import { socketUrl } from './account.js';
 import { Client as AnyClient } from './client.js';
 import type { EngineSettings } from './engine/engine.js';
 import { load } from './engine/module.js';
-import { canShare, OwnPort, SharedPort } from './engine/ports.js';
+import { OwnPort } from './engine/own-port.js';
 import type { Port } from './engine/protocol.js';
-import { WscError } from './errors.js';
+import { SharedPort } from './engine/shared-port.js';
+import { messageOf, WscError } from './errors.js';
+import type { Reading } from './message.js';
 import { wasmSource } from './opening.js';
 import type { ClientOptions } from './options.js';
 import type { Host, Platform } from './platform.js';
@@ -22,7 +24,7 @@ import { Tokens } from './tokens.js';
  * const client = new Client('ws://127.0.0.1:8080/ws', { user: 'alice' });
  * client.inbox.on('message', (message) => console.log(message.sender, message.content));
  * await client.connect();
- * const receipt = await client.send('user:bob', 'hello');   // kept: a reload does not lose it
+ * const receipt = await client.send('user:bob', 'hello');   // saved: a reload does not lose it
  * await receipt.accepted;                                    // stored by the hub
  * ```
  */
@@ -39,8 +41,9 @@ class Browser implements Platform {
   #tokens: Tokens | undefined;
   #first = '';
   #memory: MemoryStorage | undefined;
-  /** Under which things of this tab alone are kept; `undefined`: all tabs share them. */
+  /** Under which things of this tab alone are saved; `undefined`: all tabs share them. */
   #alone: string | undefined;
+  readonly tellsHeld = true;
 
   constructor(address: string, options: ClientOptions) {
     this.#address = address;
@@ -55,16 +58,20 @@ class Browser implements Platform {
     return this.#options.acknowledge === 'manual';
   }
 
-  async prepare(): Promise<void> {
+  get reading(): Reading {
+    return this.#options;
+  }
+
+  async prepare(host: Host, signal: AbortSignal): Promise<void> {
     if (typeof WebSocket !== 'function') {
       throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
     }
     this.#url = socketUrl(this.#address);
     this.#tokens ??= new Tokens(this.#url, this.#options);
-    this.#first = await this.#tokens.first();
+    this.#first = await this.#tokens.first(host, signal);
     const { shareTabs = true, device, storage = 'persistent' } = this.#options;
     // A tab of its own is a device of its own.
-    const alone = storage === 'persistent' && !(shareTabs && canShare());
+    const alone = storage === 'persistent' && !(shareTabs && (await canShare(host)));
     this.#alone = alone ? (device ?? (await tabName())) : undefined;
     await load(() => this.#options.wasm ?? wasmSource());
   }
@@ -73,8 +80,8 @@ class Browser implements Platform {
     const { device, groups, storage } = this.#options;
     const { user, userType, app, namespace } = this.#options;
     const account = this.#tokens?.account ?? '';
-    const kept = this.#storage(account);
-    const passing = kept instanceof MemoryStorage && storage === 'memory';
+    const chosen = this.#storage(account);
+    const passing = chosen instanceof MemoryStorage && storage === 'memory';
     const settings: EngineSettings = {
       url: this.#url,
       device: device ?? (passing ? '' : undefined),
@@ -87,17 +94,28 @@ class Browser implements Platform {
       manual: this.isManual,
       outboxCount: this.#options.outboxCount ?? 0,
       outboxBytes: this.#options.outboxBytes ?? 0,
-      storage: kept,
+      storage: chosen,
     };
     // An application's own storage may be one that only this tab sees.
-    const shared = kept instanceof IndexedDbStorage && this.#alone === undefined;
+    const shared = chosen instanceof IndexedDbStorage && this.#alone === undefined;
     return shared ? new SharedPort(account, settings, host) : new OwnPort(settings, host);
   }
 
   #storage(account: string): Storage {
     const { storage = 'persistent' } = this.#options;
     if (typeof storage === 'object') return storage;
-    if (storage === 'memory' || typeof indexedDB !== 'object') return (this.#memory ??= new MemoryStorage());
+    if (storage === 'memory') return (this.#memory ??= new MemoryStorage());
     return new IndexedDbStorage(this.#alone === undefined ? account : `${account} ${this.#alone}`);
+  }
+}
+
+/** Whether tabs can share an engine here. Some browsers refuse it to frames of other sites, and where cookies are blocked. */
+async function canShare(host: Host): Promise<boolean> {
+  try {
+    new BroadcastChannel('wsc').close();
+    return await navigator.locks.request('wsc', { mode: 'shared' }, () => true);
+  } catch (error) {
+    host.hear([{ is: 'fault', what: `tabs cannot share a connection here: ${messageOf(error)}`, code: 0, id: '' }], '');
+    return false;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Settlement, State } from './engine/protocol.js';
 import type { Gap, Message, StreamName } from './message.js';
+import type { PresenceFrame } from './presence.js';
 import type { Stage } from './receipt.js';
 import type { PendingMessage } from './sends.js';
 
@@ -24,25 +25,52 @@ export interface ClientEvents<Data> {
   opened: { readonly stream: StreamName; readonly from: number; readonly head: number };
   /** A stream is not read any more: `left`, `removed`, `disbanded`, `unreadable`. */
   closed: { readonly stream: StreamName; readonly reason: string };
-  /** A message of this device, whichever tab sent it, is kept. */
-  taken: PendingMessage<Data>;
+  /** A message of this device, whichever tab sent it, is saved here. */
+  saved: PendingMessage<Data>;
   /** A message of this device ended. */
   settled: Settlement;
   /** A message got further. */
   receipt: { readonly id: string; readonly stage: Stage; readonly receiver: string; readonly device: string };
   /** Members of a group came or went: the hub's frame. */
-  group: unknown;
+  group: GroupFrame;
   /** Users that are watched changed: the hub's frame. */
-  presence: unknown;
-  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`: the hub's frame. */
-  notice: unknown;
+  presence: PresenceFrame;
+  /** The hub has something to say: its frame. */
+  notice: NoticeFrame;
   /** Something that should not be; nothing has to be done. */
   fault: { readonly what: string; readonly code: number; readonly messageId: string };
 }
 
+/** What happens in one stream. */
+export interface StreamEvents<Data> {
+  /** A message, in order, once. */
+  message: Message<Data>;
+  /** Messages that were for this device and are gone. */
+  gap: Gap;
+}
+
+/** Members of a group came or went. */
+export interface GroupFrame {
+  readonly message_type: string;
+  readonly data: {
+    readonly group_id: string;
+    /** `joined`, `left`, `removed`, `disbanded`. */
+    readonly action: string;
+    readonly user_id: string;
+  };
+}
+
+/** The hub has something to say. */
+export interface NoticeFrame {
+  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`. */
+  readonly message_type: string;
+  readonly content?: string;
+  readonly data?: unknown;
+}
+
 /** For one send. */
 export interface SendOptions {
-  /** Ends the waiting before the message is kept. */
+  /** Ends the waiting before the message is saved. */
   signal?: AbortSignal;
 }
 

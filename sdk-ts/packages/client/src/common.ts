@@ -1,17 +1,18 @@
 /** `@wsc/client/common`: what is the same wherever a client runs. */
 
-export type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
+export type { ClientEvents, GroupFrame, NoticeFrame, RequestFrame, SendOptions, StreamEvents } from './client-events.js';
 export { type Conversation, type ConversationList, Conversations } from './conversations.js';
 export type { Settlement, State, Sync } from './engine/protocol.js';
-export * from './errors.js';
+export { ClosedError, ErrorCode, ReceiptError, type ReceiptFault, RequestError, type RequestFault, SendError, type SendFault, StorageError, WscError } from './errors.js';
 export { type ConversationName, conversationOf, type Gap, type Message, newMessageId } from './message.js';
 export type { OutgoingMessage, Priority, StreamName } from './message.js';
 export { MESSAGE_TYPES, type MessageType } from './message-types.js';
 export type { CommonOptions, TokenProvider } from './options.js';
-export type { Status } from './presence.js';
+export type { HistoryOptions, Page } from './history.js';
+export type { PresenceFrame, PresenceUser, Status } from './presence.js';
 export type { Readable } from './readable.js';
 export { type Accepted, Receipt, type Stage } from './receipt.js';
 export type { Answer, AnswerFrame } from './requests.js';
 export type { PendingMessage } from './sends.js';
-export { type Delivery, Group, type HistoryOptions, type MembersPage, type Page, Stream } from './stream.js';
+export { type Delivery, Group, type MembersPage, Stream } from './stream.js';
 export { Timeline, type TimelineItem, type TimelineOptions, type TimelineView } from './timeline.js';

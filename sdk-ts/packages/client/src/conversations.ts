@@ -1,6 +1,6 @@
-import type { Client } from './client.js';
 import { type ConversationName, conversationOf, type Message } from './message.js';
 import { coalesced, type Readable, Writable } from './readable.js';
+import type { Wiring } from './wiring.js';
 
 /** One conversation of the user. */
 export interface Conversation<Data = unknown> {
@@ -39,7 +39,7 @@ const PAGES = 20;
 
 /** The user's conversations: equal on all devices. */
 export class Conversations<Data = unknown> implements Readable<ConversationList<Data>> {
-  readonly #client: Client<Data>;
+  readonly #wiring: Wiring<Data>;
   readonly #rows: Map<ConversationName, Conversation<Data>> = new Map();
   readonly #value: Writable<ConversationList<Data>>;
   readonly #publish: () => void;
@@ -47,8 +47,9 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
   #loaded = false;
   #stops: (() => void)[] = [];
 
-  constructor(client: Client<Data>) {
-    this.#client = client;
+  /** @internal */
+  constructor(wiring: Wiring<Data>) {
+    this.#wiring = wiring;
     this.#value = new Writable<ConversationList<Data>>({ list: [], unread: 0, loaded: false }, (watched) => this.#watched(watched));
     this.#publish = coalesced(() => this.#show(), FRAME_MS);
     this.#reload = coalesced(() => void this.#load(), 500);
@@ -62,8 +63,8 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
     return this.#value.subscribe(listener);
   }
 
-  /** @internal This device read a conversation. */
-  marked(name: ConversationName, position: number): void {
+  /** This device read a conversation. */
+  #marked(name: ConversationName, position: number): void {
     const row = this.#rows.get(name);
     if (!row || position <= row.read) return;
     if (position >= row.last) this.#put({ ...row, read: position, unread: 0 });
@@ -73,37 +74,40 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
   #watched(watched: boolean): void {
     for (const stop of this.#stops.splice(0)) stop();
     if (!watched) return;
-    const client = this.#client;
+    const wiring = this.#wiring;
     this.#stops = [
-      client.on('message', (message) => this.#heard(message)),
-      client.on('gap', ({ reason }) => {
+      wiring.look(),
+      wiring.on('handed', (message) => this.#heard(message)),
+      wiring.on('held', (message) => this.#heard(message)),
+      wiring.on('marked', ({ conversation, position }) => this.#marked(conversation, position)),
+      wiring.on('gap', ({ reason }) => {
         // The positions are other messages now.
         if (reason === 'epoch') for (const [name, row] of this.#rows) this.#rows.set(name, { ...row, last: 0, read: 0 });
         this.#reload();
       }),
-      client.on('settled', ({ outcome }) => outcome === 'accepted' && this.#reload()),
-      client.on('opened', () => this.#loaded && this.#reload()),
-      client.on('closed', ({ stream }) => {
+      wiring.on('settled', ({ outcome }) => outcome === 'accepted' && this.#reload()),
+      wiring.on('opened', () => this.#loaded && this.#reload()),
+      wiring.on('closed', ({ stream }) => {
         this.#rows.delete(stream);
         this.#publish();
       }),
-      client.on('state', ({ name }) => name === 'connected' && this.#reload()),
+      wiring.on('state', ({ name }) => name === 'connected' && this.#reload()),
     ];
     this.#reload();
   }
 
   #heard(message: Message<Data>): void {
     const { message_type: type, data } = message;
-    if (type === 'read' && message.sender === this.#client.user) {
+    if (type === 'read' && message.sender === this.#wiring.user) {
       const mark = data as { stream: ConversationName; peer?: string; seq_no: number } | undefined;
-      if (mark) this.marked(mark.peer ? `user:${mark.peer}` : mark.stream, mark.seq_no);
+      if (mark) this.#marked(mark.peer ? `user:${mark.peer}` : mark.stream, mark.seq_no);
       return;
     }
-    const name = conversationOf(message, this.#client.user);
+    const name = conversationOf(message, this.#wiring.user);
     const row = this.#rows.get(name) ?? { name, last: 0, read: 0, unread: 0 };
     const seq = message.seq_no ?? 0;
     if (seq <= row.last) return;
-    const foreign = message.sender !== this.#client.user && seq > row.read;
+    const foreign = message.sender !== this.#wiring.user && seq > row.read;
     this.#put({ ...row, last: seq, unread: row.unread + (foreign ? 1 : 0), message });
   }
 
@@ -114,13 +118,13 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
   }
 
   async #load(): Promise<void> {
-    if (this.#client.state.get().name !== 'connected') return;
+    if (this.#wiring.state.get().name !== 'connected') return;
     const found: Conversation<Data>[] = [];
     try {
       let after: string | undefined;
       for (let page = 0; page < PAGES; page += 1) {
         const data = { limit: 100, ...(after && { after }) };
-        const { frame } = await this.#client.request({ message_type: 'conversations', data });
+        const { frame } = await this.#wiring.request({ message_type: 'conversations', data });
         const answer = frame.data as { conversations?: Row[]; next?: string };
         for (const { peer, group_id: group, last = 0, read = 0, unread = 0 } of answer.conversations ?? []) {
           const name: ConversationName = group ? `group:${group}` : `user:${peer}`;

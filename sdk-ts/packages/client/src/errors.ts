@@ -92,3 +92,8 @@ export class StorageError extends WscError {
     this.cause = cause;
   }
 }
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

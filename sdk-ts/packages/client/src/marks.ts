@@ -4,24 +4,24 @@ import type { Command } from './engine/protocol.js';
 const WAITING = 256;
 
 type Mark = Extract<Command, { do: 'mark read' }>;
-type Place = Omit<Mark, 'do'>;
+type Read = Omit<Mark, 'do'>;
 
-/** How far this tab said to have read, until an engine keeps it: it may die with what it was told, and the next one is told again. */
+/** How far this tab said to have read, until an engine has saved it: it may die with what it was told, and the next one is told again. */
 export class Marks {
   readonly #marks: Map<string, Mark> = new Map();
 
   add(mark: Mark): void {
     const before = this.#marks.get(keyOf(mark));
     this.#marks.delete(keyOf(mark));
-    this.#marks.set(keyOf(mark), before && before.seq > mark.seq ? before : mark);
+    this.#marks.set(keyOf(mark), before && before.position > mark.position ? before : mark);
     const [oldest] = this.#marks.keys();
     if (this.#marks.size > WAITING && oldest !== undefined) this.#marks.delete(oldest);
   }
 
-  /** An engine keeps a mark, and those before it. */
-  drop(kept: Place): void {
-    const mark = this.#marks.get(keyOf(kept));
-    if (mark && mark.seq <= kept.seq) this.#marks.delete(keyOf(kept));
+  /** An engine has saved a mark, and those before it. */
+  drop(saved: Read): void {
+    const mark = this.#marks.get(keyOf(saved));
+    if (mark && mark.position <= saved.position) this.#marks.delete(keyOf(saved));
   }
 
   /** The positions of a stream are other messages now. */
@@ -38,6 +38,6 @@ export class Marks {
   }
 }
 
-function keyOf({ stream, peer }: Place): string {
+function keyOf({ stream, peer }: Read): string {
   return `${stream} ${peer}`;
 }

@@ -1,6 +1,6 @@
 /** Messages as they stand on the wire: the same names in every SDK and in the hub's HTTP interface. */
 
-import type { Json } from './engine/protocol.js';
+import type { Json } from './json.js';
 import type { MessageType } from './message-types.js';
 
 /** A stream's name: `inbox`, `broadcast` or `group:<id>`. */
@@ -86,6 +86,8 @@ export interface Message<Data = unknown> {
   readonly observed?: boolean;
   /** The bytes of a binary message. */
   readonly payload?: Uint8Array;
+  /** The JSON text it came in: with the option `raw`. */
+  readonly raw?: string;
 }
 
 /** Positions that were for this device and are gone. */
@@ -98,15 +100,19 @@ export interface Gap {
   readonly reason: string;
 }
 
-/** What JSON says. */
-export function read(json: Json): object {
-  return typeof json === 'string' ? (JSON.parse(json) as object) : json;
+/** How an application wants its messages. */
+export interface Reading {
+  /** Reads JSON; absent: `JSON.parse`. */
+  readonly parse?: ((text: string) => unknown) | undefined;
+  /** Whether each message has the text that it came in. */
+  readonly raw?: boolean | undefined;
 }
 
 /** Reads a message that crossed as JSON. */
-export function readMessage(json: Json, payload: Uint8Array | undefined): Message {
-  const message = read(json) as Message;
-  return payload ? { ...message, payload } : message;
+export function readMessage(json: Json, payload: Uint8Array | undefined, { parse = JSON.parse, raw }: Reading): Message {
+  if (typeof json !== 'string') return payload ? { ...(json as Message), payload } : (json as Message);
+  const message = parse(json) as Message;
+  return payload || raw ? { ...message, ...(payload && { payload }), ...(raw && { raw: json }) } : message;
 }
 
 /** The conversation a message belongs to, as the user sees it. */
@@ -130,7 +136,7 @@ export function targetOf(name: ConversationName): Target {
   if (name.startsWith('user:')) return { receiver: name.slice(5) };
   if (name.startsWith('group:')) return { group_ids: [name.slice(6)] };
   if (name === 'broadcast') return { broadcast_type: 'global' };
-  throw new TypeError(`"${name}" has many partners: address one of them, as user:<id>`);
+  throw new TypeError(`"${name}" is not a single conversation: address one, as user:<id>`);
 }
 
 /** A message id: a UUIDv7, so that ids sort by time. */

@@ -2,7 +2,7 @@
 
 import type { Storage } from './storage/storage.js';
 
-/** Gives a token: asked at connect and before the one in use ends. `null`: there will be none, the client closes. What it throws is tried again with backoff. */
+/** Gives a token: asked at connect and before the one in use ends. `null`: there will be none, the client closes. What it throws, and whatever is not a JWT, is told as a `fault` and tried again with backoff. */
 export type TokenProvider = () => string | null | Promise<string | null>;
 
 /** Who the user is. */
@@ -29,9 +29,13 @@ export interface CommonOptions extends IdentityOptions {
   startAtHead?: boolean;
   /** When a message counts as handed over: once the listeners have returned (`auto`), or when {@link Client.acknowledge} says so. */
   acknowledge?: 'auto' | 'manual';
-  /** Unsettled messages kept at most. Default 10,000. */
+  /** Reads the JSON of messages; absent: `JSON.parse`, which rounds whole numbers beyond 2^53. */
+  parse?: (text: string) => unknown;
+  /** Whether each message has, as `raw`, the JSON text it came in. Default `false`. */
+  raw?: boolean;
+  /** Maximum number of unsettled messages. Default 10,000. */
   outboxCount?: number;
-  /** Bytes of unsettled messages kept at most. Default 16 MiB. */
+  /** Maximum of their bytes. Default 16 MiB. */
   outboxBytes?: number;
 }
 

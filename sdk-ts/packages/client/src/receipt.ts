@@ -1,6 +1,7 @@
 import { ReceiptError } from './errors.js';
 import type { Settlement } from './engine/protocol.js';
 import type { StreamName } from './message.js';
+import { quiet } from './promises.js';
 import { type Readable, Writable } from './readable.js';
 
 /** Where and when the hub stored a message. */
@@ -8,7 +9,7 @@ export interface Accepted {
   /** The stream, as the sender names it; absent: volatile. */
   readonly stream?: StreamName;
   /** Its position there; 0: volatile. */
-  readonly seq: number;
+  readonly position: number;
   /** Whether it had been accepted before. */
   readonly duplicate: boolean;
   /** When: RFC 3339, UTC. */
@@ -20,7 +21,7 @@ export type Stage = 'saved' | 'accepted' | 'delivered' | 'read' | 'failed';
 
 const ORDER: readonly Stage[] = ['saved', 'accepted', 'delivered', 'read'];
 
-/** What becomes of a message that was taken. */
+/** What becomes of a message that was saved here. */
 export class Receipt {
   /** The message's id. */
   readonly id: string;
@@ -45,7 +46,7 @@ export class Receipt {
 
   /** The hub stored it. Rejects with a {@link ReceiptError}. */
   get accepted(): Promise<Accepted> {
-    return this.#reached('accepted', () => this.#accepted ?? { seq: 0, duplicate: false });
+    return this.#reached('accepted', () => this.#accepted ?? { position: 0, duplicate: false });
   }
 
   /** A device of the receiver has it. For messages to a user with `require_ack`. */
@@ -60,11 +61,11 @@ export class Receipt {
 
   /** @internal */
   settle(settlement: Settlement): void {
-    const { outcome, stream, seq, at } = settlement;
+    const { outcome, stream, position, at } = settlement;
     if (outcome === 'accepted' || outcome === 'duplicate') {
       const duplicate = outcome === 'duplicate';
       // Written out: to spread what may be absent costs more than all the rest of a send.
-      this.#accepted = stream && at ? { stream, seq, duplicate, at } : { ...(stream && { stream }), seq, duplicate, ...(at && { at }) };
+      this.#accepted = stream && at ? { stream, position, duplicate, at } : { ...(stream && { stream }), position, duplicate, ...(at && { at }) };
       this.advance('accepted');
     } else if (outcome === 'sent') this.advance('accepted');
     else {
@@ -104,7 +105,8 @@ export class Receipt {
   }
 
   #reached<T>(stage: Stage, what: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
+    // Nobody has to wait for it.
+    return quiet(new Promise<T>((resolve, reject) => {
       const look = (): boolean => {
         const now = this.#stage.get();
         if (now === 'failed') reject(this.#error);
@@ -114,7 +116,7 @@ export class Receipt {
         return true;
       };
       if (!look()) (this.#waiting ??= []).push(look);
-    });
+    }));
   }
 }
 

@@ -1,6 +1,7 @@
 import { ClosedError, RequestError } from './errors.js';
 import type { Report } from './engine/protocol.js';
-import { type Message, read, readMessage } from './message.js';
+import { type Json, read } from './json.js';
+import type { Message } from './message.js';
 
 /** The last frame of an answer, and the entries that came before it. */
 export interface Answer {
@@ -13,23 +14,33 @@ export interface AnswerFrame {
   readonly data?: unknown;
 }
 
+/** A message of an answer. */
+interface Entry {
+  readonly json: Json;
+  readonly payload?: Uint8Array;
+}
+
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
-  readonly object: string;
 }
 
 /** Requests of this tab that wait for their answer. */
 export class Requests {
   readonly #waiting: Map<number, Waiting> = new Map();
+  readonly #read: (entry: Entry) => Message;
   #last = 0;
 
-  /** Puts a request down and gives what to post. */
-  ask(object: string, signal: AbortSignal | undefined, post: (ticket: number) => void): Promise<Answer> {
+  constructor(read: (entry: Entry) => Message) {
+    this.#read = read;
+  }
+
+  /** Puts a request down; `post` asks under its ticket. */
+  ask(signal: AbortSignal | undefined, post: (ticket: number) => void): Promise<Answer> {
     const ticket = ++this.#last;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
-      this.#waiting.set(ticket, { resolve, reject, object });
+      this.#waiting.set(ticket, { resolve, reject });
       const abort = (): void => {
         this.#waiting.delete(ticket);
         reject(signal?.reason as Error);
@@ -45,7 +56,7 @@ export class Requests {
     if (!waiting) return;
     this.#waiting.delete(report.ticket);
     if (report.is === 'answer') {
-      const entries = report.entries.map(({ json, payload }) => readMessage(json, payload));
+      const entries = report.entries.map(this.#read);
       waiting.resolve({ frame: read(report.frame) as AnswerFrame, entries });
     } else {
       const { fault, code, reason, retryAfterMs } = report;

@@ -1,8 +1,9 @@
 /** What this tab sends, and what became of it. An engine may die under it: the next one is told again. */
 
-import type { Command, Json, Report, Settlement } from './engine/protocol.js';
+import type { Command, Pending, Report, Settlement } from './engine/protocol.js';
 import { ReceiptError, SendError } from './errors.js';
-import { type OutgoingMessage, read } from './message.js';
+import { type Json, read } from './json.js';
+import type { OutgoingMessage } from './message.js';
 import { Receipt } from './receipt.js';
 
 /** A send that a new engine must not be asked for again: its outcome may be forgotten by then. */
@@ -18,13 +19,13 @@ interface Outgoing {
   readonly followed: boolean;
   /** Whether it was taken back. */
   cancelled: boolean;
-  taken: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void } | undefined;
+  saving: { resolve: (receipt: Receipt) => void; reject: (error: Error) => void } | undefined;
 }
 
 /** A message that waits for the hub's word, whichever tab sent it. */
 export type PendingMessage<Data = unknown> = OutgoingMessage<Data> & {
   readonly message_id: string;
-  /** Its bytes; absent also when they were kept before this page was loaded. */
+  /** Its bytes. */
   readonly payload?: Uint8Array;
 };
 
@@ -51,7 +52,7 @@ export class Sends<Data> {
     return kept && messageOf<Data>(kept);
   }
 
-  /** Resolves when the message is kept. `followed`: receipts are asked for. */
+  /** Resolves when the message is saved. `followed`: receipts are asked for. */
   send(command: Send, followed: boolean, post: (command: Command) => void): Promise<Receipt> {
     const { id } = command;
     if (this.#outgoing.has(id)) {
@@ -59,23 +60,23 @@ export class Sends<Data> {
     }
     const receipt = new Receipt(id);
     return new Promise((resolve, reject) => {
-      this.#outgoing.set(id, { command, receipt, since: Date.now(), followed, cancelled: false, taken: { resolve, reject } });
+      this.#outgoing.set(id, { command, receipt, since: Date.now(), followed, cancelled: false, saving: { resolve, reject } });
       post(command);
     });
   }
 
-  taken({ id, object, payload }: Extract<Report, { is: 'taken' }>): void {
+  saved({ id, json: given, payload: bytes }: Extract<Report, { is: 'saved' }>): void {
     const outgoing = this.#outgoing.get(id);
-    outgoing?.taken?.resolve(outgoing.receipt);
-    if (outgoing) outgoing.taken = undefined;
-    const { object: json = object, payload: bytes = payload } = outgoing?.command ?? {};
-    if (json !== undefined) this.#pending.set(id, { json, payload: bytes });
+    outgoing?.saving?.resolve(outgoing.receipt);
+    if (outgoing) outgoing.saving = undefined;
+    const { object: json = given, payload = bytes } = outgoing?.command ?? {};
+    if (json !== undefined) this.#pending.set(id, { json, payload });
   }
 
-  notTaken({ id, fault, message }: Extract<Report, { is: 'not taken' }>): void {
+  rejected({ id, fault, message }: Extract<Report, { is: 'rejected' }>): void {
     const outgoing = this.#outgoing.get(id);
     this.#outgoing.delete(id);
-    outgoing?.taken?.reject(new SendError(fault, message));
+    outgoing?.saving?.reject(new SendError(fault, message));
   }
 
   settled(settlement: Settlement): void {
@@ -85,7 +86,7 @@ export class Sends<Data> {
     if (!outgoing) return;
     this.#outgoing.delete(id);
     outgoing.receipt.settle(settlement);
-    outgoing.taken?.resolve(outgoing.receipt);
+    outgoing.saving?.resolve(outgoing.receipt);
     if (outgoing.followed && outgoing.receipt.stage.get() !== 'failed') this.#receipts.set(id, outgoing.receipt);
     else outgoing.receipt.end();
   }
@@ -106,36 +107,34 @@ export class Sends<Data> {
   }
 
   /** What an engine has that waits; gives what is new here. */
-  stand(objects: readonly Json[]): PendingMessage<Data>[] {
-    const messages = objects.map((object) => read(object) as PendingMessage<Data>);
+  stand(pending: readonly Pending[]): PendingMessage<Data>[] {
     const before = new Map(this.#pending);
     this.#pending.clear();
-    // What this tab has heard of already has its bytes.
-    for (const message of messages) this.#pending.set(message.message_id, before.get(message.message_id) ?? { json: message, payload: undefined });
-    return messages.filter(({ message_id: id }) => !before.has(id));
+    for (const { id, json, payload } of pending) this.#pending.set(id, before.get(id) ?? { json, payload });
+    return pending.filter(({ id }) => !before.has(id)).map(({ id }) => this.message(id)!);
   }
 
   /** Tells a new engine of all sends whose end this tab does not know. What was settled meanwhile the hub recognises. */
   again(post: (command: Command) => void): void {
-    for (const { command, receipt, since, cancelled, taken } of [...this.#outgoing.values()]) {
+    for (const { command, receipt, since, cancelled, saving } of [...this.#outgoing.values()]) {
       if (this.#pending.has(command.id) || Date.now() - since < RESEND_MS) {
         post(command);
         if (cancelled) post({ do: 'cancel', id: command.id });
       } else {
         this.#outgoing.delete(command.id);
         receipt.fail(new ReceiptError('unknown', 'what became of it was lost with the tab that sent it'));
-        taken?.resolve(receipt);
+        saving?.resolve(receipt);
       }
     }
   }
 
   /** The client is closed, for this reason. What is kept stays kept. */
   close(reason: string): void {
-    for (const [id, { taken }] of this.#outgoing) {
-      // What was taken is told when this client connects again.
-      if (!taken) continue;
+    for (const [id, { saving }] of this.#outgoing) {
+      // What was saved is told when this client connects again.
+      if (!saving) continue;
       this.#outgoing.delete(id);
-      taken.reject(new SendError('closed', reason));
+      saving.reject(new SendError('closed', reason));
     }
     this.#pending.clear();
   }

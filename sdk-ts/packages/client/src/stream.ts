@@ -1,45 +1,15 @@
-import type { Client } from './client.js';
+import type { RequestFrame, SendOptions, StreamEvents } from './client-events.js';
 import { RequestError } from './errors.js';
-import { Emitter } from './emitter.js';
+import type { HistoryOptions, Page } from './history.js';
 import type { Gap, Message, OutgoingMessage, StreamName } from './message.js';
+import { after, quiet } from './promises.js';
 import type { Receipt } from './receipt.js';
+import type { Wiring } from './wiring.js';
 
 /** What a stream hands over: messages in order, once, and gaps in their place. */
 export type Delivery<Data = unknown> =
   | { readonly message: Message<Data>; readonly gap?: never }
   | { readonly gap: Gap; readonly message?: never };
-
-export interface StreamEvents<Data> {
-  /** A message, in order, once. */
-  message: Message<Data>;
-  /** Messages that were for this device and are gone. */
-  gap: Gap;
-}
-
-/** Which part of the history. */
-export interface HistoryOptions {
-  /** Messages before this position. */
-  before?: number;
-  /** Messages after this position. */
-  after?: number;
-  /** Positions looked at, at most; 1 to 500, default 50. */
-  limit?: number;
-  signal?: AbortSignal;
-}
-
-/** A part of the history. */
-export interface Page<Data = unknown> {
-  /** Own messages included, the oldest first. */
-  readonly messages: readonly Message<Data>[];
-  /** The first and the last position looked at. */
-  readonly from: number;
-  readonly to: number;
-  /** The oldest position this user may see, and the newest there is. */
-  readonly floor: number;
-  readonly head: number;
-  /** Whether there is more in the direction asked for. */
-  readonly more: boolean;
-}
 
 /** What waits for a slow reader at most; the rest is fetched when it comes to it. */
 const QUEUE = 4096;
@@ -47,23 +17,18 @@ const QUEUE = 4096;
 /** One of the user's streams. */
 export class Stream<Data = unknown> {
   readonly name: StreamName;
-  protected readonly client: Client<Data>;
-  readonly #emitter: Emitter<StreamEvents<Data>> = new Emitter();
+  /** @internal */
+  protected readonly wiring: Wiring<Data>;
 
   /** @internal */
-  constructor(client: Client<Data>, name: StreamName) {
-    this.client = client;
+  constructor(wiring: Wiring<Data>, name: StreamName) {
+    this.wiring = wiring;
     this.name = name;
   }
 
   /** Calls back for each message (or gap) from now on, until the function it gives is called. The first listener also gets what came before it and nobody read. */
   on<K extends keyof StreamEvents<Data>>(name: K, listener: (event: StreamEvents<Data>[K]) => void): () => void {
-    const off = this.#emitter.on(name, listener);
-    const unread = name === 'message' ? this.client.reading(this.name) : undefined;
-    return () => {
-      off();
-      unread?.();
-    };
+    return this.wiring.listen(this.name, name, listener);
   }
 
   /** The messages from now on, as an async iterable: `for await (const { message, gap } of stream.messages())`. One that falls behind goes on from the hub's log; in Node the hub waits for it: a message is acknowledged when the next one is asked for. */
@@ -76,7 +41,7 @@ export class Stream<Data = unknown> {
     // Where the hub waits for what is not taken yet, everything that comes has room.
     const held: (() => void)[] = [];
     const put = (delivery: Delivery<Data>, seq: number): void => {
-      const taken = this.client.hold(this.name, seq);
+      const taken = this.wiring.hold(this.name, seq);
       if (taken) held.push(taken);
       if (taken || (missed === undefined && queue.length < QUEUE)) queue.push(delivery);
       else [missed, newest] = [missed ?? seq, seq];
@@ -98,7 +63,7 @@ export class Stream<Data = unknown> {
           const page: Page<Data> | undefined = await this.history({ after: missed - 1, limit: 500, ...(signal && { signal }) }).catch(
             async (error: unknown) => {
               if (!(error instanceof RequestError && error.retryable)) throw error;
-              await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? 1_000));
+              await after(error.retryAfterMs ?? 1_000);
               return undefined;
             },
           );
@@ -108,7 +73,7 @@ export class Stream<Data = unknown> {
           }
           // What lies beyond the last one missed comes live as well.
           const missing = page.messages.filter((message) => (message.seq_no ?? 0) <= newest);
-          const mine = missing.filter((message) => this.client.isForDevice(message));
+          const mine = missing.filter((message) => this.wiring.isForDevice(message));
           queue.push(...mine.map((message) => ({ message })));
           missed = page.to < newest ? page.to + 1 : undefined;
         } else await new Promise<void>((resolve) => (wake = resolve));
@@ -122,13 +87,7 @@ export class Stream<Data = unknown> {
 
   /** A page of what was: the newest, or what lies before or after a position. */
   history(options: HistoryOptions = {}): Promise<Page<Data>> {
-    return this.client.history(this.name, options);
-  }
-
-  /** @internal */
-  deliver(delivery: Delivery<Data>): void {
-    if (delivery.message) this.#emitter.emit('message', delivery.message);
-    else this.#emitter.emit('gap', delivery.gap);
+    return quiet(this.wiring.history(this.name, options));
   }
 }
 
@@ -144,41 +103,44 @@ export class Group<Data = unknown> extends Stream<Data> {
   readonly id: string;
 
   /** @internal */
-  constructor(client: Client<Data>, id: string) {
-    super(client, `group:${id}`);
+  constructor(wiring: Wiring<Data>, id: string) {
+    super(wiring, `group:${id}`);
     this.id = id;
   }
 
   /** Sends to it: a text, or a message. */
-  send(message: string | OutgoingMessage<Data>): Promise<Receipt> {
-    return this.client.send(this.name, message);
+  send(message: string | OutgoingMessage<Data>, options?: SendOptions): Promise<Receipt> {
+    return quiet(this.wiring.send(this.name, typeof message === 'string' ? { content: message } : message, options));
   }
 
   /** Joins it; a group that does not exist is made. */
-  async join(): Promise<void> {
-    await this.client.request({ message_type: 'group_join', group_ids: [this.id] });
+  join(): Promise<void> {
+    return this.#ask({ message_type: 'group_join', group_ids: [this.id] });
   }
 
   /** Leaves it: nothing more of it comes. */
-  async leave(): Promise<void> {
-    await this.client.request({ message_type: 'group_leave', group_ids: [this.id] });
+  leave(): Promise<void> {
+    return this.#ask({ message_type: 'group_leave', group_ids: [this.id] });
   }
 
   /** Who is in it. */
-  async members(options: { limit?: number; after?: string; signal?: AbortSignal } = {}): Promise<MembersPage> {
-    const { limit, after, signal } = options;
-    const data = { group_id: this.id, ...(limit && { limit }), ...(after && { after }) };
-    const { frame } = await this.client.request({ message_type: 'group_members', data }, signal);
-    return frame.data as MembersPage;
+  members(options: { limit?: number; after?: string; signal?: AbortSignal } = {}): Promise<MembersPage> {
+    const { signal, ...page } = options;
+    const asked = this.wiring.request({ message_type: 'group_members', data: { group_id: this.id, ...page } }, signal);
+    return quiet(asked.then(({ frame }) => frame.data as MembersPage));
   }
 
   /** Takes a user out; needs the right `admin`. */
-  async remove(user: string): Promise<void> {
-    await this.client.request({ message_type: 'group_remove', data: { group_id: this.id, user_id: user } });
+  remove(user: string): Promise<void> {
+    return this.#ask({ message_type: 'group_remove', data: { group_id: this.id, user_id: user } });
   }
 
   /** Ends it for all; needs the right `admin`. */
-  async disband(): Promise<void> {
-    await this.client.request({ message_type: 'group_disband', data: { group_id: this.id } });
+  disband(): Promise<void> {
+    return this.#ask({ message_type: 'group_disband', data: { group_id: this.id } });
+  }
+
+  #ask(frame: RequestFrame): Promise<void> {
+    return quiet(this.wiring.request(frame).then(() => undefined));
   }
 }

@@ -29,23 +29,26 @@ async function claim(): Promise<string> {
 /** Whether no other tab has this name; from then on this one has it. */
 function isFree(name: string): Promise<boolean> {
   const of = `${KEY} ${name}`;
-  if (typeof navigator === 'object' && 'locks' in navigator) return isUnlocked(of);
-  return typeof BroadcastChannel === 'function' ? isSilent(of) : Promise.resolve(true);
+  return isUnlocked(of)
+    .catch(() => isSilent(of))
+    .catch(() => true);
 }
 
-function isUnlocked(name: string): Promise<boolean> {
-  return new Promise((resolve) => {
+/** Fails where there are no locks. */
+async function isUnlocked(name: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  return new Promise((resolve, reject) => {
     const held = (): Promise<never> => {
       resolve(true);
       // As long as the page lives.
       return new Promise(() => undefined);
     };
-    navigator.locks.request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, held).catch(() => resolve(false));
+    navigator.locks.request(name, { signal }, held).catch((error: unknown) => (signal.aborted ? resolve(false) : reject(error as Error)));
   });
 }
 
 /** Where there are no locks: who has the name says so. */
-function isSilent(name: string): Promise<boolean> {
+async function isSilent(name: string): Promise<boolean> {
   const channel = new BroadcastChannel(name);
   return new Promise((resolve) => {
     let mine = false;

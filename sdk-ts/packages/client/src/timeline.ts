@@ -1,11 +1,10 @@
-import type { Client } from './client.js';
 import type { Settlement } from './engine/protocol.js';
 import type { WscError } from './errors.js';
 import { type ConversationName, conversationOf, type Gap, type Message, streamOf } from './message.js';
 import { coalesced, type Readable, Writable } from './readable.js';
 import type { Stage } from './receipt.js';
 import type { PendingMessage } from './sends.js';
-import type { Page } from './stream.js';
+import type { Wiring } from './wiring.js';
 
 export interface TimelineOptions {
   /** Messages loaded at a time. Default 50. */
@@ -56,7 +55,7 @@ interface Line<Data> {
 /** A conversation as a list: what was, what comes and what this user sends, each once, in order. Loaded when somebody looks. */
 export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   readonly name: ConversationName;
-  readonly #client: Client<Data>;
+  readonly #wiring: Wiring<Data>;
   readonly #limit: number;
   readonly #value: Writable<TimelineView<Data>>;
   readonly #publish: () => void;
@@ -73,8 +72,8 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   #error: WscError | undefined;
 
   /** @internal */
-  constructor(client: Client<Data>, name: ConversationName, options: TimelineOptions) {
-    this.#client = client;
+  constructor(wiring: Wiring<Data>, name: ConversationName, options: TimelineOptions) {
+    this.#wiring = wiring;
     this.name = name;
     this.#limit = options.limit ?? 50;
     const empty = { items: [], loading: false, more: false, error: undefined };
@@ -101,7 +100,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   markRead(): void {
     let last = 0;
     for (const { seq = 0, item } of this.#lines.values()) if (!item.mine && seq > last) last = seq;
-    if (last > this.#marked) this.#client.markRead(this.name, last);
+    if (last > this.#marked) this.#wiring.markRead(this.name, last);
     this.#marked = Math.max(last, this.#marked);
   }
 
@@ -112,18 +111,18 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
       return;
     }
     if (this.#stops.length > 0) return;
-    const client = this.#client;
-    const stream = client.stream(streamOf(this.name));
+    const wiring = this.#wiring;
+    const stream = streamOf(this.name);
     this.#stops = [
-      stream.on('message', (message) => this.#add(message)),
-      stream.on('gap', (gap) => this.#missed(gap)),
-      client.on('taken', (message) => this.#taken(message)),
-      client.on('settled', (settlement) => this.#settled(settlement)),
-      client.on('receipt', ({ id, stage }) => this.#advance(id, stage)),
-      client.on('state', ({ name }) => name === 'connected' && this.#oldest === undefined && void this.#load()),
+      wiring.listen(stream, 'message', (message) => this.#add(message)),
+      wiring.listen(stream, 'gap', (gap) => this.#missed(gap)),
+      wiring.on('saved', (message) => this.#saved(message)),
+      wiring.on('settled', (settlement) => this.#settled(settlement)),
+      wiring.on('receipt', ({ id, stage }) => this.#advance(id, stage)),
+      wiring.on('state', ({ name }) => name === 'connected' && this.#oldest === undefined && void this.#load()),
     ];
-    for (const message of client.pending) this.#taken(message);
-    if (client.state.get().name === 'connected') void this.#load();
+    for (const message of wiring.pending) this.#saved(message);
+    if (wiring.state.get().name === 'connected') void this.#load();
   }
 
   #missed(gap: Gap): void {
@@ -161,7 +160,7 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
       for (let pages = 0; pages < 20 && loaded.length < this.#limit; pages += 1) {
         const place = this.#oldest === undefined ? {} : { before: this.#oldest };
         const limit = this.name.startsWith('user:') ? Math.max(this.#limit, 200) : this.#limit;
-        const page: Page<Data> = await this.#client.stream(streamOf(this.name)).history({ ...place, limit });
+        const page = await this.#wiring.history(streamOf(this.name), { ...place, limit });
         if (life !== this.#life) return;
         this.#more = page.more;
         this.#oldest = page.messages.length > 0 || page.more ? page.from : (this.#oldest ?? page.from);
@@ -180,25 +179,25 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
   /** How far own messages got before this client was there. */
   async #askReceipts(messages: readonly Message<Data>[]): Promise<void> {
     if (!this.name.startsWith('user:')) return;
-    const own = messages.filter((message) => message.sender === this.#client.user && message.require_ack);
+    const own = messages.filter((message) => message.sender === this.#wiring.user && message.require_ack);
     const ids = own.slice(-100).map((message) => message.message_id);
     if (ids.length === 0) return;
-    const asked = this.#client.request({ message_type: 'receipts', data: { message_ids: ids } });
+    const asked = this.#wiring.request({ message_type: 'receipts', data: { message_ids: ids } });
     const frame = await asked.then((answer) => answer.frame).catch(() => undefined);
     const data = frame?.data as { receipts?: { message_id: string; stage: Stage | 'unknown' }[] } | undefined;
     for (const { message_id: id, stage } of data?.receipts ?? []) if (stage !== 'unknown') this.#advance(id, stage);
   }
 
   #belongs(message: Message<Data>): boolean {
-    if (message.message_type === 'read' && message.sender === this.#client.user) return false;
-    return this.name === 'inbox' || conversationOf(message, this.#client.user) === this.name;
+    if (message.message_type === 'read' && message.sender === this.#wiring.user) return false;
+    return this.name === 'inbox' || conversationOf(message, this.#wiring.user) === this.name;
   }
 
   #add(message: Message<Data>): void {
     if (!this.#belongs(message)) return;
     const id = message.message_id;
     if (this.#amends(message)) return;
-    const mine = message.sender === this.#client.user;
+    const mine = message.sender === this.#wiring.user;
     const before = this.#lines.get(id)?.item;
     const stage = mine ? (before?.stage === 'saved' || !before?.stage ? 'accepted' : before.stage) : undefined;
     this.#put(id, { key: id, message, mine, recalled: before?.recalled ?? false, ...(stage && { stage }) }, message.seq_no);
@@ -219,26 +218,26 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     return true;
   }
 
-  #taken(message: PendingMessage<Data>): void {
-    const own = { ...message, sender: this.#client.user } as Message<Data>;
+  #saved(message: PendingMessage<Data>): void {
+    const own = { ...message, sender: this.#wiring.user } as Message<Data>;
     if (message.volatile || message.message_type === 'typing' || !this.#belongs(own) || this.#lines.has(own.message_id)) return;
     this.#put(own.message_id, { key: own.message_id, message: own, mine: true, stage: 'saved', recalled: false }, undefined);
   }
 
-  #settled({ id, outcome, seq, at, reason }: Settlement): void {
+  #settled({ id, outcome, position, at, reason }: Settlement): void {
     const line = this.#lines.get(id);
     if (!line?.item.message) return;
     if (outcome !== 'accepted' && outcome !== 'duplicate') {
       line.item = { ...line.item, stage: 'failed', reason: reason || outcome };
       return this.#publish();
     }
-    const message = { ...line.item.message, seq_no: seq, stream: streamOf(this.name), create_at: at };
+    const message = { ...line.item.message, seq_no: position, stream: streamOf(this.name), create_at: at };
     if (this.#amends(message)) {
       this.#lines.delete(id);
       return this.#publish();
     }
     const stage = line.item.stage === 'saved' ? 'accepted' : line.item.stage;
-    this.#put(id, { ...line.item, message, ...(stage && { stage }) }, seq);
+    this.#put(id, { ...line.item, message, ...(stage && { stage }) }, position);
   }
 
   #advance(id: string, stage: Stage): void {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import type { Client } from '../src/client.js';
 import { Conversations } from '../src/conversations.js';
+import type { Wiring } from '../src/wiring.js';
 
 /** A client that answers when the test says so. */
 class Hub {
@@ -11,6 +11,10 @@ class Hub {
 
   request(): Promise<object> {
     return new Promise((resolve) => this.answers.push((conversations) => resolve({ frame: { data: { conversations } } })));
+  }
+
+  look(): () => void {
+    return () => undefined;
   }
 
   on(name: string, listener: (event: object) => void): () => void {
@@ -30,14 +34,14 @@ class Hub {
 
 test('what was read while the hub was asked stays read, and what is other messages now is not', async () => {
   const hub = new Hub();
-  const conversations = new Conversations(hub as unknown as Client);
+  const conversations = new Conversations(hub as unknown as Wiring<unknown>);
   conversations.subscribe(() => undefined);
   const bob = (fields: object) => ({ peer: 'bob', last: 2, read: 0, unread: 2, ...fields });
   await hub.answer(0, bob({}));
   await vi.waitFor(() => expect(conversations.get().unread).toBe(2));
   hub.say('settled', { outcome: 'accepted' });
   await vi.waitFor(() => expect(hub.answers.length).toBe(2));
-  conversations.marked('user:bob', 2);
+  hub.say('marked', { conversation: 'user:bob', position: 2 });
   await hub.answer(1, bob({}), { peer: 'carol', last: 3, read: 3 });
   await vi.waitFor(() => expect(conversations.get().list.length).toBe(2));
   expect(conversations.get().unread).toBe(0);

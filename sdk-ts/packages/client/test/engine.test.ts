@@ -1,9 +1,9 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { accountOf, socketUrl } from '../src/account.js';
-import { Hold } from '../src/engine/hold.js';
-import { Keeper } from '../src/engine/keeper.js';
+import { Backlog } from '../src/engine/backlog.js';
 import type { Handed } from '../src/engine/protocol.js';
+import { RecordWriter } from '../src/engine/record-writer.js';
 import { conversationOf, type Message, newMessageId, targetOf } from '../src/message.js';
 import { IndexedDbStorage } from '../src/storage/indexeddb.js';
 import type { Storage } from '../src/storage/storage.js';
@@ -11,11 +11,11 @@ import type { Storage } from '../src/storage/storage.js';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-const entry = (seq: number): Handed => ({ stream: 'inbox', generation: 1, seq, json: '{}' });
+const entry = (position: number): Handed => ({ stream: 'inbox', generation: 1, position, json: '{}' });
 
 test('what nobody reads waits for its first reader, and then no more', () => {
   const released: [number[], boolean][] = [];
-  const hold = new Hold((entries, read) => released.push([entries.map(({ seq }) => seq), read]));
+  const hold = new Backlog((entries, read) => released.push([entries.map(({ position }) => position), read]));
   expect(hold.keep(entry(1))).toBe(true);
   expect(hold.keep(entry(2))).toBe(true);
   hold.reads('tab', ['group:team']);
@@ -31,7 +31,7 @@ test('what nobody reads waits for its first reader, and then no more', () => {
 
 test('a held stream above the room is let go', () => {
   const released: number[] = [];
-  const hold = new Hold((entries) => released.push(...entries.map(({ seq }) => seq)));
+  const hold = new Backlog((entries) => released.push(...entries.map(({ position }) => position)));
   hold.keep({ ...entry(1), json: 'x'.repeat(9_000_000) });
   hold.keep({ ...entry(2), json: 'x'.repeat(9_000_000) });
   expect(released).toEqual([1, 2]);
@@ -40,15 +40,44 @@ test('a held stream above the room is let go', () => {
 test('what is appended is read back in order, by another object of the same name', async () => {
   vi.useRealTimers();
   const storage = new IndexedDbStorage('a');
+  await storage.load();
   await Promise.all([1, 2, 3].map((byte) => storage.append(Uint8Array.of(byte), byte === 2)));
   await storage.close();
   expect([...(await new IndexedDbStorage('a').load())]).toEqual([1, 2, 3]);
   expect((await new IndexedDbStorage('b').load()).length).toBe(0);
   const again = new IndexedDbStorage('a');
+  await again.load();
   await Promise.all([again.append(Uint8Array.of(4), false), again.replace(Uint8Array.of(9)), again.append(Uint8Array.of(10), false)]);
   expect([...(await again.load())]).toEqual([9, 10]);
   await again.clear();
   expect((await again.load()).length).toBe(0);
+});
+
+test('who loaded last writes: one that was at it before changes nothing any more, and is told', async () => {
+  vi.useRealTimers();
+  const [old, fresh] = [new IndexedDbStorage('taken over'), new IndexedDbStorage('taken over')];
+  await old.load();
+  await old.append(Uint8Array.of(1), true);
+  expect([...(await fresh.load())]).toEqual([1]);
+  const taken = { message: 'another tab has taken over what is saved here' };
+  await expect(old.append(Uint8Array.of(2), true)).rejects.toMatchObject(taken);
+  await expect(old.replace(Uint8Array.of(3))).rejects.toMatchObject(taken);
+  await expect(old.clear()).rejects.toMatchObject(taken);
+  await fresh.append(Uint8Array.of(4), true);
+  await fresh.replace(Uint8Array.of(5));
+  await fresh.append(Uint8Array.of(6), false);
+  await expect(old.append(Uint8Array.of(7), true)).rejects.toMatchObject(taken);
+  expect([...(await old.load())]).toEqual([5, 6]);
+  await expect(fresh.append(Uint8Array.of(8), true)).rejects.toMatchObject(taken);
+  await old.replace(Uint8Array.of(9));
+  await expect(fresh.append(Uint8Array.of(8), true)).rejects.toMatchObject(taken);
+  // Many come and go, and leave little behind.
+  for (let at = 0; at < 100; at += 1) await new IndexedDbStorage('taken over').load();
+  const last = new IndexedDbStorage('taken over');
+  await last.load();
+  await last.replace(Uint8Array.of(10));
+  await expect(old.replace(Uint8Array.of(11))).rejects.toMatchObject(taken).catch(() => undefined);
+  expect([...(await last.load())]).toContain(10);
 });
 
 class Flaky implements Storage {
@@ -72,7 +101,7 @@ class Flaky implements Storage {
 test('a write that fails says which sends are not kept, and the next one mends the record', async () => {
   const storage = new Flaky();
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
-  const keeper = new Keeper(storage, 0, () => new Uint8Array(7), {
+  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
@@ -94,7 +123,7 @@ test('a record that was deleted under a running engine is written once more, who
   const storage = new IndexedDbStorage('deleted');
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
   await storage.load();
-  const keeper = new Keeper(storage, 0, () => Uint8Array.of(7, 7), {
+  const keeper = new RecordWriter(storage, 0, () => Uint8Array.of(7, 7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
@@ -123,7 +152,7 @@ test('a storage that does not open is given up, and what opens too late is close
 
 test('a long record is written anew', async () => {
   const storage = new Flaky();
-  const keeper = new Keeper(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
+  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
   for (let at = 0; at < 3; at += 1) keeper.write([new Uint8Array(200_000)], []);
   await keeper.done();
   expect(storage.log).toEqual(['append 200000', 'replace 10', 'append 200000']);
@@ -142,16 +171,16 @@ test('accounts keep users, tenants and hubs apart', () => {
   ];
   expect(new Set(all).size).toBe(all.length);
   expect(accountOf('ws://a/ws', {}, token({ uid: 'alice' }))).toEqual([all[0], 'alice']);
-  expect(() => named('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
-  expect(() => named('ws://a/ws', {})).toThrow('Give `user`');
-  expect(() => named('ws://a/ws', {}, 'opaque')).toThrow('no JWT');
+  expect(() => accountOf('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
+  expect(() => accountOf('ws://a/ws', {}, undefined)).toThrow('`user` is required');
+  expect(() => accountOf('ws://a/ws', {}, 'opaque')).toThrow('not a JWT');
 });
 
 test('addresses of hubs are understood, others refused', () => {
   expect(socketUrl('http://hub.example')).toBe('ws://hub.example/ws');
   expect(socketUrl('wss://hub.example/chat')).toBe('wss://hub.example/chat');
   expect(() => socketUrl('ftp://hub.example')).toThrow('ws:// or wss://');
-  expect(() => socketUrl('hub')).toThrow('no address');
+  expect(() => socketUrl('hub')).toThrow('not a valid address');
 });
 
 test('ids are UUIDv7, and rise with time, also where a page came over plain http', () => {
@@ -174,5 +203,5 @@ test('a message belongs to one conversation, from either side', () => {
   expect(conversationOf(message({ group_ids: ['team'], stream: 'group:team' }), 'alice')).toBe('group:team');
   expect(conversationOf(message({ stream: 'broadcast' }), 'alice')).toBe('broadcast');
   expect(targetOf('user:bob')).toEqual({ receiver: 'bob' });
-  expect(() => targetOf('inbox')).toThrow('many partners');
+  expect(() => targetOf('inbox')).toThrow('not a single conversation');
 });

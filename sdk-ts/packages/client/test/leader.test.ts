@@ -1,7 +1,7 @@
 // A tab beside the one that leads: here the platform is the test itself, which plays the engines of other tabs.
 import { expect, test } from 'vitest';
 import { Client } from '../src/client.js';
-import type { Command, Report } from '../src/engine/protocol.js';
+import type { Command, Pending, Report } from '../src/engine/protocol.js';
 import type { Host, Platform } from '../src/platform.js';
 import type { Receipt } from '../src/receipt.js';
 
@@ -9,6 +9,8 @@ import type { Receipt } from '../src/receipt.js';
 class Elsewhere implements Platform {
   readonly user = 'alice';
   readonly isManual = false;
+  readonly reading = {};
+  readonly tellsHeld = true;
   readonly said: Command[] = [];
   #host: Host | undefined;
 
@@ -22,11 +24,11 @@ class Elsewhere implements Platform {
   }
 
   /** An engine takes the lead; what it is told. */
-  lead(engine: string, pending: readonly string[] = []): Command[] {
+  lead(engine: string, pending: readonly Pending[] = []): Command[] {
     this.said.length = 0;
     const sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: true };
-    const standing: Report = { is: 'standing', state: { name: 'connected' }, user: 'alice', device: 'a1', sync, places: [], pending };
-    this.#host?.hear([standing], engine);
+    const snapshot: Report = { is: 'snapshot', state: { name: 'connected' }, user: 'alice', device: 'a1', sync, positions: [], pending };
+    this.#host?.hear([snapshot], engine);
     return this.said;
   }
 }
@@ -49,8 +51,8 @@ test('what was read is said again to the next engine, once for each conversation
   client.markRead('user:bob', 4);
   const marks = platform.lead('two').filter((command) => command.do === 'mark read');
   expect(marks).toEqual([
-    { do: 'mark read', stream: 'group:team', peer: '', seq: 8 },
-    { do: 'mark read', stream: 'inbox', peer: 'bob', seq: 5 },
+    { do: 'mark read', stream: 'group:team', peer: '', position: 8 },
+    { do: 'mark read', stream: 'inbox', peer: 'bob', position: 5 },
   ]);
   // The same engine again, as a tab that greets hears it, is told nothing.
   expect(platform.lead('two')).toEqual([]);
@@ -62,7 +64,7 @@ test('what was taken back is taken back again from the next engine, after it was
   void client.send('user:bob', { message_id: 'm2', content: 'yes' });
   await new Promise((resolve) => setTimeout(resolve, 0));
   const { object } = platform.said.find((command) => command.do === 'send')!;
-  platform.lead('two', [object]);
+  platform.lead('two', [{ id: 'm1', json: object }]);
   const told = platform.said.map((command) => `${command.do} ${'id' in command ? command.id : ''}`);
   expect(told.filter((one) => /^(send|cancel)/.test(one))).toEqual(['send m1', 'send m2']);
   // The engine says that it has it, and is gone.

@@ -5,6 +5,7 @@
 const FIELDS = `message_id message_type sender sender_name sender_type sender_client receiver receiver_name receiver_type
   receiver_client session_id content data create_at reply_to_msg_id seq_no priority source push_type broadcast_type group_ids
   require_ack skip_database_storage skip_send_to_client trace_id stream expires_in_ms volatile observed request_id`.split(/\s+/);
+const [REJECTED, SYNC] = [21, 22];
 const STATES = ['idle', 'connecting', 'connected', 'waiting', 'closed'];
 const OUTCOMES = ['accepted', 'accepted', 'refused', 'unknown', 'expired', 'cancelled', 'dropped', 'sent'];
 const STAGES = ['accepted', 'delivered', 'read'];
@@ -73,24 +74,36 @@ class Platform {
 }
 
 /** Runs one script; gives what happened at each step in place of what is expected. */
-export function runScript(Session, script) {
+export function runScript(Session, Environment, script) {
   const platform = new Platform();
   const restore = platform.install();
   try {
     const sink = new Sink(platform);
     let seed = script.seed ?? 1;
-    let session = make(Session, script.config, seed, new Uint8Array(), sink);
+    const started = (config, saved) => {
+      const environment = new Environment('ws://hub/ws', () => {});
+      // At once, so that what is stored and what is sent stand in their order.
+      environment.tell = (kind, w, x, y, z, a, b, c, bytes) => sink.take({ kind, n: [w, x, y, z], t: [a, b, c], bytes });
+      // What was saved is told while it is made.
+      sink.begins = true;
+      const session = make(Session, config, seed, saved, environment);
+      sink.begins = false;
+      environment.begin(session);
+      return [session, environment];
+    };
+    let [session, environment] = started(script.config, new Uint8Array());
     return script.steps.map((step) => {
       platform.now = step.now === 'timeout' ? Math.max(platform.timer.at, platform.now) : (step.now ?? platform.now);
       let result;
       if (step.do === 'restart') {
         const saved = session.snapshot();
+        environment.stop();
         platform.timer = null;
         platform.listeners = [];
         seed += 1;
-        session = make(Session, { ...step.config, device_id: script.config.device_id }, seed, saved, sink);
+        [session, environment] = started({ ...step.config, device_id: script.config.device_id }, saved);
         platform.sockets.length = 0;
-      } else result = perform(session, platform, step);
+      } else result = perform(session, sink, platform, step);
       const timeout = platform.timer?.at ?? null;
       const { events } = sink;
       const { actions } = platform;
@@ -103,41 +116,44 @@ export function runScript(Session, script) {
   }
 }
 
-function make(Session, config, seed, saved, sink) {
-  const lines = ['ws://hub/ws', '', config.client ?? '', config.device_id ?? '', config.token ?? '', config.user_id ?? '', '', '', ''];
+function make(Session, config, seed, saved, environment) {
+  const lines = ['', config.client ?? '', config.device_id ?? '', config.token ?? '', config.user_id ?? '', '', '', ''];
   const flags =
     (config.token_provider ? 1 : 0) |
     (config.groups ? 2 : 0) |
     (config.start_at_head ? 4 : 0) |
     ((config.auto_acknowledge ?? true) ? 8 : 0);
   const storage = ['none', 'behind', 'durable'].indexOf(config.storage ?? 'none');
-  const numbers = [flags, storage, config.outbox_count ?? 0, 0, config.flight_count ?? 0, config.receipts ?? 0];
-  return new Session([...lines, ...(config.groups ?? [])].join('\n'), Uint32Array.from(numbers), BigInt(seed), saved, sink);
+  const limits = [config.outbox_count ?? 0, 0, config.flight_count ?? 0, config.receipts ?? 0];
+  return new Session([...lines, ...(config.groups ?? [])].join('\n'), flags, storage, ...limits, BigInt(seed), saved, environment);
 }
 
-function perform(session, platform, step) {
+function perform(session, sink, platform, step) {
+  const input = (kind, x = 0, y = 0, text = '', detail = '') => session.input(kind, x, y, text, detail, undefined);
+  const done = (...given) => void input(...given);
   switch (step.do) {
     case 'connect':
-      return session.connect();
+      return done(0);
     case 'close':
-      return session.close();
+      return done(1);
     case 'send': {
-      const send = session.send(JSON.stringify(step.message), undefined);
+      const send = input(2, 0, 0, JSON.stringify(step.message));
       if (send > 0) return { send };
-      return { error: send === -3 || send === -4 ? `invalid message: ${session.wrong()}` : REFUSALS[-send - 1] };
+      const { n: [why], t: [field, reason] } = sink.rejected;
+      return { error: why === 3 || why === 4 ? `invalid message: ${field}: ${reason}` : REFUSALS[why - 1] };
     }
     case 'cancel':
-      return session.cancel(step.send);
+      return done(3, step.send);
     case 'acknowledge':
-      return session.acknowledge(step.stream, step.generation, step.seq_no);
+      return done(4, step.generation, step.seq_no, step.stream);
     case 'request': {
       const { message_id: _, ...query } = step.query;
-      return { request: session.request(JSON.stringify(query)) };
+      return { request: input(5, 0, 0, JSON.stringify(query)) };
     }
     case 'mark_read':
-      return session.markRead(step.stream, step.peer ?? '', step.seq_no);
+      return done(6, step.seq_no, 0, step.stream, step.peer ?? '');
     case 'supply_token':
-      return session.supplyToken(step.token, step.error === 'denied' || step.token ? undefined : 'not now');
+      return step.token ? done(7, 0, 0, step.token) : step.error === 'denied' ? done(9) : done(8, 0, 0, 'not now');
     case 'network':
       return platform.network(step.online ?? true);
     case 'open':
@@ -149,7 +165,7 @@ function perform(session, platform, step) {
     case 'closed':
       return platform.say(step.link, 'close', { code: step.code ?? 1006, reason: step.reason ?? '' });
     case 'stored':
-      return session.stored(step.send);
+      return done(10, step.send);
     case 'timeout':
       return platform.timeout();
     default:
@@ -165,7 +181,11 @@ export class Sink {
     this.platform = platform;
   }
 
-  flush() {}
+  take(call) {
+    const { kind, n, t, bytes } = call;
+    if (kind === REJECTED) this.rejected = call;
+    else if (kind !== SYNC && !this.begins) this.tell(kind, n, ...t, bytes);
+  }
 
   tell(kind, [w, x, y], a, b, c, bytes) {
     const frame = () => JSON.parse(c);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Command } from '../src/engine/protocol.js';
 import { Marks } from '../src/marks.js';
 
-const mark = (peer: string, seq: number) => ({ do: 'mark read', stream: 'inbox', peer, seq }) as const;
+const mark = (peer: string, position: number) => ({ do: 'mark read', stream: 'inbox', peer, position }) as const;
 
 function told(marks: Marks): Command[] {
   const commands: Command[] = [];
@@ -27,9 +27,9 @@ test('a new engine is told what the one before it did not keep, the newest of ea
 test('marks of positions that are other messages now are forgotten', () => {
   const marks = new Marks();
   marks.add(mark('bob', 3));
-  marks.add({ do: 'mark read', stream: 'group:a', peer: '', seq: 7 });
+  marks.add({ do: 'mark read', stream: 'group:a', peer: '', position: 7 });
   marks.renew('inbox');
-  expect(told(marks)).toEqual([{ do: 'mark read', stream: 'group:a', peer: '', seq: 7 }]);
+  expect(told(marks)).toEqual([{ do: 'mark read', stream: 'group:a', peer: '', position: 7 }]);
   marks.clear();
   expect(told(marks)).toEqual([]);
 });

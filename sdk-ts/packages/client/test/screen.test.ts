@@ -1,7 +1,7 @@
 // What screens are made of, against a real hub: timelines, presence, typing.
 import { expect, test, vi } from 'vitest';
 import { client, user } from '../../../test/hub.js';
-import { Client, type ConversationName, type TimelineView } from '../src/index.js';
+import { Client, type ConversationName, type TimelineView } from '@wsc/client';
 
 /** What somebody sees who looks at a conversation from now on. */
 function look(of: Client, name: ConversationName): { view: () => TimelineView; away: () => void } {

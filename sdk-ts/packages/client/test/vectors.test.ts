@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { load, Session } from '../src/engine/module.js';
+import { Environment } from '../src/engine/environment.js';
 // @ts-expect-error: plain JavaScript, which browsers run as it is
 import { runScript } from './machine.mjs';
 
@@ -19,7 +20,7 @@ for (const file of readdirSync(FOLDER).filter((name) => name.startsWith('client_
     // Browsers do not tell of WebSocket pings.
     for (const script of scripts.filter(({ steps }) => steps.every((step) => step.do !== 'life'))) {
       test(script.name, () => {
-        const happened = runScript(Session, script) as unknown[];
+        const happened = runScript(Session, Environment, script) as unknown[];
         script.steps.forEach((step, place) => {
           expect(happened[place], `step ${place}: ${step.do}`).toEqual(step.expect);
         });

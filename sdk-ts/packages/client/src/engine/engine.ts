@@ -1,18 +1,22 @@
 /** Runs the module for all tabs: their commands in, its reports out. Knows no rule of the protocol. */
 
-import { StorageError } from '../errors.js';
+import { messageOf, StorageError } from '../errors.js';
+import type { Json } from '../json.js';
 import { newMessageId, type StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
 import { MemoryStorage } from '../storage/memory.js';
-import type { Storage } from '../storage/storage.js';
-import { type Call, Collector } from './events.js';
-import { Hold } from './hold.js';
-import { Keeper } from './keeper.js';
+import { Deposed, type Storage } from '../storage/storage.js';
+import { Backlog } from './backlog.js';
+import { Environment } from './environment.js';
+import type { Call } from './events.js';
+import * as Input from './input.js';
 import * as Kind from './kind.js';
-import { Session } from './module.js';
-import type { Command, Handed, Json, Report, State, Sync } from './protocol.js';
+import { type Given, input, Session } from './module.js';
+import type { Command, Handed, Pending, Report, RequestEnd, State, Sync } from './protocol.js';
+import { RecordWriter } from './record-writer.js';
 import { FLAG_CHOSEN_GROUPS, FLAG_KEPT_DEVICE, FLAG_START_AT_HEAD, FLAG_TOKEN_PROVIDER, STORAGE_DURABLE, VERSION } from './tables.js';
 import { answerOf, failureOf, handedOf, reportOf, sendFaultOf, settlementOf, stateOf, syncOf } from './translation.js';
+import { Watches } from './watches.js';
 
 export interface EngineSettings {
   readonly url: string;
@@ -32,222 +36,249 @@ export interface EngineSettings {
   readonly storage: Storage;
 }
 
-/** Says something to one tab, or to all. */
-export type Say = (reports: readonly Report[], tab?: string) => void;
+/** Whom an engine works for. */
+export interface Tabs {
+  /** Something for one tab, or for all. */
+  tell(reports: readonly Report[], tab?: string): void;
+  /** Another engine has taken over what is saved: this one is to be stopped. */
+  deposed(): void;
+}
 
+/** A request under way: what came of its answer so far, and who is told of its end. */
 interface Request {
-  readonly tab: string;
-  readonly ticket: number;
   readonly entries: { json: Json; payload?: Uint8Array }[];
+  readonly end: (end: RequestEnd) => void;
+}
+
+/** A send that is not settled. */
+interface Unsettled extends Pending {
+  readonly send: number;
 }
 
 export class Engine {
   readonly #settings: EngineSettings;
   readonly #storage: Storage;
-  readonly #say: Say;
+  readonly #tabs: Tabs;
+  readonly #environment: Environment;
   readonly #session: Session;
-  readonly #keeper: Keeper;
-  readonly #hold: Hold;
-  readonly device: string;
-  /** The user to whom what is kept belongs; empty: nobody yet. */
-  readonly #owner: string;
-  readonly #damaged: boolean;
+  readonly #writer: RecordWriter;
+  readonly #backlog: Backlog;
+  #device = '';
   #state: State = { name: 'idle' };
   #user = '';
   #sync: Sync = { unsaved: 0, saved: 0, underWay: 0, caughtUp: false };
-  /** Sends that the storage has not confirmed. */
-  readonly #storing: Map<number, { id: string; object: string; payload?: Uint8Array }> = new Map();
-  /** Sends by message id, as long as they are not settled. */
-  readonly #numbers: Map<string, number> = new Map();
+  /** By message id, in the order they were sent. */
+  readonly #unsettled: Map<string, Unsettled> = new Map();
+  /** Of these, those that the storage has not confirmed. */
+  readonly #saving: Set<Unsettled> = new Set();
+  /** The send that is given to the module, and whether it has ended meanwhile. */
+  #sending: { tab: string; command: Extract<Command, { do: 'send' }>; ended: boolean } | undefined;
   readonly #unstorable: Set<string> = new Set();
-  /** Sends that ended while they were given to the module. */
-  readonly #ended: Set<string> = new Set();
   readonly #requests: Map<number, Request> = new Map();
   /** Ends of requests that came before their number was known. */
-  readonly #early: Map<number, Report> = new Map();
-  readonly #places: Map<StreamName, number> = new Map();
+  readonly #early: Map<number, RequestEnd> = new Map();
+  readonly #positions: Map<StreamName, number> = new Map();
+  readonly #watches: Watches;
   #outgoing: { reports: Report[]; tab?: string; handed?: Handed[] }[] = [];
-  #saying = false;
+  #telling = false;
   #stopped = false;
 
-  private constructor(settings: EngineSettings, storage: Storage, say: Say, saved: Uint8Array) {
+  private constructor(settings: EngineSettings, storage: Storage, tabs: Tabs, saved: Uint8Array) {
     this.#settings = settings;
     this.#storage = storage;
-    this.#say = say;
-    const device = settings.device ?? newMessageId();
-    const texts = [settings.url, settings.owner, `wsc-js/${VERSION}`, device, settings.token, ...settings.identity];
+    this.#tabs = tabs;
+    const lines = [settings.owner, `wsc-js/${VERSION}`, settings.device ?? newMessageId(), settings.token, ...settings.identity, ...(settings.groups ?? [])];
     const flags =
       (settings.provider ? FLAG_TOKEN_PROVIDER : 0) |
       (settings.groups ? FLAG_CHOSEN_GROUPS : 0) |
       (settings.startAtHead ? FLAG_START_AT_HEAD : 0) |
       (settings.device === undefined ? FLAG_KEPT_DEVICE : 0);
-    const numbers = [flags, STORAGE_DURABLE, settings.outboxCount, settings.outboxBytes, 0, 0];
     const seed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
-    const collector = new Collector((calls) => this.#take(calls));
-    this.#session = new Session(
-      [...texts, ...(settings.groups ?? [])].join('\n'),
-      Uint32Array.from(numbers),
-      seed,
-      saved,
-      collector,
-    );
-    const [kept = '', owner = '', damage, ...rest] = lines(this.#session.standing());
-    [this.device, this.#owner, this.#damaged] = [kept, owner.split('\t')[0]!, damage !== ''];
-    this.#hold = new Hold((entries, read) => this.#handOver(entries, read));
-    this.#keeper = new Keeper(storage, saved.length, () => this.#session.snapshot(), {
+    const environment = new Environment(settings.url, (calls) => this.#take(calls));
+    const { outboxCount, outboxBytes } = settings;
+    this.#session = new Session(lines.join('\n'), flags, STORAGE_DURABLE, outboxCount, outboxBytes, 0, 0, seed, saved, environment);
+    this.#environment = environment;
+    this.#backlog = new Backlog((entries, read) => this.#handOver(entries, read));
+    this.#watches = new Watches((what, key, tab) => this.#watch(what, key, tab));
+    this.#writer = new RecordWriter(storage, saved.length, () => this.#session.snapshot(), {
       stored: (upTo) => this.#stored(upTo),
       failed: (sends, error) => this.#notStored(sends, error),
     });
-    for (const line of rest.filter((line) => line[0] !== '{')) {
-      const space = line.indexOf(' ');
-      this.#places.set(line.slice(space + 1) as StreamName, Number(line.slice(0, space)));
-    }
   }
 
   /** An engine that goes on where the last one of this storage stopped. */
-  static async start(settings: EngineSettings, say: Say): Promise<Engine> {
+  static async start(settings: EngineSettings, tabs: Tabs): Promise<Engine> {
     let storage = settings.storage;
     let saved: Uint8Array = new Uint8Array();
-    let what = '';
-    try {
-      saved = await storage.load();
-    } catch (error) {
+    const faults: string[] = [];
+    const volatile = (error: unknown): void => {
       // Some browsers have none in private windows. Better a client that forgets than none; the application is told.
-      what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
+      faults.push(`nothing is saved here: ${messageOf(error)}`);
       storage = new MemoryStorage();
+    };
+    await storage.load().then((bytes) => (saved = bytes), volatile);
+    const engine = new Engine(settings, storage, tabs, saved);
+    let restored = saved.length > 0;
+    for (const { kind, n, t, bytes } of engine.#environment.begin(engine.#session)) {
+      if (kind === Kind.StreamOpened) engine.#positions.set(t[0] as StreamName, n[1] - 1);
+      else if (kind === Kind.Sync) [engine.#sync, engine.#device] = [syncOf(n), t[0]];
+      else if (kind === Kind.Saved) engine.#unsettled.set(t[0], { id: t[0], json: t[2], send: n[0], ...(bytes && { payload: bytes }) });
+      else if (t[0] === '') restored = false;
+      else {
+        engine.#session.free();
+        throw new StorageError(`what is saved here belongs to user ${t[0]}, not to user ${settings.owner}`);
+      }
     }
-    const engine = new Engine(settings, storage, say, saved);
-    if (settings.owner && engine.#owner !== settings.owner) {
-      engine.#session.free();
-      throw new StorageError(`what is kept here belongs to user ${engine.#owner}, not to user ${settings.owner}`);
+    if (!restored) {
+      await storage.replace(engine.#session.snapshot()).catch((error: unknown) => void faults.push(`nothing is saved here: ${messageOf(error)}`));
+      if (saved.length > 0) faults.push('what was saved is damaged: unsent messages may be lost');
     }
-    if (engine.#damaged) {
-      await storage.replace(engine.#session.snapshot()).catch((error: unknown) => {
-        what = `nothing is kept here: ${error instanceof Error ? error.message : String(error)}`;
-      });
-      if (saved.length > 0) what = 'what was kept is damaged: unsent messages may be lost';
-    }
-    if (what) engine.#report({ is: 'fault', what, code: 0, id: '' });
+    for (const what of faults) engine.#report({ is: 'fault', what, code: 0, id: '' });
     return engine;
   }
 
-  standing(): Report {
-    const { device } = this;
-    const [state, sync, user] = [this.#state, this.#sync, this.#user];
-    const places = [...this.#places];
-    return { is: 'standing', state, user, device, sync, places, pending: lines(this.#session.standing()).filter((line) => line[0] === '{') };
+  /** How far everything is. */
+  snapshot(): Report {
+    const pending = [...this.#unsettled.values()].filter((unsettled) => !this.#saving.has(unsettled));
+    const positions = [...this.#positions];
+    return { is: 'snapshot', state: this.#state, user: this.#user, device: this.#device, sync: this.#sync, positions, pending };
   }
 
   command(tab: string, command: Command): void {
     if (this.#stopped) return;
     switch (command.do) {
       case 'connect':
-        return this.#session.connect();
+        return void this.#input(Input.Connect);
       case 'send':
         return this.#send(tab, command);
       case 'cancel': {
-        const send = this.#numbers.get(command.id);
-        if (send !== undefined) this.#session.cancel(send);
+        const unsettled = this.#unsettled.get(command.id);
+        if (unsettled) this.#input(Input.Cancel, unsettled.send);
         return;
       }
-      case 'request': {
-        const number = this.#session.request(command.object);
-        const early = this.#early.get(number);
-        if (early) {
-          this.#early.delete(number);
-          this.#report({ ...early, ticket: command.ticket } as Report, tab);
-        } else this.#requests.set(number, { tab, ticket: command.ticket, entries: [] });
-        return;
-      }
+      case 'request':
+        return this.#ask(command.object, (end) => this.#report({ ...end, ticket: command.ticket }, tab));
+      case 'watch':
+        return this.#watches.set(tab, command.keys);
       case 'mark read':
         return this.#markRead(tab, command);
       case 'acknowledge':
-        return this.#session.acknowledge(command.stream, command.generation, command.seq);
+        return void this.#input(Input.Acknowledge, command.generation, command.position, command.stream);
       case 'read':
-        return this.#hold.reads(tab, command.streams);
+        return this.#backlog.reads(tab, command.streams);
       case 'wake':
-        return this.#session.wake();
+        return void this.#input(Input.Network, 1);
       case 'forget':
         return void this.#forget();
       case 'greet':
-        return this.#report(this.standing(), tab);
+        return this.#report(this.snapshot(), tab);
     }
   }
 
   /** A tab is gone. */
   lose(tab: string): void {
-    this.#hold.reads(tab, []);
+    this.#backlog.reads(tab, []);
+    this.#watches.set(tab, []);
   }
 
   /** Ends the connection; what is unsettled stays in the storage. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#hold.stop();
-    this.#session.close();
-    await this.#keeper.done();
-    // What its timer or a waking page would still bring about has no place any more.
+    await this.#end();
     this.#session.free();
     await this.#storage.close();
   }
 
-  async #forget(): Promise<void> {
+  async #end(): Promise<void> {
     this.#stopped = true;
-    this.#hold.stop();
-    this.#session.close();
-    await this.#keeper.done();
+    this.#backlog.stop();
+    this.#input(Input.Close);
+    this.#environment.stop();
+    await this.#writer.done();
+  }
+
+  async #forget(): Promise<void> {
+    await this.#end();
     await this.#storage.clear().catch(() => undefined);
     this.#report({ is: 'forgotten' });
   }
 
-  #markRead(tab: string, { stream, peer, seq }: Extract<Command, { do: 'mark read' }>): void {
-    this.#session.markRead(stream, peer, seq);
-    // What is kept in the memory dies with this engine: the tab goes on knowing it.
-    if (this.#storage instanceof MemoryStorage) return;
-    void this.#keeper.done().then(() => this.#report({ is: 'mark kept', stream, peer, seq }, tab));
+  #ask(object: string, end: (end: RequestEnd) => void): void {
+    const number = this.#input(Input.Request, 0, 0, object);
+    const early = this.#early.get(number);
+    this.#early.delete(number);
+    if (early) end(early);
+    else this.#requests.set(number, { end, entries: [] });
   }
 
-  #send(tab: string, { id, object, payload }: Extract<Command, { do: 'send' }>): void {
-    this.#ended.clear();
-    const send = this.#session.send(object, payload);
-    const taken = { id, object, ...(payload && { payload }) };
-    if (send < 0) {
-      const fault = sendFaultOf(-send);
-      // Another tab, or an engine before this one, has it already.
-      if (fault === 'repeated' && [...this.#storing.values()].some((storing) => storing.id === id)) return;
-      if (fault === 'repeated') return this.#report({ is: 'taken', ...taken }, tab);
-      const wrong = fault === 'invalid' ? `invalid message: ${this.#session.wrong() || 'not a JSON object'}` : fault;
-      return this.#report({ is: 'not taken', id, fault, message: wrong }, tab);
+  #watch(what: 'watch' | 'unwatch', key: string, tab: string | undefined): void {
+    // Cut off: asked for again after the next connect.
+    if (this.#state.name !== 'connected') return;
+    this.#ask(`{"message_type":"${what}","data":${key}}`, (end) => {
+      if (what === 'watch' && end.is === 'answer') this.#report({ is: 'watched', key, frame: end.frame }, tab);
+    });
+  }
+
+  #markRead(tab: string, { stream, peer, position }: Extract<Command, { do: 'mark read' }>): void {
+    this.#input(Input.MarkRead, position, 0, stream, peer);
+    // What is kept in the memory dies with this engine: the tab goes on knowing it.
+    if (this.#storage instanceof MemoryStorage) return;
+    void this.#writer.done().then(() => this.#report({ is: 'mark saved', stream, peer, position }, tab));
+  }
+
+  #send(tab: string, command: Extract<Command, { do: 'send' }>): void {
+    const { id, object: json, payload } = command;
+    const sending = { tab, command, ended: false };
+    this.#sending = sending;
+    const send = this.#input(Input.Send, 0, 0, json, '', payload);
+    this.#sending = undefined;
+    // Rejected, or volatile and over.
+    if (send === 0 || sending.ended) return;
+    const unsettled = { id, json, send, ...(payload && { payload }) };
+    this.#unsettled.set(id, unsettled);
+    this.#saving.add(unsettled);
+  }
+
+  #rejected({ n: [rejection], t: [field, reason] }: Call): void {
+    const { tab, command } = this.#sending!;
+    const { id, object: json, payload } = command;
+    const fault = sendFaultOf(rejection);
+    if (fault === 'repeated') {
+      // Another tab, or an engine before this one, has it already; what is not saved yet is told when it is.
+      if (!this.#saving.has(this.#unsettled.get(id)!)) this.#report({ is: 'saved', id, json, ...(payload && { payload }) }, tab);
+      return;
     }
-    // A volatile one has ended already.
-    if (this.#ended.has(id)) return;
-    this.#storing.set(send, taken);
-    this.#numbers.set(id, send);
+    const message = fault === 'invalid' ? `invalid message: ${field ? `${field}: ${reason}` : 'not a JSON object'}` : fault;
+    this.#report({ is: 'rejected', id, fault, message }, tab);
   }
 
   #stored(upTo: number): void {
     const reports: Report[] = [];
-    for (const [send, taken] of this.#storing) {
+    for (const unsettled of this.#saving) {
+      const { id, json, payload, send } = unsettled;
       if (send > upTo) break;
-      this.#storing.delete(send);
-      reports.push({ is: 'taken', ...taken });
+      this.#saving.delete(unsettled);
+      reports.push({ is: 'saved', id, json, ...(payload && { payload }) });
     }
     this.#queue({ reports });
-    if (!this.#stopped) this.#session.stored(upTo);
+    if (!this.#stopped) this.#input(Input.Stored, upTo);
   }
 
   #notStored(sends: readonly number[], error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof Deposed) return this.#tabs.deposed();
+    const message = messageOf(error);
+    const saving = new Map([...this.#saving].map((unsettled) => [unsettled.send, unsettled]));
     for (const send of sends) {
-      const storing = this.#storing.get(send);
-      if (!storing) {
-        // No message, but that those kept before may go out now: they do, all the same.
-        this.#session.stored(send);
+      const unsettled = saving.get(send);
+      // No message, but that those saved before may go out now: they do, all the same.
+      if (!unsettled) {
+        if (!this.#stopped) this.#input(Input.Stored, send);
         continue;
       }
-      this.#storing.delete(send);
-      this.#unstorable.add(storing.id);
-      this.#session.cancel(send);
-      this.#report({ is: 'not taken', id: storing.id, fault: 'storage', message });
+      const { id } = unsettled;
+      this.#saving.delete(unsettled);
+      this.#unstorable.add(id);
+      if (!this.#stopped) this.#input(Input.Cancel, send);
+      this.#report({ is: 'rejected', id, fault: 'storage', message });
     }
     if (sends.length === 0) this.#report({ is: 'fault', what: message, code: 0, id: '' });
   }
@@ -258,17 +289,17 @@ export class Engine {
     for (const call of calls) {
       const entry = handedOf(call);
       if (entry) {
-        if (this.#settings.manual || !this.#hold.keep(entry)) {
+        if (this.#settings.manual || !this.#backlog.keep(entry)) {
           handed.push(entry);
           reports.push({ is: 'handed', handed: entry });
-        }
+        } else reports.push({ is: 'held', handed: entry });
       } else if (call.kind === Kind.Persist) {
         changes.push(call.bytes ?? new Uint8Array());
         if (call.n[0] > 0) sends.push(call.n[0]);
       } else if (call.kind === Kind.FetchToken) void this.#fetchToken();
       else this.#translate(call, reports);
     }
-    if (changes.length > 0) this.#keeper.write(changes, sends);
+    if (changes.length > 0) this.#writer.write(changes, sends);
     this.#queue({ reports, handed });
   }
 
@@ -281,38 +312,36 @@ export class Engine {
         this.#state = stateOf(call);
         this.#user = t[1];
         reports.push({ is: 'state', state: this.#state, user: this.#user });
+        if (this.#state.name === 'connected') queueMicrotask(() => !this.#stopped && this.#watches.again());
         return;
       case Kind.Sync:
         this.#sync = syncOf(n);
         break;
+      case Kind.Rejected:
+        return this.#rejected(call);
       case Kind.Settled:
-        this.#numbers.delete(name);
-        this.#ended.add(name);
+        this.#saving.delete(this.#unsettled.get(name)!);
+        this.#unsettled.delete(name);
+        if (this.#sending?.command.id === name) this.#sending.ended = true;
         if (!this.#unstorable.delete(name)) reports.push({ is: 'settled', settlement: settlementOf(call) });
         return;
       case Kind.Fetched:
         this.#requests.get(number)?.entries.push({ json, ...(bytes && { payload: bytes }) });
         return;
-      case Kind.Answer: {
-        const request = this.#requests.get(number);
-        this.#requests.delete(number);
-        if (!request) return;
-        const { tab, ticket, entries } = request;
-        return this.#queue({ reports: [{ is: 'answer', ticket, frame: json, entries }], tab });
-      }
+      case Kind.Answer:
       case Kind.RequestFailed: {
         const request = this.#requests.get(number);
         this.#requests.delete(number);
-        const failed = failureOf(call, request?.ticket ?? 0);
-        if (request) this.#queue({ reports: [failed], tab: request.tab });
-        else this.#early.set(number, failed);
+        const end: RequestEnd = kind === Kind.Answer ? { is: 'answer', frame: json, entries: request?.entries ?? [] } : failureOf(call);
+        if (request) request.end(end);
+        else this.#early.set(number, end);
         return;
       }
       case Kind.StreamOpened:
-        this.#places.set(name as StreamName, from - 1);
+        this.#positions.set(name as StreamName, from - 1);
         break;
       case Kind.StreamClosed:
-        this.#places.delete(name as StreamName);
+        this.#positions.delete(name as StreamName);
         break;
     }
     const report = reportOf(call);
@@ -321,7 +350,10 @@ export class Engine {
 
   async #fetchToken(): Promise<void> {
     const [token, why] = await answerOf(this.#settings.provider);
-    if (!this.#stopped) this.#session.supplyToken(token, why);
+    if (this.#stopped) return;
+    if (token !== undefined) this.#input(Input.Token, 0, 0, token);
+    else if (why !== undefined) this.#input(Input.TokenFailed, 0, 0, why);
+    else this.#input(Input.NoToken);
   }
 
   #handOver(handed: Handed[], read: boolean): void {
@@ -335,31 +367,31 @@ export class Engine {
   }
 
   /** In order, also when hearing one report brings about the next. */
-  #queue(said: { reports: Report[]; tab?: string; handed?: Handed[] }): void {
-    if (said.reports.length === 0) return;
-    this.#outgoing.push(said);
-    if (this.#saying) return;
-    this.#saying = true;
+  #queue(told: { reports: Report[]; tab?: string; handed?: Handed[] }): void {
+    if (told.reports.length === 0) return;
+    this.#outgoing.push(told);
+    if (this.#telling) return;
+    this.#telling = true;
     try {
       for (let next = this.#outgoing.shift(); next; next = this.#outgoing.shift()) {
-        this.#say(next.reports, next.tab);
+        this.#tabs.tell(next.reports, next.tab);
         this.#acknowledge(next.handed ?? []);
       }
     } finally {
-      this.#saying = false;
+      this.#telling = false;
     }
   }
 
   /** The listeners have returned: the application has it. */
   #acknowledge(handed: readonly Handed[]): void {
     const last = new Map(handed.map((entry) => [entry.stream, entry]));
-    for (const [stream, { generation, seq }] of last) {
-      this.#places.set(stream, seq);
-      if (!this.#settings.manual && !this.#stopped) this.#session.acknowledge(stream, generation, seq);
+    for (const [stream, { generation, position }] of last) {
+      this.#positions.set(stream, position);
+      if (!this.#settings.manual && !this.#stopped) this.#input(Input.Acknowledge, generation, position, stream);
     }
   }
-}
 
-function lines(text: string): string[] {
-  return text.split('\n').slice(0, -1);
+  #input(...given: Given): number {
+    return input(this.#session, ...given);
+  }
 }

@@ -2,6 +2,8 @@
 
 /** The version of all packages. */
 export const VERSION = '0.1.0';
+/** The WebSocket subprotocol. */
+export const SUBPROTOCOL = 'wsc.v1';
 /** How long entries of a stream that nobody reads are held, in milliseconds. */
 export const UNREAD_MS = 20000;
 /** Bytes of entries that wait for the application. */

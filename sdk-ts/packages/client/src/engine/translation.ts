@@ -1,11 +1,11 @@
 /** What the machine says, in the words that clients hear. Keeps nothing: what belongs together is put together elsewhere. */
 
-import type { SendFault } from '../errors.js';
+import { messageOf, type SendFault } from '../errors.js';
 import type { StreamName } from '../message.js';
 import type { TokenProvider } from '../options.js';
 import type { Call } from './events.js';
 import * as Kind from './kind.js';
-import type { Handed, Report, Settlement, State, Sync } from './protocol.js';
+import type { Handed, Report, RequestEnd, Settlement, State, Sync } from './protocol.js';
 import { CLOSED_WORDS, OUTCOME_WORDS, REJECTION_WORDS, REQUEST_FAULT_WORDS, STAGE_WORDS, STATE_WORDS } from './tables.js';
 
 /** Why a message was not taken, by the machine's number. */
@@ -14,23 +14,23 @@ export function sendFaultOf(rejection: number): SendFault {
   return word === 'unreadable' ? 'invalid' : word;
 }
 
-/** A provider's token; or, without one, why there is none now; without that there will be none. */
+/** A provider's token; or, without one, why there is none now; without that, for a `null`, there will be none. */
 export async function answerOf(provider: TokenProvider | undefined): Promise<[token?: string | undefined, why?: string]> {
   try {
     // What is no text is no token either, and the machine says so.
-    const token = (await provider?.()) ?? undefined;
-    return token === undefined ? [] : [String(token)];
+    const token = await provider?.();
+    return token === null ? [] : [String(token)];
   } catch (error) {
-    return [undefined, String(error)];
+    return [undefined, messageOf(error)];
   }
 }
 
 /** An entry, or what takes its place; of anything else `undefined`. */
 export function handedOf({ kind, n, t, bytes }: Call): Handed | undefined {
-  const [generation, seq, to] = n;
+  const [generation, position, to] = n;
   const stream = t[0] as StreamName;
-  if (kind === Kind.Message) return { stream, generation, seq, json: t[2], ...(bytes && { payload: bytes }) };
-  if (kind === Kind.Gap) return { stream, generation, seq: to, gap: { from: seq, reason: t[1] } };
+  if (kind === Kind.Message) return { stream, generation, position, json: t[2], ...(bytes && { payload: bytes }) };
+  if (kind === Kind.Gap) return { stream, generation, position: to, gap: { from: position, reason: t[1] } };
   return undefined;
 }
 
@@ -45,7 +45,7 @@ export function stateOf({ n: [state, detail, attempts], t: [reason] }: Call): St
 export function settlementOf({ n: [, which, y, retryAfterMs], t: [id, b, at] }: Call): Settlement {
   const outcome = OUTCOME_WORDS[which] ?? 'unknown';
   const accepted = outcome === 'accepted' || outcome === 'duplicate';
-  const place = { stream: (accepted ? b : '') as StreamName | '', seq: accepted ? y : 0, at: at as string };
+  const place = { stream: (accepted ? b : '') as StreamName | '', position: accepted ? y : 0, at: at as string };
   return { id, outcome, ...place, code: accepted ? 0 : y, reason: accepted ? '' : b, retryAfterMs };
 }
 
@@ -53,9 +53,9 @@ export function syncOf([unsaved, saved, underWay, caughtUp]: Call['n']): Sync {
   return { unsaved, saved, underWay, caughtUp: caughtUp === 1 };
 }
 
-/** A request without an answer, under the number that its asker knows. */
-export function failureOf({ n: [, why, code, retryAfterMs], t: [reason] }: Call, ticket: number): Report {
-  return { is: 'no answer', ticket, fault: REQUEST_FAULT_WORDS[why] ?? 'refused', code, reason, retryAfterMs };
+/** A request without an answer. */
+export function failureOf({ n: [, why, code, retryAfterMs], t: [reason] }: Call): RequestEnd {
+  return { is: 'no answer', fault: REQUEST_FAULT_WORDS[why] ?? 'refused', code, reason, retryAfterMs };
 }
 
 /** The report of something that needs nothing else to be understood; of anything else `undefined`. */

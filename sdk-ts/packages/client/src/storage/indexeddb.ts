@@ -1,16 +1,25 @@
 import { StorageError } from '../errors.js';
-import { concatenated, type Storage } from './storage.js';
+import { concatenated, Deposed, type Storage } from './storage.js';
 
 const STORE = 'record';
 /** A browser that does not open its storage for so long, in milliseconds, does not open it at all: some never answer. */
 const PATIENCE_MS = 10_000;
 
-/** Keeps things in IndexedDB, one database per hub and user. Appends that wait share one transaction. */
+/** So many of those who wrote before cannot write any more, even if they wake only now. */
+const CLAIMS = 32;
+
+/** Keeps things in IndexedDB, one database per hub and user. Appends that wait share one transaction.
+ *
+ * The last one that loaded is the only writer. Each part has the number after the one before it, and to load is to claim
+ * a number with an empty part: whoever wrote until then finds its next number taken. */
 export class IndexedDbStorage implements Storage {
   readonly #name: string;
   #opened: Promise<IDBDatabase> | undefined;
-  /** Whether there was a record; a database that is new then has lost it. */
-  #known = false;
+  /** The number of the next part; 0: nothing was loaded yet. */
+  #next = 0;
+  /** The numbers that were claimed, of this one last. */
+  #claims: number[] = [];
+  /** Whether the record was deleted under this writer. */
   #lost = false;
   #waiting: { parts: Uint8Array[]; durable: boolean; done: Promise<void> } | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -20,10 +29,22 @@ export class IndexedDbStorage implements Storage {
   }
 
   async load(): Promise<Uint8Array> {
-    const store = (await this.#database()).transaction(STORE).objectStore(STORE);
-    const parts = await of(store.getAll() as IDBRequest<Uint8Array[]>);
-    this.#known = true;
-    return concatenated(parts.map((part) => new Uint8Array(part)));
+    const transaction = (await this.#database()).transaction(STORE, 'readwrite');
+    const store = transaction.objectStore(STORE);
+    const keys = store.getAllKeys();
+    const parts = store.getAll() as IDBRequest<Uint8Array[]>;
+    parts.onsuccess = (): void => {
+      const known = keys.result as number[];
+      const claimed = (known.at(-1) ?? 0) + 1;
+      this.#claims = [...known.filter((_, at) => parts.result[at]?.length === 0), claimed].slice(-CLAIMS);
+      this.#next = claimed + 1;
+      this.#lost = false;
+      // Whoever wrote until now finds its number taken.
+      store.add(new Uint8Array(), claimed);
+      commit(transaction);
+    };
+    await ended(transaction);
+    return concatenated(parts.result.map((part) => new Uint8Array(part)));
   }
 
   append(bytes: Uint8Array, durable: boolean): Promise<void> {
@@ -37,7 +58,7 @@ export class IndexedDbStorage implements Storage {
     this.#waiting = begun;
     begun.done = this.#after(() => {
       this.#waiting = undefined;
-      return this.#write(begun.durable, false, (store) => store.add(concatenated(begun.parts)));
+      return this.#write(concatenated(begun.parts), begun.durable, false);
     });
     return begun.done;
   }
@@ -45,17 +66,11 @@ export class IndexedDbStorage implements Storage {
   replace(bytes: Uint8Array): Promise<void> {
     // What comes after belongs behind it.
     this.#waiting = undefined;
-    return this.#after(() =>
-      this.#write(true, true, (store) => {
-        store.clear();
-        store.add(bytes);
-      }),
-    );
+    return this.#after(() => this.#write(bytes, true, true));
   }
 
   clear(): Promise<void> {
-    this.#waiting = undefined;
-    return this.#after(() => this.#write(true, true, (store) => store.clear()));
+    return this.replace(new Uint8Array());
   }
 
   async close(): Promise<void> {
@@ -72,17 +87,24 @@ export class IndexedDbStorage implements Storage {
     return done;
   }
 
-  async #write(durable: boolean, whole: boolean, act: (store: IDBObjectStore) => void): Promise<void> {
+  async #write(bytes: Uint8Array, durable: boolean, whole: boolean): Promise<void> {
     const database = await this.#database();
-    if (this.#lost && !whole) throw new StorageError('what was kept here has been deleted');
+    if (this.#lost && !whole) throw new StorageError('what was saved here has been deleted');
+    const transaction = database.transaction(STORE, 'readwrite', { durability: durable ? 'strict' : 'relaxed' });
+    const store = transaction.objectStore(STORE);
+    const next = this.#next || 1;
+    store.add(bytes, next);
+    // All but what is claimed, which must stay taken.
+    let before = 0;
+    for (const kept of whole ? [...this.#claims, next] : []) {
+      store.delete(IDBKeyRange.bound(before, kept, true, true));
+      before = kept;
+    }
+    // Asked for at once: a page that stands still now holds up nobody.
+    commit(transaction);
+    await ended(transaction);
+    this.#next = next + 1;
     this.#lost = false;
-    const durability = durable ? 'strict' : 'relaxed';
-    const transaction = database.transaction(STORE, 'readwrite', { durability });
-    act(transaction.objectStore(STORE));
-    await new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = (): void => resolve();
-      transaction.onabort = (): void => reject(failure(transaction.error));
-    });
   }
 
   #database(): Promise<IDBDatabase> {
@@ -96,7 +118,7 @@ export class IndexedDbStorage implements Storage {
     const request = indexedDB.open(this.#name, 1);
     request.onupgradeneeded = (): void => {
       request.result.createObjectStore(STORE, { autoIncrement: true });
-      this.#lost = this.#known;
+      this.#lost = this.#next > 0;
     };
     const database = await opened(request);
     const gone = (): void => {
@@ -110,30 +132,40 @@ export class IndexedDbStorage implements Storage {
   }
 }
 
-function of<T>(request: IDBRequest<T>): Promise<T> {
+/** Older browsers end a transaction only when nothing more is asked of it. */
+function commit(transaction: IDBTransaction): void {
+  (transaction as Partial<IDBTransaction>).commit?.();
+}
+
+function ended(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
-    request.onsuccess = (): void => resolve(request.result);
-    request.onerror = (): void => reject(failure(request.error));
+    transaction.oncomplete = (): void => resolve();
+    transaction.onabort = (): void => reject(failure(transaction.error));
   });
 }
 
-/** As {@link of}, but not for ever. What opens too late is closed again. */
+/** The database, but not for ever. What opens too late is closed again. */
 function opened(request: IDBOpenDBRequest): Promise<IDBDatabase> {
-  let late = false;
-  const opening = of(request).then((database) => {
-    if (late) database.close();
-    return database;
-  });
   return new Promise((resolve, reject) => {
+    let late = false;
     const timer = setTimeout(() => {
       late = true;
       reject(new StorageError(`the browser's storage did not open within ${PATIENCE_MS / 1000} seconds: reload the page`));
     }, PATIENCE_MS);
-    opening.then(resolve, reject).finally(() => clearTimeout(timer));
+    request.onsuccess = (): void => {
+      clearTimeout(timer);
+      if (late) request.result.close();
+      else resolve(request.result);
+    };
+    request.onerror = (): void => {
+      clearTimeout(timer);
+      reject(failure(request.error));
+    };
   });
 }
 
-function failure(error: DOMException | null): StorageError {
+function failure(error: DOMException | null): Error {
+  if (error?.name === 'ConstraintError') return new Deposed();
   const full = error?.name === 'QuotaExceededError';
   const hint = full ? 'the browser gives this site no more room' : (error?.message ?? 'it was aborted');
   return new StorageError(`the browser's storage failed: ${hint}`, error);
