@@ -17,7 +17,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn of(reports: Vec<Report>) -> Self {
+    /// `raw`: messages are given as texts, for an application that reads them itself.
+    pub(crate) fn of(reports: Vec<Report>, raw: bool) -> Self {
         let length: usize = reports.iter().map(|report| 96 + report.texts[2].len()).sum();
         let mut text = String::with_capacity(length);
         let mut bytes = Vec::new();
@@ -25,7 +26,7 @@ impl Batch {
         while let Some(report) = reports.next() {
             text.push(if text.is_empty() { '[' } else { ',' });
             begin(&mut text, &report);
-            if report.kind == Kind::Message && report.bytes.is_none() {
+            if report.kind == Kind::Message && report.bytes.is_none() && !raw {
                 text.push('[');
                 text.push_str(&report.texts[2]);
                 while let Some(next) = reports.next_if(|next| follows(&report, next)) {
@@ -34,7 +35,7 @@ impl Batch {
                 }
                 text.push_str("]]}");
             } else {
-                end(&mut text, &report, bytes.len());
+                end(&mut text, &report, bytes.len(), raw);
                 bytes.extend(report.bytes.map(Uint8Array::from));
             }
         }
@@ -66,10 +67,10 @@ fn begin(text: &mut String, report: &Report) {
     text.push(',');
 }
 
-fn end(text: &mut String, report: &Report, place: usize) {
+fn end(text: &mut String, report: &Report, place: usize, raw: bool) {
     let last = &report.texts[2];
     // The machine gives out nothing that is no JSON.
-    if is_json(report.kind) && !last.is_empty() {
+    if is_json(report.kind) && !last.is_empty() && !(raw && is_message(report.kind)) {
         text.push_str(last);
     } else {
         quote(text, last);
@@ -83,17 +84,12 @@ fn end(text: &mut String, report: &Report, place: usize) {
 
 /// Whether the last text is a message or a frame.
 const fn is_json(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Message
-            | Kind::Volatile
-            | Kind::Fetched
-            | Kind::Answer
-            | Kind::GroupChanged
-            | Kind::Presence
-            | Kind::Notice
-            | Kind::Write
-    )
+    is_message(kind)
+        || matches!(kind, Kind::Answer | Kind::GroupChanged | Kind::Presence | Kind::Notice | Kind::Write)
+}
+
+const fn is_message(kind: Kind) -> bool {
+    matches!(kind, Kind::Message | Kind::Volatile | Kind::Fetched)
 }
 
 /// A text as JSON; most are names that need nothing.

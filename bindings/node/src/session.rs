@@ -52,9 +52,9 @@ impl Session {
     }
 
     /// Delivers everything from now on, a batch at a time: the next comes when the function has returned. Does not keep
-    /// the process alive.
-    #[napi(ts_args_type = "deliver: (text: string, bytes: Uint8Array[]) => void")]
-    pub fn listen(&mut self, deliver: Deliver<'_>) -> Result<()> {
+    /// the process alive. `raw`: messages are given as texts.
+    #[napi(ts_args_type = "deliver: (text: string, bytes: Uint8Array[]) => void, raw: boolean")]
+    pub fn listen(&mut self, deliver: Deliver<'_>, raw: bool) -> Result<()> {
         if self.listening.is_some() {
             return Err(Error::new(Status::InvalidArg, "somebody listens already"));
         }
@@ -71,7 +71,7 @@ impl Session {
                     return;
                 }
                 // What the function throws is its own affair; that the environment is gone ends this.
-                if let Err(error) = deliver.call_async_catch(Batch::of(reports)).await
+                if let Err(error) = deliver.call_async_catch(Batch::of(reports, raw)).await
                     && error.status != Status::PendingException
                 {
                     return;

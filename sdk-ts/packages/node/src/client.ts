@@ -1,6 +1,6 @@
 /** The client in Node: the same as in a browser, over the native session, with an outbox file. */
 
-import { AnyClient, type Host, type Platform, socketUrl, Tokens, VERSION } from '@wsc/client/platforms';
+import { AnyClient, type Host, type Platform, type Reading, socketUrl, Tokens, VERSION } from '@wsc/client/platforms';
 import { native } from './native.js';
 import type { ClientOptions } from './options.js';
 import { NativePort } from './port.js';
@@ -56,6 +56,8 @@ class Node implements Platform {
     return this.#options.user;
   }
 
+  readonly tellsHeld = false;
+
   get isManual(): boolean {
     return this.#options.acknowledge === 'manual';
   }
@@ -65,17 +67,21 @@ class Node implements Platform {
     if (this.#port) this.#port.referenced = is;
   }
 
-  async prepare(): Promise<void> {
+  get reading(): Reading {
+    return this.#options;
+  }
+
+  async prepare(host: Host, signal: AbortSignal): Promise<void> {
     native();
     this.#url = socketUrl(this.#address);
     this.#tokens ??= new Tokens(this.#url, this.#options);
     const { token, user } = this.#options;
     // Whose token a provider gives is seen when it is asked.
-    if (typeof token !== 'function' || user !== undefined) this.#first = await this.#tokens.first();
+    if (typeof token !== 'function' || user !== undefined) this.#first = await this.#tokens.first(host, signal);
   }
 
   open(host: Host): NativePort {
-    const { acknowledge: _, token: __, groups, ...options } = this.#options;
+    const { acknowledge: _, token: __, parse, raw = false, groups, ...options } = this.#options;
     const settings = {
       ...options,
       url: this.#url,
@@ -84,6 +90,7 @@ class Node implements Platform {
       ...(groups && { groups: groups as string[] }),
       provider: this.#tokens?.provider(),
       manual: this.isManual,
+      texts: raw || parse !== undefined,
     };
     return (this.#port = new NativePort(settings, host, this.#referenced));
   }

@@ -36,7 +36,7 @@ export interface Settings {
 
 export interface Session {
   readonly standing: string;
-  listen(deliver: (text: string, bytes: Uint8Array[]) => void): void;
+  listen(deliver: (text: string, bytes: Uint8Array[]) => void, raw: boolean): void;
   submit(orders: Order[]): void;
   /** Messages without bytes, an id and an object a line. */
   send(ids: string, objects: string): void;

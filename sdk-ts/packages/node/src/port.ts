@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
-import { answerOf, type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, sendFaultOf, settlementOf, stateOf } from '@wsc/client/platforms';
+import { answerOf, type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, type RequestEnd, sendFaultOf, settlementOf, stateOf, Watches } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
 import { native, type Order, type Session, type Settings } from './native.js';
 
@@ -23,10 +23,14 @@ interface Entry {
 export interface NativeSettings extends Settings {
   readonly provider: TokenProvider | undefined;
   readonly manual: boolean;
+  /** Whether messages come as texts. */
+  readonly texts: boolean;
 }
 
 /** A timer this long never runs in practice; Node knows no longer one. */
 const LONG_MS = 2 ** 31 - 1;
+/** The client's tickets are below. */
+const LAST_TICKET = 2 ** 40;
 
 export class NativePort implements Port {
   readonly #host: Host;
@@ -41,6 +45,10 @@ export class NativePort implements Port {
   #reads: ReadonlySet<string> = new Set();
   /** What answers bring, by ticket. */
   readonly #fetched: Map<number, Entry[]> = new Map();
+  readonly #watches: Watches = new Watches((what, key) => this.#watch(what, key));
+  /** What is watched, by the ticket that it was asked for with. */
+  readonly #watching: Map<number, string> = new Map();
+  #lastWatch = 0;
   #session: Session | undefined;
   #orders: Order[] = [];
   #soon = false;
@@ -56,7 +64,7 @@ export class NativePort implements Port {
     this.#host = host;
     this.#referenced = referenced;
     if (settings.manual) this.#order({ do: 'read', streams: ['*'] });
-    this.#acknowledgements = new Acknowledgements((stream, generation, seq) => this.#order({ do: 'acknowledge', stream, generation, seq }));
+    this.#acknowledgements = new Acknowledgements((stream, generation, position) => this.#order({ do: 'acknowledge', stream, generation, seq: position }));
     this.#keepAlive();
     // Not before the client has its port.
     this.#opened = Promise.resolve().then(() => this.#open());
@@ -75,10 +83,10 @@ export class NativePort implements Port {
         return this.#order(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
       }
       case 'mark read': {
-        const { stream, peer, seq } = command;
-        this.#order({ do: 'markRead', stream, peer, seq });
+        const { stream, peer, position } = command;
+        this.#order({ do: 'markRead', stream, peer, seq: position });
         // Without an outbox the next session knows nothing of it.
-        if (this.#settings.outbox !== undefined) this.#host.hear([{ is: 'mark kept', stream, peer, seq }], this.#engine);
+        if (this.#settings.outbox !== undefined) this.#host.hear([{ is: 'mark saved', stream, peer, position }], this.#engine);
         return;
       }
       case 'read':
@@ -87,10 +95,15 @@ export class NativePort implements Port {
         return this.#tell(this.#unread.splice(0));
       case 'wake':
         return this.#order({ do: 'network', online: true });
+      case 'acknowledge': {
+        const { stream, generation, position } = command;
+        return this.#order({ do: 'acknowledge', stream, generation, seq: position });
+      }
       case 'cancel':
       case 'request':
-      case 'acknowledge':
         return this.#order(command);
+      case 'watch':
+        return this.#watches.set('', command.keys);
       case 'forget':
         return void this.#forget();
       case 'greet':
@@ -99,9 +112,9 @@ export class NativePort implements Port {
     }
   }
 
-  hold(stream: StreamName, seq: number): () => void {
+  hold(stream: StreamName, position: number): () => void {
     // By hand it is the application that says what it has; the hub waits for that.
-    return this.#settings.manual ? (): void => undefined : this.#acknowledgements.hold(stream, seq);
+    return this.#settings.manual ? (): void => undefined : this.#acknowledgements.hold(stream, position);
   }
 
   async leave(): Promise<void> {
@@ -132,7 +145,7 @@ export class NativePort implements Port {
   }
 
   async #open(): Promise<void> {
-    const { provider, manual: _, ...settings } = this.#settings;
+    const { provider, manual: _, texts, ...settings } = this.#settings;
     try {
       this.#session = await native().Session.open({ ...settings, asks: provider !== undefined });
     } catch (error) {
@@ -142,9 +155,10 @@ export class NativePort implements Port {
     }
     const { device, places, pending } = JSON.parse(this.#session.standing) as Standing;
     const sync = { unsaved: 0, saved: pending.length, underWay: 0, caughtUp: false };
-    this.#host.hear([{ is: 'standing', state: { name: 'idle' }, user: '', device, sync, places, pending }], this.#engine);
+    const waiting = pending.map((json) => ({ id: (json as { message_id: string }).message_id, json }));
+    this.#host.hear([{ is: 'snapshot', state: { name: 'idle' }, user: '', device, sync, positions: places, pending: waiting }], this.#engine);
     this.#early = undefined;
-    this.#session.listen((text, bytes) => this.#deliver(text, bytes));
+    this.#session.listen((text, bytes) => this.#deliver(text, bytes), texts);
     this.#submit();
   }
 
@@ -197,7 +211,7 @@ export class NativePort implements Port {
           this.#acknowledgements.begin(stream, generation);
         }
         if (Array.isArray(t[2])) {
-          for (const json of t[2] as Message[]) reports.push({ is: 'handed', handed: { stream, generation, seq: json.seq_no ?? 0, json } });
+          for (const json of t[2] as Message[]) reports.push({ is: 'handed', handed: { stream, generation, position: json.seq_no ?? 0, json } });
         } else reports.push({ is: 'handed', handed: handedOf(callOf(line, bytes))! });
       }
       this.#tell(reports);
@@ -217,8 +231,8 @@ export class NativePort implements Port {
     }
     this.#host.hear(reports, this.#engine);
     const last = new Map<StreamName, number>();
-    for (const report of reports) if (report.is === 'handed') last.set(report.handed.stream, report.handed.seq);
-    for (const [stream, seq] of last) this.#acknowledgements.heard(stream, seq);
+    for (const report of reports) if (report.is === 'handed') last.set(report.handed.stream, report.handed.position);
+    for (const [stream, position] of last) this.#acknowledgements.heard(stream, position);
     this.#acknowledgements.flush();
   }
 
@@ -230,16 +244,17 @@ export class NativePort implements Port {
         const state = stateOf(call);
         if (state.name === 'closed' && !this.#leaving) clearInterval(this.#alive);
         reports.push({ is: 'state', state, user: t[1] });
+        if (state.name === 'connected') this.#watches.again();
         return;
       }
       case Kind.Saved:
-        reports.push({ is: 'taken', id: t[0] });
+        reports.push({ is: 'saved', id: t[0] });
         return;
       case Kind.Rejected: {
         const fault = sendFaultOf(w);
         // An earlier process has left it here.
-        if (fault === 'repeated') reports.push({ is: 'taken', id: t[0] });
-        else reports.push({ is: 'not taken', id: t[0], fault, message: t[1] });
+        if (fault === 'repeated') reports.push({ is: 'saved', id: t[0] });
+        else reports.push({ is: 'rejected', id: t[0], fault, message: t[1] });
         return;
       }
       case Kind.Settled:
@@ -253,18 +268,20 @@ export class NativePort implements Port {
         return;
       }
       case Kind.Answer:
-        reports.push({ is: 'answer', ticket: w, frame: t[2], entries: this.#fetched.get(w) ?? [] });
+      case Kind.RequestFailed: {
+        const end: RequestEnd = call.kind === Kind.Answer ? { is: 'answer', frame: t[2], entries: this.#fetched.get(w) ?? [] } : failureOf(call);
         this.#fetched.delete(w);
+        const key = this.#watching.get(w);
+        this.#watching.delete(w);
+        if (w <= LAST_TICKET) reports.push({ ...end, ticket: w });
+        else if (key !== undefined && end.is === 'answer') reports.push({ is: 'watched', key, frame: end.frame });
         return;
-      case Kind.RequestFailed:
-        this.#fetched.delete(w);
-        reports.push(failureOf(call, w));
-        return;
+      }
       case Kind.Unread:
         reports.push({ is: 'fault', what: `nobody reads ${t[0]}`, code: 0, id: '' });
         return;
       case Kind.SocketClosed:
-        reports.push({ is: 'parted', connected: w === 1, code: x, reason: t[0] });
+        reports.push({ is: 'socket closed', connected: w === 1, code: x, reason: t[0] });
         return;
       case Kind.FetchToken:
         return void this.#fetchToken();
@@ -273,6 +290,13 @@ export class NativePort implements Port {
     }
     const report = reportOf(call);
     if (report) reports.push(report);
+  }
+
+  #watch(what: 'watch' | 'unwatch', key: string): void {
+    const ticket = LAST_TICKET + ++this.#lastWatch;
+    if (what === 'watch') this.#watching.set(ticket, key);
+    // Cut off: asked for again after the next connect.
+    this.#order({ do: 'request', ticket, object: `{"message_type":"${what}","data":${key}}` });
   }
 
   async #fetchToken(): Promise<void> {
