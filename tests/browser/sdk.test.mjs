@@ -2,87 +2,12 @@
 // go to the checker of the Rust tests. Needs `cargo tool wasm`, a build of the hub and of `judge`, and `npm ci` in sdk-ts.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
-import { eventually, files, hub, MEMORY, PATIENCE, ROOT, TARGET, wire, withBrowser } from "./support.mjs";
-
-const held = withBrowser();
-const JUDGE = process.env.WSC_JUDGE ?? join(TARGET, "release/judge");
-const MOUNTS = { "/client/": "sdk-ts/packages/client", "/pages/": "tests/browser/pages", "/vectors/": "tests/vectors" };
-
-/** A hub, a site, and the history of what happens there. */
-async function scene(context, ...options) {
-  const folder = mkdtempSync(join(tmpdir(), "wsc-sdk-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
-  const site = await files(context, MOUNTS);
-  const started = await hub(context, ...(options.length > 0 ? options : MEMORY));
-  const line = await wire(context, started.url);
-  const events = [];
-  let last = 0;
-  const note = (fact) => {
-    last = Math.max(last + 1, Date.now() * 1000);
-    const { device, what, ...rest } = fact;
-    const flat = what === "sending" || what === "handed" ? { device, ...rest } : { ...(device && { device }), ...rest };
-    events.push({ at: last, fact: { what, ...flat } });
-  };
-  note({ what: "hub_started" });
-  return {
-    folder,
-    note,
-    url: started.url.replace("http", "ws"),
-    hub: started,
-    line,
-    /** A tab of a user's browser. */
-    async tab(profile, user, options = {}) {
-      const page = await profile.newPage();
-      const { cuttable, ...more } = options;
-      page.setDefaultTimeout(PATIENCE);
-      await page.exposeFunction("note", (fact) => note(JSON.parse(fact)));
-      page.on("pageerror", (error) => assert.fail(error));
-      let life = 0;
-      const begin = async () => {
-        await page.goto(`${site}/pages/`);
-        await page.waitForFunction(() => globalThis.ready);
-        life += 1;
-        const url = cuttable ? line.url : this.url;
-        const settings = { url, user, life, ...more };
-        const device = await page.evaluate((settings) => app.begin(settings), settings);
-        return { tenant: "t", user, device };
-      };
-      const device = await begin();
-      return { page, device, begin };
-    },
-    async quiet(...tabs) {
-      for (const { page, device } of tabs) {
-        await page.waitForFunction(() => app.settledAll, undefined, { timeout: 60000 });
-        note({ what: "quiet", device });
-      }
-    },
-    /** The checker's word on all that happened. */
-    async judge() {
-      const file = join(folder, "history.jsonl");
-      writeFileSync(file, events.map((event) => JSON.stringify(event)).join("\n") + "\n");
-      const { stdout } = await promisify(execFile)(JUDGE, [file]).catch((error) => {
-        assert.fail(`${error.stdout}\n${error.stderr}`);
-      });
-      return { stdout, events };
-    },
-  };
-}
-
-async function profile(context) {
-  const made = await held.browser.newContext();
-  context.after(() => made.close());
-  return made;
-}
-
-const count = (tab, stream = "inbox") => tab.page.evaluate((stream) => app.got[stream]?.length ?? 0, stream);
-const got = (tab, stream = "inbox") => tab.page.evaluate((stream) => app.got[stream] ?? [], stream);
-const rising = (list) => list.every((seq, index) => index === 0 || seq > list[index - 1]);
+import { count, got, MOUNTS, profile, rising, scene } from "./scene.mjs";
+import { eventually, files, hub, MEMORY, PATIENCE, ROOT } from "./support.mjs";
 
 test("the machine in the module does what the scripts say", { timeout: 120000 }, async (context) => {
   const site = await files(context, MOUNTS);
@@ -94,9 +19,10 @@ test("the machine in the module does what the scripts say", { timeout: 120000 },
     .filter(({ steps }) => steps.every((step) => step.do !== "life"));
   const happened = await page.evaluate(async (scripts) => {
     const { load, Session } = await import("/client/dist/engine/module.js");
+    const { Environment } = await import("/client/dist/engine/environment.js");
     const { runScript } = await import("/client/test/machine.mjs");
     await load(() => new URL("/client/wasm/wsc.wasm", location.href));
-    return scripts.map((script) => runScript(Session, script));
+    return scripts.map((script) => runScript(Session, Environment, script));
   }, scripts);
   scripts.forEach((script, index) => {
     assert.deepEqual(happened[index], script.steps.map((step) => step.expect), script.name);
@@ -112,6 +38,7 @@ test("a thousand messages survive reloads in the middle of sending", { timeout: 
     const last = reload * 250;
     // The page is thrown away while it sends: some messages are taken, some under way, some not yet begun.
     const sending = alice.page.evaluate(([first, last]) => app.send({ receiver: "bob" }, first, last), [first, last]).catch(() => {});
+    await alice.page.waitForFunction((last) => app.announced === last, last);
     await new Promise((resolve) => setTimeout(resolve, 5 + 40 * reload));
     all.note({ what: "killed", device: alice.device });
     await alice.begin();
@@ -321,9 +248,13 @@ test("an expired token is replaced, and one of another user is refused", { timeo
   assert.ok(!asked.states.slice(0, -1).includes("waiting"), asked.states.join());
   const refused = await page.evaluate(async (url) => {
     const client = new Client(url, { user: "alice", token: () => globalThis.token("bob", 60) });
-    return client.connect().then(() => "connected", (error) => error.message);
+    const fault = new Promise((resolve) => client.on("fault", ({ what }) => resolve(what)));
+    const connected = client.connect().then(() => "connected", (error) => error.message);
+    const told = [await fault, client.state.get().name];
+    await client.close();
+    return [...told, await connected];
   }, all.url);
-  assert.match(refused, /token/);
+  assert.deepEqual(refused, ['no token: the token is of "bob", not of "alice"', "waiting", "the client was closed"]);
 });
 
 test("ten thousand messages come without the page standing still, and a hundred thousand without it growing", { timeout: 120000 }, async (context) => {

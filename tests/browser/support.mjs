@@ -3,7 +3,8 @@
 import { execFile, spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { extname, join, normalize, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before } from "node:test";
@@ -18,18 +19,40 @@ export const MEMORY = ["--store", "memory", "--listen", "127.0.0.1:0"];
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
   ".json": "application/json", ".wasm": "application/wasm", ".svg": "image/svg+xml" };
 
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--enable-precise-memory-info"];
+
 /** A browser for the tests of one file. */
 export function withBrowser() {
   const held = {};
   before(async () => {
-    held.browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--enable-precise-memory-info"],
-    });
+    held.browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
   });
   after(() => held.browser?.close());
   return held;
+}
+
+/** A browser of its own whose pages can be hidden and frozen: a driver usually keeps them all awake. Gives its profile. */
+export async function sleepy(context) {
+  const folder = await mkdtemp(join(tmpdir(), "wsc-browser-"));
+  const words = ["--headless=new", "--remote-debugging-port=0", `--user-data-dir=${folder}`, "about:blank"];
+  const child = spawn(CHROMIUM, [...ARGUMENTS, ...words], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const address = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      if (line.startsWith("DevTools listening on ")) resolve(line.slice("DevTools listening on ".length));
+    });
+    ended.then((code) => reject(new Error(`the browser ended with ${code}`)));
+  });
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+  context.after(async () => {
+    await browser.close();
+    child.kill("SIGKILL");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  });
+  return browser.contexts()[0];
 }
 
 /** A hub of its own; ends with the test. */
@@ -75,16 +98,19 @@ export async function wire(context, url) {
   };
 }
 
+/** What a careful site would allow: the module needs no more than this. */
+const POLICY = "default-src 'self'; img-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'";
+
 /** Serves folders, those of the project by their names, as they are: `mounts` says which path stands for which. Gives the address. */
-export async function files(context, mounts) {
+export async function files(context, mounts, policy = POLICY) {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, "http://x").pathname);
     const mount = Object.keys(mounts).find((prefix) => path.startsWith(prefix));
     const file = mount && join(resolve(ROOT, mounts[mount]), path.slice(mount.length) || "index.html");
     const body = file && (await readFile(file).catch(() => null));
     const headers = { "content-type": TYPES[extname(file ?? "")] ?? "text/plain", "cache-control": "no-store",
-      // What a careful site would allow: the module needs no more than this.
-      "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self' ws: http:; style-src 'self' 'unsafe-inline'" };
+      // A frame without an origin of its own asks as anybody.
+      "access-control-allow-origin": "*", "content-security-policy": policy };
     response.writeHead(body ? 200 : 404, headers).end(body ?? "nothing here");
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));

@@ -11,8 +11,10 @@ class App {
   got = {};
   faults = [];
 
-  async begin({ url, user, life, ...options }) {
+  /** `quiet`: a tab beside another one of the device, which writes down what happens to both. */
+  async begin({ url, user, life, quiet = false, ...options }) {
     this.user = user;
+    this.quiet = quiet;
     this.client = new Client(url, { user, ...options });
     this.client.on("message", (message) => this.handed(message));
     this.client.on("gap", ({ stream, from, to, reason }) => this.fact({ what: "missed", stream, from, to, reason }));
@@ -32,6 +34,7 @@ class App {
 
   fact(fact) {
     // What comes before the device's name is known was handed over in this life all the same.
+    if (this.quiet && !['sending', 'taken'].includes(fact.what)) return;
     if (!this.device) return void this.early.push(fact);
     return note(JSON.stringify({ ...fact, device: this.device }));
   }
@@ -43,7 +46,7 @@ class App {
     this.fact({ what: "handed", stream, seq, message_id, sender, sender_device, digest: digest(message) });
   }
 
-  settled({ id, outcome, stream, seq, reason }) {
+  settled({ id, outcome, stream, position: seq, reason }) {
     if (!id.startsWith(`${this.user}-`)) return;
     const accepted = outcome === "accepted" || outcome === "duplicate";
     const how = accepted ? { accepted: { stream, seq } } : outcome === "refused" ? { refused: reason } : outcome;
@@ -52,12 +55,14 @@ class App {
 
   /** Sends numbered messages, `flight` at a time; gives how many were taken. */
   async send(to, first, last, flight = 16) {
-    let next = first;
+    const text = (number) => ({ message_type: "text", message_id: `${this.user}-${number}`, content: `number ${number}`, ...to });
+    const all = Array.from({ length: last - first + 1 }, (_, index) => ({ number: first + index, message: text(first + index) }));
+    // Before the first: what a reload stops in the middle is known.
+    await Promise.all(all.map(({ number, message }) => this.fact({ what: "sending", number, message_id: message.message_id, target: target(message), digest: digest(message) })));
+    this.announced = last;
     const one = async () => {
-      while (next <= last) {
-        const number = next++;
-        const message = { message_type: "text", message_id: `${this.user}-${number}`, content: `number ${number}`, ...to };
-        this.fact({ what: "sending", number, message_id: message.message_id, target: target(message), digest: digest(message) });
+      for (let next = all.shift(); next; next = all.shift()) {
+        const { message } = next;
         await this.client.send(message);
         this.fact({ what: "taken", message_id: message.message_id });
       }
