@@ -53,6 +53,7 @@ mod session;
 mod storage;
 mod stream;
 mod transport;
+mod upgrade;
 
 pub use builder::Builder;
 pub use client::{Channel, Client, Group, Page};

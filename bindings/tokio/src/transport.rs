@@ -1,16 +1,13 @@
-//! Opening a WebSocket to the hub. Never interprets frames.
+//! The address of the hub and the connection to it, with TLS or without. Never interprets frames.
 
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header::SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, handshake::client::Request};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
-use wsc_core::CloseCode;
+use tokio_tungstenite::{Connector, MaybeTlsStream};
+use wsc_core::limits;
 
 use crate::error::BuildError;
-
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::upgrade::{Connection, Refusal, Socket, upgrade};
 
 /// The largest frame of a hub: its limit, and room for `connected` with a thousand groups.
 const FRAME: usize = 256 * 1024;
@@ -21,13 +18,6 @@ pub(crate) struct Transport {
     uri: Uri,
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is only one"))]
     connector: Connector,
-}
-
-/// A socket that did not open: the close that means the same.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) code: Option<CloseCode>,
-    pub(crate) reason: String,
 }
 
 impl Transport {
@@ -53,38 +43,34 @@ impl Transport {
         Ok(Self { uri, connector })
     }
 
-    fn request(&self) -> Result<Request, Error> {
-        let mut request = self.uri.clone().into_client_request()?;
-        let protocol = HeaderValue::from_static(wsc_core::limits::SUBPROTOCOL);
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        Ok(request)
-    }
-
     /// Opens a socket.
     pub(crate) async fn open(self) -> Result<Socket, Refusal> {
-        let request = self.request().map_err(refusal)?;
-        self.upgrade(request, config(FRAME)).await.map_err(refusal)
+        let connection = self.connect().await?;
+        upgrade(connection, &self.uri, Some(limits::SUBPROTOCOL), config(FRAME)).await
     }
 
-    async fn upgrade(self, request: Request, config: WebSocketConfig) -> Result<Socket, Error> {
-        #[cfg(feature = "tls")]
-        let opened = tokio_tungstenite::connect_async_tls_with_config(
-            request,
-            Some(config),
-            true,
-            Some(self.connector),
-        )
-        .await;
-        #[cfg(not(feature = "tls"))]
-        let opened = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
-        opened.map(|(socket, _)| socket)
-    }
-
-    /// Opens a socket to what is no hub, and so knows no subprotocol, with a larger frame.
+    /// Opens a socket to what is not a hub, and so knows no subprotocol, with a larger frame.
     #[cfg(feature = "echo")]
-    pub(crate) async fn open_plain(self, frame: usize) -> Result<Socket, Error> {
-        let request = self.uri.clone().into_client_request()?;
-        self.upgrade(request, config(frame)).await
+    pub(crate) async fn open_plain(self, frame: usize) -> Result<Socket, Refusal> {
+        let connection = self.connect().await?;
+        upgrade(connection, &self.uri, None, config(frame)).await
+    }
+
+    async fn connect(&self) -> Result<Connection, Refusal> {
+        let secure = self.uri.scheme_str() == Some("wss");
+        let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = self.uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let failed = |error: std::io::Error| Refusal::failed(&error);
+        let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        #[cfg(feature = "tls")]
+        if let Connector::Rustls(config) = &self.connector {
+            let name = rustls::pki_types::ServerName::try_from(host.to_owned());
+            let name = name.map_err(|error| Refusal::failed(&error))?;
+            let tls = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(config));
+            return tls.connect(name, stream).await.map(MaybeTlsStream::Rustls).map_err(failed);
+        }
+        Ok(MaybeTlsStream::Plain(stream))
     }
 }
 
@@ -127,62 +113,9 @@ fn trusting(_: Option<&str>) -> Result<Connector, BuildError> {
     Err(BuildError::NoTls)
 }
 
-/// A refusal before the upgrade is the close that means the same; anything else is a connection that failed.
-fn refusal(error: Error) -> Refusal {
-    let Error::Http(response) = error else { return Refusal { code: None, reason: error.to_string() } };
-    let status = response.status().as_u16();
-    let code = match status {
-        401 => Some(CloseCode::Unauthorized),
-        403 => Some(CloseCode::Forbidden),
-        429 => Some(CloseCode::RateLimited),
-        503 => Some(CloseCode::TryAgainLater),
-        400 | 404 | 426 => Some(CloseCode::Violation),
-        _ => None,
-    };
-    let body = response.body().as_deref().unwrap_or_default();
-    let body = String::from_utf8_lossy(body);
-    let mut reason = format!("http status {status}");
-    if let Some(detail) = detail(&body) {
-        reason.push_str(": ");
-        reason.push_str(detail);
-    }
-    if let Some((_, rest)) = body.split_once("\"retry_after_ms\":") {
-        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-        reason.push_str(" retry_after_ms=");
-        reason.push_str(&digits);
-    }
-    Refusal { code, reason }
-}
-
-/// The hub's reason in the JSON of a refusal, up to the first letter that is not itself there.
-fn detail(body: &str) -> Option<&str> {
-    const LONGEST: usize = 200;
-    let (_, rest) = body.split_once("\"reason\":\"")?;
-    let detail = &rest[..rest.find(['"', '\\'])?];
-    Some(&detail[..detail.floor_char_boundary(LONGEST)]).filter(|detail| !detail.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_before_the_upgrade_says_what_the_hub_says() {
-        let of = |status: u16, body: &str| {
-            let response = tokio_tungstenite::tungstenite::http::Response::builder().status(status);
-            let response = response.body(Some(body.as_bytes().to_vec())).expect("a response");
-            refusal(Error::Http(Box::new(response)))
-        };
-        let refused =
-            of(429, r#"{"code":80801,"reason":"too many from this address","retry_after_ms":1500}"#);
-        assert_eq!(refused.code, Some(CloseCode::RateLimited));
-        assert_eq!(refused.reason, "http status 429: too many from this address retry_after_ms=1500");
-        // What is no hub may say anything.
-        for body in ["", "<html>", r#"{"reason":""}"#, r#"{"reason":"unended"#, r#"{"reason":7}"#] {
-            assert_eq!(of(403, body).reason, "http status 403", "{body}");
-        }
-        assert!(of(403, &format!(r#"{{"reason":"{}"}}"#, "é".repeat(500))).reason.len() < 250);
-    }
 
     #[test]
     fn a_secure_address_needs_tls() {

@@ -440,21 +440,6 @@ async fn an_outbox_from_before_it_named_a_user_belongs_to_the_first_who_opens_it
 }
 
 #[tokio::test]
-async fn a_refusal_before_the_upgrade_counts_as_the_close_that_means_the_same() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let hub = Hub::new().await;
-    let client = hub.client().connect().await.expect("built");
-    let (mut stream, _) = soon(hub.listener.accept()).await.expect("a connection");
-    let mut request = [0; 4096];
-    assert!(stream.read(&mut request).await.expect("a request") > 0);
-    let body = r#"{"code":80303,"reason":"origin"}"#;
-    let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(head.as_bytes()).await.expect("answered");
-    let closed = soon(client.connected()).await.expect_err("closed");
-    assert!(matches!(closed.0, Closed::Hub { code: wsc_client::CloseCode::Forbidden, .. }));
-}
-
-#[tokio::test]
 async fn volatile_messages_and_notices_come_on_their_feeds() {
     let hub = Hub::new().await;
     let client = hub.client().connect().await.expect("built");

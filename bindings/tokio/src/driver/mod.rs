@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::mailroom::UNREAD;
 use crate::owner;
 use crate::storage::Storage;
-use crate::transport::{Refusal, Socket, Transport};
+use crate::transport::Transport;
+use crate::upgrade::{Refusal, Socket};
 pub(crate) use application::{Application, Command};
 pub(crate) use audience::{Audience, Commands};
 #[cfg(feature = "echo")]

@@ -11,7 +11,7 @@ use wsc_core::client::{Action, Link};
 use wsc_core::frame;
 
 use super::{Audience, Driver};
-use crate::transport::Socket;
+use crate::upgrade::Socket;
 
 /// A socket that takes nothing for so long is given up.
 const WRITE: Duration = Duration::from_secs(10);
