@@ -14,7 +14,7 @@ use crate::error::BuildError;
 use crate::mailroom::Mailroom;
 use crate::owner;
 use crate::session::{Session, Standing};
-use crate::storage::Storage;
+use crate::storage::{Opened, Storage};
 use crate::transport::Transport;
 #[cfg(feature = "tls")]
 use crate::transport::trusting;
@@ -125,6 +125,9 @@ impl Builder {
 
     /// Keeps unsettled sends, cursors and the device's id in a file. A send returns once it is on the disk. The file is
     /// locked: one client at a time.
+    ///
+    /// A damaged file is kept as it was beside this one (`.damaged`, `.damaged.2`, …), and told with
+    /// [`Notice::OutboxDamaged`](crate::Notice::OutboxDamaged); the client goes on with what is whole in it.
     pub fn outbox(mut self, path: impl Into<PathBuf>) -> Self {
         self.outbox = Some(path.into());
         self
@@ -228,7 +231,8 @@ impl Builder {
         let room = Arc::new(Mailroom::new(automatic));
         let wake = Arc::clone(&room.wake);
         let durable = parts.storage.is_some();
-        let (application, commands, client) = Application::new(&parts.machine, room, provider, durable);
+        let (application, commands, mut client) = Application::new(&parts.machine, room, provider, durable);
+        client.damaged = parts.damaged.clone().map(Into::into);
         driver::start(parts, application, commands, wake);
         Ok(client)
     }
@@ -251,19 +255,20 @@ impl Builder {
             let owner = owner.clone();
             let made = random[8..].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let task = move || open(&path, &asked, &owner, made);
-            let (storage, saved) =
-                tokio::task::spawn_blocking(task).await.map_err(std::io::Error::other)??;
-            self.config.device_id.clone_from(&saved.device_id);
+            let outbox = tokio::task::spawn_blocking(task).await.map_err(std::io::Error::other)??;
+            self.config.device_id.clone_from(&outbox.1.device_id);
             self.config.storage = Stored::Durable;
-            opened = Some((storage, saved));
+            opened = Some(outbox);
         }
         let mut machine = core::Client::new(self.config, seed);
-        let storage = opened.map(|(storage, saved)| {
+        let mut damaged = None;
+        let storage = opened.map(|(storage, saved, kept)| {
             machine.restore(saved);
+            damaged = kept;
             storage
         });
         owner::set(&mut machine, owner);
-        Ok((Parts { machine, storage, transport }, automatic))
+        Ok((Parts { machine, storage, transport, damaged }, automatic))
     }
 }
 
@@ -273,8 +278,8 @@ fn open(
     asked: &str,
     other: &core::Owner,
     made: String,
-) -> Result<(Storage, core::Saved), BuildError> {
-    let (mut storage, saved) = Storage::open(path)?;
+) -> Result<(Storage, core::Saved, Option<PathBuf>), BuildError> {
+    let Opened { mut storage, saved, damaged } = Storage::open(path)?;
     if let Some(saved) = saved {
         let unknown = core::Owner::default();
         if ![&saved.owner, other].contains(&&unknown) && !saved.owner.agrees(other) {
@@ -283,12 +288,12 @@ fn open(
         if !asked.is_empty() && saved.device_id != asked {
             return Err(BuildError::OtherDevice(saved.device_id));
         }
-        return Ok((storage, saved));
+        return Ok((storage, saved, damaged));
     }
     let device_id = if asked.is_empty() { made } else { asked.to_owned() };
     let saved = core::Saved { device_id, ..core::Saved::default() };
     storage.rewrite(&saved)?;
-    Ok((storage, saved))
+    Ok((storage, saved, damaged))
 }
 
 impl std::fmt::Debug for Builder {

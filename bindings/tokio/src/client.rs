@@ -1,5 +1,6 @@
 //! The handle of the application. Cheap to clone; holds no state of the protocol.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -32,6 +33,8 @@ pub struct Client {
     pub(crate) presence: broadcast::Sender<wsc_core::frame::PresenceOf>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) device: Arc<str>,
+    /// The outbox was damaged: where it is kept as it was.
+    pub(crate) damaged: Option<Arc<Path>>,
 }
 
 impl Client {
@@ -127,13 +130,15 @@ impl Client {
     /// Messages without a position: typing, volatile sends of others, an observer's copies. Who is slow misses some.
     #[must_use]
     pub fn volatile(&self) -> Feed<Message<'static>> {
-        Feed::new(self.volatile.subscribe())
+        Feed::new(None, self.volatile.subscribe())
     }
 
-    /// What happens beside the streams. Who is slow misses some.
+    /// What happens beside the streams. Lossy: a slow receiver misses the oldest. [`Notice::OutboxDamaged`] comes first in
+    /// every such feed, since it happened before there could be one.
     #[must_use]
     pub fn notices(&self) -> Feed<Notice> {
-        Feed::new(self.notices.subscribe())
+        let damaged = self.damaged.as_deref().map(|kept| Notice::OutboxDamaged { kept: kept.to_owned() });
+        Feed::new(damaged, self.notices.subscribe())
     }
 
     /// The connection's state, now and as it changes.

@@ -124,7 +124,7 @@ impl Client {
 
     async fn watch(&self, targets: Vec<Target>) -> Presence {
         // Listens before it asks, so that the answer is not missed.
-        let feed = Feed::new(self.presence.subscribe());
+        let feed = Feed::new(None, self.presence.subscribe());
         let _ = self.commands.send(Command::Watch { targets: targets.clone() }).await;
         Presence { feed, targets, commands: self.commands.clone() }
     }

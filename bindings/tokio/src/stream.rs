@@ -1,12 +1,13 @@
 //! Streams of the application: a stream's messages, and feeds of what has no position.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt as _, iter, unfold};
 use tokio::sync::broadcast;
 use wsc_core::client::{Event, Gap, Generation};
 use wsc_core::{CloseCode, Message, StreamName};
@@ -165,6 +166,12 @@ pub enum Notice {
         /// The last.
         to: u64,
     },
+    /// The outbox file was damaged when it was opened. The client goes on with what is whole in it; what is not may be a
+    /// message that was never sent, or one that is sent again.
+    OutboxDamaged {
+        /// Where the file is kept as it was.
+        kept: PathBuf,
+    },
     /// The outbox could not be written; sends are refused from now on.
     StorageFailed(String),
     /// A connection ended, or could not be made. The client goes on by itself; [`Client::states`](crate::Client::states)
@@ -185,8 +192,8 @@ pub struct Feed<T> {
 }
 
 impl<T: Clone + Send + 'static> Feed<T> {
-    pub(crate) fn new(receiver: broadcast::Receiver<T>) -> Self {
-        let inner = unfold(receiver, |mut receiver| async move {
+    pub(crate) fn new(first: Option<T>, receiver: broadcast::Receiver<T>) -> Self {
+        let later = unfold(receiver, |mut receiver| async move {
             loop {
                 match receiver.recv().await {
                     Ok(item) => return Some((item, receiver)),
@@ -195,7 +202,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
                 }
             }
         });
-        Self { inner: Box::pin(inner) }
+        Self { inner: Box::pin(iter(first).chain(later)) }
     }
 }
 

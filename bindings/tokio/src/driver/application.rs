@@ -99,6 +99,7 @@ impl Application {
             presence: presence.clone(),
             notices: notices.clone(),
             device: machine.device_id().into(),
+            damaged: None,
         };
         let application = Self {
             provider,

@@ -7,6 +7,7 @@ mod perform;
 mod saving;
 
 use std::future::{Future, pending};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) machine: core::Client,
     pub(crate) storage: Option<Storage>,
     pub(crate) transport: Transport,
+    /// The outbox was damaged: where it is kept as it was.
+    pub(crate) damaged: Option<PathBuf>,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, Refusal>> + Send>>;

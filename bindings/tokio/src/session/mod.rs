@@ -130,6 +130,9 @@ impl Session {
         let (orders, received) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk::default());
         let waiting = Arc::<AtomicUsize>::default();
+        if let Some(kept) = &parts.damaged {
+            desk.put(Report::damaged(kept));
+        }
         let listener = Listener::new(Arc::clone(&desk), Arc::clone(&waiting), parts.storage.is_some());
         let wake = Arc::clone(&desk.wake);
         driver::start(parts, listener, received, wake);

@@ -1,6 +1,8 @@
 //! One thing told to another language.
 
-use wsc_core::client::bridge::{Flat, Kind, Rejection};
+use std::path::Path;
+
+use wsc_core::client::bridge::{FaultCode, Flat, Kind, Rejection};
 use wsc_core::client::{Client, Entry, Event, SendError};
 use wsc_core::frame::Frame;
 
@@ -36,6 +38,14 @@ impl Report {
 
     pub(crate) fn not_taken(message_id: &str, error: &SendError) -> Self {
         Self::new(Kind::Rejected, [Rejection::of(error) as u64], message_id, &error.to_string())
+    }
+
+    /// The outbox was damaged, and is kept there as it was.
+    pub(crate) fn damaged(kept: &Path) -> Self {
+        let what = "the outbox was damaged: unsent messages may be lost; the file is kept";
+        let mut report = Self::new(Kind::Fault, [FaultCode::Saved as u64], what, "");
+        report.texts[2] = kept.display().to_string();
+        report
     }
 
     pub(crate) fn size(&self) -> usize {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use wsc_client::{Builder, Client};
+use wsc_client::{Builder, Client, Delivery, Message};
 
 pub struct Hub {
     pub listener: TcpListener,
@@ -91,4 +91,15 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 pub fn message_id(frame: &str) -> &str {
     let (_, rest) = frame.split_once(r#""message_id":""#).expect("an id");
     rest.split('"').next().expect("an id")
+}
+
+pub fn text(id: &'static str) -> Message<'static> {
+    Message { message_id: id.into(), ..Message::to_user("bob", "x") }
+}
+
+pub fn content(delivery: Option<Delivery>) -> String {
+    match delivery {
+        Some(Delivery::Message(message)) => message.content.to_string(),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,8 +1,10 @@
-//! The outbox file: an append-only log of changes with checksums. Never interprets a message.
+//! The outbox file: an append-only log of changes. Never interprets a message.
 //!
-//! A record is a length, a checksum and bytes. The first record is everything saved so far, each later one a change.
 //! When the log has grown far beyond what it says, it is written anew beside the old one and put in its place. What a
-//! crash tore off at the end is cut off; it was never confirmed.
+//! crash tore off at the end is cut off; it was never confirmed. A file with damage is kept beside as it was, and the
+//! client goes on with what is whole in it.
+
+mod log;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,14 +13,10 @@ use std::path::{Path, PathBuf};
 use wsc_core::client::{Change, Saved};
 
 use crate::error::BuildError;
+use log::Log;
 
 /// A log smaller than this is left alone, in bytes.
 const SMALL: u64 = 256 * 1024;
-/// A record is never longer, in bytes: the outbox limit with room to spare.
-const LONGEST: usize = 1 << 30;
-const HEADER: usize = 8;
-/// What the first record begins with, whatever its version.
-const MARK: &[u8] = b"wsc";
 
 /// An open outbox.
 #[derive(Debug)]
@@ -30,12 +28,24 @@ pub(crate) struct Storage {
     size: u64,
     /// The size it would have, written anew when it last was, or opened.
     base: u64,
+    /// What the checksums of this file begin with.
+    salt: u32,
     buffer: Vec<u8>,
 }
 
+/// What an outbox holds when it is opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) storage: Storage,
+    /// `None`: the outbox is new.
+    pub(crate) saved: Option<Saved>,
+    /// The file was damaged: where it is kept as it was.
+    pub(crate) damaged: Option<PathBuf>,
+}
+
 impl Storage {
-    /// Opens or creates an outbox; what it holds, and `None` when it is new.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Saved>), BuildError> {
+    /// Opens or creates an outbox.
+    pub(crate) fn open(path: &Path) -> Result<Opened, BuildError> {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -45,31 +55,26 @@ impl Storage {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).append(true).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (saved, whole) = replay(&bytes)?;
-        if saved.is_none() && bytes.len() > HEADER {
-            // A torn first record means that nothing was ever confirmed; anything else is not ours.
-            let length = usize::try_from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-            let body = &bytes[HEADER..];
-            let begun = body.starts_with(MARK) || MARK.starts_with(body);
-            if !begun || length.is_ok_and(|length| length <= body.len()) {
-                return Err(BuildError::NotAnOutbox);
+        let Log { saved, salt, end, damaged } = Log::read(&bytes).map_err(|_| BuildError::NotAnOutbox)?;
+        let base = saved.as_ref().map_or(0, |saved| log::write(saved, salt).len() as u64);
+        let (size, buffer) = (end as u64, Vec::new());
+        let mut storage = Self { path: path.to_owned(), file, _lock: lock, size, base, salt, buffer };
+        let mut kept = None;
+        if damaged > 0 {
+            kept = Some(keep(path, &bytes)?);
+            if let Some(saved) = &saved {
+                storage.rewrite(saved)?;
             }
+        } else if end < bytes.len() {
+            storage.file.set_len(size)?;
+            storage.file.sync_all()?;
         }
-        if whole < bytes.len() {
-            file.set_len(whole as u64)?;
-            file.sync_all()?;
-        }
-        let base = saved.as_ref().map_or(0, |saved| HEADER + saved.encode().len());
-        let (size, base) = (whole as u64, base as u64);
-        let storage = Self { path: path.to_owned(), file, _lock: lock, size, base, buffer: Vec::new() };
-        Ok((storage, saved))
+        Ok(Opened { storage, saved, damaged: kept })
     }
 
     /// Adds a change; on its way to the disk only after [`Storage::write`].
     pub(crate) fn add(&mut self, change: &Change) {
-        let mut bytes = Vec::new();
-        change.encode(&mut bytes);
-        record(&mut self.buffer, &bytes);
+        log::add(&mut self.buffer, change, self.salt);
     }
 
     /// Hands everything added to the operating system: it survives the process from here on.
@@ -94,8 +99,10 @@ impl Storage {
 
     /// Writes the log anew with just this. Everything is on the disk when it returns.
     pub(crate) fn rewrite(&mut self, saved: &Saved) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        record(&mut bytes, &saved.encode());
+        let mut salt = [0; 4];
+        getrandom::fill(&mut salt).map_err(|_| io::Error::other("no randomness"))?;
+        let salt = u32::from_le_bytes(salt);
+        let bytes = log::write(saved, salt);
         let fresh = beside(&self.path, ".new");
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh)?;
         file.write_all(&bytes)?;
@@ -110,6 +117,7 @@ impl Storage {
         }
         self.file = OpenOptions::new().append(true).open(&self.path)?;
         self.buffer.clear();
+        self.salt = salt;
         self.size = bytes.len() as u64;
         self.base = self.size;
         Ok(())
@@ -122,60 +130,22 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn record(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&checksum(bytes).to_le_bytes());
-    out.extend_from_slice(bytes);
-}
-
-/// What the records say, and how many bytes of them are whole. One that is whole and cannot be read is not ours: to go on
-/// without it, and without those after it, would lose what was confirmed.
-fn replay(bytes: &[u8]) -> Result<(Option<Saved>, usize), BuildError> {
-    let (mut saved, mut whole) = (None::<Saved>, 0);
-    while let Some((body, end)) = next_record(bytes, whole) {
-        match saved.as_mut() {
-            None => match Saved::decode(body) {
-                Some(first) => saved = Some(first),
-                None => break,
-            },
-            Some(saved) => {
-                if !saved.replay(body) {
-                    return Err(BuildError::NotAnOutbox);
-                }
+/// Keeps a damaged file's bytes beside it, under a name that nothing has yet.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let suffix = if number == 1 { ".damaged".to_owned() } else { format!(".damaged.{number}") };
+        let kept = beside(path, &suffix);
+        match OpenOptions::new().create_new(true).write(true).open(&kept) {
+            Ok(mut file) => {
+                file.write_all(bytes)?;
+                file.sync_all()?;
+                return Ok(kept);
             }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
         }
-        whole = end;
     }
-    Ok((saved, whole))
-}
-
-fn next_record(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let header = bytes.get(at..at + HEADER)?;
-    let number = |at: usize| header[at..at + 4].try_into().map(u32::from_le_bytes).ok();
-    let length = usize::try_from(number(0)?).ok().filter(|length| *length <= LONGEST)?;
-    let body = bytes.get(at + HEADER..at + HEADER + length)?;
-    (checksum(body) == number(4)?).then_some((body, at + HEADER + length))
-}
-
-/// CRC-32 (IEEE).
-fn checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut index = 0_u32;
-        while index < 256 {
-            let mut value = index;
-            let mut bit = 0;
-            while bit < 8 {
-                value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
-                bit += 1;
-            }
-            table[index as usize] = value;
-            index += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |sum, byte| TABLE[((sum ^ u32::from(*byte)) & 0xff) as usize] ^ (sum >> 8))
 }
 
 #[cfg(test)]
@@ -197,15 +167,14 @@ mod tests {
     }
 
     fn fresh(path: &Path) -> Storage {
-        let (mut storage, saved) = Storage::open(path).expect("opens");
+        let Opened { mut storage, saved, .. } = Storage::open(path).expect("opens");
         assert!(saved.is_none());
         storage.rewrite(&Saved { device_id: "d".into(), ..Saved::default() }).expect("written");
         storage
     }
 
-    #[test]
-    fn the_checksum_is_the_common_one() {
-        assert_eq!(checksum(b"123456789"), 0xcbf4_3926);
+    fn ids(saved: Option<Saved>) -> Vec<u64> {
+        saved.expect("saved").sends.iter().map(|send| send.id.0).collect()
     }
 
     #[test]
@@ -220,23 +189,40 @@ mod tests {
         storage.write().expect("written");
         drop(storage);
         let whole = std::fs::read(&path).expect("read");
-        for cut in 0..whole.len() {
-            std::fs::write(&path, &whole[..cut]).expect("written");
-            let (mut storage, saved) = Storage::open(&path).expect("opens whatever was torn off");
-            let known = saved.map_or(0, |saved| saved.sends.len());
-            assert!(known <= 3);
-            if known > 0 {
-                storage.add(&put(9));
-                storage.write().expect("written");
-                drop(storage);
-                let (_, saved) = Storage::open(&path).expect("opens");
-                assert_eq!(saved.expect("saved").sends.len(), known + 1);
-            }
-        }
+        std::fs::write(&path, &whole[..whole.len() - 1]).expect("written");
+        let Opened { mut storage, saved, damaged } = Storage::open(&path).expect("opens");
+        assert_eq!((ids(saved), damaged), (vec![1, 2, 3], None));
+        storage.add(&put(9));
+        storage.write().expect("written");
+        drop(storage);
+        assert_eq!(ids(Storage::open(&path).expect("opens").saved), [1, 2, 3, 9]);
         std::fs::write(&path, &whole).expect("written");
-        let (_, saved) = Storage::open(&path).expect("opens");
-        let ids: Vec<_> = saved.expect("saved").sends.iter().map(|send| send.id.0).collect();
-        assert_eq!(ids, [1, 3]);
+        assert_eq!(ids(Storage::open(&path).expect("opens").saved), [1, 3]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_beside_and_mended_each_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("outbox");
+        let mut storage = fresh(&path);
+        for id in 1..=3 {
+            storage.add(&put(id));
+        }
+        storage.write().expect("written");
+        drop(storage);
+        // A record has 200 bytes of text: the second one from the end, then the last one.
+        let damages = [(300, vec![1, 3], "outbox.damaged"), (100, vec![1], "outbox.damaged.2")];
+        for (from_end, left, name) in damages {
+            let mut bytes = std::fs::read(&path).expect("read");
+            let at = bytes.len() - from_end;
+            bytes[at] ^= 1;
+            std::fs::write(&path, &bytes).expect("written");
+            let Opened { saved, damaged, storage } = Storage::open(&path).expect("opens");
+            assert_eq!((ids(saved), damaged), (left, Some(folder.path().join(name))));
+            drop(storage);
+            assert_eq!(std::fs::read(folder.path().join(name)).expect("kept"), bytes);
+            assert_eq!(Storage::open(&path).expect("opens").damaged, None, "it is mended");
+        }
     }
 
     #[test]
@@ -246,9 +232,9 @@ mod tests {
         let storage = fresh(&path);
         assert!(matches!(Storage::open(&path), Err(BuildError::Locked)));
         drop(storage);
-        // A whole record that cannot be read is no torn tail.
-        let (mut storage, _) = Storage::open(&path).expect("opens");
-        record(&mut storage.buffer, b"E");
+        // A whole record that cannot be read is not a torn tail.
+        let mut storage = Storage::open(&path).expect("opens").storage;
+        log::record(&mut storage.buffer, b"E", storage.salt);
         storage.add(&put(1));
         storage.write().expect("written");
         drop(storage);
@@ -282,7 +268,6 @@ mod tests {
         }
         assert!(rewritten > 2 && std::fs::metadata(&path).expect("there").len() < 2 * SMALL);
         drop(storage);
-        let (_, found) = Storage::open(&path).expect("opens");
-        assert_eq!(found.expect("saved"), saved);
+        assert_eq!(Storage::open(&path).expect("opens").saved, Some(saved));
     }
 }
