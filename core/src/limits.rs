@@ -47,6 +47,8 @@ pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Entries of a stream that the application does not read are held this long; then they count as handed over. In
 /// milliseconds.
 pub const UNREAD_MS: u64 = 20_000;
+/// A user who goes on typing in a conversation says so again after this time, in milliseconds.
+pub const TYPING_MS: u64 = 2_000;
 /// Entries that wait for the application before its client stops reading the socket.
 pub const BACKLOG_COUNT: usize = 8192;
 /// Their bytes.

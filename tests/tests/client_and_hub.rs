@@ -150,7 +150,7 @@ async fn receipts_history_marks_members_and_presence_work_together() {
     let news = soon(entries.next()).await.expect("a delivery");
     assert_eq!(news.message().map(|message| message.content.as_ref()), Some("news"));
     let mut volatile = bob.volatile();
-    alice.typing("bob").await;
+    alice.typing("user:bob").await.expect("a conversation");
     assert_eq!(soon(volatile.next()).await.expect("typing").message_type, "typing");
     soon(bob.close()).await;
     assert!(!soon(presence.next()).await.expect("bob").is_online());

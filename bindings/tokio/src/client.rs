@@ -1,7 +1,7 @@
 //! The handle of the application. Cheap to clone; holds no state of the protocol.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wsc_core::client::{Answer, State, Sync};
@@ -33,6 +33,8 @@ pub struct Client {
     pub(crate) presence: broadcast::Sender<wsc_core::frame::PresenceOf>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) device: Arc<str>,
+    /// Set when it is known.
+    pub(crate) user: Arc<OnceLock<String>>,
     /// The outbox was damaged: where it is kept as it was.
     pub(crate) damaged: Option<Arc<Path>>,
 }
@@ -163,6 +165,20 @@ impl Client {
     #[must_use]
     pub fn sync(&self) -> Sync {
         *self.syncs.borrow()
+    }
+
+    /// The user, once the settings or the hub named it; empty before.
+    ///
+    /// ```no_run
+    /// # async fn example(client: wsc_client::Client) -> Result<(), wsc_client::ClosedError> {
+    /// client.connected().await?;
+    /// println!("this is {}", client.user());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.user.get().map(String::as_str).unwrap_or_default()
     }
 
     /// This installation's id; empty for a passing device.

@@ -39,6 +39,7 @@
 mod builder;
 mod client;
 mod clock;
+mod conversation;
 mod driver;
 #[cfg(feature = "echo")]
 mod echo;
@@ -53,10 +54,12 @@ mod session;
 mod storage;
 mod stream;
 mod transport;
+mod typing;
 mod upgrade;
 
 pub use builder::Builder;
 pub use client::{Channel, Client, Group, Page};
+pub use conversation::{Conversation, InvalidConversation};
 #[cfg(feature = "echo")]
 #[doc(hidden)]
 pub use echo::echo;

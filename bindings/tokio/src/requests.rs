@@ -1,10 +1,11 @@
 //! Questions to the hub, each with its typed answer. A question fails when there is no connection.
 
+use wsc_core::StreamName;
 use wsc_core::client::Body;
 use wsc_core::frame::{Conversations, MemberPage, PresenceOf, Query, ReceiptOf};
-use wsc_core::{Message, StreamName};
 
 use crate::client::{Client, Group, Page, Reply};
+use crate::conversation::{Conversation, InvalidConversation};
 use crate::driver::Command;
 use crate::error::RequestError;
 
@@ -119,10 +120,23 @@ impl Client {
         Ok((message_type.into_owned(), data.into_owned()))
     }
 
-    /// Tells a user that this one is typing. Volatile: told now or never.
-    pub async fn typing(&self, user: impl Into<String>) {
-        let message = Message { message_type: "typing".into(), ..Message::to_user(user.into(), "") };
-        let _ = self.send(message).await;
+    /// Tells the others of a conversation that this user types: call it at every key. Told once in 2 s, and anew after a
+    /// message to the conversation. Never stored; without a connection nothing happens.
+    ///
+    /// # Errors
+    /// The text names no conversation.
+    ///
+    /// ```no_run
+    /// # async fn example(client: wsc_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.typing("user:bob").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn typing(&self, conversation: impl Into<Conversation>) -> Result<(), InvalidConversation> {
+        let to = conversation.into();
+        to.partner()?;
+        let _ = self.commands.send(Command::Typing { to }).await;
+        Ok(())
     }
 
     async fn users(&self, query: Query<'static>) -> Result<MemberPage, RequestError> {

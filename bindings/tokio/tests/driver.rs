@@ -238,6 +238,34 @@ async fn volatile_messages_and_notices_come_on_their_feeds() {
 }
 
 #[tokio::test]
+async fn who_types_on_after_a_message_is_told_at_once() {
+    let hub = Hub::new().await;
+    let client = hub.client().connect().await.expect("built");
+    let (mut link, _) = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    let types = async |to: &str| client.typing(to).await.expect("a conversation");
+    types("user:bob").await;
+    types("user:bob").await;
+    types("group:team").await;
+    client.send(text("a")).await.expect("taken");
+    types("group:team").await;
+    types("user:bob").await;
+    client.send(text("b")).await.expect("taken");
+    let mut frames = Vec::new();
+    while !frames.last().is_some_and(|frame: &String| frame.contains(r#""message_id":"b""#)) {
+        frames.push(link.next().await);
+    }
+    let to = |frame: &String| match (frame.contains("typing"), frame.contains("team")) {
+        (true, true) => "types to team",
+        (true, false) => "types to bob",
+        (false, _) => "a message to bob",
+    };
+    let expected = ["types to bob", "types to team", "a message to bob", "types to bob", "a message to bob"];
+    assert_eq!(frames.iter().map(to).collect::<Vec<_>>(), expected);
+    assert!(client.typing("bob").await.is_err());
+}
+
+#[tokio::test]
 async fn how_far_a_message_of_another_device_got_is_a_notice() {
     let hub = Hub::new().await;
     let client = hub.client().connect().await.expect("built");

@@ -53,7 +53,7 @@ async fn main() -> Result<()> {
 
     // Volatile: handed on now or never, stored nowhere.
     send(&alice, "volatile", Message { volatile: true, ..Message::to_user("bob", "a cursor moved") }).await?;
-    alice.typing("bob").await;
+    alice.typing("user:bob").await?;
     println!("{:<12} is only told to whoever is there", "typing");
 
     // A message whose life ends: who comes later is told of a gap.

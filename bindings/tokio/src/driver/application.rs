@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -16,11 +16,13 @@ use wsc_core::{CloseCode, Message, StreamName, Timestamp};
 use super::audience::Audience;
 use crate::builder::{Provider, TokenFuture};
 use crate::client::{Client, Reply};
+use crate::conversation::Conversation;
 use crate::error::SendError;
 use crate::mailroom::Mailroom;
 use crate::presence::{self, Target, Watches};
 use crate::receipt::{Progress, Receipt};
 use crate::stream::Notice;
+use crate::typing::Typing;
 
 /// Commands that may wait for the task.
 const COMMANDS: usize = 1024;
@@ -38,6 +40,7 @@ pub(crate) enum Command {
     MarkRead { stream: StreamName<'static>, peer: String, seq: u64 },
     Watch { targets: Vec<Target> },
     Unwatch { targets: Vec<Target> },
+    Typing { to: Conversation },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -68,12 +71,21 @@ pub(crate) struct Application {
     asked: HashMap<RequestId, Asked>,
     watches: Watches,
     watching: HashSet<RequestId>,
+    typing: Typing,
+    user: Arc<OnceLock<String>>,
     closing: Vec<oneshot::Sender<()>>,
 }
 
 /// The machine told of nothing that cannot be read.
 fn read(frame: &Frame) -> Option<Message<'static>> {
     frame.message().ok().map(|message| message.into_owned())
+}
+
+/// Keeps the user's id, once there is one.
+fn know(user: &OnceLock<String>, machine: &core::Client) {
+    if !machine.user_id().is_empty() {
+        user.get_or_init(|| machine.user_id().to_owned());
+    }
 }
 
 impl Application {
@@ -90,6 +102,8 @@ impl Application {
         let (volatile, _) = broadcast::channel(FEED);
         let (presence, _) = broadcast::channel(FEED);
         let (notices, _) = broadcast::channel(FEED);
+        let user = Arc::<OnceLock<String>>::default();
+        know(&user, machine);
         let client = Client {
             commands: sender,
             states: states_of,
@@ -99,6 +113,7 @@ impl Application {
             presence: presence.clone(),
             notices: notices.clone(),
             device: machine.device_id().into(),
+            user: Arc::clone(&user),
             damaged: None,
         };
         let application = Self {
@@ -116,6 +131,8 @@ impl Application {
             asked: HashMap::new(),
             watches: Watches::default(),
             watching: HashSet::new(),
+            typing: Typing::default(),
+            user,
             closing: Vec::new(),
         };
         (application, commands, client)
@@ -134,6 +151,11 @@ impl Application {
                 return;
             }
         };
+        if message.message_type != "typing"
+            && let Some(to) = Conversation::of_target(message)
+        {
+            self.typing.reset(&to);
+        }
         let (sender, progress) = watch::channel(Progress::default());
         self.followed.insert(send, Followed { progress: sender, receipts });
         let receipt = Receipt { send, message_id, progress };
@@ -231,6 +253,16 @@ impl Audience for Application {
                     }
                 }
             }
+            Command::Typing { to } => {
+                if machine.state() == State::Connected
+                    && let Ok(partner) = to.partner()
+                    && self.typing.is_due(now, &to)
+                {
+                    let message = Message { message_type: "typing".into(), ..partner.message(String::new()) };
+                    let (unheard, _) = oneshot::channel();
+                    self.send(machine, now, &message, unheard);
+                }
+            }
             Command::Close { done } => {
                 self.closing.push(done);
                 return true;
@@ -245,6 +277,7 @@ impl Audience for Application {
                 let connected = state == State::Connected;
                 self.states.send_replace(state);
                 if connected {
+                    know(&self.user, machine);
                     let targets = self.watches.all();
                     self.watch(machine, now, &targets);
                 }
