@@ -9,9 +9,9 @@ use tokio_tungstenite::Connector;
 use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 
 use crate::client::Client;
+use crate::deliveries::Deliveries;
 use crate::driver::{self, Application, Parts};
 use crate::error::BuildError;
-use crate::mailroom::Mailroom;
 use crate::owner;
 use crate::session::{Session, Standing};
 use crate::storage::{Opened, Storage};
@@ -228,10 +228,11 @@ impl Builder {
     pub async fn build(mut self) -> Result<Client, BuildError> {
         let provider = self.provider.take();
         let (parts, automatic) = self.parts().await?;
-        let room = Arc::new(Mailroom::new(automatic));
-        let wake = Arc::clone(&room.wake);
+        let deliveries = Arc::new(Deliveries::new(automatic));
+        let wake = Arc::clone(&deliveries.wake);
         let durable = parts.storage.is_some();
-        let (application, commands, mut client) = Application::new(&parts.machine, room, provider, durable);
+        let (application, commands, mut client) =
+            Application::new(&parts.machine, deliveries, provider, durable);
         client.damaged = parts.damaged.clone().map(Into::into);
         driver::start(parts, application, commands, wake);
         Ok(client)

@@ -9,9 +9,9 @@ use wsc_core::frame::Query;
 use wsc_core::{Message, StreamName};
 
 use crate::builder::Builder;
+use crate::deliveries::Deliveries;
 use crate::driver::Command;
 use crate::error::{ClosedError, RequestError, SendError};
-use crate::mailroom::Mailroom;
 use crate::receipt::Receipt;
 use crate::stream::{Feed, Messages, Notice};
 
@@ -28,7 +28,7 @@ pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) states: watch::Receiver<State>,
     pub(crate) syncs: watch::Receiver<Sync>,
-    pub(crate) room: Arc<Mailroom>,
+    pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) volatile: broadcast::Sender<Message<'static>>,
     pub(crate) presence: broadcast::Sender<wsc_core::frame::PresenceOf>,
     pub(crate) notices: broadcast::Sender<Notice>,
@@ -108,7 +108,7 @@ impl Client {
     /// ```
     #[must_use]
     pub fn messages(&self, stream: StreamName<'static>) -> Messages {
-        Messages::new(stream, Arc::clone(&self.room))
+        Messages::new(stream, Arc::clone(&self.deliveries))
     }
 
     /// The user's inbox: messages to and from this user.

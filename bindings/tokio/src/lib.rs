@@ -36,16 +36,17 @@
 //! # }
 //! ```
 
+mod backlog;
 mod builder;
 mod client;
 mod clock;
 mod conversation;
+mod deliveries;
 mod driver;
 #[cfg(feature = "echo")]
 mod echo;
 mod error;
 mod machine;
-mod mailroom;
 mod owner;
 mod presence;
 mod receipt;

@@ -12,7 +12,8 @@ use tokio::sync::broadcast;
 use wsc_core::client::{Event, Gap, Generation};
 use wsc_core::{CloseCode, Message, StreamName};
 
-use crate::mailroom::Mailroom;
+use crate::backlog::{Item, Positions};
+use crate::deliveries::Deliveries;
 
 /// One thing a stream hands over, in order.
 #[derive(Debug)]
@@ -28,14 +29,14 @@ pub enum Delivery {
 pub struct Entry {
     pub(crate) message: Box<Message<'static>>,
     pub(crate) generation: Generation,
-    pub(crate) room: Arc<Mailroom>,
+    pub(crate) deliveries: Arc<Deliveries>,
 }
 
 /// A gap of a stream.
 #[derive(Debug)]
 pub struct Missed {
     pub(crate) gap: Gap,
-    pub(crate) room: Arc<Mailroom>,
+    pub(crate) deliveries: Arc<Deliveries>,
 }
 
 impl Delivery {
@@ -56,22 +57,22 @@ impl Delivery {
             Self::Gap(_) => None,
         }
     }
+}
 
-    pub(crate) fn place(&self) -> (Generation, u64) {
+impl Item for Delivery {
+    fn positions(&self) -> Positions {
         match self {
-            Self::Message(entry) => (entry.generation, entry.seq_no),
-            Self::Gap(missed) => (missed.generation, missed.to),
+            Self::Message(entry) => {
+                let (generation, seq) = (entry.generation, entry.seq_no);
+                Positions { generation, first: seq, last: seq }
+            }
+            Self::Gap(missed) => {
+                Positions { generation: missed.generation, first: missed.from, last: missed.to }
+            }
         }
     }
 
-    pub(crate) fn first(&self) -> u64 {
-        match self {
-            Self::Message(entry) => entry.seq_no,
-            Self::Gap(missed) => missed.from,
-        }
-    }
-
-    pub(crate) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         match self {
             Self::Message(entry) => entry.size_hint() + size_of::<Message<'_>>(),
             Self::Gap(_) => size_of::<Gap>(),
@@ -83,7 +84,7 @@ impl Entry {
     /// See [`Delivery::acknowledge`].
     pub fn acknowledge(&self) {
         if let Some(stream) = &self.message.stream {
-            self.room.acknowledge(stream, self.generation, self.message.seq_no);
+            self.deliveries.acknowledge(stream, self.generation, self.message.seq_no);
         }
     }
 
@@ -105,7 +106,7 @@ impl Deref for Entry {
 impl Missed {
     /// See [`Delivery::acknowledge`].
     pub fn acknowledge(&self) {
-        self.room.acknowledge(&self.gap.stream, self.gap.generation, self.gap.to);
+        self.deliveries.acknowledge(&self.gap.stream, self.gap.generation, self.gap.to);
     }
 }
 
@@ -125,13 +126,13 @@ impl Deref for Missed {
 pub struct Messages {
     stream: StreamName<'static>,
     reader: u64,
-    room: Arc<Mailroom>,
+    deliveries: Arc<Deliveries>,
 }
 
 impl Messages {
-    pub(crate) fn new(stream: StreamName<'static>, room: Arc<Mailroom>) -> Self {
-        let reader = room.read(&stream);
-        Self { stream, reader, room }
+    pub(crate) fn new(stream: StreamName<'static>, deliveries: Arc<Deliveries>) -> Self {
+        let reader = deliveries.read(&stream);
+        Self { stream, reader, deliveries }
     }
 }
 
@@ -139,13 +140,13 @@ impl Stream for Messages {
     type Item = Delivery;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.room.poll(&self.stream, self.reader, context)
+        self.deliveries.poll(&self.stream, self.reader, context)
     }
 }
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        self.room.stop(&self.stream, self.reader);
+        self.deliveries.stop(&self.stream, self.reader);
     }
 }
 

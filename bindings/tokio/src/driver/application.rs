@@ -1,4 +1,4 @@
-//! The handle of a Rust program as a driver's audience: events go to receipts, mailroom, answers and feeds.
+//! The handle of a Rust program as a driver's audience: events go to receipts, deliveries, answers and feeds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -17,8 +17,8 @@ use super::audience::Audience;
 use crate::builder::{Provider, TokenFuture};
 use crate::client::{Client, Reply};
 use crate::conversation::Conversation;
+use crate::deliveries::Deliveries;
 use crate::error::SendError;
-use crate::mailroom::Mailroom;
 use crate::presence::{self, Target, Watches};
 use crate::receipt::{Progress, Receipt};
 use crate::stream::Notice;
@@ -59,7 +59,7 @@ pub(crate) struct Application {
     durable: bool,
     /// Why nothing can be saved any more.
     failed: Option<String>,
-    room: Arc<Mailroom>,
+    deliveries: Arc<Deliveries>,
     states: watch::Sender<State>,
     syncs: watch::Sender<Sync>,
     volatile: broadcast::Sender<Message<'static>>,
@@ -92,7 +92,7 @@ impl Application {
     /// A program's side of a client, and its handle.
     pub(crate) fn new(
         machine: &core::Client,
-        room: Arc<Mailroom>,
+        deliveries: Arc<Deliveries>,
         provider: Option<Provider>,
         durable: bool,
     ) -> (Self, mpsc::Receiver<Command>, Client) {
@@ -108,7 +108,7 @@ impl Application {
             commands: sender,
             states: states_of,
             syncs: syncs_of,
-            room: Arc::clone(&room),
+            deliveries: Arc::clone(&deliveries),
             volatile: volatile.clone(),
             presence: presence.clone(),
             notices: notices.clone(),
@@ -120,7 +120,7 @@ impl Application {
             provider,
             durable,
             failed: None,
-            room,
+            deliveries,
             states,
             syncs,
             volatile,
@@ -282,8 +282,8 @@ impl Audience for Application {
                     self.watch(machine, now, &targets);
                 }
             }
-            Event::Message(entry) => self.room.put_entry(&entry),
-            Event::Gap(gap) => self.room.put_gap(gap),
+            Event::Message(entry) => self.deliveries.put_entry(&entry),
+            Event::Gap(gap) => self.deliveries.put_gap(gap),
             Event::Volatile(frame) => {
                 if let Some(message) = read(&frame) {
                     let _ = self.volatile.send(message);
@@ -347,22 +347,22 @@ impl Audience for Application {
     }
 
     fn is_full(&self) -> bool {
-        self.room.is_full()
+        self.deliveries.is_full()
     }
 
-    fn take_handed(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
-        self.room.take_handed()
+    fn take_acknowledged(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
+        self.deliveries.take_acknowledged()
     }
 
     fn sweep(&mut self) {
-        for unread in self.room.sweep() {
-            let notice = Notice::Unread { stream: unread.stream, from: unread.from, to: unread.to };
+        for (stream, positions) in self.deliveries.sweep() {
+            let notice = Notice::Unread { stream, from: positions.first, to: positions.last };
             let _ = self.notices.send(notice);
         }
     }
 
     fn finish(&mut self) {
-        self.room.close();
+        self.deliveries.close();
     }
 
     fn end(self) {

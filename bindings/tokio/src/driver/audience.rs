@@ -70,7 +70,7 @@ pub(crate) trait Audience: Send + 'static {
     fn is_full(&self) -> bool;
 
     /// What the application acknowledged since the last call.
-    fn take_handed(&mut self) -> Vec<(StreamName<'static>, Generation, u64)>;
+    fn take_acknowledged(&mut self) -> Vec<(StreamName<'static>, Generation, u64)>;
 
     /// Lets go of what nobody read for long.
     fn sweep(&mut self);

@@ -20,9 +20,9 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use wsc_core::client::{self as core, Link, State};
 use wsc_core::{CloseCode, Timestamp};
 
+use crate::backlog::UNREAD;
 use crate::builder::TokenFuture;
 use crate::clock::Clock;
-use crate::mailroom::UNREAD;
 use crate::owner;
 use crate::storage::Storage;
 use crate::transport::Transport;
@@ -248,7 +248,7 @@ impl<A: Audience> Driver<A> {
     /// Passes on what the application acknowledged.
     fn hand_over(&mut self) {
         let now = self.clock.now();
-        for (stream, generation, seq) in self.audience.take_handed() {
+        for (stream, generation, seq) in self.audience.take_acknowledged() {
             self.machine.acknowledge(now, &stream, generation, seq);
         }
     }

@@ -1,4 +1,4 @@
-//! A session as a driver's audience: orders to the machine, events to the desk.
+//! A session as a driver's audience: orders to the machine, events to the reports.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use wsc_core::client::bridge::{Kind, Rejection};
 use wsc_core::client::{self as core, Event, Generation, RequestId, SendId, Sync};
 use wsc_core::{CloseCode, StreamName, Timestamp};
 
-use super::desk::Desk;
+use super::report_queue::ReportQueue;
 use super::{Carried, Order, Report, carry};
 use crate::builder::TokenFuture;
 use crate::driver::Audience;
 
 pub(super) struct Listener {
-    desk: Arc<Desk>,
+    reports: Arc<ReportQueue>,
     waiting: Arc<AtomicUsize>,
     durable: bool,
     /// Why nothing can be saved any more.
@@ -30,9 +30,9 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(desk: Arc<Desk>, waiting: Arc<AtomicUsize>, durable: bool) -> Self {
+    pub(super) fn new(reports: Arc<ReportQueue>, waiting: Arc<AtomicUsize>, durable: bool) -> Self {
         Self {
-            desk,
+            reports,
             waiting,
             durable,
             failed: None,
@@ -49,12 +49,12 @@ impl Listener {
         if self.durable && machine.message_id(send).is_some() {
             self.unsaved.push_back((send, message_id));
         } else {
-            self.desk.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
+            self.reports.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
         }
     }
 
     fn not_saved(&self, message_id: &str, why: &str) {
-        self.desk.put(Report::new(Kind::Rejected, [Rejection::Storage as u64], message_id, why));
+        self.reports.put(Report::new(Kind::Rejected, [Rejection::Storage as u64], message_id, why));
     }
 }
 
@@ -74,14 +74,14 @@ impl Audience for Listener {
             Carried::Done => {}
             Carried::Send { message_id, taken: Ok(send) } => self.take(machine, send, message_id),
             Carried::Send { message_id, taken: Err(error) } => {
-                self.desk.put(Report::not_taken(&message_id, &error));
+                self.reports.put(Report::not_taken(&message_id, &error));
             }
             Carried::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
-            Carried::Handed { stream, generation, seq } => self.desk.credit(&stream, generation, seq),
-            Carried::Reads(streams) => self.desk.read(streams),
+            Carried::Handed { stream, generation, seq } => self.reports.credit(&stream, generation, seq),
+            Carried::Reads(streams) => self.reports.read(streams),
             Carried::Close => {
                 // What was not fetched by now nobody will acknowledge.
-                self.desk.finish();
+                self.reports.finish();
                 return true;
             }
         }
@@ -103,23 +103,23 @@ impl Audience for Listener {
             },
             _ => {}
         }
-        self.desk.put(report);
+        self.reports.put(report);
     }
 
     fn measure(&mut self, sync: Sync) {
         if self.sync.replace(sync) != Some(sync) {
-            self.desk.measure(sync);
+            self.reports.measure(sync);
         }
     }
 
     fn token(&mut self) -> Option<TokenFuture> {
-        self.desk.put(Report::new(Kind::FetchToken, [], "", ""));
+        self.reports.put(Report::new(Kind::FetchToken, [], "", ""));
         None
     }
 
     fn stored(&mut self, up_to: SendId) {
         while let Some((send, message_id)) = self.unsaved.pop_front_if(|(send, _)| *send <= up_to) {
-            self.desk.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
+            self.reports.put(Report::new(Kind::Saved, [send.0], &message_id, ""));
         }
     }
 
@@ -135,30 +135,30 @@ impl Audience for Listener {
 
     fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
         let code = code.map_or(0, CloseCode::number);
-        self.desk.put(Report::new(Kind::SocketClosed, [connected.into(), code.into()], reason, ""));
+        self.reports.put(Report::new(Kind::SocketClosed, [connected.into(), code.into()], reason, ""));
     }
 
     fn is_full(&self) -> bool {
-        self.desk.is_full()
+        self.reports.is_full()
     }
 
-    fn take_handed(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
+    fn take_acknowledged(&mut self) -> Vec<(StreamName<'static>, Generation, u64)> {
         std::mem::take(&mut self.swept)
     }
 
     fn sweep(&mut self) {
-        for unread in self.desk.sweep() {
+        for unread in self.reports.sweep() {
             if let Some(stream) = StreamName::parse(unread.stream) {
-                self.swept.push((stream, unread.generation, unread.to));
+                self.swept.push((stream, unread.positions.generation, unread.positions.last));
             }
         }
     }
 
     fn finish(&mut self) {
-        self.desk.finish();
+        self.reports.finish();
     }
 
     fn end(self) {
-        self.desk.put(Report::new(Kind::Ended, [], "", ""));
+        self.reports.put(Report::new(Kind::Ended, [], "", ""));
     }
 }

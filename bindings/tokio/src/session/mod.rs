@@ -5,9 +5,9 @@
 //! acknowledged, so that a slow one holds back the hub and not the memory, however eagerly reports are fetched.
 
 mod carry;
-mod desk;
 mod listener;
 mod report;
+mod report_queue;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +17,9 @@ use wsc_core::client::{self as core, TokenError};
 
 use crate::driver::{self, Parts};
 pub(crate) use carry::{Carried, carry};
-use desk::Desk;
 use listener::Listener;
 pub use report::Report;
+use report_queue::ReportQueue;
 
 /// Bytes of sends that may wait for the driver.
 const WAITING: usize = 16 * 1024 * 1024;
@@ -119,7 +119,7 @@ impl Standing {
 #[derive(Clone, Debug)]
 pub struct Session {
     orders: mpsc::UnboundedSender<Order>,
-    desk: Arc<Desk>,
+    reports: Arc<ReportQueue>,
     /// Bytes of sends that the driver has not seen yet.
     waiting: Arc<AtomicUsize>,
 }
@@ -128,15 +128,15 @@ impl Session {
     /// Starts the driver.
     pub(crate) fn start(parts: Parts) -> Self {
         let (orders, received) = mpsc::unbounded_channel();
-        let desk = Arc::new(Desk::default());
+        let reports = Arc::new(ReportQueue::default());
         let waiting = Arc::<AtomicUsize>::default();
         if let Some(kept) = &parts.damaged {
-            desk.put(Report::damaged(kept));
+            reports.put(Report::damaged(kept));
         }
-        let listener = Listener::new(Arc::clone(&desk), Arc::clone(&waiting), parts.storage.is_some());
-        let wake = Arc::clone(&desk.wake);
+        let listener = Listener::new(Arc::clone(&reports), Arc::clone(&waiting), parts.storage.is_some());
+        let wake = Arc::clone(&reports.wake);
         driver::start(parts, listener, received, wake);
-        Self { orders, desk, waiting }
+        Self { orders, reports, waiting }
     }
 
     /// Takes orders; never waits. More sends than can be kept are answered with [`Kind::Rejected`](crate::Kind).
@@ -145,16 +145,16 @@ impl Session {
             let size = order.size();
             if size > 0 && self.waiting.fetch_add(size, Ordering::Relaxed) > WAITING {
                 self.waiting.fetch_sub(size, Ordering::Relaxed);
-                self.desk.refuse(order, &core::SendError::OutboxFull);
+                self.reports.refuse(order, &core::SendError::OutboxFull);
             } else if let Err(mpsc::error::SendError(order)) = self.orders.send(order) {
-                self.desk.refuse(order, &core::SendError::Closed);
+                self.reports.refuse(order, &core::SendError::Closed);
             }
         }
     }
 
     /// Up to `limit` reports, once there is one; empty after the end. For one caller at a time.
     pub async fn next(&self, limit: usize) -> Vec<Report> {
-        self.desk.next(limit).await
+        self.reports.next(limit).await
     }
 }
 

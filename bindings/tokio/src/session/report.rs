@@ -47,11 +47,6 @@ impl Report {
         report.texts[2] = kept.display().to_string();
         report
     }
-
-    pub(crate) fn size(&self) -> usize {
-        let texts: usize = self.texts.iter().map(String::len).sum();
-        size_of::<Self>() + texts + self.bytes.as_ref().map_or(0, Vec::len)
-    }
 }
 
 impl From<Flat<'_>> for Report {
