@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wsc_client::Config;
+use wsc_client::session::Config;
 
-use crate::order::Order;
+use crate::command::Command;
 use crate::report::write;
 
 /// What a script says of the client it begins with. What is empty or 0 is as by default.
@@ -27,7 +27,7 @@ pub struct Script {
 
 impl From<Script> for Config {
     fn from(script: Script) -> Self {
-        use wsc_client::Storage;
+        use wsc_client::session::Storage;
         let mut config = Self {
             client: script.name,
             device_id: script.device,
@@ -57,22 +57,22 @@ impl From<Script> for Config {
     }
 }
 
-/// See [`wsc_client::Machine`], whose functions these are.
+/// See [`wsc_client::session::Machine`], whose functions these are.
 #[derive(uniffi::Object)]
 pub struct Machine {
-    inner: Mutex<wsc_client::Machine>,
+    inner: Mutex<wsc_client::session::Machine>,
 }
 
 #[uniffi::export]
 impl Machine {
     #[uniffi::constructor]
     pub fn new(script: Script, seed: i64, saved: &[u8]) -> Arc<Self> {
-        let machine = wsc_client::Machine::new(script.into(), seed.cast_unsigned(), saved);
+        let machine = wsc_client::session::Machine::new(script.into(), seed.cast_unsigned(), saved);
         Arc::new(Self { inner: Mutex::new(machine) })
     }
 
-    pub fn obey(&self, now: i64, order: Order) -> i64 {
-        self.lock().obey(time(now), order.into())
+    pub fn execute(&self, now: i64, command: Command) -> i64 {
+        self.lock().execute(time(now), command.into())
     }
 
     pub fn open(&self, now: i64, link: i32) {
@@ -125,7 +125,7 @@ impl Machine {
 }
 
 impl Machine {
-    fn lock(&self) -> MutexGuard<'_, wsc_client::Machine> {
+    fn lock(&self) -> MutexGuard<'_, wsc_client::session::Machine> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

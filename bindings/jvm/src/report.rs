@@ -3,7 +3,7 @@
 //! A report is the session's number (4 bytes), its kind (1), four numbers (8 each), three texts (length in 4, UTF-8) and the
 //! bytes beside it (length in 4, -1 for none). All numbers are big-endian.
 
-use wsc_client::Report;
+use wsc_client::session::Report;
 
 /// Appends a report of a session.
 pub(crate) fn write(to: &mut Vec<u8>, session: i32, report: &Report) {

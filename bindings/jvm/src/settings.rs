@@ -77,7 +77,7 @@ impl Settings {
         if self.start_at_head {
             builder = builder.start_at_head();
         }
-        let known = wsc_client::Config::default();
+        let known = wsc_client::session::Config::default();
         let count = usize::try_from(self.outbox_count).ok().filter(|count| *count > 0);
         let bytes = usize::try_from(self.outbox_bytes).ok().filter(|bytes| *bytes > 0);
         builder.outbox_limits(count.unwrap_or(known.outbox_count), bytes.unwrap_or(known.outbox_bytes))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use napi::bindgen_prelude::{FnArgs, Uint8Array};
 use napi_derive::napi;
-use wsc_client::{Kind, Report};
+use wsc_client::session::{Kind, Report};
 
 /// Reports: an array of objects `{"kind", "n": [4 numbers], "t": [2 texts and a text or an object], "bytes"}`. Messages of one
 /// stream that come one after the other are one of them, in which the last text is an array: each has its own position.

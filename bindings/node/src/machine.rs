@@ -6,7 +6,7 @@ use napi_derive::napi;
 use wsc_core::client::{Config, Identity, Storage};
 
 use crate::batch::Batch;
-use crate::order::{Command, whole};
+use crate::command::{Command, whole};
 
 /// The settings that scripts know.
 #[napi(object, object_to_js = false)]
@@ -72,7 +72,7 @@ impl MachineSettings {
 /// A client machine without a driver, on a clock that a test sets, in milliseconds.
 #[napi]
 pub struct Machine {
-    inner: wsc_client::Machine,
+    inner: wsc_client::session::Machine,
 }
 
 #[napi]
@@ -80,13 +80,13 @@ impl Machine {
     /// One that goes on from what was saved; with nothing, from the start.
     #[napi(constructor)]
     pub fn new(settings: MachineSettings, seed: i64, saved: Uint8Array) -> Result<Self> {
-        Ok(Self { inner: wsc_client::Machine::new(settings.config(), whole(seed, "seed")?, &saved) })
+        Ok(Self { inner: wsc_client::session::Machine::new(settings.config(), whole(seed, "seed")?, &saved) })
     }
 
-    /// Carries out an order: the number of a send or request; 0: none; below 0: why a message was not taken.
+    /// Executes a command: the number of a send or request; 0: none; below 0: why a message was not taken.
     #[napi]
-    pub fn obey(&mut self, now: i64, command: Command) -> Result<i64> {
-        Ok(self.inner.obey(whole(now, "now")?, command.order()?))
+    pub fn execute(&mut self, now: i64, command: Command) -> Result<i64> {
+        Ok(self.inner.execute(whole(now, "now")?, command.checked()?))
     }
 
     /// A socket opened.
@@ -146,7 +146,7 @@ impl Machine {
     /// Everything it has to say.
     #[napi]
     pub fn drain(&mut self) -> Batch {
-        Batch::of(self.inner.drain())
+        Batch::of(self.inner.drain(), false)
     }
 
     /// Everything a later one needs.

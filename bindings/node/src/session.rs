@@ -4,10 +4,11 @@ use napi::bindgen_prelude::{AsyncTask, FnArgs, Function, Uint8Array};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use tokio::task::AbortHandle;
-use wsc_client::{BuildError, Order, Standing};
+use wsc_client::BuildError;
+use wsc_client::session::{Command as SessionCommand, Snapshot};
 
 use crate::batch::{Batch, quote};
-use crate::order::Command;
+use crate::command::Command;
 use crate::runtime::runtime;
 use crate::settings::Settings;
 
@@ -20,8 +21,8 @@ type Deliver<'a> = Function<'a, FnArgs<(String, Vec<Uint8Array>)>, ()>;
 /// One device's connection.
 #[napi]
 pub struct Session {
-    inner: wsc_client::Session,
-    standing: Standing,
+    inner: wsc_client::session::Session,
+    snapshot: Snapshot,
     listening: Option<AbortHandle>,
 }
 
@@ -33,14 +34,14 @@ impl Session {
         AsyncTask::new(Opening { settings: Some(settings) })
     }
 
-    /// How things stood: device, places, and unsettled messages of an earlier process, as JSON.
+    /// How things stood: device, cursors, and unsettled messages of an earlier process, as JSON.
     #[napi(getter)]
-    pub fn standing(&self) -> String {
-        let Standing { device, places, pending } = &self.standing;
+    pub fn snapshot(&self) -> String {
+        let Snapshot { device, cursors, pending } = &self.snapshot;
         let mut text = String::from("{\"device\":");
         quote(&mut text, device);
-        text.push_str(",\"places\":[");
-        for (index, (stream, seq)) in places.iter().enumerate() {
+        text.push_str(",\"cursors\":[");
+        for (index, (stream, seq)) in cursors.iter().enumerate() {
             text.push_str(if index > 0 { ",[" } else { "[" });
             quote(&mut text, stream);
             text.push_str(&format!(",{seq}]"));
@@ -82,11 +83,11 @@ impl Session {
         Ok(())
     }
 
-    /// Takes orders; never waits.
+    /// Takes commands; never waits.
     #[napi]
     pub fn submit(&self, commands: Vec<Command>) -> Result<()> {
-        let orders = commands.into_iter().map(Command::order).collect::<Result<Vec<_>>>()?;
-        self.inner.submit(orders);
+        let commands = commands.into_iter().map(Command::checked).collect::<Result<Vec<_>>>()?;
+        self.inner.submit(commands);
         Ok(())
     }
 
@@ -97,12 +98,12 @@ impl Session {
         if ids.split('\n').count() != objects.split('\n').count() {
             return Err(Error::new(Status::InvalidArg, "there must be an id for each object"));
         }
-        let order = |(id, object): (&str, &str)| Order::Send {
+        let command = |(id, object): (&str, &str)| SessionCommand::Send {
             message_id: id.to_owned(),
             object: object.to_owned(),
             payload: None,
         };
-        self.inner.submit(ids.split('\n').zip(objects.split('\n')).map(order));
+        self.inner.submit(ids.split('\n').zip(objects.split('\n')).map(command));
         Ok(())
     }
 }
@@ -122,7 +123,7 @@ pub struct Opening {
 }
 
 impl Task for Opening {
-    type Output = (wsc_client::Session, Standing);
+    type Output = (wsc_client::session::Session, Snapshot);
     type JsValue = Session;
 
     fn compute(&mut self) -> Result<Self::Output> {
@@ -137,7 +138,7 @@ impl Task for Opening {
         })
     }
 
-    fn resolve(&mut self, _: Env, (inner, standing): Self::Output) -> Result<Session> {
-        Ok(Session { inner, standing, listening: None })
+    fn resolve(&mut self, _: Env, (inner, snapshot): Self::Output) -> Result<Session> {
+        Ok(Session { inner, snapshot, listening: None })
     }
 }

@@ -10,10 +10,10 @@ use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 
 use crate::client::Client;
 use crate::deliveries::Deliveries;
-use crate::driver::{self, Application, Parts};
+use crate::driver::{self, HandleFrontend, Parts};
 use crate::error::BuildError;
 use crate::owner;
-use crate::session::{Session, Standing};
+use crate::session::{Session, Snapshot};
 use crate::storage::{Opened, Storage};
 use crate::transport::Transport;
 #[cfg(feature = "tls")]
@@ -201,18 +201,18 @@ impl Builder {
         Ok(client)
     }
 
-    /// Tokens are asked for with reports ([`Kind::FetchToken`](crate::Kind::FetchToken)) and given with orders; for
+    /// Tokens are asked for with reports ([`Kind::FetchToken`](crate::session::Kind::FetchToken)) and given with commands; for
     /// [`Builder::session`].
     pub fn asks_for_tokens(mut self) -> Self {
         self.config.token_provider = true;
         self
     }
 
-    /// Starts a client for another language, without connecting; and how things stand. Entries are acknowledged by orders.
-    pub async fn session(self) -> Result<(Session, Standing), BuildError> {
+    /// Starts a client for another language, without connecting; and how things stand. Entries are acknowledged by commands.
+    pub async fn session(self) -> Result<(Session, Snapshot), BuildError> {
         let (parts, _) = self.parts().await?;
-        let standing = Standing::of(&parts.machine);
-        Ok((Session::start(parts), standing))
+        let snapshot = Snapshot::of(&parts.machine);
+        Ok((Session::start(parts), snapshot))
     }
 
     /// Starts the client without connecting, so that streams can be read from the first message on.
@@ -231,10 +231,10 @@ impl Builder {
         let deliveries = Arc::new(Deliveries::new(automatic));
         let wake = Arc::clone(&deliveries.wake);
         let durable = parts.storage.is_some();
-        let (application, commands, mut client) =
-            Application::new(&parts.machine, deliveries, provider, durable);
+        let (frontend, commands, mut client) =
+            HandleFrontend::new(&parts.machine, deliveries, provider, durable);
         client.damaged = parts.damaged.clone().map(Into::into);
-        driver::start(parts, application, commands, wake);
+        driver::start(parts, frontend, commands, wake);
         Ok(client)
     }
 

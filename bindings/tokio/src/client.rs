@@ -10,7 +10,7 @@ use wsc_core::{Message, StreamName};
 
 use crate::builder::Builder;
 use crate::deliveries::Deliveries;
-use crate::driver::Command;
+use crate::driver::HandleCommand;
 use crate::error::{ClosedError, RequestError, SendError};
 use crate::receipt::Receipt;
 use crate::stream::{Feed, Messages, Notice};
@@ -25,7 +25,7 @@ pub(crate) struct Reply {
 /// One device's connection. Clones are the same client; it closes when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<HandleCommand>,
     pub(crate) states: watch::Receiver<State>,
     pub(crate) syncs: watch::Receiver<Sync>,
     pub(crate) deliveries: Arc<Deliveries>,
@@ -54,7 +54,7 @@ impl Client {
 
     /// Connects; while waiting, tries at once. Also after the client was closed by the hub.
     pub async fn connect(&self) {
-        let _ = self.commands.send(Command::Connect).await;
+        let _ = self.commands.send(HandleCommand::Connect).await;
     }
 
     /// Waits until the client is connected; an error when it is closed for good.
@@ -82,7 +82,7 @@ impl Client {
     /// ```
     pub async fn send(&self, message: Message<'static>) -> Result<Receipt, SendError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Send { message: Box::new(message), reply };
+        let command = HandleCommand::Send { message: Box::new(message), reply };
         self.commands.send(command).await.map_err(|_| SendError::Closed)?;
         answer.await.map_err(|_| SendError::Closed)?
     }
@@ -90,7 +90,7 @@ impl Client {
     /// Takes back a message that never went out; false when it did, or is settled.
     pub async fn cancel(&self, receipt: &Receipt) -> bool {
         let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(Command::Cancel { send: receipt.send, reply }).await;
+        let sent = self.commands.send(HandleCommand::Cancel { send: receipt.send, reply }).await;
         sent.is_ok() && answer.await.unwrap_or(false)
     }
 
@@ -189,21 +189,21 @@ impl Client {
 
     /// The platform says that the network is back (or gone): a wait ends at once, a live connection is tested.
     pub async fn network_changed(&self, online: bool) {
-        let _ = self.commands.send(Command::Network { online }).await;
+        let _ = self.commands.send(HandleCommand::Network { online }).await;
     }
 
     /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. What is not settled stays in an
     /// outbox file. Every clone of the client is closed with it.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.commands.send(Command::Close { done }).await.is_ok() {
+        if self.commands.send(HandleCommand::Close { done }).await.is_ok() {
             let _ = closed.await;
         }
     }
 
     pub(crate) async fn reply(&self, query: Query<'static>) -> Result<Reply, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Request { query: Box::new(query), reply };
+        let command = HandleCommand::Request { query: Box::new(query), reply };
         self.commands.send(command).await.map_err(|_| RequestError::Closed)?;
         answer.await.map_err(|_| RequestError::Closed)?.map_err(RequestError::Failed)
     }

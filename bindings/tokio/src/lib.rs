@@ -46,12 +46,11 @@ mod driver;
 #[cfg(feature = "echo")]
 mod echo;
 mod error;
-mod machine;
 mod owner;
 mod presence;
 mod receipt;
 mod requests;
-mod session;
+pub mod session;
 mod storage;
 mod stream;
 mod transport;
@@ -65,15 +64,11 @@ pub use conversation::{Conversation, InvalidConversation};
 #[doc(hidden)]
 pub use echo::echo;
 pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
-#[doc(hidden)]
-pub use machine::Machine;
 pub use presence::Presence;
 pub use receipt::{Accepted, Receipt};
-pub use session::{Order, Report, Session, Standing};
 pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
-pub use wsc_core::client::bridge::Kind;
 pub use wsc_core::client::{
-    Closed, Config, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Storage, Sync, TokenError,
+    Closed, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
 };
 pub use wsc_core::frame::{
     ConversationState, Conversations, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf,

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use wsc_core::frame::{PresenceOf, Query};
 
 use crate::client::{Client, Group};
-use crate::driver::Command;
+use crate::driver::HandleCommand;
 use crate::stream::Feed;
 
 /// What is watched: users, or a group's members.
@@ -78,7 +78,7 @@ pub(crate) fn queries(targets: &[Target], watch: bool) -> Vec<Query<'static>> {
 pub struct Presence {
     feed: Feed<PresenceOf>,
     targets: Vec<Target>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<HandleCommand>,
 }
 
 impl Stream for Presence {
@@ -102,7 +102,7 @@ impl Stream for Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        let _ = self.commands.try_send(Command::Unwatch { targets: std::mem::take(&mut self.targets) });
+        let _ = self.commands.try_send(HandleCommand::Unwatch { targets: std::mem::take(&mut self.targets) });
     }
 }
 
@@ -125,7 +125,7 @@ impl Client {
     async fn watch(&self, targets: Vec<Target>) -> Presence {
         // Listens before it asks, so that the answer is not missed.
         let feed = Feed::new(None, self.presence.subscribe());
-        let _ = self.commands.send(Command::Watch { targets: targets.clone() }).await;
+        let _ = self.commands.send(HandleCommand::Watch { targets: targets.clone() }).await;
         Presence { feed, targets, commands: self.commands.clone() }
     }
 }

@@ -6,7 +6,7 @@ use wsc_core::frame::{Conversations, MemberPage, PresenceOf, Query, ReceiptOf};
 
 use crate::client::{Client, Group, Page, Reply};
 use crate::conversation::{Conversation, InvalidConversation};
-use crate::driver::Command;
+use crate::driver::HandleCommand;
 use crate::error::RequestError;
 
 impl Reply {
@@ -63,7 +63,7 @@ impl Client {
     /// The user has read the conversation up to here: of a user in the inbox (`peer`), or of a group (`peer` empty). Kept
     /// until the hub has it, with an outbox file also over restarts; only forward; the newest counts.
     pub async fn mark_read(&self, stream: StreamName<'static>, peer: impl Into<String>, seq: u64) {
-        let _ = self.commands.send(Command::MarkRead { stream, peer: peer.into(), seq }).await;
+        let _ = self.commands.send(HandleCommand::MarkRead { stream, peer: peer.into(), seq }).await;
     }
 
     /// How far own messages got; at most 100.
@@ -135,7 +135,7 @@ impl Client {
     pub async fn typing(&self, conversation: impl Into<Conversation>) -> Result<(), InvalidConversation> {
         let to = conversation.into();
         to.partner()?;
-        let _ = self.commands.send(Command::Typing { to }).await;
+        let _ = self.commands.send(HandleCommand::Typing { to }).await;
         Ok(())
     }
 

@@ -9,7 +9,8 @@ use futures_util::StreamExt;
 use hub::{Hub, content, message_id, soon, text};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use wsc_client::{BuildError, Closed, Event, Kind, Notice, Outcome, State};
+use wsc_client::session::Kind;
+use wsc_client::{BuildError, Closed, Event, Notice, Outcome, State};
 use wsc_core::StreamName;
 
 #[tokio::test]

@@ -8,33 +8,33 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use hub::{Hub, Link, message_id, soon};
 use tokio::time::timeout;
-use wsc_client::{Kind, Order, Report, Session, Standing};
+use wsc_client::session::{Command, Kind, Report, Session, Snapshot};
 
-struct Ears {
+struct ReportListener {
     session: Session,
-    heard: Vec<Report>,
+    reports: Vec<Report>,
 }
 
-impl Ears {
+impl ReportListener {
     fn new(session: Session) -> Self {
-        Self { session, heard: Vec::new() }
+        Self { session, reports: Vec::new() }
     }
 
     /// The next report of this kind; those before it are kept for whoever asks for them.
-    async fn hear(&mut self, kind: Kind) -> Report {
+    async fn next_of(&mut self, kind: Kind) -> Report {
         loop {
-            if let Some(index) = self.heard.iter().position(|report| report.kind == kind) {
-                return self.heard.remove(index);
+            if let Some(index) = self.reports.iter().position(|report| report.kind == kind) {
+                return self.reports.remove(index);
             }
             let more = soon(self.session.next(16)).await;
             assert!(!more.is_empty(), "ended before {kind:?}");
-            self.heard.extend(more);
+            self.reports.extend(more);
         }
     }
 
     async fn state(&mut self, state: u64) -> Report {
         loop {
-            let report = self.hear(Kind::State).await;
+            let report = self.next_of(Kind::State).await;
             if report.numbers[0] == state {
                 return report;
             }
@@ -43,110 +43,110 @@ impl Ears {
 
     async fn quiet(&mut self, kind: Kind) {
         while let Ok(more) = timeout(Duration::from_millis(150), self.session.next(16)).await {
-            self.heard.extend(more);
+            self.reports.extend(more);
         }
-        assert!(self.heard.iter().all(|report| report.kind != kind), "{:?}", self.heard);
+        assert!(self.reports.iter().all(|report| report.kind != kind), "{:?}", self.reports);
     }
 
-    fn order(&self, order: Order) {
-        self.session.submit([order]);
+    fn command(&self, command: Command) {
+        self.session.submit([command]);
     }
 
     fn send(&self, id: &str, more: &str) {
         let object = format!(r#"{{"message_type":"text","message_id":"{id}","receiver":"bob"{more}}}"#);
-        self.order(Order::Send { message_id: id.into(), object, payload: None });
+        self.command(Command::Send { message_id: id.into(), object, payload: None });
     }
 
     fn read(&self, stream: &str) {
-        self.order(Order::Read { streams: vec![stream.into()] });
+        self.command(Command::Read { streams: vec![stream.into()] });
     }
 
     fn acknowledge(&self, report: &Report) {
         let (stream, generation) =
             (report.texts[0].clone(), u32::try_from(report.numbers[0]).expect("small"));
-        self.order(Order::Acknowledge { stream, generation, seq: report.numbers[1] });
+        self.command(Command::Acknowledge { stream, generation, seq: report.numbers[1] });
     }
 }
 
-async fn connected(hub: &Hub, head: u64) -> (Ears, Link) {
+async fn connected(hub: &Hub, head: u64) -> (ReportListener, Link) {
     let (session, _) = hub.client().session().await.expect("built");
-    let mut ears = Ears::new(session);
-    ears.order(Order::Connect);
+    let mut listener = ReportListener::new(session);
+    listener.command(Command::Connect);
     let (link, _) = hub.greet(1, head).await;
-    assert_eq!(ears.state(2).await.texts[1], "alice");
-    (ears, link)
+    assert_eq!(listener.state(2).await.texts[1], "alice");
+    (listener, link)
 }
 
 #[tokio::test]
 async fn a_message_is_taken_settled_and_its_receipts_told() {
     let hub = Hub::new().await;
-    let (mut ears, mut link) = connected(&hub, 0).await;
-    ears.send("a", r#","require_ack":true,"mine":[1]"#);
-    assert_eq!(ears.hear(Kind::Saved).await.texts[0], "a");
+    let (mut listener, mut link) = connected(&hub, 0).await;
+    listener.send("a", r#","require_ack":true,"mine":[1]"#);
+    assert_eq!(listener.next_of(Kind::Saved).await.texts[0], "a");
     let frame = link.next().await;
     assert!(frame.contains(r#""mine":[1]"#), "what stands in a message goes out as it is: {frame}");
     link.accept(&frame, 7).await;
-    let settled = ears.hear(Kind::Settled).await;
+    let settled = listener.next_of(Kind::Settled).await;
     assert_eq!((settled.numbers[1], settled.numbers[2], &*settled.texts[1]), (0, 7, "inbox"));
     link.say(r#"{"message_type":"delivered","receiver":"bob","message_ids":["a"]}"#).await;
-    assert_eq!(ears.hear(Kind::Receipt).await.numbers[1], 1);
+    assert_eq!(listener.next_of(Kind::Receipt).await.numbers[1], 1);
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_message_is_said() {
     let hub = Hub::new().await;
-    let (mut ears, _link) = connected(&hub, 0).await;
+    let (mut listener, _link) = connected(&hub, 0).await;
     let wrong = [
         ("", r#"{"message_type":7}"#),
         ("b", "nonsense"),
         ("c", r#"{"message_type":"text","message_id":"c","receiver":"bob","seq_no":"x"}"#),
     ];
     for (id, object) in wrong {
-        ears.order(Order::Send { message_id: id.into(), object: object.into(), payload: None });
-        let refused = ears.hear(Kind::Rejected).await;
+        listener.command(Command::Send { message_id: id.into(), object: object.into(), payload: None });
+        let refused = listener.next_of(Kind::Rejected).await;
         assert!(refused.texts[0] == id && !refused.texts[1].is_empty(), "{refused:?}");
         assert!(matches!(refused.numbers[0], 3 | 4), "{refused:?}");
     }
-    ears.send("d", "");
-    ears.send("d", "");
-    assert_eq!(ears.hear(Kind::Rejected).await.numbers[0], 5);
-    ears.order(Order::MarkRead { stream: "no stream".into(), peer: String::new(), seq: 1 });
-    ears.order(Order::Acknowledge { stream: "group:".into(), generation: 9, seq: 1 });
-    ears.order(Order::Cancel { message_id: "unknown".into() });
-    ears.order(Order::Request { ticket: 5, object: "nonsense".into() });
-    ears.send("e", "");
-    while ears.hear(Kind::Saved).await.texts[0] != "e" {}
+    listener.send("d", "");
+    listener.send("d", "");
+    assert_eq!(listener.next_of(Kind::Rejected).await.numbers[0], 5);
+    listener.command(Command::MarkRead { stream: "no stream".into(), peer: String::new(), seq: 1 });
+    listener.command(Command::Acknowledge { stream: "group:".into(), generation: 9, seq: 1 });
+    listener.command(Command::Cancel { message_id: "unknown".into() });
+    listener.command(Command::Request { ticket: 5, object: "nonsense".into() });
+    listener.send("e", "");
+    while listener.next_of(Kind::Saved).await.texts[0] != "e" {}
 }
 
 #[tokio::test]
 async fn entries_of_streams_that_are_read_come_and_are_acknowledged_by_orders_only() {
     let hub = Hub::new().await;
-    let (mut ears, mut link) = connected(&hub, 2).await;
+    let (mut listener, mut link) = connected(&hub, 2).await;
     link.entry(1).await;
-    ears.quiet(Kind::Message).await;
-    ears.read("inbox");
-    let first = ears.hear(Kind::Message).await;
+    listener.quiet(Kind::Message).await;
+    listener.read("inbox");
+    let first = listener.next_of(Kind::Message).await;
     assert_eq!((&*first.texts[0], first.numbers[1]), ("inbox", 1));
     link.entry(2).await;
-    let second = ears.hear(Kind::Message).await;
+    let second = listener.next_of(Kind::Message).await;
     assert!(second.texts[2].contains(r#""content":"c2""#));
     assert!(
         timeout(Duration::from_millis(100), link.socket.next()).await.is_err(),
         "nothing is acknowledged yet"
     );
-    ears.acknowledge(&second);
+    listener.acknowledge(&second);
     assert!(link.next().await.contains(r#""seq_no":2"#));
-    ears.read("broadcast");
+    listener.read("broadcast");
     link.entry(3).await;
-    ears.quiet(Kind::Message).await;
+    listener.quiet(Kind::Message).await;
 }
 
 #[tokio::test]
 async fn who_acknowledges_nothing_holds_back_the_hub_and_not_the_memory() {
     const ALL: u64 = 60_000;
     let hub = Hub::new().await;
-    let (mut ears, mut link) = connected(&hub, ALL).await;
-    ears.read("*");
+    let (mut listener, mut link) = connected(&hub, ALL).await;
+    listener.read("*");
     let sent = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let counted = sent.clone();
     let writing = tokio::spawn(async move {
@@ -156,21 +156,21 @@ async fn who_acknowledges_nothing_holds_back_the_hub_and_not_the_memory() {
         }
         link
     });
-    let mut last = ears.hear(Kind::Message).await;
-    while let Ok(more) = timeout(Duration::from_millis(500), ears.session.next(1024)).await {
+    let mut last = listener.next_of(Kind::Message).await;
+    while let Ok(more) = timeout(Duration::from_millis(500), listener.session.next(1024)).await {
         last = more.into_iter().rfind(|report| report.kind == Kind::Message).unwrap_or(last);
     }
     let (given, written) = (last.numbers[1], sent.load(std::sync::atomic::Ordering::Relaxed));
     assert!((8192..10_000).contains(&given), "{given} given");
     assert!(written < ALL, "the writer must have been held back by the full socket");
-    ears.heard.clear();
+    listener.reports.clear();
     let mut expected = given + 1;
-    ears.acknowledge(&last);
+    listener.acknowledge(&last);
     while expected <= ALL {
-        let report = ears.hear(Kind::Message).await;
+        let report = listener.next_of(Kind::Message).await;
         assert_eq!(report.numbers[1], expected);
         expected += 1;
-        ears.acknowledge(&report);
+        listener.acknowledge(&report);
     }
     drop(writing.await.expect("written"));
 }
@@ -178,8 +178,11 @@ async fn who_acknowledges_nothing_holds_back_the_hub_and_not_the_memory() {
 #[tokio::test]
 async fn a_request_is_answered_under_its_ticket() {
     let hub = Hub::new().await;
-    let (mut ears, mut link) = connected(&hub, 0).await;
-    ears.order(Order::Request { ticket: 77, object: r#"{"message_type":"fetch","stream":"inbox"}"#.into() });
+    let (mut listener, mut link) = connected(&hub, 0).await;
+    listener.command(Command::Request {
+        ticket: 77,
+        object: r#"{"message_type":"fetch","stream":"inbox"}"#.into(),
+    });
     let asked = link.next().await;
     let id = message_id(&asked);
     link.say(&format!(r#"{{"message_type":"text","message_id":"x","sender":"bob","receiver":"alice","stream":"inbox","seq_no":3,"content":"c","request_id":"{id}"}}"#)).await;
@@ -187,13 +190,13 @@ async fn a_request_is_answered_under_its_ticket() {
         r#"{{"message_type":"fetched","request_id":"{id}","data":{{"from":3,"to":3,"floor":1,"head":3}}}}"#
     ))
     .await;
-    assert_eq!(ears.hear(Kind::Fetched).await.numbers[0], 77);
-    let answer = ears.hear(Kind::Answer).await;
+    assert_eq!(listener.next_of(Kind::Fetched).await.numbers[0], 77);
+    let answer = listener.next_of(Kind::Answer).await;
     assert!(answer.numbers[0] == 77 && answer.texts[2].contains(r#""head":3"#), "{answer:?}");
     drop(link);
-    assert_eq!(ears.hear(Kind::SocketClosed).await.numbers[0], 1);
-    ears.order(Order::Request { ticket: 78, object: r#"{"message_type":"conversations"}"#.into() });
-    let failed = ears.hear(Kind::RequestFailed).await;
+    assert_eq!(listener.next_of(Kind::SocketClosed).await.numbers[0], 1);
+    listener.command(Command::Request { ticket: 78, object: r#"{"message_type":"conversations"}"#.into() });
+    let failed = listener.next_of(Kind::RequestFailed).await;
     assert_eq!(failed.numbers[..2], [78, 1]);
 }
 
@@ -201,18 +204,18 @@ async fn a_request_is_answered_under_its_ticket() {
 async fn tokens_are_asked_for_and_a_denial_closes() {
     let hub = Hub::new().await;
     let (session, _) = hub.client().asks_for_tokens().session().await.expect("built");
-    let mut ears = Ears::new(session);
-    ears.order(Order::Connect);
-    ears.hear(Kind::FetchToken).await;
-    ears.order(Order::Token { token: Ok("e30.e30.t1".into()) });
+    let mut listener = ReportListener::new(session);
+    listener.command(Command::Connect);
+    listener.next_of(Kind::FetchToken).await;
+    listener.command(Command::Token { token: Ok("e30.e30.t1".into()) });
     let (_link, connect) = hub.greet(1, 0).await;
     assert!(connect.contains(r#""token":"e30.e30.t1""#), "{connect}");
     let (session, _) = hub.client().asks_for_tokens().session().await.expect("built");
-    let mut ears = Ears::new(session);
-    ears.order(Order::Connect);
-    ears.hear(Kind::FetchToken).await;
-    ears.order(Order::Token { token: Err(wsc_client::TokenError::Denied) });
-    assert_eq!(ears.state(4).await.numbers[1], 1);
+    let mut listener = ReportListener::new(session);
+    listener.command(Command::Connect);
+    listener.next_of(Kind::FetchToken).await;
+    listener.command(Command::Token { token: Err(wsc_client::TokenError::Denied) });
+    assert_eq!(listener.state(4).await.numbers[1], 1);
 }
 
 #[tokio::test]
@@ -220,34 +223,34 @@ async fn a_file_keeps_messages_and_places_for_the_next_session() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox");
     let hub = Hub::new().await;
-    let (session, standing) = hub.client().outbox(&path).session().await.expect("built");
-    assert!(standing.pending.is_empty() && standing.device.len() == 32);
-    let mut ears = Ears::new(session);
-    ears.read("*");
-    ears.order(Order::Connect);
+    let (session, snapshot) = hub.client().outbox(&path).session().await.expect("built");
+    assert!(snapshot.pending.is_empty() && snapshot.device.len() == 32);
+    let mut listener = ReportListener::new(session);
+    listener.read("*");
+    listener.command(Command::Connect);
     let (mut link, _) = hub.greet(1, 1).await;
     link.entry(1).await;
-    let entry = ears.hear(Kind::Message).await;
-    ears.acknowledge(&entry);
-    ears.send("a", "");
-    assert_eq!(ears.hear(Kind::Saved).await.texts[0], "a");
+    let entry = listener.next_of(Kind::Message).await;
+    listener.acknowledge(&entry);
+    listener.send("a", "");
+    assert_eq!(listener.next_of(Kind::Saved).await.texts[0], "a");
     drop(link);
-    ears.hear(Kind::SocketClosed).await;
-    ears.order(Order::Close);
-    ears.hear(Kind::Ended).await;
-    assert!(soon(ears.session.next(1)).await.is_empty());
-    ears.send("b", "");
-    ears.quiet_end().await;
-    let Standing { device, places, pending } = {
-        let (_session, standing) = hub.client().outbox(&path).session().await.expect("built");
-        standing
+    listener.next_of(Kind::SocketClosed).await;
+    listener.command(Command::Close);
+    listener.next_of(Kind::Ended).await;
+    assert!(soon(listener.session.next(1)).await.is_empty());
+    listener.send("b", "");
+    listener.quiet_end().await;
+    let Snapshot { device, cursors, pending } = {
+        let (_session, snapshot) = hub.client().outbox(&path).session().await.expect("built");
+        snapshot
     };
-    assert_eq!((device, places), (standing.device, vec![("inbox".to_owned(), 1)]));
+    assert_eq!((device, cursors), (snapshot.device, vec![("inbox".to_owned(), 1)]));
     assert_eq!(message_id(&pending[0]), "a");
     assert_eq!(pending.len(), 1);
 }
 
-impl Ears {
+impl ReportListener {
     async fn quiet_end(&self) {
         assert!(soon(self.session.next(1)).await.is_empty(), "after the end nothing comes");
     }
@@ -256,19 +259,19 @@ impl Ears {
 #[tokio::test]
 async fn closing_says_how_everything_ended_and_hands_over_nothing_that_waits() {
     let hub = Hub::new().await;
-    let (mut ears, mut link) = connected(&hub, 1).await;
-    ears.read("*");
+    let (mut listener, mut link) = connected(&hub, 1).await;
+    listener.read("*");
     link.entry(1).await;
-    ears.send("a", "");
+    listener.send("a", "");
     let frame = link.next().await;
-    ears.order(Order::Close);
+    listener.command(Command::Close);
     // It waits for the answer to what was sent; entries that come meanwhile are for the next time.
     link.entry(2).await;
     link.accept(&frame, 3).await;
-    assert_eq!(ears.hear(Kind::Settled).await.texts[0], "a");
-    assert_eq!(ears.state(4).await.numbers[1], 0);
-    ears.hear(Kind::Ended).await;
-    assert!(ears.heard.iter().all(|report| report.kind != Kind::Message));
+    assert_eq!(listener.next_of(Kind::Settled).await.texts[0], "a");
+    assert_eq!(listener.state(4).await.numbers[1], 0);
+    listener.next_of(Kind::Ended).await;
+    assert!(listener.reports.iter().all(|report| report.kind != Kind::Message));
 }
 
 #[tokio::test]
@@ -276,9 +279,9 @@ async fn a_hub_that_is_not_there_is_told_as_what_it_is() {
     let hub = Hub::new().await;
     let (session, _) = hub.client().session().await.expect("built");
     drop(hub);
-    let mut ears = Ears::new(session);
-    ears.order(Order::Connect);
-    let parted = ears.hear(Kind::SocketClosed).await;
+    let mut listener = ReportListener::new(session);
+    listener.command(Command::Connect);
+    let parted = listener.next_of(Kind::SocketClosed).await;
     assert!(parted.numbers[0] == 0 && !parted.texts[0].is_empty(), "{parted:?}");
-    assert!(ears.state(3).await.numbers[2] >= 1);
+    assert!(listener.state(3).await.numbers[2] >= 1);
 }

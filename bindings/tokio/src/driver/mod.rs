@@ -1,8 +1,8 @@
 //! The one task of a client: feeds the machine with commands, frames and time, and does what it asks. Decides nothing
 //! of the protocol.
 
-mod application;
-mod audience;
+mod frontend;
+mod handle;
 mod perform;
 mod saving;
 
@@ -27,8 +27,8 @@ use crate::owner;
 use crate::storage::Storage;
 use crate::transport::Transport;
 use crate::upgrade::{Refusal, Socket};
-pub(crate) use application::{Application, Command};
-pub(crate) use audience::{Audience, Commands};
+pub(crate) use frontend::{Commands, Frontend};
+pub(crate) use handle::{HandleCommand, HandleFrontend};
 #[cfg(feature = "echo")]
 pub(crate) use perform::goodbye;
 use saving::Saving;
@@ -49,14 +49,14 @@ pub(crate) struct Parts {
 
 type Opening = Pin<Box<dyn Future<Output = Result<Socket, Refusal>> + Send>>;
 
-struct Driver<A: Audience> {
+struct Driver<A: Frontend> {
     machine: core::Client,
     clock: Clock,
     saving: Saving,
     transport: Transport,
-    audience: A,
+    frontend: A,
     commands: A::Commands,
-    /// The audience has something to do here: acknowledgements, or room again.
+    /// The frontend has something to do here: acknowledgements, or room again.
     wake: Arc<Notify>,
     socket: Option<(Link, Socket)>,
     opening: Option<(Link, Opening)>,
@@ -70,13 +70,13 @@ struct Driver<A: Audience> {
 }
 
 /// Starts the task.
-pub(crate) fn start<A: Audience>(parts: Parts, audience: A, commands: A::Commands, wake: Arc<Notify>) {
+pub(crate) fn start<A: Frontend>(parts: Parts, frontend: A, commands: A::Commands, wake: Arc<Notify>) {
     let driver = Driver {
         machine: parts.machine,
         clock: Clock::new(),
         saving: Saving::new(parts.storage),
         transport: parts.transport,
-        audience,
+        frontend,
         commands,
         wake,
         socket: None,
@@ -104,7 +104,7 @@ async fn next_frame(socket: Option<&mut Socket>) -> Option<Result<Frame, tungste
     }
 }
 
-impl<A: Audience> Driver<A> {
+impl<A: Frontend> Driver<A> {
     async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut orphaned = false;
@@ -117,7 +117,7 @@ impl<A: Audience> Driver<A> {
             }
             let moment = self.machine.poll_timeout().map(|at| self.clock.moment(at));
             let moment = moment.into_iter().chain(self.closing).min();
-            let paused = self.audience.is_full();
+            let paused = self.frontend.is_full();
             if paused {
                 // Not reading is no silence of the hub.
                 let now = self.clock.now();
@@ -132,7 +132,7 @@ impl<A: Audience> Driver<A> {
                         self.close();
                     }
                     for command in batch.drain(..) {
-                        self.obey(command);
+                        self.execute(command);
                     }
                 }
                 opened = wait_for(self.opening.as_mut().map(|(_, opening)| opening)) => self.opened(opened),
@@ -159,9 +159,9 @@ impl<A: Audience> Driver<A> {
         }
     }
 
-    fn obey(&mut self, command: <A::Commands as Commands>::Command) {
+    fn execute(&mut self, command: <A::Commands as Commands>::Command) {
         let now = self.clock.now();
-        if self.audience.obey(&mut self.machine, now, command) {
+        if self.frontend.execute(&mut self.machine, now, command) {
             self.close();
         }
         self.tell();
@@ -174,13 +174,13 @@ impl<A: Audience> Driver<A> {
     fn tell(&mut self) {
         let now = self.clock.now();
         while let Some(event) = self.machine.poll_event() {
-            self.audience.hear(&mut self.machine, now, event);
+            self.frontend.on_event(&mut self.machine, now, event);
         }
     }
 
     /// A socket did not open, or is gone.
     fn closed(&mut self, now: Timestamp, link: Link, code: Option<CloseCode>, reason: &str) {
-        self.audience.part(self.machine.state() == State::Connected, code, reason);
+        self.frontend.on_socket_lost(self.machine.state() == State::Connected, code, reason);
         self.machine.handle_close(now, link, code, reason);
     }
 
@@ -227,7 +227,7 @@ impl<A: Audience> Driver<A> {
             Some(Ok(Frame::Close(close))) => {
                 let code = close.as_ref().map(|close| CloseCode::from_number(close.code.into()));
                 let reason = close.as_ref().map_or("", |close| close.reason.as_str()).to_owned();
-                self.part(link, None);
+                self.hang_up(link, None);
                 self.closed(now, link, code, &reason);
                 return false;
             }
@@ -248,14 +248,14 @@ impl<A: Audience> Driver<A> {
     /// Passes on what the application acknowledged.
     fn hand_over(&mut self) {
         let now = self.clock.now();
-        for (stream, generation, seq) in self.audience.take_acknowledged() {
+        for (stream, generation, seq) in self.frontend.take_acknowledged() {
             self.machine.acknowledge(now, &stream, generation, seq);
         }
     }
 
     fn sweep(&mut self) {
         while self.goodbyes.try_join_next().is_some() {}
-        self.audience.sweep();
+        self.frontend.sweep();
     }
 
     /// Whether a closing client has nothing left to wait for. What lies in a file need not be sent now.
@@ -272,13 +272,13 @@ impl<A: Audience> Driver<A> {
 
     async fn end(mut self) {
         // First: what is handed over from here on could not be stored.
-        self.audience.finish();
+        self.frontend.finish();
         self.hand_over();
         let now = self.clock.now();
         self.machine.close(now);
         self.perform().await;
         while self.goodbyes.join_next().await.is_some() {}
         self.saving.finish().await;
-        self.audience.end();
+        self.frontend.end();
     }
 }

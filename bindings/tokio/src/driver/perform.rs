@@ -10,7 +10,7 @@ use wsc_core::CloseCode;
 use wsc_core::client::{Action, Link};
 use wsc_core::frame;
 
-use super::{Audience, Driver};
+use super::{Driver, Frontend};
 use crate::upgrade::Socket;
 
 /// A socket that takes nothing for so long is given up.
@@ -18,7 +18,7 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long the hub has to answer a Close frame.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-impl<A: Audience> Driver<A> {
+impl<A: Frontend> Driver<A> {
     /// Drains the machine: events first, then actions, until neither is left.
     pub(super) async fn perform(&mut self) {
         loop {
@@ -37,7 +37,7 @@ impl<A: Audience> Driver<A> {
             self.act(action).await;
         }
         let sync = self.machine.sync();
-        self.audience.measure(sync);
+        self.frontend.on_sync(sync);
     }
 
     async fn act(&mut self, action: Action) {
@@ -54,11 +54,11 @@ impl<A: Audience> Driver<A> {
             }
             Action::Close { link, code, reason } => {
                 let opening = self.opening.take_if(|(opening, _)| *opening == link).is_some();
-                if opening || self.part(link, Some((code, reason))) {
-                    self.audience.part(!opening, Some(code), reason);
+                if opening || self.hang_up(link, Some((code, reason))) {
+                    self.frontend.on_socket_lost(!opening, Some(code), reason);
                 }
             }
-            Action::FetchToken => self.fetching = self.audience.token(),
+            Action::FetchToken => self.fetching = self.frontend.token(),
             Action::Persist(change) => self.saving.add(&change),
         }
     }
@@ -109,7 +109,7 @@ impl<A: Audience> Driver<A> {
     }
 
     /// Says goodbye to a socket, beside everything else; false: there is none.
-    pub(super) fn part(&mut self, link: Link, why: Option<(CloseCode, &'static str)>) -> bool {
+    pub(super) fn hang_up(&mut self, link: Link, why: Option<(CloseCode, &'static str)>) -> bool {
         let Some((_, socket)) = self.socket.take_if(|(of, _)| *of == link) else { return false };
         let frame =
             why.map(|(code, reason)| CloseFrame { code: code.number().into(), reason: reason.into() });

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use wsc_core::Timestamp;
 use wsc_core::client::{Change, SendId};
 
-use super::{Audience, Driver};
+use super::{Driver, Frontend};
 use crate::storage::Storage;
 
 pub(super) struct Saving {
@@ -61,7 +61,7 @@ impl Saving {
     }
 }
 
-impl<A: Audience> Driver<A> {
+impl<A: Frontend> Driver<A> {
     /// Hands changes to the operating system.
     pub(super) fn save(&mut self) {
         let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
@@ -90,7 +90,7 @@ impl<A: Audience> Driver<A> {
         if let Err(error) = outcome {
             return self.storage_failed(&error);
         }
-        self.audience.stored(up_to);
+        self.frontend.stored(up_to);
         self.machine.handle_stored(now, up_to);
         self.shorten();
     }
@@ -100,7 +100,7 @@ impl<A: Audience> Driver<A> {
         self.saving.storage = None;
         self.saving.written = None;
         let now = self.clock.now();
-        self.audience.unsaved(&mut self.machine, now, &error.to_string());
+        self.frontend.unsaved(&mut self.machine, now, &error.to_string());
         // What lies there already goes out all the same.
         self.machine.handle_stored(now, SendId(u64::MAX));
     }

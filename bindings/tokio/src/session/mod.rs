@@ -1,11 +1,33 @@
-//! A client for other languages: orders in, reports out, many at a time, both flat. The bridges to Node and the JVM stand on
-//! it; Rust programs use [`Client`](crate::Client).
+//! The client for other languages: commands in, reports out, many at a time, both flat. The bridges to Node and the JVM use
+//! it, and it changes with them; Rust programs use [`Client`](crate::Client).
 //!
 //! Reports come in the order things happened. What the application was given counts against a limit until it is
 //! acknowledged, so that a slow one holds back the hub and not the memory, however eagerly reports are fetched.
+//!
+//! ```no_run
+//! use wsc_client::Client;
+//! use wsc_client::session::{Command, Kind};
+//!
+//! # async fn example() -> Result<(), wsc_client::BuildError> {
+//! let (session, snapshot) = Client::builder("ws://127.0.0.1:8080").user("alice").session().await?;
+//! println!("device {}", snapshot.device);
+//! session.submit([Command::Connect, Command::Read { streams: vec!["*".to_owned()] }]);
+//! loop {
+//!     let reports = session.next(256).await;
+//!     if reports.is_empty() {
+//!         break;
+//!     }
+//!     for report in reports.iter().filter(|report| report.kind == Kind::Message) {
+//!         println!("{} in {}", report.texts[2], report.texts[0]);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
-mod carry;
-mod listener;
+mod execute;
+mod frontend;
+mod machine;
 mod report;
 mod report_queue;
 
@@ -16,17 +38,20 @@ use tokio::sync::mpsc;
 use wsc_core::client::{self as core, TokenError};
 
 use crate::driver::{self, Parts};
-pub(crate) use carry::{Carried, carry};
-use listener::Listener;
+pub(crate) use execute::{Executed, execute};
+use frontend::SessionFrontend;
+pub use machine::Machine;
 pub use report::Report;
 use report_queue::ReportQueue;
+pub use wsc_core::client::bridge::Kind;
+pub use wsc_core::client::{Config, Storage};
 
 /// Bytes of sends that may wait for the driver.
 const WAITING: usize = 16 * 1024 * 1024;
 
 /// What the application asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum Command {
     /// Connects, and keeps connected; while waiting, tries at once.
     Connect,
     /// The platform says that the network is back (or gone).
@@ -34,7 +59,7 @@ pub enum Order {
         /// Whether it is there.
         online: bool,
     },
-    /// Takes a message. Answered by [`Kind::Saved`](core::bridge::Kind::Saved) once it is kept, or [`Kind::Rejected`](core::bridge::Kind::Rejected).
+    /// Takes a message. Answered by [`Kind::Saved`](Kind::Saved) once it is kept, or [`Kind::Rejected`](Kind::Rejected).
     Send {
         /// The `message_id` that stands in the object.
         message_id: String,
@@ -43,13 +68,13 @@ pub enum Order {
         /// The bytes beside it.
         payload: Option<Vec<u8>>,
     },
-    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](core::bridge::Kind::Settled) tells what became of it.
+    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](Kind::Settled) tells what became of it.
     Cancel {
         /// Its `message_id`.
         message_id: String,
     },
-    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](core::bridge::Kind::Answer) (after its
-    /// [`Kind::Fetched`](core::bridge::Kind::Fetched)) or [`Kind::RequestFailed`](core::bridge::Kind::RequestFailed).
+    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](Kind::Answer) (after its
+    /// [`Kind::Fetched`](Kind::Fetched)) or [`Kind::RequestFailed`](Kind::RequestFailed).
     Request {
         /// What the answer is called by; the caller's own numbering.
         ticket: u64,
@@ -75,17 +100,17 @@ pub enum Order {
         seq: u64,
     },
     /// The streams that somebody reads, in place of those said before; `*`: all. Entries of others wait 20 s for a
-    /// reader, then count as handed over, and [`Kind::Unread`](core::bridge::Kind::Unread) names them.
+    /// reader, then count as handed over, and [`Kind::Unread`](Kind::Unread) names them.
     Read {
         /// Their names.
         streams: Vec<String>,
     },
-    /// The token that [`Kind::FetchToken`](core::bridge::Kind::FetchToken) asked for.
+    /// The token that [`Kind::FetchToken`](Kind::FetchToken) asked for.
     Token {
         /// It, or why there is none.
         token: Result<String, TokenError>,
     },
-    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](core::bridge::Kind::Ended) is the last report.
+    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](Kind::Ended) is the last report.
     ///
     /// First comes the acknowledgement of what the application has, and nothing more is given to it: what is not
     /// acknowledged by now comes again with the next connection of the device.
@@ -94,22 +119,22 @@ pub enum Order {
 
 /// How things stood when a session was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Snapshot {
     /// This installation's id; empty for a passing device.
     pub device: String,
     /// Per stream, the last position handed over.
-    pub places: Vec<(String, u64)>,
+    pub cursors: Vec<(String, u64)>,
     /// Messages that an earlier process left, as JSON, in order, without the bytes beside them.
     pub pending: Vec<String>,
 }
 
-impl Standing {
+impl Snapshot {
     pub(crate) fn of(machine: &core::Client) -> Self {
         let saved = machine.snapshot();
         let object = |send: &core::SavedSend| send.frame.parts().map(|(object, _)| object.to_owned()).ok();
         Self {
             device: saved.device_id,
-            places: saved.cursors.into_iter().map(|at| (at.stream.as_str().to_owned(), at.seq)).collect(),
+            cursors: saved.cursors.into_iter().map(|at| (at.stream.as_str().to_owned(), at.seq)).collect(),
             pending: saved.sends.iter().filter_map(object).collect(),
         }
     }
@@ -118,7 +143,7 @@ impl Standing {
 /// One device's connection. Clones are the same; it closes when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Session {
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<Command>,
     reports: Arc<ReportQueue>,
     /// Bytes of sends that the driver has not seen yet.
     waiting: Arc<AtomicUsize>,
@@ -127,27 +152,28 @@ pub struct Session {
 impl Session {
     /// Starts the driver.
     pub(crate) fn start(parts: Parts) -> Self {
-        let (orders, received) = mpsc::unbounded_channel();
+        let (commands, received) = mpsc::unbounded_channel();
         let reports = Arc::new(ReportQueue::default());
         let waiting = Arc::<AtomicUsize>::default();
         if let Some(kept) = &parts.damaged {
             reports.put(Report::damaged(kept));
         }
-        let listener = Listener::new(Arc::clone(&reports), Arc::clone(&waiting), parts.storage.is_some());
+        let frontend =
+            SessionFrontend::new(Arc::clone(&reports), Arc::clone(&waiting), parts.storage.is_some());
         let wake = Arc::clone(&reports.wake);
-        driver::start(parts, listener, received, wake);
-        Self { orders, reports, waiting }
+        driver::start(parts, frontend, received, wake);
+        Self { commands, reports, waiting }
     }
 
-    /// Takes orders; never waits. More sends than can be kept are answered with [`Kind::Rejected`](crate::Kind).
-    pub fn submit(&self, orders: impl IntoIterator<Item = Order>) {
-        for order in orders {
-            let size = order.size();
+    /// Takes commands; never waits. More sends than can be kept are answered with [`Kind::Rejected`](Kind).
+    pub fn submit(&self, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            let size = command.size();
             if size > 0 && self.waiting.fetch_add(size, Ordering::Relaxed) > WAITING {
                 self.waiting.fetch_sub(size, Ordering::Relaxed);
-                self.reports.refuse(order, &core::SendError::OutboxFull);
-            } else if let Err(mpsc::error::SendError(order)) = self.orders.send(order) {
-                self.reports.refuse(order, &core::SendError::Closed);
+                self.reports.refuse(command, &core::SendError::OutboxFull);
+            } else if let Err(mpsc::error::SendError(command)) = self.commands.send(command) {
+                self.reports.refuse(command, &core::SendError::Closed);
             }
         }
     }
@@ -158,7 +184,7 @@ impl Session {
     }
 }
 
-impl Order {
+impl Command {
     /// What a send takes of the memory while it waits, in bytes; 0: it is none.
     fn size(&self) -> usize {
         match self {

@@ -9,7 +9,7 @@ use wsc_core::client::bridge::{Flat, Kind, RequestFault};
 use wsc_core::client::{SendError, Sync};
 use wsc_core::limits::BACKLOG_COUNT;
 
-use super::{Order, Report};
+use super::{Command, Report};
 use crate::backlog::{Backlog, Item, Positions, Unread};
 
 /// Volatile messages that may wait; further ones are dropped.
@@ -94,10 +94,10 @@ impl ReportQueue {
     }
 
     /// A message that did not reach the machine.
-    pub(super) fn refuse(&self, order: Order, error: &SendError) {
-        match order {
-            Order::Send { message_id, .. } => self.put(Report::not_taken(&message_id, error)),
-            Order::Request { ticket, .. } => self.put(Report::new(
+    pub(super) fn refuse(&self, command: Command, error: &SendError) {
+        match command {
+            Command::Send { message_id, .. } => self.put(Report::not_taken(&message_id, error)),
+            Command::Request { ticket, .. } => self.put(Report::new(
                 Kind::RequestFailed,
                 [ticket, RequestFault::Disconnected as u64],
                 "",
@@ -107,7 +107,7 @@ impl ReportQueue {
         }
     }
 
-    pub(super) fn measure(&self, sync: Sync) {
+    pub(super) fn put_sync(&self, sync: Sync) {
         self.lock().sync = Some(sync);
         self.ready.notify_one();
     }
@@ -239,7 +239,7 @@ mod tests {
     async fn what_counts_comes_after_what_it_counts() {
         let reports = ReportQueue::default();
         read(&reports, "*");
-        reports.measure(Sync { caught_up: true, ..Sync::default() });
+        reports.put_sync(Sync { caught_up: true, ..Sync::default() });
         for seq in 1..=3 {
             reports.put(entry(seq));
         }

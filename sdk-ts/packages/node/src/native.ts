@@ -3,8 +3,8 @@
 import { createRequire } from 'node:module';
 import { WscError } from '@wsc/client/common';
 
-/** What a session is asked for, as in `bindings/node/src/order.rs`. */
-export type Order =
+/** What a session is asked for, as in `bindings/node/src/command.rs`. */
+export type NativeCommand =
   | { do: 'connect' | 'close' }
   | { do: 'network'; online: boolean }
   | { do: 'send'; id: string; object: string; payload?: Uint8Array }
@@ -35,9 +35,9 @@ export interface Settings {
 }
 
 export interface Session {
-  readonly standing: string;
+  readonly snapshot: string;
   listen(deliver: (text: string, bytes: Uint8Array[]) => void, raw: boolean): void;
-  submit(orders: Order[]): void;
+  submit(commands: NativeCommand[]): void;
   /** Messages without bytes, an id and an object a line. */
   send(ids: string, objects: string): void;
 }

@@ -4,14 +4,14 @@ import { rmSync } from 'node:fs';
 import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
 import { answerOf, type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, type RequestEnd, sendFaultOf, settlementOf, stateOf, Watches } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
-import { native, type Order, type Session, type Settings } from './native.js';
+import { native, type NativeCommand, type Session, type Settings } from './native.js';
 
 /** One of a batch: `bytes` is a place in the list beside it. Messages of one stream, one after the other, are one line. */
 type Line = Omit<Call, 'bytes'> & { readonly bytes?: number };
 
-interface Standing {
+interface Snapshot {
   readonly device: string;
-  readonly places: readonly (readonly [StreamName, number])[];
+  readonly cursors: readonly (readonly [StreamName, number])[];
   readonly pending: readonly object[];
 }
 
@@ -50,7 +50,7 @@ export class NativePort implements Port {
   readonly #watching: Map<number, string> = new Map();
   #lastWatch = 0;
   #session: Session | undefined;
-  #orders: Order[] = [];
+  #commands: NativeCommand[] = [];
   #soon = false;
   #end: () => void = () => undefined;
   readonly #ended: Promise<void> = new Promise((resolve) => (this.#end = resolve));
@@ -63,8 +63,8 @@ export class NativePort implements Port {
     this.#settings = settings;
     this.#host = host;
     this.#referenced = referenced;
-    if (settings.manual) this.#order({ do: 'read', streams: ['*'] });
-    this.#acknowledgements = new Acknowledgements((stream, generation, position) => this.#order({ do: 'acknowledge', stream, generation, seq: position }));
+    if (settings.manual) this.#submit({ do: 'read', streams: ['*'] });
+    this.#acknowledgements = new Acknowledgements((stream, generation, position) => this.#submit({ do: 'acknowledge', stream, generation, seq: position }));
     this.#keepAlive();
     // Not before the client has its port.
     this.#opened = Promise.resolve().then(() => this.#open());
@@ -74,34 +74,34 @@ export class NativePort implements Port {
     switch (command.do) {
       case 'connect':
         this.#keepAlive();
-        return this.#order({ do: 'connect' });
+        return this.#submit({ do: 'connect' });
       case 'send': {
         const { id, object, payload } = command;
         // Asked for before the session was open, and again now that it is.
         if (this.#early?.has(id)) return;
         if (!this.#session) this.#early?.add(id);
-        return this.#order(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
+        return this.#submit(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
       }
       case 'mark read': {
         const { stream, peer, position } = command;
-        this.#order({ do: 'markRead', stream, peer, seq: position });
+        this.#submit({ do: 'markRead', stream, peer, seq: position });
         // Without an outbox the next session knows nothing of it.
         if (this.#settings.outbox !== undefined) this.#host.hear([{ is: 'mark saved', stream, peer, position }], this.#engine);
         return;
       }
       case 'read':
-        if (!this.#settings.manual) return this.#order({ do: 'read', streams: [...command.streams] });
+        if (!this.#settings.manual) return this.#submit({ do: 'read', streams: [...command.streams] });
         this.#reads = new Set(command.streams);
         return this.#tell(this.#unread.splice(0));
       case 'wake':
-        return this.#order({ do: 'network', online: true });
+        return this.#submit({ do: 'network', online: true });
       case 'acknowledge': {
         const { stream, generation, position } = command;
-        return this.#order({ do: 'acknowledge', stream, generation, seq: position });
+        return this.#submit({ do: 'acknowledge', stream, generation, seq: position });
       }
       case 'cancel':
       case 'request':
-        return this.#order(command);
+        return this.#submit(command);
       case 'watch':
         return this.#watches.set('', command.keys);
       case 'forget':
@@ -125,7 +125,7 @@ export class NativePort implements Port {
     await this.#opened;
     if (this.#session) {
       if (!this.#settings.manual) this.#acknowledgements.flush();
-      this.#order({ do: 'close' });
+      this.#submit({ do: 'close' });
       await this.#ended;
     }
     clearInterval(this.#alive);
@@ -153,18 +153,18 @@ export class NativePort implements Port {
       this.#host.failed(outbox === undefined ? error : new StorageError(`${outbox}: ${(error as Error).message}`, error));
       return;
     }
-    const { device, places, pending } = JSON.parse(this.#session.standing) as Standing;
+    const { device, cursors, pending } = JSON.parse(this.#session.snapshot) as Snapshot;
     const sync = { unsaved: 0, saved: pending.length, underWay: 0, caughtUp: false };
     const waiting = pending.map((json) => ({ id: (json as { message_id: string }).message_id, json }));
-    this.#host.hear([{ is: 'snapshot', state: { name: 'idle' }, user: '', device, sync, positions: places, pending: waiting }], this.#engine);
+    this.#host.hear([{ is: 'snapshot', state: { name: 'idle' }, user: '', device, sync, positions: cursors, pending: waiting }], this.#engine);
     this.#early = undefined;
     this.#session.listen((text, bytes) => this.#deliver(text, bytes), texts);
     this.#submit();
   }
 
-  /** Orders of one turn go together. */
-  #order(order: Order): void {
-    this.#orders.push(order);
+  /** Commands of one turn go together. */
+  #submit(command: NativeCommand): void {
+    this.#commands.push(command);
     if (this.#soon) return;
     this.#soon = true;
     queueMicrotask(() => {
@@ -177,18 +177,18 @@ export class NativePort implements Port {
   #submit(): void {
     const session = this.#session;
     if (!session) return;
-    const [ids, objects, others]: [string[], string[], Order[]] = [[], [], []];
+    const [ids, objects, others]: [string[], string[], NativeCommand[]] = [[], [], []];
     const flush = (): void => {
       if (ids.length > 0) session.send(ids.splice(0).join('\n'), objects.splice(0).join('\n'));
       if (others.length > 0) session.submit(others.splice(0));
     };
-    for (const order of this.#orders.splice(0)) {
-      const isLine = order.do === 'send' && !order.payload && !order.id.includes('\n');
+    for (const command of this.#commands.splice(0)) {
+      const isLine = command.do === 'send' && !command.payload && !command.id.includes('\n');
       if (isLine ? others.length > 0 : ids.length > 0) flush();
       if (isLine) {
-        ids.push(order.id);
-        objects.push(order.object);
-      } else others.push(order);
+        ids.push(command.id);
+        objects.push(command.object);
+      } else others.push(command);
     }
     flush();
   }
@@ -296,12 +296,12 @@ export class NativePort implements Port {
     const ticket = LAST_TICKET + ++this.#lastWatch;
     if (what === 'watch') this.#watching.set(ticket, key);
     // Cut off: asked for again after the next connect.
-    this.#order({ do: 'request', ticket, object: `{"message_type":"${what}","data":${key}}` });
+    this.#submit({ do: 'request', ticket, object: `{"message_type":"${what}","data":${key}}` });
   }
 
   async #fetchToken(): Promise<void> {
     const [token, why] = await answerOf(this.#settings.provider);
-    this.#order({ do: 'token', ...(token !== undefined && { token }), ...(why !== undefined && { why }) });
+    this.#submit({ do: 'token', ...(token !== undefined && { token }), ...(why !== undefined && { why }) });
   }
 
   async #forget(): Promise<void> {

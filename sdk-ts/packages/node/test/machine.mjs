@@ -65,21 +65,21 @@ function perform(machine, now, step) {
   switch (step.do) {
     case 'connect':
     case 'close':
-      return void machine.obey(now, { do: step.do });
+      return void machine.execute(now, { do: step.do });
     case 'send':
-      return told(machine.obey(now, { do: 'send', id: step.message.message_id, object: JSON.stringify(step.message) }), machine);
+      return told(machine.execute(now, { do: 'send', id: step.message.message_id, object: JSON.stringify(step.message) }), machine);
     case 'acknowledge':
-      return void machine.obey(now, { do: 'acknowledge', stream: step.stream, generation: step.generation, seq: step.seq_no });
+      return void machine.execute(now, { do: 'acknowledge', stream: step.stream, generation: step.generation, seq: step.seq_no });
     case 'request': {
       const { message_id: _, ...query } = step.query;
-      return { request: machine.obey(now, { do: 'request', ticket: 1, object: JSON.stringify(query) }) };
+      return { request: machine.execute(now, { do: 'request', ticket: 1, object: JSON.stringify(query) }) };
     }
     case 'mark_read':
-      return void machine.obey(now, { do: 'markRead', stream: step.stream, peer: step.peer ?? '', seq: step.seq_no });
+      return void machine.execute(now, { do: 'markRead', stream: step.stream, peer: step.peer ?? '', seq: step.seq_no });
     case 'supply_token':
-      return void machine.obey(now, { do: 'token', token: step.token, never: step.error === 'denied' });
+      return void machine.execute(now, { do: 'token', token: step.token, never: step.error === 'denied' });
     case 'network':
-      return void machine.obey(now, { do: 'network', online: step.online ?? true });
+      return void machine.execute(now, { do: 'network', online: step.online ?? true });
     case 'open':
       return machine.open(now, link);
     case 'frame':

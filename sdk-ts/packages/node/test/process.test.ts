@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Client, WscError } from '../src/index.js';
-import { load, native, type Order, platform, type Session } from '../src/native.js';
+import { load, native, type NativeCommand, platform, type Session } from '../src/native.js';
 import { client, contents, eventually, folder, Hub, inbox, MEMORY, program } from './support.js';
 
 const hub = await new Hub(...MEMORY, '--set', 'limits.connects_per_address=0').start();
@@ -61,7 +61,7 @@ test('misuse of the native part is an error and never a crash', async () => {
   const session = await Session.open({ ...settings, groups: [], outboxCount: 4_294_967_295 });
   for (const wrong of [undefined, null, 7, [7], [null], [{}], [{ do: 'dance' }], [{ do: 'send' }], [{ do: 'send', id: 'a', object: 7 }],
     [{ do: 'acknowledge', stream: 'inbox', generation: 1, seq: -1 }], [{ do: 'read', streams: 'all' }], [{ do: 'send', id: 'a', object: '{}', payload: 'bytes' }]]) {
-    expect(() => session.submit(wrong as unknown as Order[]), JSON.stringify(wrong)).toThrow();
+    expect(() => session.submit(wrong as unknown as NativeCommand[]), JSON.stringify(wrong)).toThrow();
   }
   expect(() => session.listen(undefined as never)).toThrow();
   const told: string[] = [];
@@ -71,7 +71,7 @@ test('misuse of the native part is an error and never a crash', async () => {
     if (throws) throw new Error('a listener must not');
   });
   expect(() => session.listen(() => undefined)).toThrow('somebody listens already');
-  const method = Object.getPrototypeOf(session).submit as (this: unknown, orders: Order[]) => void;
+  const method = Object.getPrototypeOf(session).submit as (this: unknown, commands: NativeCommand[]) => void;
   expect(() => method.call({}, [])).toThrow();
   // No JSON, no message, no number that could be one: answered, not swallowed.
   session.submit([{ do: 'send', id: 'a', object: 'no json' }, { do: 'send', id: 'b', object: '[]' }, { do: 'acknowledge', stream: 'no stream', generation: 9, seq: 9 }, { do: 'cancel', id: 'none' }]);

@@ -15,7 +15,7 @@ import io.github.wsc.internal.Natives;
 import io.github.wsc.internal.Report;
 import io.github.wsc.internal.Tables.Kind;
 import io.github.wsc.internal.ffi.Machine;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import io.github.wsc.internal.ffi.Script;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -164,34 +164,34 @@ class VectorsTest {
         private JsonNode perform(JsonNode step) throws IOException {
             int link = step.path("link").asInt(machine.link());
             switch (step.get("do").asText()) {
-                case "connect" -> machine.obey(now, Order.Connect.INSTANCE);
-                case "close" -> machine.obey(now, Order.Close.INSTANCE);
+                case "connect" -> machine.execute(now, Command.Connect.INSTANCE);
+                case "close" -> machine.execute(now, Command.Close.INSTANCE);
                 case "send" -> {
                     JsonNode message = step.get("message");
                     String id = message.path("message_id").asText();
-                    long send = machine.obey(now, new Order.Send(id, JSON.writeValueAsBytes(message), null));
+                    long send = machine.execute(now, new Command.Send(id, JSON.writeValueAsBytes(message), null));
                     ids.put(send, id);
                     ObjectNode result = JSON.createObjectNode();
                     return send > 0 ? result.put("send", send) : result.put("error", machine.wrong());
                 }
                 case "cancel" -> {
-                    machine.obey(now, new Order.Cancel(ids.getOrDefault(step.get("send").asLong(), "none")));
+                    machine.execute(now, new Command.Cancel(ids.getOrDefault(step.get("send").asLong(), "none")));
                     return JSON.getNodeFactory().booleanNode(true);
                 }
-                case "acknowledge" -> machine.obey(now, new Order.Acknowledge(
+                case "acknowledge" -> machine.execute(now, new Command.Acknowledge(
                         step.get("stream").asText(), step.get("generation").asInt(), step.get("seq_no").asLong()));
                 case "request" -> {
                     ObjectNode query = step.get("query").deepCopy();
                     query.remove("message_id");
-                    long request = machine.obey(now, new Order.Request(1, JSON.writeValueAsBytes(query)));
+                    long request = machine.execute(now, new Command.Request(1, JSON.writeValueAsBytes(query)));
                     return JSON.createObjectNode().put("request", request);
                 }
-                case "mark_read" -> machine.obey(now, new Order.MarkRead(
+                case "mark_read" -> machine.execute(now, new Command.MarkRead(
                         step.get("stream").asText(), step.path("peer").asText(), step.get("seq_no").asLong()));
-                case "supply_token" -> machine.obey(now, step.has("error")
-                        ? step.get("error").asText().equals("denied") ? Order.NoToken.INSTANCE : new Order.TokenFailed("not now")
-                        : new Order.Token(step.get("token").asText()));
-                case "network" -> machine.obey(now, new Order.Network(step.path("online").asBoolean(true)));
+                case "supply_token" -> machine.execute(now, step.has("error")
+                        ? step.get("error").asText().equals("denied") ? Command.NoToken.INSTANCE : new Command.TokenFailed("not now")
+                        : new Command.Token(step.get("token").asText()));
+                case "network" -> machine.execute(now, new Command.Network(step.path("online").asBoolean(true)));
                 case "open" -> machine.open(now, link);
                 case "frame" -> {
                     JsonNode frame = step.get("frame");

@@ -2,7 +2,7 @@
 package io.github.wsc.internal;
 
 import io.github.wsc.Delivery;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
@@ -208,10 +208,10 @@ public final class Backlog {
     }
 
     /** Made when its turn comes: one order for all that was handled meanwhile. */
-    private Order acknowledgement() {
+    private Command acknowledgement() {
         synchronized (lock) {
             acknowledging = false;
-            return new Order.Acknowledge(stream, handled.generation, handled.position);
+            return new Command.Acknowledge(stream, handled.generation, handled.position);
         }
     }
 

@@ -1,4 +1,4 @@
-// The way to the native sessions and back, for all clients of a class loader: one thread takes their reports, one brings their orders.
+// The way to the native sessions and back, for all clients of a class loader: one thread takes their reports, one brings their commands.
 // Both gather while a crossing is under way. Never decides anything.
 package io.github.wsc.internal;
 
@@ -7,9 +7,9 @@ import io.github.wsc.WscException;
 import io.github.wsc.internal.ffi.Addressed;
 import io.github.wsc.internal.ffi.OpenException;
 import io.github.wsc.internal.ffi.Opened;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import io.github.wsc.internal.ffi.Settings;
-import io.github.wsc.internal.ffi.Switchboard;
+import io.github.wsc.internal.ffi.Sessions;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +28,7 @@ final class Bridge {
     private static final Logger LOG = LoggerFactory.getLogger("io.github.wsc.Client");
     private static final int BATCH = 1024;
     private static final long WAIT_MS = 60_000;
-    /** After a crossing no longer ago than this, another is not worth a few orders: it waits a moment for more. */
+    /** After a crossing no longer ago than this, another is not worth a few commands: it waits a moment for more. */
     private static final long BUSY_NS = 1_000_000;
     private static final long MOMENT_NS = 200_000;
 
@@ -37,19 +37,19 @@ final class Bridge {
         /** Takes a report; quickly, and without waiting for anybody. */
         void onReport(Report report);
 
-        /** A report or an order was lost: what the session says of itself from now on is not the whole truth. */
+        /** A report or a command was lost: what the session says of itself from now on is not the whole truth. */
         void onBroken(Throwable error);
     }
 
-    private record Waiting(int session, Supplier<Order> order) {}
+    private record Waiting(int session, Supplier<Command> command) {}
 
-    private static final Waiting STOP = new Waiting(0, () -> Order.Close.INSTANCE);
+    private static final Waiting STOP = new Waiting(0, () -> Command.Close.INSTANCE);
 
-    private final Switchboard sessions;
+    private final Sessions sessions;
     private final AtomicInteger numbers = new AtomicInteger();
     private final Map<Integer, ReportListener> listeners = new ConcurrentHashMap<>();
-    private final BlockingQueue<Waiting> orders = new LinkedBlockingQueue<>();
-    private final Thread ordersThread = ClientRuntime.daemon("wsc-orders", this::bringOrders);
+    private final BlockingQueue<Waiting> commands = new LinkedBlockingQueue<>();
+    private final Thread commandsThread = ClientRuntime.daemon("wsc-commands", this::bringCommands);
     private final Thread reportsThread = ClientRuntime.daemon("wsc-reports", this::takeReports);
     private volatile boolean stopped;
 
@@ -58,7 +58,7 @@ final class Bridge {
             sessions = Natives.call(() -> {
                 Natives.acquire();
                 try {
-                    return new Switchboard();
+                    return new Sessions();
                 } catch (Throwable failed) {
                     Natives.release();
                     throw failed;
@@ -73,19 +73,19 @@ final class Bridge {
         } catch (Exception failed) {
             throw new WscException("the native library did not start: " + failed.getMessage(), failed);
         }
-        ordersThread.start();
+        commandsThread.start();
         reportsThread.start();
     }
 
     /** Ends both threads and the native ones, once no session is left. */
     void stop(long waitMs) {
         try {
-            orders.add(STOP);
-            ordersThread.join(waitMs);
+            commands.add(STOP);
+            commandsThread.join(waitMs);
             stopped = true;
             boolean ended = sessions.stop(waitMs);
             reportsThread.join(waitMs);
-            if (ordersThread.isAlive() || reportsThread.isAlive()) {
+            if (commandsThread.isAlive() || reportsThread.isAlive()) {
                 LOG.warn("a thread of the client does not end: an executor of the application holds it");
             } else if (ended) {
                 sessions.close();
@@ -103,7 +103,7 @@ final class Bridge {
 
     /** Whether a thread is one of the two. */
     boolean isOwn(Thread thread) {
-        return thread == ordersThread || thread == reportsThread;
+        return thread == commandsThread || thread == reportsThread;
     }
 
     /** A number for a session, whose reports go to this listener. */
@@ -130,29 +130,29 @@ final class Bridge {
         listeners.remove(session);
     }
 
-    /** Brings an order; never waits. Orders of a session stay in order. */
-    void submit(int session, Order order) {
-        submit(session, () -> order);
+    /** Brings a command; never waits. Orders of a session stay in order. */
+    void submit(int session, Command command) {
+        submit(session, () -> command);
     }
 
-    /** Brings an order that is made when its turn comes, so that it says the newest. */
-    void submit(int session, Supplier<Order> order) {
-        orders.add(new Waiting(session, order));
+    /** Brings a command that is made when its turn comes, so that it says the newest. */
+    void submit(int session, Supplier<Command> command) {
+        commands.add(new Waiting(session, command));
     }
 
-    private void bringOrders() {
+    private void bringCommands() {
         List<Waiting> waiting = new ArrayList<>(BATCH);
         List<Addressed> batch = new ArrayList<>(BATCH);
         long last = System.nanoTime();
         boolean goesOn = true;
         while (goesOn) {
             try {
-                waiting.add(orders.take());
+                waiting.add(commands.take());
                 if (System.nanoTime() - last < BUSY_NS) {
                     LockSupport.parkNanos(MOMENT_NS);
                 }
                 last = System.nanoTime();
-                orders.drainTo(waiting, BATCH - 1);
+                commands.drainTo(waiting, BATCH - 1);
                 for (Waiting one : waiting) {
                     if (one == STOP) {
                         goesOn = false;
@@ -174,13 +174,13 @@ final class Bridge {
 
     private void make(Waiting one, List<Addressed> batch) {
         try {
-            batch.add(new Addressed(one.session, one.order.get()));
+            batch.add(new Addressed(one.session, one.command.get()));
         } catch (Throwable broken) {
             broken(one.session, broken);
         }
     }
 
-    /** Where one order cannot be brought, that costs no other session anything. */
+    /** Where one command cannot be brought, that costs no other session anything. */
     private void bring(List<Addressed> batch) {
         try {
             sessions.submit(batch);
@@ -227,7 +227,7 @@ final class Bridge {
     private void broken(int session, Throwable error) {
         @Nullable ReportListener listener = listeners.get(session);
         if (listener != null) {
-            SerialExecutor.log("a client is closed: orders or reports of it were lost", error);
+            SerialExecutor.log("a client is closed: commands or reports of it were lost", error);
             SerialExecutor.guarded(() -> listener.onBroken(error));
         }
     }

@@ -9,7 +9,7 @@ import io.github.wsc.Message;
 import io.github.wsc.Page;
 import io.github.wsc.ReceiptState;
 import io.github.wsc.RequestException;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -38,7 +38,7 @@ public final class Requests {
         long ticket = tickets.incrementAndGet();
         Asked made = new Asked(new CompletableFuture<>(), new ArrayList<>());
         asked.put(ticket, made);
-        session.submit(new Order.Request(ticket, frame));
+        session.submit(new Command.Request(ticket, frame));
         ClosedException why = closed;
         if (why != null) {
             close(why);

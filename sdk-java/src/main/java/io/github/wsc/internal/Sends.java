@@ -8,7 +8,7 @@ import io.github.wsc.MessageType;
 import io.github.wsc.Receipt;
 import io.github.wsc.ReceiptException;
 import io.github.wsc.SendException;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -70,7 +70,7 @@ public final class Sends {
         synchronized (pending) {
             pending.put(fields.id, message);
         }
-        session.submit(new Order.Send(fields.id, object, fields.payload));
+        session.submit(new Command.Send(fields.id, object, fields.payload));
         ClosedException why = closed;
         if (why != null) {
             close(why);

@@ -12,7 +12,7 @@ import io.github.wsc.Receipt;
 import io.github.wsc.Subscription;
 import io.github.wsc.WscException;
 import io.github.wsc.internal.ffi.Opened;
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import io.github.wsc.internal.ffi.Settings;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -119,13 +119,13 @@ public final class Session {
             return CompletableFuture.failedFuture(reports.closedException());
         }
         CompletableFuture<Void> connected = reports.connected();
-        submit(Order.Connect.INSTANCE);
+        submit(Command.Connect.INSTANCE);
         return connected;
     }
 
     /** Tells the machine that the network is there or gone. */
     public void network(boolean online) {
-        submit(new Order.Network(online));
+        submit(new Command.Network(online));
     }
 
     /** What was reported so far. */
@@ -179,7 +179,7 @@ public final class Session {
             Future<?> late = schedule(() -> all.complete(null), TimeUnit.SECONDS.toNanos(QUIET_S));
             all.whenComplete((done, never) -> {
                 late.cancel(false);
-                submit(Order.Close.INSTANCE);
+                submit(Command.Close.INSTANCE);
             });
         }
         return ended.copy();
@@ -191,7 +191,7 @@ public final class Session {
             closed = true;
         }
         reports.fail(error);
-        submit(Order.Close.INSTANCE);
+        submit(Command.Close.INSTANCE);
     }
 
     /** Sends a message. */
@@ -203,7 +203,7 @@ public final class Session {
     /** Says that the user types, unless that was just said. */
     public void typing(MessageFields fields) {
         if (reports.state().isConnected() && typing.isDue(fields.target())) {
-            submit(new Order.Send(fields.id, MessageCodec.write(fields), null));
+            submit(new Command.Send(fields.id, MessageCodec.write(fields), null));
         }
     }
 
@@ -227,7 +227,7 @@ public final class Session {
     /** The application has this, and all before it in its stream. */
     public void acknowledge(String stream, int generation, long position) {
         if (!options.automatic && !stream.isEmpty()) {
-            submit(new Order.Acknowledge(stream, generation, position));
+            submit(new Command.Acknowledge(stream, generation, position));
         }
     }
 
@@ -235,13 +235,13 @@ public final class Session {
     public void markRead(String conversation, long position) {
         boolean direct = conversation.startsWith("user:");
         String peer = direct ? conversation.substring(5) : "";
-        submit(new Order.MarkRead(direct ? "inbox" : conversation, peer, position));
+        submit(new Command.MarkRead(direct ? "inbox" : conversation, peer, position));
         conversations.onMarked(conversation, position);
     }
 
     /** Takes back a message that never went out. */
     public void cancel(String messageId) {
-        submit(new Order.Cancel(messageId));
+        submit(new Command.Cancel(messageId));
     }
 
     /** A request and its answer. */
@@ -293,12 +293,12 @@ public final class Session {
         return closed;
     }
 
-    void submit(Order order) {
-        bridge.submit(number, order);
+    void submit(Command command) {
+        bridge.submit(number, command);
     }
 
-    void submit(Supplier<Order> order) {
-        bridge.submit(number, order);
+    void submit(Supplier<Command> command) {
+        bridge.submit(number, command);
     }
 
     /** Runs a task that completes futures of the application, in a thread of the library. */
@@ -350,7 +350,7 @@ public final class Session {
                 read.add("*");
             }
             backlogs.values().stream().filter(Backlog::isRead).map(Backlog::stream).forEach(read::add);
-            return new Order.Read(read);
+            return new Command.Read(read);
         });
     }
 

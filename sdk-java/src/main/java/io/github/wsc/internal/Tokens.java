@@ -2,7 +2,7 @@
 // null is final.
 package io.github.wsc.internal;
 
-import io.github.wsc.internal.ffi.Order;
+import io.github.wsc.internal.ffi.Command;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
@@ -23,7 +23,7 @@ final class Tokens {
     /** Asks for a token; in a thread for callbacks. */
     void fetch() {
         if (provider == null) {
-            session.submit(Order.NoToken.INSTANCE);
+            session.submit(Command.NoToken.INSTANCE);
             return;
         }
         try {
@@ -49,14 +49,14 @@ final class Tokens {
             Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
             failed(cause.toString(), cause);
         } else if (token == null) {
-            session.submit(Order.NoToken.INSTANCE);
+            session.submit(Command.NoToken.INSTANCE);
         } else {
-            session.submit(new Order.Token(Texts.repaired(token)));
+            session.submit(new Command.Token(Texts.repaired(token)));
         }
     }
 
     private void failed(String why, @Nullable Throwable cause) {
         thrown.set(cause);
-        session.submit(new Order.TokenFailed(Texts.repaired(why)));
+        session.submit(new Command.TokenFailed(Texts.repaired(why)));
     }
 }

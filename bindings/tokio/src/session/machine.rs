@@ -1,10 +1,10 @@
-//! The machine alone, flat, on a clock that a test sets: how a bridge shows that it speaks as the common scripts say.
+//! The machine alone, on a clock that a test sets: how a bridge shows that it does what the common scripts say.
 
 use wsc_core::client::bridge::{Kind, Rejection};
 use wsc_core::client::{Action, Client, Config, Link, Saved};
 use wsc_core::{CloseCode, Timestamp};
 
-use crate::session::{Carried, Order, Report, carry};
+use super::{Command, Executed, Report, execute};
 
 /// A client machine without a driver.
 #[derive(Debug)]
@@ -24,21 +24,21 @@ impl Machine {
         Self { client, wrong: String::new() }
     }
 
-    /// Carries out an order. The number of a send or request; 0: none; below 0: why a message was not taken, see
-    /// [`Kind::Rejected`]. A read order does nothing: there is no desk.
-    pub fn obey(&mut self, now: Timestamp, order: Order) -> i64 {
-        match carry(&mut self.client, now, order) {
-            Carried::Send { taken: Ok(send), .. } => send.0.cast_signed(),
-            Carried::Send { taken: Err(error), .. } => {
+    /// Executes a command. The number of a send or request; 0: none; below 0: why a message was not taken, see
+    /// [`Kind::Rejected`]. A read command does nothing: nothing is kept back.
+    pub fn execute(&mut self, now: Timestamp, command: Command) -> i64 {
+        match execute(&mut self.client, now, command) {
+            Executed::Send { taken: Ok(send), .. } => send.0.cast_signed(),
+            Executed::Send { taken: Err(error), .. } => {
                 self.wrong = error.to_string();
                 -i64::from(Rejection::of(&error) as u8)
             }
-            Carried::Asked { request, .. } => request.0.cast_signed(),
-            Carried::Close => {
+            Executed::Asked { request, .. } => request.0.cast_signed(),
+            Executed::Close => {
                 self.client.close(now);
                 0
             }
-            Carried::Done | Carried::Handed { .. } | Carried::Reads(_) => 0,
+            Executed::Done | Executed::Handed { .. } | Executed::Reads(_) => 0,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A session as a driver's audience: orders to the machine, events to the reports.
+//! The frontend of a session: its commands to the machine, events to its reports.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use wsc_core::client::{self as core, Event, Generation, RequestId, SendId, Sync}
 use wsc_core::{CloseCode, StreamName, Timestamp};
 
 use super::report_queue::ReportQueue;
-use super::{Carried, Order, Report, carry};
+use super::{Command, Executed, Report, execute};
 use crate::builder::TokenFuture;
-use crate::driver::Audience;
+use crate::driver::Frontend;
 
-pub(super) struct Listener {
+pub(super) struct SessionFrontend {
     reports: Arc<ReportQueue>,
     waiting: Arc<AtomicUsize>,
     durable: bool,
@@ -29,7 +29,7 @@ pub(super) struct Listener {
     sync: Option<Sync>,
 }
 
-impl Listener {
+impl SessionFrontend {
     pub(super) fn new(reports: Arc<ReportQueue>, waiting: Arc<AtomicUsize>, durable: bool) -> Self {
         Self {
             reports,
@@ -58,28 +58,28 @@ impl Listener {
     }
 }
 
-impl Audience for Listener {
-    type Commands = mpsc::UnboundedReceiver<Order>;
+impl Frontend for SessionFrontend {
+    type Commands = mpsc::UnboundedReceiver<Command>;
 
-    fn obey(&mut self, machine: &mut core::Client, now: Timestamp, order: Order) -> bool {
-        let size = order.size();
+    fn execute(&mut self, machine: &mut core::Client, now: Timestamp, command: Command) -> bool {
+        let size = command.size();
         if size > 0 {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
         }
-        if let (Order::Send { message_id, .. }, Some(why)) = (&order, &self.failed) {
+        if let (Command::Send { message_id, .. }, Some(why)) = (&command, &self.failed) {
             self.not_saved(message_id, why);
             return false;
         }
-        match carry(machine, now, order) {
-            Carried::Done => {}
-            Carried::Send { message_id, taken: Ok(send) } => self.take(machine, send, message_id),
-            Carried::Send { message_id, taken: Err(error) } => {
+        match execute(machine, now, command) {
+            Executed::Done => {}
+            Executed::Send { message_id, taken: Ok(send) } => self.take(machine, send, message_id),
+            Executed::Send { message_id, taken: Err(error) } => {
                 self.reports.put(Report::not_taken(&message_id, &error));
             }
-            Carried::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
-            Carried::Handed { stream, generation, seq } => self.reports.credit(&stream, generation, seq),
-            Carried::Reads(streams) => self.reports.read(streams),
-            Carried::Close => {
+            Executed::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
+            Executed::Handed { stream, generation, seq } => self.reports.credit(&stream, generation, seq),
+            Executed::Reads(streams) => self.reports.read(streams),
+            Executed::Close => {
                 // What was not fetched by now nobody will acknowledge.
                 self.reports.finish();
                 return true;
@@ -88,7 +88,7 @@ impl Audience for Listener {
         false
     }
 
-    fn hear(&mut self, machine: &mut core::Client, _: Timestamp, event: Event) {
+    fn on_event(&mut self, machine: &mut core::Client, _: Timestamp, event: Event) {
         let mut report = Report::of(event, machine);
         let number = report.numbers[0];
         match report.kind {
@@ -106,9 +106,9 @@ impl Audience for Listener {
         self.reports.put(report);
     }
 
-    fn measure(&mut self, sync: Sync) {
+    fn on_sync(&mut self, sync: Sync) {
         if self.sync.replace(sync) != Some(sync) {
-            self.reports.measure(sync);
+            self.reports.put_sync(sync);
         }
     }
 
@@ -133,7 +133,7 @@ impl Audience for Listener {
         self.failed = Some(why.to_owned());
     }
 
-    fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
+    fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
         let code = code.map_or(0, CloseCode::number);
         self.reports.put(Report::new(Kind::SocketClosed, [connected.into(), code.into()], reason, ""));
     }

@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use wsc_client::Session;
+use wsc_client::session::Session;
 
-use crate::order::Addressed;
+use crate::command::Addressed;
+use crate::report_buffer::ReportBuffer;
 use crate::settings::{OpenError, Opened, Settings};
-use crate::tray::Tray;
 
 /// Reports that a session gives at once.
 const BATCH: usize = 1024;
 
-type Sessions = HashMap<i32, Session>;
+type ByNumber = HashMap<i32, Session>;
 
 /// The sessions of a process.
 #[derive(uniffi::Object)]
-pub struct Switchboard {
+pub struct Sessions {
     /// None once stopped.
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
     /// Threads of the runtime that have not ended, those for files and name lookups included.
     threads: Arc<AtomicUsize>,
-    tray: Arc<Tray>,
-    sessions: Arc<Mutex<Sessions>>,
+    buffer: Arc<ReportBuffer>,
+    sessions: Arc<Mutex<ByNumber>>,
 }
 
 #[uniffi::export]
-impl Switchboard {
+impl Sessions {
     /// One without sessions.
     #[uniffi::constructor]
     pub fn new() -> Result<Arc<Self>, OpenError> {
@@ -51,34 +51,34 @@ impl Switchboard {
             .map_err(|error| OpenError::System(error.to_string()))?;
         let handle = runtime.handle().clone();
         let runtime = Mutex::new(Some(runtime));
-        Ok(Arc::new(Self { runtime, handle, threads, tray: Arc::default(), sessions: Arc::default() }))
+        Ok(Arc::new(Self { runtime, handle, threads, buffer: Arc::default(), sessions: Arc::default() }))
     }
 
-    /// Opens a session, which does not connect yet. Its orders and reports are called by this number, which no other has.
+    /// Opens a session, which does not connect yet. Its commands and reports carry this number, which no other has.
     pub fn open(&self, number: i32, settings: Settings) -> Result<Opened, OpenError> {
-        let (session, standing) = self.handle.block_on(settings.builder().session())?;
+        let (session, snapshot) = self.handle.block_on(settings.builder().session())?;
         lock(&self.sessions).insert(number, session.clone());
-        let (tray, sessions) = (Arc::clone(&self.tray), Arc::clone(&self.sessions));
+        let (buffer, sessions) = (Arc::clone(&self.buffer), Arc::clone(&self.sessions));
         self.handle.spawn(async move {
             loop {
                 let reports = session.next(BATCH).await;
                 if reports.is_empty() {
                     break;
                 }
-                tray.put(number, &reports).await;
+                buffer.put(number, &reports).await;
             }
             lock(&sessions).remove(&number);
         });
-        Ok(Opened { device: standing.device, pending: standing.pending })
+        Ok(Opened { device: snapshot.device, pending: snapshot.pending })
     }
 
-    /// Carries out orders, one after the other; never waits. Those for a session that ended are left out.
-    pub fn submit(&self, orders: Vec<Addressed>) {
-        let mut orders = orders.into_iter().peekable();
-        while let Some(Addressed { session: number, order }) = orders.next() {
-            let more = std::iter::from_fn(|| orders.next_if(|next| next.session == number));
+    /// Executes commands, one after the other; never waits. Those for a session that ended are left out.
+    pub fn submit(&self, commands: Vec<Addressed>) {
+        let mut commands = commands.into_iter().peekable();
+        while let Some(Addressed { session: number, command }) = commands.next() {
+            let more = std::iter::from_fn(|| commands.next_if(|next| next.session == number));
             let batch: Vec<_> =
-                std::iter::once(order).chain(more.map(|next| next.order)).map(Into::into).collect();
+                std::iter::once(command).chain(more.map(|next| next.command)).map(Into::into).collect();
             let session = lock(&self.sessions).get(&number).cloned();
             if let Some(session) = session {
                 session.submit(batch);
@@ -86,10 +86,10 @@ impl Switchboard {
         }
     }
 
-    /// Ends everything, once no session is left: wakes whoever waits in [`Switchboard::next`], which waits no more from then on,
+    /// Ends everything, once no session is left: wakes whoever waits in [`Sessions::next`], which waits no more from then on,
     /// and waits for the runtime's threads. Whether all have ended; a name lookup may take longer.
     pub fn stop(&self, wait_ms: i64) -> bool {
-        self.tray.stop();
+        self.buffer.stop();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(Duration::from_millis(wait_ms.unsigned_abs()));
@@ -99,11 +99,11 @@ impl Switchboard {
 
     /// All reports there are, once there is one, or nothing after `wait_ms`; see `report.rs` for what the bytes say.
     pub fn next(&self, wait_ms: i64) -> Vec<u8> {
-        self.tray.take(Duration::from_millis(wait_ms.unsigned_abs()))
+        self.buffer.take(Duration::from_millis(wait_ms.unsigned_abs()))
     }
 }
 
-fn lock(sessions: &Mutex<Sessions>) -> MutexGuard<'_, Sessions> {
+fn lock(sessions: &Mutex<ByNumber>) -> MutexGuard<'_, ByNumber> {
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn the_end_says_whether_all_threads_have_ended() {
-        let sessions = Switchboard::new().expect("it starts");
+        let sessions = Sessions::new().expect("it starts");
         assert!(sessions.stop(10_000));
         assert!(sessions.stop(0));
 
-        let sessions = Switchboard::new().expect("it starts");
+        let sessions = Sessions::new().expect("it starts");
         let (begun, began) = std::sync::mpsc::channel();
         drop(sessions.handle.spawn_blocking(move || {
             let _ = begun.send(());

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use wsc_client::Report;
+use wsc_client::session::Report;
 
 use crate::report::write;
 
@@ -19,7 +19,7 @@ const MOMENT: Duration = Duration::from_micros(300);
 const MANY: usize = FULL / 4;
 
 #[derive(Default)]
-struct Lying {
+struct Inner {
     reports: Vec<u8>,
     /// When they were last taken.
     busy: Option<Instant>,
@@ -28,14 +28,14 @@ struct Lying {
 }
 
 #[derive(Default)]
-pub(crate) struct Tray {
-    lying: Mutex<Lying>,
+pub(crate) struct ReportBuffer {
+    inner: Mutex<Inner>,
     filled: Condvar,
     emptied: Notify,
 }
 
-impl Tray {
-    /// Puts a session's reports down; waits whenever the tray is full.
+impl ReportBuffer {
+    /// Puts a session's reports down; waits whenever the buffer is full.
     pub(crate) async fn put(&self, session: i32, reports: &[Report]) {
         let mut reports = reports.iter().peekable();
         while reports.peek().is_some() {
@@ -48,27 +48,27 @@ impl Tray {
         }
     }
 
-    /// Puts down what there is room for; whether the tray is full.
+    /// Puts down what there is room for; whether the buffer is full.
     fn fill<'r>(&self, session: i32, reports: &mut impl Iterator<Item = &'r Report>) -> bool {
-        let mut lying = self.lock();
-        while lying.reports.len() < FULL {
+        let mut inner = self.lock();
+        while inner.reports.len() < FULL {
             let Some(report) = reports.next() else { break };
-            write(&mut lying.reports, session, report);
+            write(&mut inner.reports, session, report);
         }
         self.filled.notify_one();
-        lying.reports.len() >= FULL
+        inner.reports.len() >= FULL
     }
 
     /// Takes everything, once there is something or the time is over. When reports come close upon one another, waits a
     /// moment for more: a crossing costs as much as many of them.
     pub(crate) fn take(&self, wait: Duration) -> Vec<u8> {
-        let mut lying = self.wait(self.lock(), wait, 1);
-        if lying.busy.is_some_and(|last| last.elapsed() < BUSY) {
-            lying = self.wait(lying, MOMENT, MANY);
+        let mut inner = self.wait(self.lock(), wait, 1);
+        if inner.busy.is_some_and(|last| last.elapsed() < BUSY) {
+            inner = self.wait(inner, MOMENT, MANY);
         }
-        lying.busy = Some(Instant::now());
-        let taken = std::mem::take(&mut lying.reports);
-        drop(lying);
+        inner.busy = Some(Instant::now());
+        let taken = std::mem::take(&mut inner.reports);
+        drop(inner);
         self.emptied.notify_waiters();
         taken
     }
@@ -80,14 +80,14 @@ impl Tray {
     }
 
     /// Waits until so many bytes lie here.
-    fn wait<'t>(&self, lying: MutexGuard<'t, Lying>, wait: Duration, bytes: usize) -> MutexGuard<'t, Lying> {
-        let fewer = |lying: &mut Lying| lying.reports.len() < bytes && !lying.stopped;
-        let waited = self.filled.wait_timeout_while(lying, wait, fewer);
+    fn wait<'t>(&self, inner: MutexGuard<'t, Inner>, wait: Duration, bytes: usize) -> MutexGuard<'t, Inner> {
+        let fewer = |inner: &mut Inner| inner.reports.len() < bytes && !inner.stopped;
+        let waited = self.filled.wait_timeout_while(inner, wait, fewer);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lying> {
-        self.lying.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,7 +95,7 @@ impl Tray {
 mod tests {
     use std::sync::Arc;
 
-    use wsc_client::Kind;
+    use wsc_client::session::Kind;
 
     use super::*;
 
@@ -106,21 +106,21 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken_by_the_end_and_waits_no_more() {
-        let tray = Arc::new(Tray::default());
-        let other = Arc::clone(&tray);
+        let buffer = Arc::new(ReportBuffer::default());
+        let other = Arc::clone(&buffer);
         let began = Instant::now();
         let waiting = std::thread::spawn(move || other.take(Duration::from_secs(60)));
         std::thread::sleep(Duration::from_millis(20));
-        tray.stop();
+        buffer.stop();
         assert!(waiting.join().expect("it ends").is_empty());
-        assert!(tray.take(Duration::from_secs(60)).is_empty());
+        assert!(buffer.take(Duration::from_secs(60)).is_empty());
         assert!(began.elapsed() < Duration::from_secs(30));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_does_not_fit_waits_until_there_is_room_and_nothing_is_lost() {
-        let tray = Arc::new(Tray::default());
-        let other = Arc::clone(&tray);
+        let buffer = Arc::new(ReportBuffer::default());
+        let other = Arc::clone(&buffer);
         let putting = tokio::spawn(async move {
             for _ in 0..10 {
                 other.put(1, &vec![report(FULL / 8); 10]).await;
@@ -128,7 +128,7 @@ mod tests {
         });
         let (mut total, mut longest) = (0, 0);
         while total < 100 * (FULL / 8 + 53) {
-            let taken = tray.take(Duration::from_secs(10));
+            let taken = buffer.take(Duration::from_secs(10));
             assert!(!taken.is_empty(), "{total} bytes came");
             longest = longest.max(taken.len());
             total += taken.len();
@@ -136,6 +136,6 @@ mod tests {
         assert_eq!(total, 100 * (FULL / 8 + 53));
         assert!(longest < FULL + FULL / 8 + 53);
         putting.await.expect("all was put down");
-        assert!(tray.take(Duration::from_millis(1)).is_empty());
+        assert!(buffer.take(Duration::from_millis(1)).is_empty());
     }
 }

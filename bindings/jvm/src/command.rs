@@ -1,19 +1,19 @@
-//! Orders as they cross from the JVM: those of [`wsc_client::Order`], with signed numbers.
+//! Commands as they cross from the JVM: those of [`wsc_client::session::Command`], with signed numbers.
 
 use wsc_client::TokenError;
 
-/// An order and whom it is for.
+/// A command of one session.
 #[derive(Debug, uniffi::Record)]
 pub struct Addressed {
-    /// The session's number, see [`crate::Switchboard::open`].
+    /// The session's number, see [`crate::Sessions::open`].
     pub session: i32,
     /// What it is to do.
-    pub order: Order,
+    pub command: Command,
 }
 
-/// What the application asks for. Each is explained at its namesake in [`wsc_client::Order`].
+/// What the application asks for. Each is explained at its namesake in [`wsc_client::session::Command`].
 #[derive(Debug, uniffi::Enum)]
-pub enum Order {
+pub enum Command {
     Connect,
     Network {
         online: bool,
@@ -55,30 +55,30 @@ pub enum Order {
     Close,
 }
 
-impl From<Order> for wsc_client::Order {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Connect => Self::Connect,
-            Order::Network { online } => Self::Network { online },
-            Order::Send { message_id, object, payload } => {
+impl From<Command> for wsc_client::session::Command {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Connect => Self::Connect,
+            Command::Network { online } => Self::Network { online },
+            Command::Send { message_id, object, payload } => {
                 Self::Send { message_id, object: text(object), payload }
             }
-            Order::Cancel { message_id } => Self::Cancel { message_id },
-            Order::Request { ticket, object } => {
+            Command::Cancel { message_id } => Self::Cancel { message_id },
+            Command::Request { ticket, object } => {
                 Self::Request { ticket: ticket.unsigned_abs(), object: text(object) }
             }
-            Order::MarkRead { stream, peer, seq } => {
+            Command::MarkRead { stream, peer, seq } => {
                 // None is below the first: that one is refused.
                 Self::MarkRead { stream, peer, seq: seq.try_into().unwrap_or(0) }
             }
-            Order::Acknowledge { stream, generation, seq } => {
+            Command::Acknowledge { stream, generation, seq } => {
                 Self::Acknowledge { stream, generation: generation.unsigned_abs(), seq: seq.unsigned_abs() }
             }
-            Order::Read { streams } => Self::Read { streams },
-            Order::Token { token } => Self::Token { token: Ok(token) },
-            Order::NoToken => Self::Token { token: Err(TokenError::Denied) },
-            Order::TokenFailed { why } => Self::Token { token: Err(TokenError::Temporary(why)) },
-            Order::Close => Self::Close,
+            Command::Read { streams } => Self::Read { streams },
+            Command::Token { token } => Self::Token { token: Ok(token) },
+            Command::NoToken => Self::Token { token: Err(TokenError::Denied) },
+            Command::TokenFailed { why } => Self::Token { token: Err(TokenError::Temporary(why)) },
+            Command::Close => Self::Close,
         }
     }
 }

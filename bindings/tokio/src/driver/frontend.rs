@@ -1,4 +1,5 @@
-//! Whom a driver works for: the handle of a Rust program, or a session of another language. Never sees a socket or a file.
+//! What a driver needs from the side that uses it: the handle of a Rust program, or a session of another language. Never
+//! sees a socket or a file.
 
 use std::future::Future;
 
@@ -36,12 +37,12 @@ impl<T: Send + 'static> Commands for mpsc::UnboundedReceiver<T> {
     }
 }
 
-/// Says what is to be done, and is told what happened.
-pub(crate) trait Audience: Send + 'static {
+/// Executes commands on the machine, and takes its events.
+pub(crate) trait Frontend: Send + 'static {
     type Commands: Commands;
 
-    /// Carries out a command. True: the client is to be closed.
-    fn obey(
+    /// Executes a command. True: the client is to be closed.
+    fn execute(
         &mut self,
         machine: &mut core::Client,
         now: Timestamp,
@@ -49,10 +50,10 @@ pub(crate) trait Audience: Send + 'static {
     ) -> bool;
 
     /// Something happened.
-    fn hear(&mut self, machine: &mut core::Client, now: Timestamp, event: Event);
+    fn on_event(&mut self, machine: &mut core::Client, now: Timestamp, event: Event);
 
     /// How far sends and streams are.
-    fn measure(&mut self, sync: Sync);
+    fn on_sync(&mut self, sync: Sync);
 
     /// A token is wanted; from here, or from a later command.
     fn token(&mut self) -> Option<TokenFuture>;
@@ -64,7 +65,7 @@ pub(crate) trait Audience: Send + 'static {
     fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str);
 
     /// A socket did not open, or is gone.
-    fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str);
+    fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str);
 
     /// Whether too much waits to be taken: the socket should not be read just now.
     fn is_full(&self) -> bool;

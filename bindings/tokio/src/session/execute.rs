@@ -1,13 +1,13 @@
-//! Carrying out orders on the machine.
+//! Executes the commands of a session on the machine.
 
 use wsc_core::client::{Client, RequestId, SendError, SendId};
 use wsc_core::{StreamName, Timestamp};
 
-use super::Order;
+use super::Command;
 use crate::owner;
 
-/// What became of an order.
-pub(crate) enum Carried {
+/// What became of a command.
+pub(crate) enum Executed {
     /// It is done.
     Done,
     /// A message was taken, or not.
@@ -22,41 +22,41 @@ pub(crate) enum Carried {
     Close,
 }
 
-/// Carries out an order. A stream with no proper name is none that could be meant.
-pub(crate) fn carry(machine: &mut Client, now: Timestamp, order: Order) -> Carried {
-    match order {
-        Order::Connect => machine.connect(now),
-        Order::Network { online } => machine.handle_network(now, online),
-        Order::Send { message_id, object, payload } => {
+/// Executes a command. One that names no stream does nothing.
+pub(crate) fn execute(machine: &mut Client, now: Timestamp, command: Command) -> Executed {
+    match command {
+        Command::Connect => machine.connect(now),
+        Command::Network { online } => machine.handle_network(now, online),
+        Command::Send { message_id, object, payload } => {
             let taken = machine.send_object(now, object, payload.as_deref()).map(|(send, _)| send);
-            return Carried::Send { message_id, taken };
+            return Executed::Send { message_id, taken };
         }
-        Order::Cancel { message_id } => {
+        Command::Cancel { message_id } => {
             let send = machine.unsettled().find(|(_, id)| *id == message_id).map(|(send, _)| send);
             if let Some(send) = send {
                 machine.cancel(now, send);
             }
         }
-        Order::Request { ticket, object } => {
-            return Carried::Asked { ticket, request: machine.request_object(now, &object) };
+        Command::Request { ticket, object } => {
+            return Executed::Asked { ticket, request: machine.request_object(now, &object) };
         }
-        Order::MarkRead { stream, peer, seq } => {
+        Command::MarkRead { stream, peer, seq } => {
             if let Some(stream) = StreamName::parse(stream) {
                 machine.mark_read(now, &stream, &peer, seq);
             }
         }
-        Order::Acknowledge { stream, generation, seq } => {
+        Command::Acknowledge { stream, generation, seq } => {
             if let Some(name) = StreamName::parse(stream.as_str()) {
                 machine.acknowledge(now, &name, generation, seq);
             }
-            return Carried::Handed { stream, generation, seq };
+            return Executed::Handed { stream, generation, seq };
         }
-        Order::Read { streams } => return Carried::Reads(streams),
-        Order::Token { token } => {
+        Command::Read { streams } => return Executed::Reads(streams),
+        Command::Token { token } => {
             let token = owner::checked(machine, token);
             machine.supply_token(now, token);
         }
-        Order::Close => return Carried::Close,
+        Command::Close => return Executed::Close,
     }
-    Carried::Done
+    Executed::Done
 }

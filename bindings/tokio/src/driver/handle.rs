@@ -1,4 +1,4 @@
-//! The handle of a Rust program as a driver's audience: events go to receipts, deliveries, answers and feeds.
+//! The frontend of a Rust program: commands of its [`Client`], events to receipts, deliveries, answers and feeds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -13,7 +13,7 @@ use wsc_core::client::{
 use wsc_core::frame::{Frame, PresenceOf, Query};
 use wsc_core::{CloseCode, Message, StreamName, Timestamp};
 
-use super::audience::Audience;
+use super::frontend::Frontend;
 use crate::builder::{Provider, TokenFuture};
 use crate::client::{Client, Reply};
 use crate::conversation::Conversation;
@@ -31,7 +31,7 @@ const FEED: usize = 256;
 
 /// What the application asks for.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum HandleCommand {
     Connect,
     Network { online: bool },
     Send { message: Box<Message<'static>>, reply: TakenReply },
@@ -54,7 +54,7 @@ struct Followed {
     receipts: bool,
 }
 
-pub(crate) struct Application {
+pub(crate) struct HandleFrontend {
     provider: Option<Provider>,
     durable: bool,
     /// Why nothing can be saved any more.
@@ -88,14 +88,14 @@ fn know(user: &OnceLock<String>, machine: &core::Client) {
     }
 }
 
-impl Application {
+impl HandleFrontend {
     /// A program's side of a client, and its handle.
     pub(crate) fn new(
         machine: &core::Client,
         deliveries: Arc<Deliveries>,
         provider: Option<Provider>,
         durable: bool,
-    ) -> (Self, mpsc::Receiver<Command>, Client) {
+    ) -> (Self, mpsc::Receiver<HandleCommand>, Client) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (states, states_of) = watch::channel(machine.state());
         let (syncs, syncs_of) = watch::channel(machine.sync());
@@ -223,29 +223,29 @@ impl Application {
     }
 }
 
-impl Audience for Application {
-    type Commands = mpsc::Receiver<Command>;
+impl Frontend for HandleFrontend {
+    type Commands = mpsc::Receiver<HandleCommand>;
 
-    fn obey(&mut self, machine: &mut core::Client, now: Timestamp, command: Command) -> bool {
+    fn execute(&mut self, machine: &mut core::Client, now: Timestamp, command: HandleCommand) -> bool {
         match command {
-            Command::Connect => machine.connect(now),
-            Command::Network { online } => machine.handle_network(now, online),
-            Command::Send { message, reply } => self.send(machine, now, &message, reply),
-            Command::Cancel { send, reply } => {
+            HandleCommand::Connect => machine.connect(now),
+            HandleCommand::Network { online } => machine.handle_network(now, online),
+            HandleCommand::Send { message, reply } => self.send(machine, now, &message, reply),
+            HandleCommand::Cancel { send, reply } => {
                 let _ = reply.send(machine.cancel(now, send));
             }
-            Command::Request { query, reply } => {
+            HandleCommand::Request { query, reply } => {
                 let id = machine.request(now, *query);
                 self.asked.insert(id, (reply, Vec::new()));
             }
-            Command::MarkRead { stream, peer, seq } => machine.mark_read(now, &stream, &peer, seq),
-            Command::Watch { targets } => {
+            HandleCommand::MarkRead { stream, peer, seq } => machine.mark_read(now, &stream, &peer, seq),
+            HandleCommand::Watch { targets } => {
                 self.watches.add(&targets);
                 if machine.state() == State::Connected {
                     self.watch(machine, now, &targets);
                 }
             }
-            Command::Unwatch { targets } => {
+            HandleCommand::Unwatch { targets } => {
                 let gone = self.watches.remove(&targets);
                 if machine.state() == State::Connected {
                     for query in presence::queries(&gone, false) {
@@ -253,7 +253,7 @@ impl Audience for Application {
                     }
                 }
             }
-            Command::Typing { to } => {
+            HandleCommand::Typing { to } => {
                 if machine.state() == State::Connected
                     && let Ok(partner) = to.partner()
                     && self.typing.is_due(now, &to)
@@ -263,7 +263,7 @@ impl Audience for Application {
                     self.send(machine, now, &message, unheard);
                 }
             }
-            Command::Close { done } => {
+            HandleCommand::Close { done } => {
                 self.closing.push(done);
                 return true;
             }
@@ -271,7 +271,7 @@ impl Audience for Application {
         false
     }
 
-    fn hear(&mut self, machine: &mut core::Client, now: Timestamp, event: Event) {
+    fn on_event(&mut self, machine: &mut core::Client, now: Timestamp, event: Event) {
         match event {
             Event::StateChanged(state) => {
                 let connected = state == State::Connected;
@@ -312,7 +312,7 @@ impl Audience for Application {
         }
     }
 
-    fn measure(&mut self, sync: Sync) {
+    fn on_sync(&mut self, sync: Sync) {
         self.syncs.send_if_modified(|known| std::mem::replace(known, sync) != sync);
     }
 
@@ -342,7 +342,7 @@ impl Audience for Application {
         let _ = self.notices.send(Notice::StorageFailed(why.to_owned()));
     }
 
-    fn part(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
+    fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {
         let _ = self.notices.send(Notice::Disconnected { connected, code, reason: reason.to_owned() });
     }
 
