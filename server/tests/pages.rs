@@ -148,8 +148,6 @@ async fn a_watcher_learns_when_each_of_many_was_last_seen() {
 #[cfg(feature = "command")]
 #[tokio::test]
 async fn a_client_gets_the_whole_of_an_answer_in_several_frames() {
-    use wsc_client::RequestError;
-    use wsc_core::frame::Query;
     let server = Server::start().await;
     let team = GroupKey::new(&Scope::default(), "team");
     for number in 0..1000 {
@@ -158,18 +156,11 @@ async fn a_client_gets_the_whole_of_an_answer_in_several_frames() {
     let client =
         wsc_client::Client::builder(format!("ws://{}", server.address)).user("admin").build().await.unwrap();
     client.connect().await;
-    let watch = || Query::Watch { users: Vec::new(), group: "team".into() };
-    let answered = async {
-        loop {
-            match client.ask(watch()).await {
-                Err(RequestError::Failed(_)) => tokio::task::yield_now().await,
-                answer => return answer.unwrap(),
-            }
-        }
-    };
-    let (message_type, data) = tokio::time::timeout(support::PATIENCE, answered).await.expect("an answer");
-    let data: Value = serde_json::from_str(&data).unwrap();
+    client.connected().await.unwrap();
+    let watch = client.request(r#"{"message_type":"watch","data":{"group_id":"team"}}"#);
+    let answer = tokio::time::timeout(support::PATIENCE, watch).await.expect("in time").unwrap();
+    let data: Value = serde_json::from_str(&answer.data).unwrap();
     let users = data["users"].as_array().unwrap().iter();
     let users: BTreeSet<String> = users.map(|user| user["user_id"].as_str().unwrap().to_owned()).collect();
-    assert_eq!((message_type.as_str(), users), ("user_status_response", long_ids(1000)));
+    assert_eq!((answer.message_type.as_str(), users), ("user_status_response", long_ids(1000)));
 }

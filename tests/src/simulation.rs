@@ -199,8 +199,8 @@ fn check_end(world: &mut World, lost: bool, faults: &mut Vec<String>) {
             let place = places.get(&(key, own.clone(), message_id.clone())).copied();
             let outcome = device.settled.get(send);
             match (outcome, place) {
-                (Some(Outcome::Accepted { seq, .. }), Some(place)) if *seq != place && !lost => {
-                    faults.push(format!("{message_id} accepted at {seq}, stands at {place}"));
+                (Some(Outcome::Accepted { position, .. }), Some(place)) if *position != place && !lost => {
+                    faults.push(format!("{message_id} accepted at {position}, stands at {place}"));
                 }
                 (Some(Outcome::Accepted { .. }), None) if !lost => {
                     faults.push(format!("{message_id} accepted and not there"));

@@ -274,10 +274,10 @@ fn event(event: Event) -> Value {
         Event::Settled { send, message_id, outcome } => {
             let mut value = json!({ "event": "settled", "send": send.0, "message_id": message_id });
             match outcome {
-                Outcome::Accepted { stream, seq, duplicate, .. } => {
+                Outcome::Accepted { stream, position, duplicate, .. } => {
                     value["outcome"] = "accepted".into();
                     value["stream"] = stream.map_or(Value::Null, |stream| stream.to_string().into());
-                    value["seq_no"] = seq.into();
+                    value["seq_no"] = position.into();
                     value["duplicate"] = duplicate.into();
                 }
                 Outcome::Refused { code, .. } => {

@@ -11,7 +11,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use wsc_client::{Builder, Client, Delivery, Message, StreamName};
+use wsc_client::{Builder, Client, Delivery, History, Message, StreamName};
 use wsc_server::{Hub, MemoryStore, Settings};
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -126,17 +126,17 @@ async fn receipts_history_marks_members_and_presence_work_together() {
     let asked = Message { require_ack: true, ..Message::to_user("bob", "hello") };
     let receipt = alice.send(asked).await.expect("taken");
     let stored = soon(receipt.accepted()).await.expect("accepted");
-    assert_eq!((stored.stream, stored.seq, stored.duplicate), (Some(StreamName::Inbox), 1, false));
+    assert_eq!((stored.stream, stored.position, stored.duplicate), (Some(StreamName::Inbox), 1, false));
     let delivery = soon(inbox.next()).await.expect("a delivery");
     let message = delivery.message().expect("a message");
     assert_eq!((message.sender.as_ref(), message.content.as_ref()), ("alice", "hello"));
     soon(receipt.delivered()).await.expect("delivered");
     let unread = soon(bob.conversations(10, "")).await.expect("conversations");
     assert_eq!(unread.conversations[0].unread, 1);
-    bob.mark_read(StreamName::Inbox, "alice", message.seq_no).await;
+    bob.mark_read("user:alice", message.seq_no).await.expect("a conversation");
     soon(receipt.read()).await.expect("read");
 
-    let page = soon(alice.inbox().history(None, 10, true)).await.expect("a page");
+    let page = soon(alice.history("user:bob", History::newest().limit(10))).await.expect("a page");
     assert_eq!((page.messages.len(), page.head, page.messages[0].content.as_ref()), (1, 1, "hello"));
     let members = soon(bob.group("team").members(10, "")).await.expect("members");
     assert_eq!(members.users, ["alice", "bob"]);
@@ -145,7 +145,7 @@ async fn receipts_history_marks_members_and_presence_work_together() {
     let mut entries = fresh.messages();
     soon(fresh.join()).await.expect("joined");
     soon(alice.group("fresh").join()).await.expect("joined");
-    let said = soon(alice.group("fresh").say("news")).await.expect("taken");
+    let said = soon(alice.group("fresh").send("news")).await.expect("taken");
     soon(said.accepted()).await.expect("accepted");
     let news = soon(entries.next()).await.expect("a delivery");
     assert_eq!(news.message().map(|message| message.content.as_ref()), Some("news"));

@@ -33,12 +33,12 @@ pub enum Command {
     MarkRead {
         stream: String,
         peer: String,
-        seq: i64,
+        position: i64,
     },
     Acknowledge {
         stream: String,
         generation: i32,
-        seq: i64,
+        position: i64,
     },
     Read {
         streams: Vec<String>,
@@ -67,13 +67,15 @@ impl From<Command> for wsc_client::session::Command {
             Command::Request { ticket, object } => {
                 Self::Request { ticket: ticket.unsigned_abs(), object: text(object) }
             }
-            Command::MarkRead { stream, peer, seq } => {
+            Command::MarkRead { stream, peer, position } => {
                 // None is below the first: that one is refused.
-                Self::MarkRead { stream, peer, seq: seq.try_into().unwrap_or(0) }
+                Self::MarkRead { stream, peer, position: position.try_into().unwrap_or(0) }
             }
-            Command::Acknowledge { stream, generation, seq } => {
-                Self::Acknowledge { stream, generation: generation.unsigned_abs(), seq: seq.unsigned_abs() }
-            }
+            Command::Acknowledge { stream, generation, position } => Self::Acknowledge {
+                stream,
+                generation: generation.unsigned_abs(),
+                position: position.unsigned_abs(),
+            },
             Command::Read { streams } => Self::Read { streams },
             Command::Token { token } => Self::Token { token: Ok(token) },
             Command::NoToken => Self::Token { token: Err(TokenError::Denied) },

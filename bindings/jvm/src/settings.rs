@@ -22,7 +22,7 @@ impl From<BuildError> for OpenError {
         let text = error.to_string();
         match error {
             BuildError::Address(_) | BuildError::NoTls | BuildError::Authorities(_) => Self::Settings(text),
-            BuildError::Entropy => Self::System(text),
+            BuildError::Entropy(_) => Self::System(text),
             _ => Self::Outbox(text),
         }
     }

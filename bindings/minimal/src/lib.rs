@@ -75,8 +75,8 @@ impl Driver {
             Event::Settled { message_id, outcome, .. } => {
                 self.output = message_id.into_bytes();
                 match outcome {
-                    Outcome::Accepted { seq, .. } => {
-                        self.number = seq;
+                    Outcome::Accepted { position, .. } => {
+                        self.number = position;
                         Next::Accepted
                     }
                     _ => Next::Lost,

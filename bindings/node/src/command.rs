@@ -15,8 +15,8 @@ pub enum Command {
     Send { id: String, object: String, payload: Option<Uint8Array> },
     Cancel { id: String },
     Request { ticket: i64, object: String },
-    MarkRead { stream: String, peer: String, seq: i64 },
-    Acknowledge { stream: String, generation: u32, seq: i64 },
+    MarkRead { stream: String, peer: String, position: i64 },
+    Acknowledge { stream: String, generation: u32, position: i64 },
     Read { streams: Vec<String> },
     Token { token: Option<String>, why: Option<String> },
     Close,
@@ -36,11 +36,11 @@ impl Command {
             Self::Request { ticket, object } => {
                 SessionCommand::Request { ticket: whole(ticket, "ticket")?, object }
             }
-            Self::MarkRead { stream, peer, seq } => {
-                SessionCommand::MarkRead { stream, peer, seq: whole(seq, "seq")? }
+            Self::MarkRead { stream, peer, position } => {
+                SessionCommand::MarkRead { stream, peer, position: whole(position, "position")? }
             }
-            Self::Acknowledge { stream, generation, seq } => {
-                SessionCommand::Acknowledge { stream, generation, seq: whole(seq, "seq")? }
+            Self::Acknowledge { stream, generation, position } => {
+                SessionCommand::Acknowledge { stream, generation, position: whole(position, "position")? }
             }
             Self::Read { streams } => SessionCommand::Read { streams },
             Self::Token { token, why } => {

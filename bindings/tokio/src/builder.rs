@@ -86,38 +86,62 @@ impl Builder {
         self
     }
 
-    /// Who to be where the hub runs without authentication (development).
+    /// User id to connect as; only on a hub without authentication.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice");
+    /// ```
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.config.identity.user_id = user.into();
         self
     }
 
-    /// The user's type, without authentication.
+    /// The user's type; only on a hub without authentication.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").user_type("agent");
+    /// ```
     pub fn user_type(mut self, user_type: impl Into<String>) -> Self {
         self.config.identity.user_type = user_type.into();
         self
     }
 
-    /// The application, without authentication.
+    /// The application; only on a hub without authentication.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").app("shop");
+    /// ```
     pub fn app(mut self, app: impl Into<String>) -> Self {
         self.config.identity.app_id = app.into();
         self
     }
 
-    /// The namespace, without authentication.
+    /// The namespace; only on a hub without authentication.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").namespace("eu");
+    /// ```
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.config.identity.namespace = namespace.into();
         self
     }
 
-    /// Groups to join at connect, without authentication.
+    /// Groups to join at connect; only on a hub without authentication.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").groups_to_join(["team"]);
+    /// ```
     pub fn groups_to_join<I: IntoIterator<Item: Into<String>>>(mut self, groups: I) -> Self {
         self.config.identity.groups = groups.into_iter().map(Into::into).collect();
         self
     }
 
     /// This installation's id: the same at every start. With a token that names a device: that one. Left out, an outbox
-    /// makes and keeps one; in memory the client is a passing device, which begins at the heads and leaves nothing.
+    /// makes and keeps one; in memory the device is ephemeral: it begins at the heads and leaves nothing.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").device("phone");
+    /// ```
     pub fn device(mut self, device: impl Into<String>) -> Self {
         self.config.device_id = device.into();
         self
@@ -128,31 +152,51 @@ impl Builder {
     ///
     /// A damaged file is kept as it was beside this one (`.damaged`, `.damaged.2`, …), and told with
     /// [`Notice::OutboxDamaged`](crate::Notice::OutboxDamaged); the client goes on with what is whole in it.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").outbox("alice.outbox");
+    /// ```
     pub fn outbox(mut self, path: impl Into<PathBuf>) -> Self {
         self.outbox = Some(path.into());
         self
     }
 
     /// Keeps everything in memory only; this is the default.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").memory();
+    /// ```
     pub fn memory(mut self) -> Self {
         self.outbox = None;
         self
     }
 
-    /// Unsettled sends kept at most, by count and by bytes; 10,000 and 16 MiB unless told otherwise.
+    /// Maximum of unsettled sends, by count and in bytes; 10,000 and 16 MiB by default.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").outbox_limits(1000, 1024 * 1024);
+    /// ```
     pub fn outbox_limits(mut self, count: usize, bytes: usize) -> Self {
         self.config.outbox_count = count;
         self.config.outbox_bytes = bytes;
         self
     }
 
-    /// Which of the user's groups to read; all unless told otherwise.
+    /// Which of the user's groups to read; all of them by default.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").groups(["team"]);
+    /// ```
     pub fn groups<I: IntoIterator<Item: Into<String>>>(mut self, groups: I) -> Self {
         self.config.groups = Some(groups.into_iter().map(Into::into).collect());
         self
     }
 
     /// A new device begins at the head of each stream, not at the user's start.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").start_at_head();
+    /// ```
     pub fn start_at_head(mut self) -> Self {
         self.config.start_at_head = true;
         self
@@ -160,12 +204,20 @@ impl Builder {
 
     /// Whether an entry counts as handed over when the stream gave it out. Otherwise the application says so with
     /// [`Delivery::acknowledge`](crate::Delivery::acknowledge), and gets again after a crash what it did not.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").auto_acknowledge(false);
+    /// ```
     pub fn auto_acknowledge(mut self, automatic: bool) -> Self {
         self.config.auto_acknowledge = automatic;
         self
     }
 
     /// The client's name and version, told to the hub.
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").user("alice").name("shop-bot/1.4");
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.client = name.into();
         self
@@ -187,6 +239,20 @@ impl Builder {
     }
 
     /// TLS settings of one's own: a client certificate, say. In place of [`Builder::authorities`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wsc_client::{Client, rustls};
+    /// # fn example(authorities: rustls::RootCertStore) -> Result<(), rustls::Error> {
+    /// let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    /// let config = rustls::ClientConfig::builder_with_provider(provider)
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(authorities)
+    ///     .with_no_client_auth();
+    /// let builder = Client::builder("wss://hub.internal").tls(Arc::new(config));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.connector = Some(Connector::Rustls(config));
@@ -195,6 +261,18 @@ impl Builder {
 
     /// Starts the client and connects, now and whenever the connection is lost. Returns without waiting for the hub: the
     /// client works without one, and [`Client::connected`] waits.
+    ///
+    /// # Errors
+    /// The settings are wrong, or the outbox cannot be used.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// let client = wsc_client::Client::builder(address).user("alice").connect().await?;
+    /// client.connected().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn connect(self) -> Result<Client, BuildError> {
         let client = self.build().await?;
         client.connect().await;
@@ -203,12 +281,31 @@ impl Builder {
 
     /// Tokens are asked for with reports ([`Kind::FetchToken`](crate::session::Kind::FetchToken)) and given with commands; for
     /// [`Builder::session`].
+    ///
+    /// ```
+    /// let builder = wsc_client::Client::builder("ws://127.0.0.1:8080").asks_for_tokens();
+    /// ```
     pub fn asks_for_tokens(mut self) -> Self {
         self.config.token_provider = true;
         self
     }
 
     /// Starts a client for another language, without connecting; and how things stand. Entries are acknowledged by commands.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
+    ///
+    /// ```
+    /// use wsc_client::session::{Command, Kind};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// let (session, snapshot) = wsc_client::Client::builder(address).user("alice").device("phone").session().await?;
+    /// assert_eq!(snapshot.device, "phone");
+    /// session.submit([Command::Connect]);
+    /// assert_eq!(session.next(1).await[0].kind, Kind::State);
+    /// # Ok(()) });
+    /// ```
     pub async fn session(self) -> Result<(Session, Snapshot), BuildError> {
         let (parts, _) = self.parts().await?;
         let snapshot = Snapshot::of(&parts.machine);
@@ -216,6 +313,9 @@ impl Builder {
     }
 
     /// Starts the client without connecting, so that streams can be read from the first message on.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), wsc_client::BuildError> {
@@ -246,7 +346,7 @@ impl Builder {
         }
         let transport = Transport::new(&self.address, self.connector)?;
         let mut random = [0; 24];
-        getrandom::fill(&mut random).map_err(|_| BuildError::Entropy)?;
+        getrandom::fill(&mut random).map_err(|error| BuildError::Entropy(error.into()))?;
         let seed = random.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         let automatic = std::mem::replace(&mut self.config.auto_acknowledge, false);
         let mut opened = None;

@@ -12,8 +12,10 @@ use crate::builder::Builder;
 use crate::deliveries::Deliveries;
 use crate::driver::HandleCommand;
 use crate::error::{ClosedError, RequestError, SendError};
+use crate::notice::{Feed, Notice};
+use crate::presence::UserPresence;
 use crate::receipt::Receipt;
-use crate::stream::{Feed, Messages, Notice};
+use crate::stream::{Group, Stream};
 
 /// An answer and the entries that came before it.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Client {
     pub(crate) syncs: watch::Receiver<Sync>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) volatile: broadcast::Sender<Message<'static>>,
-    pub(crate) presence: broadcast::Sender<wsc_core::frame::PresenceOf>,
+    pub(crate) presence: broadcast::Sender<UserPresence>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) device: Arc<str>,
     /// Set when it is known.
@@ -52,12 +54,37 @@ impl Client {
         Builder::new(address.into())
     }
 
-    /// Connects; while waiting, tries at once. Also after the client was closed by the hub.
+    /// Connects, and keeps connected; while waiting, tries at once. Also after the hub closed the client for good.
+    /// Does nothing after [`Client::close`].
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// let client = wsc_client::Client::builder(address).user("alice").build().await?;
+    /// let inbox = client.inbox().messages();
+    /// client.connect().await;
+    /// client.connected().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn connect(&self) {
         let _ = self.commands.send(HandleCommand::Connect).await;
     }
 
-    /// Waits until the client is connected; an error when it is closed for good.
+    /// Waits until the client is connected.
+    ///
+    /// # Errors
+    /// It is closed for good.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.connected().await?;
+    /// alice.close().await;
+    /// let error = alice.connected().await.unwrap_err();
+    /// assert_eq!(error.to_string(), "closed by the application");
+    /// # Ok(()) });
+    /// ```
     pub async fn connected(&self) -> Result<(), ClosedError> {
         let mut states = self.states.clone();
         let settled = |state: &State| matches!(state, State::Connected | State::Closed(_));
@@ -73,12 +100,16 @@ impl Client {
     ///
     /// With a file each call waits for the disk; calls that wait at the same time share one sync.
     ///
-    /// ```no_run
-    /// # async fn example(client: wsc_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// # Errors
+    /// The message was not taken: nothing of it is kept, nothing was sent.
+    ///
+    /// ```
     /// use wsc_client::Message;
-    /// let stored = client.send(Message::to_group("team", "hello")).await?.accepted().await?;
-    /// # Ok(())
-    /// # }
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let receipt = alice.send(Message::to_user("bob", "hello")).await?;
+    /// assert_eq!(receipt.accepted().await?.position, 1);
+    /// # Ok(()) });
     /// ```
     pub async fn send(&self, message: Message<'static>) -> Result<Receipt, SendError> {
         let (reply, answer) = oneshot::channel();
@@ -88,48 +119,97 @@ impl Client {
     }
 
     /// Takes back a message that never went out; false when it did, or is settled.
+    ///
+    /// ```
+    /// use wsc_client::{Client, Message, ReceiptError};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// let offline = Client::builder("ws://127.0.0.1:1").user("alice").build().await?;
+    /// let receipt = offline.send(Message::to_user("bob", "hello")).await?;
+    /// assert!(offline.cancel(&receipt).await);
+    /// assert_eq!(receipt.accepted().await, Err(ReceiptError::Cancelled));
+    /// # Ok(()) });
+    /// ```
     pub async fn cancel(&self, receipt: &Receipt) -> bool {
         let (reply, answer) = oneshot::channel();
         let sent = self.commands.send(HandleCommand::Cancel { send: receipt.send, reply }).await;
         sent.is_ok() && answer.await.unwrap_or(false)
     }
 
-    /// The messages of a stream, in order, once. One reader per stream: a new one ends the one before it.
+    /// The user's inbox: messages to and from this user.
     ///
-    /// ```no_run
-    /// # async fn example(client: wsc_client::Client) {
+    /// ```
     /// use futures_util::StreamExt;
-    /// use wsc_client::StreamName;
-    /// let mut messages = client.messages(StreamName::Broadcast);
-    /// while let Some(delivery) = messages.next().await {
-    ///     println!("{:?}", delivery.message());
-    /// }
-    /// # }
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut inbox = bob.inbox().messages();
+    /// alice.send(Message::to_user("bob", "hello")).await?;
+    /// assert_eq!(inbox.next().await.unwrap().message().unwrap().sender, "alice");
+    /// # Ok(()) });
     /// ```
     #[must_use]
-    pub fn messages(&self, stream: StreamName<'static>) -> Messages {
-        Messages::new(stream, Arc::clone(&self.deliveries))
-    }
-
-    /// The user's inbox: messages to and from this user.
-    #[must_use]
-    pub fn inbox(&self) -> Channel {
-        Channel { client: self.clone(), stream: StreamName::Inbox }
+    pub fn inbox(&self) -> Stream {
+        self.stream(StreamName::Inbox)
     }
 
     /// Messages to everybody.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut messages = bob.broadcast().messages();
+    /// alice.send(Message::to_everybody("hello")).await?;
+    /// assert_eq!(messages.next().await.unwrap().message().unwrap().content, "hello");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
-    pub fn broadcast(&self) -> Channel {
-        Channel { client: self.clone(), stream: StreamName::Broadcast }
+    pub fn broadcast(&self) -> Stream {
+        self.stream(StreamName::Broadcast)
+    }
+
+    /// A stream by its name, as [`Event::StreamOpened`](crate::Event::StreamOpened) tells it.
+    ///
+    /// ```
+    /// use wsc_client::StreamName;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let stream = alice.stream(StreamName::group("team"));
+    /// assert_eq!(stream.name().as_str(), "group:team");
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn stream(&self, name: StreamName<'static>) -> Stream {
+        Stream { client: self.clone(), name }
     }
 
     /// A group.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.group("team").join().await?;
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn group(&self, id: impl Into<String>) -> Group {
         Group { client: self.clone(), id: id.into() }
     }
 
-    /// Messages without a position: typing, volatile sends of others, an observer's copies. Who is slow misses some.
+    /// Messages without a position: typing, volatile messages of others, an observer's copies. Lossy: a slow receiver
+    /// misses the oldest.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut volatile = bob.volatile();
+    /// alice.typing("user:bob").await?;
+    /// assert_eq!(volatile.next().await.unwrap().message_type, "typing");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn volatile(&self) -> Feed<Message<'static>> {
         Feed::new(None, self.volatile.subscribe())
@@ -137,6 +217,18 @@ impl Client {
 
     /// What happens beside the streams. Lossy: a slow receiver misses the oldest. [`Notice::OutboxDamaged`] comes first in
     /// every such feed, since it happened before there could be one.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use wsc_client::Notice;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut notices = alice.notices();
+    /// alice.group("team").join().await?;
+    /// // The stream of the group has opened.
+    /// assert!(matches!(notices.next().await, Some(Notice::Event(_))));
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn notices(&self) -> Feed<Notice> {
         let damaged = self.damaged.as_deref().map(|kept| Notice::OutboxDamaged { kept: kept.to_owned() });
@@ -144,24 +236,60 @@ impl Client {
     }
 
     /// The connection's state, now and as it changes.
+    ///
+    /// ```
+    /// use wsc_client::State;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut states = alice.states();
+    /// states.wait_for(|state| *state == State::Connected).await?;
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn states(&self) -> watch::Receiver<State> {
         self.states.clone()
     }
 
     /// The connection's state now.
+    ///
+    /// ```
+    /// use wsc_client::{Closed, State};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.state(), State::Connected);
+    /// alice.close().await;
+    /// assert_eq!(alice.state(), State::Closed(Closed::Application));
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn state(&self) -> State {
         self.states.borrow().clone()
     }
 
     /// How far sends and streams are, now and as it changes.
+    ///
+    /// ```
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.send(Message::to_user("bob", "hello")).await?;
+    /// // Everything sent so far is settled.
+    /// alice.syncs().wait_for(|sync| sync.saved == 0).await?;
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn syncs(&self) -> watch::Receiver<Sync> {
         self.syncs.clone()
     }
 
     /// How far sends and streams are now.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.sync().saved, 0);
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn sync(&self) -> Sync {
         *self.syncs.borrow()
@@ -169,31 +297,55 @@ impl Client {
 
     /// The user, once the settings or the hub named it; empty before.
     ///
-    /// ```no_run
-    /// # async fn example(client: wsc_client::Client) -> Result<(), wsc_client::ClosedError> {
-    /// client.connected().await?;
-    /// println!("this is {}", client.user());
-    /// # Ok(())
-    /// # }
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.user(), "alice");
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn user(&self) -> &str {
         self.user.get().map(String::as_str).unwrap_or_default()
     }
 
-    /// This installation's id; empty for a passing device.
+    /// This installation's id; empty for an ephemeral device.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.device(), "alice-1");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn device(&self) -> &str {
         &self.device
     }
 
     /// The platform says that the network is back (or gone): a wait ends at once, a live connection is tested.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.network_changed(true).await;
+    /// # Ok(()) });
+    /// ```
     pub async fn network_changed(&self, online: bool) {
         let _ = self.commands.send(HandleCommand::Network { online }).await;
     }
 
     /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. What is not settled stays in an
     /// outbox file. Every clone of the client is closed with it.
+    ///
+    /// ```
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let receipt = alice.send(Message::to_user("bob", "bye")).await?;
+    /// alice.close().await;
+    /// receipt.accepted().await?;
+    /// assert!(alice.send(Message::to_user("bob", "too late")).await.is_err());
+    /// # Ok(()) });
+    /// ```
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.commands.send(HandleCommand::Close { done }).await.is_ok() {
@@ -202,77 +354,15 @@ impl Client {
     }
 
     pub(crate) async fn reply(&self, query: Query<'static>) -> Result<Reply, RequestError> {
+        self.ask(|reply| HandleCommand::Request { query: Box::new(query), reply }).await
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<Reply, wsc_core::client::RequestError>>) -> HandleCommand,
+    ) -> Result<Reply, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let command = HandleCommand::Request { query: Box::new(query), reply };
-        self.commands.send(command).await.map_err(|_| RequestError::Closed)?;
-        answer.await.map_err(|_| RequestError::Closed)?.map_err(RequestError::Failed)
-    }
-}
-
-/// One of the streams every user has.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    pub(crate) client: Client,
-    pub(crate) stream: StreamName<'static>,
-}
-
-/// A group and its stream.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub(crate) client: Client,
-    pub(crate) id: String,
-}
-
-/// A page of history.
-#[derive(Debug)]
-pub struct Page {
-    /// The entries, own ones included, in the direction asked for.
-    pub messages: Vec<Message<'static>>,
-    /// The first position looked at.
-    pub from: u64,
-    /// The last position looked at.
-    pub to: u64,
-    /// The oldest this user may fetch.
-    pub floor: u64,
-    /// The newest.
-    pub head: u64,
-    /// Whether there is more in the direction asked for.
-    pub more: bool,
-}
-
-impl Channel {
-    /// Its messages, see [`Client::messages`].
-    #[must_use]
-    pub fn messages(&self) -> Messages {
-        self.client.messages(self.stream.clone())
-    }
-
-    /// A page of what was, see [`Client::history`].
-    pub async fn history(&self, from: Option<u64>, limit: u64, reverse: bool) -> Result<Page, RequestError> {
-        self.client.history(self.stream.clone(), from, limit, reverse).await
-    }
-}
-
-impl Group {
-    /// Its stream's name.
-    #[must_use]
-    pub fn stream(&self) -> StreamName<'static> {
-        StreamName::group(self.id.clone())
-    }
-
-    /// Its messages, see [`Client::messages`].
-    #[must_use]
-    pub fn messages(&self) -> Messages {
-        self.client.messages(self.stream())
-    }
-
-    /// A page of what was, see [`Client::history`].
-    pub async fn history(&self, from: Option<u64>, limit: u64, reverse: bool) -> Result<Page, RequestError> {
-        self.client.history(self.stream(), from, limit, reverse).await
-    }
-
-    /// Sends a text to it.
-    pub async fn say(&self, content: impl Into<String>) -> Result<Receipt, SendError> {
-        self.client.send(Message::to_group(self.id.clone(), content.into())).await
+        self.commands.send(command(reply)).await.map_err(|_| RequestError::Closed)?;
+        Ok(answer.await.map_err(|_| RequestError::Closed)??)
     }
 }

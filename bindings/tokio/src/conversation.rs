@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wsc_core::frame::ConversationState;
+use wsc_core::frame;
 use wsc_core::message::Destination;
 use wsc_core::names::is_id;
 use wsc_core::{Message, StreamName};
@@ -22,6 +22,7 @@ pub struct Conversation(String);
 /// A text that names no conversation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a conversation: give user:<id>, group:<id> or broadcast")]
+#[non_exhaustive]
 pub struct InvalidConversation(pub String);
 
 /// What a conversation is with.
@@ -84,19 +85,38 @@ impl Conversation {
         }
     }
 
-    /// The one that a row of [`Client::conversations`](crate::Client::conversations) is about.
+    /// The stream that has its messages.
     ///
-    /// ```no_run
-    /// # async fn example(client: wsc_client::Client) -> Result<(), wsc_client::RequestError> {
-    /// for row in client.conversations(50, "").await?.conversations {
-    ///     println!("{}: {} unread", wsc_client::Conversation::of_state(&row), row.unread);
-    /// }
-    /// # Ok(())
-    /// # }
+    /// # Errors
+    /// The text names no conversation.
+    ///
+    /// ```
+    /// use wsc_client::{Conversation, StreamName};
+    /// assert_eq!(Conversation::user("bob").stream(), Ok(StreamName::Inbox));
+    /// assert_eq!(Conversation::group("team").stream(), Ok(StreamName::group("team")));
+    /// assert!(Conversation::from("bob").stream().is_err());
+    /// ```
+    pub fn stream(&self) -> Result<StreamName<'static>, InvalidConversation> {
+        Ok(match self.partner()? {
+            Partner::User(_) => StreamName::Inbox,
+            Partner::Group(id) => StreamName::group(id),
+            Partner::Everybody => StreamName::Broadcast,
+        })
+    }
+
+    /// The user it is with, if it is with one.
+    ///
+    /// ```
+    /// use wsc_client::Conversation;
+    /// assert_eq!(Conversation::from("user:bob").peer(), Some("bob"));
+    /// assert_eq!(Conversation::from("group:team").peer(), None);
     /// ```
     #[must_use]
-    pub fn of_state(state: &ConversationState) -> Self {
-        if state.peer.is_empty() { Self(state.stream.as_str().to_owned()) } else { Self::user(&state.peer) }
+    pub fn peer(&self) -> Option<&str> {
+        match self.partner() {
+            Ok(Partner::User(id)) => Some(id),
+            _ => None,
+        }
     }
 
     /// The name.
@@ -161,6 +181,42 @@ impl From<&Self> for Conversation {
 impl fmt::Display for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// One of the user's conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConversationState {
+    /// Its name.
+    pub conversation: Conversation,
+    /// The newest position.
+    pub last: u64,
+    /// The position up to which the user has read.
+    pub read: u64,
+    /// Messages of others after it.
+    pub unread: u64,
+}
+
+/// A page of the user's conversations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conversations {
+    /// The newest first.
+    pub conversations: Vec<ConversationState>,
+    /// What to give as `after` for the next page; empty: this is the last.
+    pub next: String,
+}
+
+impl From<frame::ConversationState> for ConversationState {
+    fn from(state: frame::ConversationState) -> Self {
+        let frame::ConversationState { stream, peer, last, read, unread } = state;
+        let conversation = if peer.is_empty() {
+            Conversation(stream.as_str().to_owned())
+        } else {
+            Conversation::user(&peer)
+        };
+        Self { conversation, last, read, unread }
     }
 }
 

@@ -9,7 +9,7 @@ use wsc_core::StreamName;
 use wsc_core::client::{self, Gap, Generation};
 
 use crate::backlog::{Backlog, Item, Positions, Unread};
-use crate::stream::{Delivery, Entry, Missed};
+use crate::delivery::{Delivery, Entry, Missed};
 
 #[derive(Debug)]
 pub(crate) struct Deliveries {
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::backlog::UNREAD;
-    use crate::stream::Messages;
+    use crate::delivery::Messages;
 
     fn put(deliveries: &Arc<Deliveries>, seq: u64) {
         let frame = format!(r#"{{"message_type":"x","sender":"a","stream":"inbox","seq_no":{seq}}}"#);

@@ -2,7 +2,7 @@
 //!
 //! A message that was accepted is delivered to every device it is meant for, in order, handed over once, or the device
 //! is told exactly what it missed. [`Client::send`] returns when the outbox has the message; with a file outbox it then
-//! survives the process. [`Client::messages`] gives a stream's messages in order, gaps included as values.
+//! survives the process. [`Stream::messages`] gives a stream's messages in order, gaps included as values.
 //!
 //! "Once" holds as long as the device keeps its cursor: with [`Builder::outbox`] across restarts, in memory within one
 //! process. This crate never holds protocol state of its own: that is [`wsc_core::client::Client`]; here are sockets,
@@ -23,7 +23,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder("ws://127.0.0.1:8080/ws").user("alice").outbox("alice.outbox").connect().await?;
 //! let receipt = client.send(Message { require_ack: true, ..Message::to_user("bob", "hello") }).await?;
-//! println!("stored at {:?}", receipt.accepted().await?.seq);
+//! println!("stored at {:?}", receipt.accepted().await?.position);
 //!
 //! let mut inbox = client.inbox().messages();
 //! while let Some(delivery) = inbox.next().await {
@@ -42,10 +42,13 @@ mod client;
 mod clock;
 mod conversation;
 mod deliveries;
+mod delivery;
 mod driver;
 #[cfg(feature = "echo")]
 mod echo;
 mod error;
+mod history;
+mod notice;
 mod owner;
 mod presence;
 mod receipt;
@@ -58,19 +61,23 @@ mod typing;
 mod upgrade;
 
 pub use builder::Builder;
-pub use client::{Channel, Client, Group, Page};
-pub use conversation::{Conversation, InvalidConversation};
+pub use client::Client;
+pub use conversation::{Conversation, ConversationState, Conversations, InvalidConversation};
+pub use delivery::{Delivery, Entry, Messages, Missed};
 #[cfg(feature = "echo")]
 #[doc(hidden)]
 pub use echo::echo;
 pub use error::{BuildError, ClosedError, ReceiptError, RequestError, SendError};
-pub use presence::Presence;
+pub use history::{History, Page};
+pub use notice::{Feed, Notice};
+pub use presence::{Presence, UserPresence};
 pub use receipt::{Accepted, Receipt};
-pub use stream::{Delivery, Entry, Feed, Messages, Missed, Notice};
-pub use wsc_core::client::{
-    Closed, Event, Gap, Outcome, RequestError as AnswerError, Stage, State, Sync, TokenError,
-};
-pub use wsc_core::frame::{
-    ConversationState, Conversations, Frame, HubFrame, MemberPage, PresenceOf, ReceiptOf,
-};
+pub use requests::Answer;
+/// The TLS library, for [`Builder::tls`].
+#[cfg(feature = "tls")]
+pub use rustls;
+pub use stream::{Group, Stream};
+pub use wsc_core::client::{Closed, Event, Gap, Outcome, Stage, State, Sync, TokenError};
+pub use wsc_core::frame::{Frame, HubFrame, MemberPage, ReceiptOf};
+pub use wsc_core::kind::UserStatus;
 pub use wsc_core::{CloseCode, ErrorCode, Message, MessageType, StreamName};

@@ -7,10 +7,55 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use tokio::sync::mpsc;
 use wsc_core::frame::{PresenceOf, Query};
+use wsc_core::kind::UserStatus;
 
-use crate::client::{Client, Group};
+use crate::client::Client;
 use crate::driver::HandleCommand;
-use crate::stream::Feed;
+use crate::notice::Feed;
+use crate::stream::Group;
+
+/// How one user is to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserPresence {
+    /// The user.
+    pub user: String,
+    /// How; a status that this version does not know counts as online.
+    pub status: UserStatus,
+    /// How many devices are connected.
+    pub devices: u64,
+    /// When the user was last seen, in milliseconds since the Unix epoch; 0: never, or not told.
+    pub last_seen_ms: u64,
+}
+
+impl UserPresence {
+    /// Whether the user counts as online.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut presence = alice.presence(["bob"]).await;
+    /// assert!(presence.next().await.unwrap().is_online());
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.status != UserStatus::Offline
+    }
+}
+
+impl From<PresenceOf> for UserPresence {
+    fn from(presence: PresenceOf) -> Self {
+        let status = match UserStatus::from_name(&presence.status) {
+            Some(status) => status,
+            None if presence.is_online() => UserStatus::Online,
+            None => UserStatus::Offline,
+        };
+        let PresenceOf { user, devices, last_seen_ms, .. } = presence;
+        Self { user, status, devices, last_seen_ms }
+    }
+}
 
 /// What is watched: users, or a group's members.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,15 +121,15 @@ pub(crate) fn queries(targets: &[Target], watch: bool) -> Vec<Query<'static>> {
 /// Ends the watch when dropped.
 #[derive(Debug)]
 pub struct Presence {
-    feed: Feed<PresenceOf>,
+    feed: Feed<UserPresence>,
     targets: Vec<Target>,
     commands: mpsc::Sender<HandleCommand>,
 }
 
 impl Stream for Presence {
-    type Item = PresenceOf;
+    type Item = UserPresence;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PresenceOf>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<UserPresence>> {
         loop {
             let next = Pin::new(&mut self.feed).poll_next(context);
             let Poll::Ready(Some(user)) = &next else { return next };
@@ -109,14 +154,16 @@ impl Drop for Presence {
 impl Client {
     /// The presence of users, now and as it changes; at most 1,000.
     ///
-    /// ```no_run
-    /// # async fn example(client: wsc_client::Client) {
+    /// ```
     /// use futures_util::StreamExt;
-    /// let mut presence = client.presence(["bob"]).await;
-    /// while let Some(user) = presence.next().await {
-    ///     println!("{} is {}", user.user, user.status);
-    /// }
-    /// # }
+    /// use wsc_client::UserStatus;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut presence = alice.presence(["bob"]).await;
+    /// assert_eq!(presence.next().await.unwrap().status, UserStatus::Online);
+    /// bob.set_status(UserStatus::Busy).await?;
+    /// assert_eq!(presence.next().await.unwrap().status, UserStatus::Busy);
+    /// # Ok(()) });
     /// ```
     pub async fn presence<I: IntoIterator<Item: Into<String>>>(&self, users: I) -> Presence {
         self.watch(users.into_iter().map(|user| Target::User(user.into())).collect()).await
@@ -131,7 +178,19 @@ impl Client {
 }
 
 impl Group {
-    /// The presence of its members, now and as it changes.
+    /// The presence of its members, now and as it changes; for groups of up to 1,000 members.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// bob.group("team").join().await?;
+    /// let mut presence = team.presence().await;
+    /// assert!(presence.next().await.unwrap().is_online());
+    /// # Ok(()) });
+    /// ```
     pub async fn presence(&self) -> Presence {
         self.client.watch(vec![Target::Group(self.id.clone())]).await
     }

@@ -16,11 +16,12 @@ pub(crate) struct Progress {
 
 /// Where a message was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The stream, as the sender names it; `None` for a volatile message.
     pub stream: Option<StreamName<'static>>,
-    /// The position; 0 for a volatile message.
-    pub seq: u64,
+    /// The position in it; 0 for a volatile message.
+    pub position: u64,
     /// Whether it had been accepted before.
     pub duplicate: bool,
     /// When, RFC 3339.
@@ -29,16 +30,19 @@ pub struct Accepted {
 
 /// What becomes of one sent message. Dropping it changes nothing: the message is sent all the same.
 ///
-/// ```no_run
-/// # async fn example(client: wsc_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// ```
 /// use wsc_client::Message;
-/// let receipt = client.send(Message { require_ack: true, ..Message::to_user("bob", "hello") }).await?;
+/// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+/// # hub::run(async |alice, bob| {
+/// # let mut inbox = bob.inbox().messages();
+/// let receipt = alice.send(Message { require_ack: true, ..Message::to_user("bob", "hello") }).await?;
 /// println!("{} is saved here", receipt.message_id());
 /// receipt.accepted().await?;
+/// # futures_util::StreamExt::next(&mut inbox).await;
 /// receipt.delivered().await?;
+/// # bob.mark_read("user:alice", 1).await?;
 /// receipt.read().await?;
-/// # Ok(())
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Receipt {
@@ -49,22 +53,43 @@ pub struct Receipt {
 
 impl Receipt {
     /// The message's id.
+    ///
+    /// ```
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let message = Message { message_id: "order-7".into(), ..Message::to_user("bob", "hello") };
+    /// assert_eq!(alice.send(message).await?.message_id(), "order-7");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn message_id(&self) -> &str {
         &self.message_id
     }
 
     /// Waits until the hub stored the message.
+    ///
+    /// # Errors
+    /// The message ended without being stored, or nobody knows.
+    ///
+    /// ```
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let stored = alice.send(Message::to_user("bob", "hello")).await?.accepted().await?;
+    /// assert_eq!((stored.position, stored.duplicate), (1, false));
+    /// # Ok(()) });
+    /// ```
     pub async fn accepted(&self) -> Result<Accepted, ReceiptError> {
         let mut progress = self.progress.clone();
         let settled = progress.wait_for(|progress| progress.outcome.is_some()).await;
         let outcome = settled.map_err(|_| ReceiptError::Closed)?.outcome.clone();
         match outcome {
-            Some(Outcome::Accepted { stream, seq, duplicate, create_at }) => {
-                Ok(Accepted { stream, seq, duplicate, create_at })
+            Some(Outcome::Accepted { stream, position, duplicate, create_at }) => {
+                Ok(Accepted { stream, position, duplicate, create_at })
             }
             Some(Outcome::Sent) => {
-                Ok(Accepted { stream: None, seq: 0, duplicate: false, create_at: String::new() })
+                Ok(Accepted { stream: None, position: 0, duplicate: false, create_at: String::new() })
             }
             Some(Outcome::Refused { code, reason, .. }) => Err(ReceiptError::Refused { code, reason }),
             Some(Outcome::Unknown) => Err(ReceiptError::Unknown),
@@ -76,16 +101,57 @@ impl Receipt {
     }
 
     /// Waits until a device of the receiver acknowledged the message; for messages to a user with `require_ack`.
+    ///
+    /// # Errors
+    /// As [`Receipt::accepted`], or the receipts are not followed.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let mut inbox = bob.inbox().messages();
+    /// let message = Message { require_ack: true, ..Message::to_user("bob", "hello") };
+    /// let receipt = alice.send(message).await?;
+    /// inbox.next().await;
+    /// receipt.delivered().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn delivered(&self) -> Result<(), ReceiptError> {
         self.reached(Stage::Delivered).await
     }
 
     /// Waits until the receiver has read the message; for messages to a user with `require_ack`.
+    ///
+    /// # Errors
+    /// As [`Receipt::accepted`], or the receipts are not followed.
+    ///
+    /// ```
+    /// use wsc_client::Message;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let message = Message { require_ack: true, ..Message::to_user("bob", "hello") };
+    /// let receipt = alice.send(message).await?;
+    /// let position = receipt.accepted().await?.position;
+    /// bob.mark_read("user:alice", position).await?;
+    /// receipt.read().await?;
+    /// # Ok(()) });
+    /// ```
     pub async fn read(&self) -> Result<(), ReceiptError> {
         self.reached(Stage::Read).await
     }
 
     /// How far it is known to be; `None`: not accepted yet.
+    ///
+    /// ```
+    /// use wsc_client::{Message, Stage};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let receipt = alice.send(Message::to_user("bob", "hello")).await?;
+    /// receipt.accepted().await?;
+    /// assert_eq!(receipt.stage(), Some(Stage::Accepted));
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn stage(&self) -> Option<Stage> {
         self.progress.borrow().stage
@@ -96,6 +162,6 @@ impl Receipt {
         let mut progress = self.progress.clone();
         let found = progress.wait_for(|progress| progress.stage >= Some(stage) || progress.unfollowed).await;
         let found = found.map_err(|_| ReceiptError::Closed)?;
-        if found.stage >= Some(stage) { Ok(()) } else { Err(ReceiptError::Unfollowed) }
+        if found.stage >= Some(stage) { Ok(()) } else { Err(ReceiptError::NotFollowed) }
     }
 }

@@ -1,222 +1,275 @@
-//! Streams of the application: a stream's messages, and feeds of what has no position.
+//! The handles of streams: the inbox, broadcast, and groups with their members.
 
-use std::ops::Deref;
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_util::Stream;
-use futures_util::stream::{StreamExt as _, iter, unfold};
-use tokio::sync::broadcast;
-use wsc_core::client::{Event, Gap, Generation};
-use wsc_core::{CloseCode, Message, StreamName};
+use wsc_core::frame::{MemberPage, Query};
+use wsc_core::{Message, StreamName};
 
-use crate::backlog::{Item, Positions};
-use crate::deliveries::Deliveries;
+use crate::client::Client;
+use crate::delivery::Messages;
+use crate::error::{RequestError, SendError};
+use crate::history::{History, Page};
+use crate::receipt::Receipt;
 
-/// One thing a stream hands over, in order.
-#[derive(Debug)]
-pub enum Delivery {
-    /// A message.
-    Message(Entry),
-    /// Positions that were for this device and are gone.
-    Gap(Missed),
-}
-
-/// A message of a stream.
-#[derive(Debug)]
-pub struct Entry {
-    pub(crate) message: Box<Message<'static>>,
-    pub(crate) generation: Generation,
-    pub(crate) deliveries: Arc<Deliveries>,
-}
-
-/// A gap of a stream.
-#[derive(Debug)]
-pub struct Missed {
-    pub(crate) gap: Gap,
-    pub(crate) deliveries: Arc<Deliveries>,
-}
-
-impl Delivery {
-    /// Everything of the stream up to here is dealt with: after a crash it does not come again. Needed when the client
-    /// was built with [`auto_acknowledge(false)`](crate::Builder::auto_acknowledge); else taking it was enough.
-    pub fn acknowledge(&self) {
-        match self {
-            Self::Message(entry) => entry.acknowledge(),
-            Self::Gap(missed) => missed.acknowledge(),
-        }
-    }
-
-    /// The message, if it is one.
-    #[must_use]
-    pub fn message(&self) -> Option<&Message<'static>> {
-        match self {
-            Self::Message(entry) => Some(entry),
-            Self::Gap(_) => None,
-        }
-    }
-}
-
-impl Item for Delivery {
-    fn positions(&self) -> Positions {
-        match self {
-            Self::Message(entry) => {
-                let (generation, seq) = (entry.generation, entry.seq_no);
-                Positions { generation, first: seq, last: seq }
-            }
-            Self::Gap(missed) => {
-                Positions { generation: missed.generation, first: missed.from, last: missed.to }
-            }
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Message(entry) => entry.size_hint() + size_of::<Message<'_>>(),
-            Self::Gap(_) => size_of::<Gap>(),
-        }
-    }
-}
-
-impl Entry {
-    /// See [`Delivery::acknowledge`].
-    pub fn acknowledge(&self) {
-        if let Some(stream) = &self.message.stream {
-            self.deliveries.acknowledge(stream, self.generation, self.message.seq_no);
-        }
-    }
-
-    /// The message alone.
-    #[must_use]
-    pub fn into_message(self) -> Message<'static> {
-        *self.message
-    }
-}
-
-impl Deref for Entry {
-    type Target = Message<'static>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.message
-    }
-}
-
-impl Missed {
-    /// See [`Delivery::acknowledge`].
-    pub fn acknowledge(&self) {
-        self.deliveries.acknowledge(&self.gap.stream, self.gap.generation, self.gap.to);
-    }
-}
-
-impl Deref for Missed {
-    type Target = Gap;
-
-    fn deref(&self) -> &Self::Target {
-        &self.gap
-    }
-}
-
-/// The messages of one stream, in order, once. Ends when the client closes, or when the same stream is read anew.
-///
-/// Reading slowly holds back the hub. A stream that nobody reads is held for 20 s; then its entries count as handed
-/// over, and [`Notice::Unread`] says which they were.
-#[derive(Debug)]
-pub struct Messages {
-    stream: StreamName<'static>,
-    reader: u64,
-    deliveries: Arc<Deliveries>,
-}
-
-impl Messages {
-    pub(crate) fn new(stream: StreamName<'static>, deliveries: Arc<Deliveries>) -> Self {
-        let reader = deliveries.read(&stream);
-        Self { stream, reader, deliveries }
-    }
-}
-
-impl Stream for Messages {
-    type Item = Delivery;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.deliveries.poll(&self.stream, self.reader, context)
-    }
-}
-
-impl Drop for Messages {
-    fn drop(&mut self) {
-        self.deliveries.stop(&self.stream, self.reader);
-    }
-}
-
-/// Something that happened beside the streams.
+/// One of the user's streams, see [`Client::inbox`], [`Client::broadcast`] and [`Client::stream`].
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Notice {
-    /// A stream opened or closed, a membership changed, the hub has a notice, a read mark was refused, all streams are
-    /// caught up, or something was wrong; and what became of sends that have no receipt in this process: how those ended
-    /// that an earlier process left in the outbox, and how far messages of the user's other devices got.
-    Event(Event),
-    /// Nobody read these positions for 20 s: they count as handed over. `history` still has them.
-    Unread {
-        /// The stream.
-        stream: StreamName<'static>,
-        /// The first.
-        from: u64,
-        /// The last.
-        to: u64,
-    },
-    /// The outbox file was damaged when it was opened. The client goes on with what is whole in it; what is not may be a
-    /// message that was never sent, or one that is sent again.
-    OutboxDamaged {
-        /// Where the file is kept as it was.
-        kept: PathBuf,
-    },
-    /// The outbox could not be written; sends are refused from now on.
-    StorageFailed(String),
-    /// A connection ended, or could not be made. The client goes on by itself; [`Client::states`](crate::Client::states)
-    /// says when it tries again, or that it does not.
-    Disconnected {
-        /// Whether there was one.
-        connected: bool,
-        /// The close that was, or that means the same; `None`: the socket or the network failed.
-        code: Option<CloseCode>,
-        /// Human-readable; of a handshake that failed, what TLS says.
-        reason: String,
-    },
+pub struct Stream {
+    pub(crate) client: Client,
+    pub(crate) name: StreamName<'static>,
 }
 
-/// A feed of things without a position: who is slow misses the oldest.
-pub struct Feed<T> {
-    inner: Pin<Box<dyn Stream<Item = T> + Send>>,
+/// A group and its stream, see [`Client::group`].
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub(crate) client: Client,
+    pub(crate) id: String,
 }
 
-impl<T: Clone + Send + 'static> Feed<T> {
-    pub(crate) fn new(first: Option<T>, receiver: broadcast::Receiver<T>) -> Self {
-        let later = unfold(receiver, |mut receiver| async move {
-            loop {
-                match receiver.recv().await {
-                    Ok(item) => return Some((item, receiver)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        });
-        Self { inner: Box::pin(iter(first).chain(later)) }
+impl Stream {
+    /// Its name.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.inbox().name().as_str(), "inbox");
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub const fn name(&self) -> &StreamName<'static> {
+        &self.name
+    }
+
+    /// Its messages, in order, once. One reader per stream: a new one ends the one before it.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use wsc_client::{Delivery, Message};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.send(Message::to_user("bob", "hello")).await?;
+    /// let mut inbox = bob.inbox().messages();
+    /// match inbox.next().await {
+    ///     Some(Delivery::Message(message)) => assert_eq!(message.content, "hello"),
+    ///     Some(Delivery::Gap(gap)) => println!("missed {} to {}", gap.from, gap.to),
+    ///     None => println!("the client is closed"),
+    /// }
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        Messages::new(self.name.clone(), Arc::clone(&self.client.deliveries))
+    }
+
+    /// A part of what was, own and only stored messages included. Moves no cursor.
+    ///
+    /// # Errors
+    /// There is no connection, or the hub refuses it.
+    ///
+    /// ```
+    /// use wsc_client::{History, Message};
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.send(Message::to_user("bob", "hello")).await?.accepted().await?;
+    /// let newest = alice.inbox().history(History::newest()).await?;
+    /// assert_eq!((newest.head, newest.messages[0].content.as_ref()), (1, "hello"));
+    /// let older = alice.inbox().history(History::before(newest.from)).await?;
+    /// assert!(older.messages.is_empty() && !older.more);
+    /// # Ok(()) });
+    /// ```
+    pub async fn history(&self, part: History) -> Result<Page, RequestError> {
+        self.client.page(self.name.clone(), part).await
     }
 }
 
-impl<T> Stream for Feed<T> {
-    type Item = T;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        self.inner.as_mut().poll_next(context)
+impl Group {
+    /// Its id.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.group("team").id(), "team");
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
-}
 
-impl<T> std::fmt::Debug for Feed<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Feed")
+    /// Its stream.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// assert_eq!(alice.group("team").stream().name().as_str(), "group:team");
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        Stream { client: self.client.clone(), name: StreamName::group(&self.id) }
+    }
+
+    /// Its messages, see [`Stream::messages`].
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// let mut messages = team.messages();
+    /// team.join().await?;
+    /// bob.group("team").join().await?;
+    /// bob.group("team").send("hello").await?;
+    /// let first = messages.next().await;
+    /// assert_eq!(first.unwrap().message().unwrap().content, "hello");
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        self.stream().messages()
+    }
+
+    /// A part of what was, see [`Stream::history`].
+    ///
+    /// # Errors
+    /// There is no connection, or the hub refuses it: the user is not a member.
+    ///
+    /// ```
+    /// use wsc_client::History;
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// team.send("hello").await?.accepted().await?;
+    /// assert_eq!(team.history(History::newest()).await?.messages.len(), 1);
+    /// # Ok(()) });
+    /// ```
+    pub async fn history(&self, part: History) -> Result<Page, RequestError> {
+        self.stream().history(part).await
+    }
+
+    /// Sends a text to it; for anything else, [`Client::send`] with [`Message::to_group`].
+    ///
+    /// # Errors
+    /// The message was not taken.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// let stored = team.send("hello").await?.accepted().await?;
+    /// assert_eq!(stored.position, 1);
+    /// # Ok(()) });
+    /// ```
+    pub async fn send(&self, content: impl Into<String>) -> Result<Receipt, SendError> {
+        self.client.send(Message::to_group(self.id.clone(), content.into())).await
+    }
+
+    /// Joins it, or creates it. Its stream opens with the answer.
+    ///
+    /// # Errors
+    /// There is no connection, or the hub refuses it: the token does not allow it, or the user is in too many groups.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// alice.group("team").join().await?;
+    /// # Ok(()) });
+    /// ```
+    pub async fn join(&self) -> Result<(), RequestError> {
+        self.client.done(Query::GroupJoin { group: self.id.clone().into() }).await
+    }
+
+    /// Leaves it. Nothing more comes of its stream.
+    ///
+    /// # Errors
+    /// There is no connection, or the user is not a member.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// team.leave().await?;
+    /// assert!(team.leave().await.is_err());
+    /// # Ok(()) });
+    /// ```
+    pub async fn leave(&self) -> Result<(), RequestError> {
+        self.client.done(Query::GroupLeave { group: self.id.clone().into() }).await
+    }
+
+    /// Its members: at most `limit`, 0: as the hub likes. `after` is `next` of the page before; empty: the first.
+    ///
+    /// # Errors
+    /// There is no connection, or the user is not a member.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// bob.group("team").join().await?;
+    /// assert_eq!(team.members(100, "").await?.users, ["alice", "bob"]);
+    /// # Ok(()) });
+    /// ```
+    pub async fn members(&self, limit: u64, after: &str) -> Result<MemberPage, RequestError> {
+        let (group, after) = (self.id.clone().into(), after.to_owned().into());
+        self.client.users(Query::GroupMembers { group, limit, after }).await
+    }
+
+    /// Those of its members who are online, in pages as [`Group::members`].
+    ///
+    /// # Errors
+    /// There is no connection, or the user is not a member.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// assert_eq!(team.online(100, "").await?.users, ["alice"]);
+    /// # Ok(()) });
+    /// ```
+    pub async fn online(&self, limit: u64, after: &str) -> Result<MemberPage, RequestError> {
+        let (group, after) = (self.id.clone().into(), after.to_owned().into());
+        self.client.users(Query::GetOnlineUsers { group, limit, after }).await
+    }
+
+    /// Removes a member.
+    ///
+    /// # Errors
+    /// There is no connection, the token lacks the capability `admin`, or the user is not a member.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// bob.group("team").join().await?;
+    /// team.remove("bob").await?;
+    /// assert_eq!(team.members(100, "").await?.users, ["alice"]);
+    /// # Ok(()) });
+    /// ```
+    pub async fn remove(&self, user: &str) -> Result<(), RequestError> {
+        let (group, user) = (self.id.clone().into(), user.to_owned().into());
+        self.client.done(Query::GroupRemove { group, user }).await
+    }
+
+    /// Ends the group for all.
+    ///
+    /// # Errors
+    /// There is no connection, the token lacks the capability `admin`, or there is no such group.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |alice, bob| {
+    /// let team = alice.group("team");
+    /// team.join().await?;
+    /// team.disband().await?;
+    /// assert!(team.members(100, "").await.is_err());
+    /// # Ok(()) });
+    /// ```
+    pub async fn disband(&self) -> Result<(), RequestError> {
+        self.client.done(Query::GroupDisband { group: self.id.clone().into() }).await
     }
 }

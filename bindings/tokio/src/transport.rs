@@ -91,11 +91,11 @@ pub(crate) fn trusting(authorities: Option<&str>) -> Result<Connector, BuildErro
     if let Some(pem) = authorities {
         let usual = roots.len();
         for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|error| BuildError::Authorities(error.to_string()))?;
-            roots.add(certificate).map_err(|error| BuildError::Authorities(error.to_string()))?;
+            let certificate = certificate.map_err(|error| BuildError::Authorities(error.into()))?;
+            roots.add(certificate).map_err(|error| BuildError::Authorities(error.into()))?;
         }
         if roots.len() == usual {
-            return Err(BuildError::Authorities("there is no certificate in it".to_owned()));
+            return Err(BuildError::Authorities("there is no certificate in it".into()));
         }
     }
     // The provider is named: a program that links two of them has no default one.

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use hub::{Hub, content, message_id, soon, text};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
-use wsc_client::{Closed, Delivery, Event, Message, Notice, ReceiptError, State, TokenError};
+use wsc_client::{Closed, Delivery, Event, History, Message, Notice, ReceiptError, State, TokenError};
 use wsc_core::frame::HubFrame;
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn a_message_is_sent_accepted_delivered_and_read() {
     let receipt = client.send(Message { require_ack: true, ..text("a") }).await.expect("taken");
     let frame = link.next().await;
     link.accept(&frame, 7).await;
-    assert_eq!(soon(receipt.accepted()).await.expect("accepted").seq, 7);
+    assert_eq!(soon(receipt.accepted()).await.expect("accepted").position, 7);
     link.say(r#"{"message_type":"delivered","receiver":"bob","message_ids":["a"]}"#).await;
     soon(receipt.delivered()).await.expect("delivered");
     link.say(r#"{"message_type":"read","receiver":"bob","message_ids":["a"]}"#).await;
@@ -36,7 +36,7 @@ async fn a_message_is_sent_accepted_delivered_and_read() {
     let unfollowed = client.send(text("c")).await.expect("taken");
     let frame = link.next().await;
     link.accept(&frame, 8).await;
-    assert_eq!(soon(unfollowed.read()).await, Err(ReceiptError::Unfollowed));
+    assert_eq!(soon(unfollowed.read()).await, Err(ReceiptError::NotFollowed));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn questions_are_answered_with_their_entries() {
     soon(client.connected()).await.expect("connected");
     let asking = tokio::spawn({
         let client = client.clone();
-        async move { client.inbox().history(None, 2, true).await }
+        async move { client.inbox().history(History::newest().limit(2)).await }
     });
     let id = message_id(&link.next().await).to_owned();
     for seq in [9, 8] {
@@ -138,7 +138,7 @@ async fn questions_are_answered_with_their_entries() {
     .await;
     let page = soon(asking).await.expect("ended").expect("a page");
     let positions: Vec<_> = page.messages.iter().map(|message| message.seq_no).collect();
-    assert_eq!((positions, page.head, page.more), (vec![9, 8], 9, true));
+    assert_eq!((positions, page.head, page.more), (vec![8, 9], 9, true));
 }
 
 #[tokio::test]

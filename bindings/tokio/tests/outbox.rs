@@ -11,7 +11,6 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wsc_client::session::Kind;
 use wsc_client::{BuildError, Closed, Event, Notice, Outcome, State};
-use wsc_core::StreamName;
 
 #[tokio::test]
 async fn a_file_outbox_survives_the_client() {
@@ -104,7 +103,7 @@ async fn what_was_read_offline_is_told_by_a_later_process() {
     let path = folder.path().join("outbox");
     let hub = Hub::new().await;
     let client = hub.client().outbox(&path).build().await.expect("built");
-    client.mark_read(StreamName::Inbox, "bob", 5).await;
+    client.mark_read("user:bob", 5).await.expect("a conversation");
     soon(client.close()).await;
     let _client = hub.client().outbox(&path).connect().await.expect("built");
     let (mut link, _) = hub.greet(1, 6).await;
@@ -119,7 +118,7 @@ async fn an_outbox_file_stays_small_for_who_sends_nothing() {
     let hub = Hub::new().await;
     let client = hub.client().outbox(&path).build().await.expect("built");
     for seq in 1..=20_000 {
-        client.mark_read(StreamName::Inbox, "bob", seq).await;
+        client.mark_read("user:bob", seq).await.expect("a conversation");
     }
     soon(client.close()).await;
     let size = std::fs::metadata(&path).expect("there").len();
@@ -173,7 +172,10 @@ async fn how_a_send_of_an_earlier_process_ended_is_a_notice() {
     loop {
         let notice = soon(notices.next()).await.expect("a notice");
         if let Notice::Event(Event::Settled { message_id, outcome, .. }) = notice {
-            assert!(message_id == "m1" && matches!(outcome, Outcome::Accepted { seq: 7, .. }), "{outcome:?}");
+            assert!(
+                message_id == "m1" && matches!(outcome, Outcome::Accepted { position: 7, .. }),
+                "{outcome:?}"
+            );
             break;
         }
     }

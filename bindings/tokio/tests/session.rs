@@ -64,7 +64,7 @@ impl ReportListener {
     fn acknowledge(&self, report: &Report) {
         let (stream, generation) =
             (report.texts[0].clone(), u32::try_from(report.numbers[0]).expect("small"));
-        self.command(Command::Acknowledge { stream, generation, seq: report.numbers[1] });
+        self.command(Command::Acknowledge { stream, generation, position: report.numbers[1] });
     }
 }
 
@@ -110,8 +110,8 @@ async fn what_is_wrong_with_a_message_is_said() {
     listener.send("d", "");
     listener.send("d", "");
     assert_eq!(listener.next_of(Kind::Rejected).await.numbers[0], 5);
-    listener.command(Command::MarkRead { stream: "no stream".into(), peer: String::new(), seq: 1 });
-    listener.command(Command::Acknowledge { stream: "group:".into(), generation: 9, seq: 1 });
+    listener.command(Command::MarkRead { stream: "no stream".into(), peer: String::new(), position: 1 });
+    listener.command(Command::Acknowledge { stream: "group:".into(), generation: 9, position: 1 });
     listener.command(Command::Cancel { message_id: "unknown".into() });
     listener.command(Command::Request { ticket: 5, object: "nonsense".into() });
     listener.send("e", "");

@@ -362,10 +362,10 @@ fn flat_state<'a>(state: &'a State, client: &'a Client) -> Flat<'a> {
 fn flat_outcome<'a>(send: u64, message_id: &'a str, outcome: &'a Outcome) -> Flat<'a> {
     let plain = |code| (code, [0; 2], "", "");
     let (code, [number, retry_after], place, at) = match outcome {
-        Outcome::Accepted { stream, seq, duplicate, create_at } => {
+        Outcome::Accepted { stream, position, duplicate, create_at } => {
             let stream = stream.as_ref().map(|stream| stream.as_str()).unwrap_or_default();
             let code = if *duplicate { OutcomeCode::Duplicate } else { OutcomeCode::Accepted };
-            (code, [*seq, 0], stream, create_at.as_str())
+            (code, [*position, 0], stream, create_at.as_str())
         }
         Outcome::Refused { code, reason, retry_after_ms } => {
             let numbers = [code.number().into(), retry_after_ms.unwrap_or(0)];

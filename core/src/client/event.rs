@@ -171,7 +171,7 @@ pub enum Outcome {
         /// Where, as the sender names it; `None` for a volatile one, which was handed on.
         stream: Option<StreamName<'static>>,
         /// Its position; 0 for a volatile one.
-        seq: u64,
+        position: u64,
         /// Whether it had been accepted before.
         duplicate: bool,
         /// When, RFC 3339.

@@ -62,7 +62,7 @@ impl Client {
             Kind::Accepted => {
                 let outcome = Outcome::Accepted {
                     stream: fields.optional_stream()?.map(StreamName::into_owned),
-                    seq: fields.number(Numbers::SeqNo),
+                    position: fields.number(Numbers::SeqNo),
                     duplicate: fields.flag(Flags::Duplicate),
                     create_at: fields.string(Texts::CreateAt),
                 };

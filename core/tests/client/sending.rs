@@ -20,7 +20,7 @@ fn a_message_is_sent_at_once_and_settled_by_its_ack() {
     desk.accept(&id, 58);
     let accepted = Outcome::Accepted {
         stream: Some(wsc_core::StreamName::Inbox),
-        seq: 58,
+        position: 58,
         duplicate: false,
         create_at: "t".into(),
     };
@@ -240,7 +240,7 @@ fn volatile_messages_are_sent_now_or_never() {
     assert!(desk.outcomes().is_empty());
     desk.text(r#"{"message_type":"ack","message_id":"c","status":"accepted"}"#);
     assert!(
-        matches!(desk.outcomes()[..], [(id, Outcome::Accepted { stream: None, seq: 0, .. })] if id == c.0)
+        matches!(desk.outcomes()[..], [(id, Outcome::Accepted { stream: None, position: 0, .. })] if id == c.0)
     );
     desk.clear();
     desk.close(None, "");

@@ -13,7 +13,7 @@ use anyhow::Result;
 use clap::Parser;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use wsc_client::{Client, Delivery, Message, Messages, Receipt, State};
+use wsc_client::{Client, ClosedError, Delivery, Message, Messages, Receipt, State};
 
 /// A chat in the terminal.
 #[derive(Parser)]
@@ -89,7 +89,7 @@ async fn follow(client: Client) {
         match &*states.borrow_and_update() {
             State::Connected => println!("· connected as {}", client.device()),
             State::Waiting { .. } => println!("· no connection, trying again"),
-            State::Closed(why) => println!("· closed: {why:?}"),
+            State::Closed(why) => println!("· {}", ClosedError(why.clone())),
             State::Idle | State::Connecting => {}
         }
         if states.changed().await.is_err() {

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use wsc_client::{Client, Messages, ReceiptError, StreamName};
+use wsc_client::{Client, Messages, ReceiptError};
 
 use super::*;
 
@@ -55,14 +55,14 @@ async fn messages_are_routed_rewritten_refused_or_the_shop_s_own() {
     assert_eq!((first.content.as_ref(), first.sender_name.as_ref()), ("hello", "alice (visitor)"));
     assert_eq!(next(&mut inbox).await.content, "d*** good");
     let own = Message { receiver: "".into(), ..Message::to_user("", "where is my order?") };
-    assert_eq!(alice.send(own).await.unwrap().accepted().await.unwrap().seq, 0);
+    assert_eq!(alice.send(own).await.unwrap().accepted().await.unwrap().position, 0);
 }
 
 #[tokio::test]
 async fn the_shop_writes_to_customers_and_groups_and_hears_how_far_it_got() {
     let address = start().await;
     let alice = customer(address, "alice").await;
-    let (mut inbox, mut news) = (alice.inbox().messages(), alice.messages(StreamName::group("news")));
+    let (mut inbox, mut news) = (alice.inbox().messages(), alice.group("news").messages());
     // Delivered is what the application took, so it takes at the same time.
     let (answer, message) =
         tokio::join!(http(address, "POST /customers/alice", "it has left"), next(&mut inbox));

@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::Parser;
 use futures_util::StreamExt as _;
 use tokio::time::{sleep, timeout};
-use wsc_client::{Builder, Client, Delivery, Message, Receipt, StreamName};
+use wsc_client::{Builder, Client, Delivery, History, Message, Receipt, StreamName};
 
 /// Every kind of send.
 #[derive(Parser)]
@@ -63,7 +63,7 @@ async fn main() -> Result<()> {
     // Stored for history, handed to no device.
     let note = Message { skip_send_to_client: true, ..Message::to_user("bob", "for the record") };
     send(&alice, "store-only", note).await?;
-    let page = bob.inbox().history(None, 1, true).await?;
+    let page = bob.inbox().history(History::newest().limit(1)).await?;
     let found = page.messages.first().map_or("nothing", |message| message.content.as_ref());
     println!("{:<12} history ends with \"{found}\"", "");
 
@@ -81,8 +81,8 @@ async fn main() -> Result<()> {
     let receipt = send(&alice, "receipts", asked).await?;
     timeout(Duration::from_secs(10), receipt.delivered()).await??;
     println!("{:<12} delivered", "");
-    let last = bob.inbox().history(None, 1, true).await?.head;
-    bob.mark_read(StreamName::Inbox, "alice", last).await;
+    let last = bob.inbox().history(History::newest().limit(1)).await?.head;
+    bob.mark_read("user:alice", last).await?;
     timeout(Duration::from_secs(10), receipt.read()).await??;
     println!("{:<12} read", "");
 
@@ -100,7 +100,7 @@ async fn main() -> Result<()> {
     let again =
         Message { message_id: hello.message_id().to_owned().into(), ..Message::to_user("bob", "hello") };
     let twice = alice.send(again).await?.accepted().await?;
-    println!("{:<12} stored at {} already: {}", "again", twice.seq, twice.duplicate);
+    println!("{:<12} stored at {} already: {}", "again", twice.position, twice.duplicate);
 
     // Bob's side has a moment to print.
     sleep(Duration::from_millis(300)).await;
@@ -114,7 +114,7 @@ async fn send(client: &Client, kind: &str, message: Message<'static>) -> Result<
     let receipt = client.send(message).await?;
     let accepted = timeout(Duration::from_secs(10), receipt.accepted()).await??;
     match accepted.stream {
-        Some(stream) => println!("{kind:<12} stored in {stream} at {}", accepted.seq),
+        Some(stream) => println!("{kind:<12} stored in {stream} at {}", accepted.position),
         None => println!("{kind:<12} handed on, stored nowhere"),
     }
     Ok(receipt)
@@ -122,7 +122,7 @@ async fn send(client: &Client, kind: &str, message: Message<'static>) -> Result<
 
 /// Prints what bob gets of a stream.
 async fn print(client: Client, stream: StreamName<'static>) {
-    let mut messages = client.messages(stream.clone());
+    let mut messages = client.stream(stream.clone()).messages();
     while let Some(delivery) = messages.next().await {
         match delivery {
             Delivery::Message(message) => {

@@ -103,7 +103,7 @@ async fn read_all(client: Client, deliveries: mpsc::Sender<Delivery>) {
     let mut known = HashSet::new();
     let mut start = |stream: StreamName<'static>| {
         if known.insert(stream.clone()) {
-            let (mut messages, deliveries) = (client.messages(stream), deliveries.clone());
+            let (mut messages, deliveries) = (client.stream(stream).messages(), deliveries.clone());
             tokio::spawn(async move {
                 while let Some(delivery) = messages.next().await {
                     if deliveries.send(delivery).await.is_err() {

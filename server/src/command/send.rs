@@ -199,7 +199,8 @@ impl Send {
                 format!("not accepted within {:?}; give it more time with --timeout", self.patience())
             })?
             .map_err(|error| failed(&error))?;
-        let place = accepted.stream.map(|stream| format!(" {stream} {}", accepted.seq)).unwrap_or_default();
+        let place =
+            accepted.stream.map(|stream| format!(" {stream} {}", accepted.position)).unwrap_or_default();
         super::say(&format!("accepted{place}"));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::sleep;
-use wsc_client::StreamName;
+use wsc_client::{History, StreamName};
 
 use super::device::Actor;
 use crate::history::{Fact, Mark, Stage};
@@ -19,9 +19,11 @@ impl Actor {
         let device = &self.part.device;
         for name in &self.part.audits {
             let Some(stream) = StreamName::parse(name).map(StreamName::into_owned) else { continue };
-            let (mut from, mut first) = (None, None);
+            let (mut after, mut first) = (0, None);
             loop {
-                let Ok(page) = self.client.history(stream.clone(), from, 500, false).await else {
+                let Ok(page) =
+                    self.client.stream(stream.clone()).history(History::after(after).limit(500)).await
+                else {
                     sleep(Duration::from_millis(300)).await;
                     continue;
                 };
@@ -35,7 +37,7 @@ impl Actor {
                     self.write(Fact::Looked { device, stream, from: begin, to: page.head })?;
                     break;
                 }
-                from = Some(page.to + 1);
+                after = page.to;
             }
         }
         self.audit_receipts().await?;
@@ -71,8 +73,10 @@ impl Actor {
                 continue;
             };
             for state in page.conversations {
-                let (device, stream) = (self.part.device.clone(), state.stream.to_string());
-                let mark = Mark { stream, peer: state.peer, seq: state.read };
+                let device = self.part.device.clone();
+                let stream = state.conversation.stream()?.to_string();
+                let peer = state.conversation.peer().unwrap_or_default().to_owned();
+                let mark = Mark { stream, peer, seq: state.read };
                 self.write(Fact::Counted { device, mark, unread: state.unread })?;
             }
             if page.next.is_empty() {

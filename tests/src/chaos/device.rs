@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use wsc_client::{Client, Delivery, Event, Message, Notice, ReceiptError, State, StreamName};
+use wsc_client::{Client, Conversation, Delivery, Event, Message, Notice, ReceiptError, State, StreamName};
 use wsc_core::backoff::Random;
 
 use super::plan::Crowd;
@@ -109,7 +109,7 @@ impl Actor {
 
     async fn read(self, name: String) -> Result<()> {
         let Some(stream) = StreamName::parse(&name).map(StreamName::into_owned) else { return Ok(()) };
-        let mut messages = self.client.messages(stream);
+        let mut messages = self.client.stream(stream).messages();
         while let Some(delivery) = messages.next().await {
             match &delivery {
                 Delivery::Message(message) => {
@@ -147,10 +147,13 @@ impl Actor {
 
     async fn say_read(&self, mark: Option<Mark>) -> Result<()> {
         let Some(mark) = mark else { return Ok(()) };
-        let Some(stream) = StreamName::parse(&mark.stream).map(StreamName::into_owned) else { return Ok(()) };
-        let (peer, seq) = (mark.peer.clone(), mark.seq);
+        let conversation = match mark.peer.as_str() {
+            "" => Conversation::from(mark.stream.as_str()),
+            peer => Conversation::user(peer),
+        };
+        let position = mark.seq;
         self.write(Fact::Marking { device: self.part.device.clone(), mark })?;
-        self.client.mark_read(stream, peer, seq).await;
+        self.client.mark_read(conversation, position).await?;
         Ok(())
     }
 
@@ -184,7 +187,7 @@ impl Actor {
                 Notice::Unread { stream, from, to } => {
                     self.write(Fact::Closed { device, why: format!("{stream} unread {from} to {to}") })?;
                 }
-                Notice::StorageFailed(why) => self.write(Fact::Closed { device, why })?,
+                Notice::StorageFailed(why) => self.write(Fact::Closed { device, why: why.to_string() })?,
                 _ => {}
             }
         }
@@ -274,7 +277,7 @@ impl Actor {
             let outcome = match receipt.accepted().await {
                 Ok(accepted) => Outcome::Accepted {
                     stream: accepted.stream.map(|stream| stream.to_string()).unwrap_or_default(),
-                    seq: accepted.seq,
+                    seq: accepted.position,
                 },
                 Err(ReceiptError::Refused { code, reason }) => {
                     Outcome::Refused(format!("{reason} ({})", code.number()))

@@ -66,7 +66,9 @@ impl Outcome {
     pub fn of(outcome: wsc_core::client::Outcome) -> Option<Self> {
         use wsc_core::client::Outcome as Told;
         match outcome {
-            Told::Accepted { stream, seq, .. } => Some(Self::Accepted { stream: stream?.to_string(), seq }),
+            Told::Accepted { stream, position, .. } => {
+                Some(Self::Accepted { stream: stream?.to_string(), seq: position })
+            }
             Told::Refused { code, reason, .. } => {
                 Some(Self::Refused(format!("{reason} ({})", code.number())))
             }

@@ -2,6 +2,7 @@
 //! sees a socket or a file.
 
 use std::future::Future;
+use std::io;
 
 use tokio::sync::mpsc;
 use wsc_core::client::{self as core, Event, Generation, SendId, Sync};
@@ -62,7 +63,7 @@ pub(crate) trait Frontend: Send + 'static {
     fn stored(&mut self, up_to: SendId);
 
     /// Nothing can be saved any more: what is not saved is not sent.
-    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str);
+    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: io::Error);
 
     /// A socket did not open, or is gone.
     fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str);

@@ -1,6 +1,7 @@
 //! The frontend of a Rust program: commands of its [`Client`], events to receipts, deliveries, answers and feeds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +11,7 @@ use wsc_core::client::{
     self as core, Answer, Body, Event, Generation, Outcome, RequestError, RequestId, SendId, Stage, State,
     Sync, TokenError,
 };
-use wsc_core::frame::{Frame, PresenceOf, Query};
+use wsc_core::frame::{Frame, Query};
 use wsc_core::{CloseCode, Message, StreamName, Timestamp};
 
 use super::frontend::Frontend;
@@ -19,9 +20,9 @@ use crate::client::{Client, Reply};
 use crate::conversation::Conversation;
 use crate::deliveries::Deliveries;
 use crate::error::SendError;
-use crate::presence::{self, Target, Watches};
+use crate::notice::Notice;
+use crate::presence::{self, Target, UserPresence, Watches};
 use crate::receipt::{Progress, Receipt};
-use crate::stream::Notice;
 use crate::typing::Typing;
 
 /// Commands that may wait for the task.
@@ -37,7 +38,8 @@ pub(crate) enum HandleCommand {
     Send { message: Box<Message<'static>>, reply: TakenReply },
     Cancel { send: SendId, reply: oneshot::Sender<bool> },
     Request { query: Box<Query<'static>>, reply: oneshot::Sender<Result<Reply, RequestError>> },
-    MarkRead { stream: StreamName<'static>, peer: String, seq: u64 },
+    RequestFrame { object: String, reply: oneshot::Sender<Result<Reply, RequestError>> },
+    MarkRead { stream: StreamName<'static>, peer: String, position: u64 },
     Watch { targets: Vec<Target> },
     Unwatch { targets: Vec<Target> },
     Typing { to: Conversation },
@@ -58,12 +60,12 @@ pub(crate) struct HandleFrontend {
     provider: Option<Provider>,
     durable: bool,
     /// Why nothing can be saved any more.
-    failed: Option<String>,
+    failed: Option<Arc<io::Error>>,
     deliveries: Arc<Deliveries>,
     states: watch::Sender<State>,
     syncs: watch::Sender<Sync>,
     volatile: broadcast::Sender<Message<'static>>,
-    presence: broadcast::Sender<PresenceOf>,
+    presence: broadcast::Sender<UserPresence>,
     notices: broadcast::Sender<Notice>,
     followed: HashMap<SendId, Followed>,
     /// Sends that are not on the disk yet.
@@ -140,7 +142,7 @@ impl HandleFrontend {
 
     fn send(&mut self, machine: &mut core::Client, now: Timestamp, message: &Message<'_>, reply: TakenReply) {
         if let Some(why) = &self.failed {
-            let _ = reply.send(Err(SendError::Storage(why.clone())));
+            let _ = reply.send(Err(SendError::Storage(Arc::clone(why))));
             return;
         }
         let receipts = message.require_ack && !message.receiver.is_empty() && !message.is_volatile();
@@ -207,7 +209,7 @@ impl HandleFrontend {
         if self.watching.remove(&request) {
             if let Ok(Body::Statuses(users)) = answer.body() {
                 for user in users {
-                    let _ = self.presence.send(user);
+                    let _ = self.presence.send(user.into());
                 }
             }
         } else if let Some((reply, messages)) = self.asked.remove(&request) {
@@ -238,7 +240,13 @@ impl Frontend for HandleFrontend {
                 let id = machine.request(now, *query);
                 self.asked.insert(id, (reply, Vec::new()));
             }
-            HandleCommand::MarkRead { stream, peer, seq } => machine.mark_read(now, &stream, &peer, seq),
+            HandleCommand::RequestFrame { object, reply } => {
+                let id = machine.request_object(now, &object);
+                self.asked.insert(id, (reply, Vec::new()));
+            }
+            HandleCommand::MarkRead { stream, peer, position } => {
+                machine.mark_read(now, &stream, &peer, position);
+            }
             HandleCommand::Watch { targets } => {
                 self.watches.add(&targets);
                 if machine.state() == State::Connected {
@@ -303,7 +311,7 @@ impl Frontend for HandleFrontend {
             Event::RequestFailed { request, error } => self.failed(request, error),
             Event::Presence(presence) => {
                 for user in presence.users().unwrap_or_default() {
-                    let _ = self.presence.send(user);
+                    let _ = self.presence.send(user.into());
                 }
             }
             other => {
@@ -333,13 +341,14 @@ impl Frontend for HandleFrontend {
         }
     }
 
-    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str) {
-        self.failed = Some(why.to_owned());
+    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: io::Error) {
+        let why = Arc::new(why);
+        self.failed = Some(Arc::clone(&why));
         for (receipt, reply) in std::mem::take(&mut self.unsaved) {
             machine.cancel(now, receipt.send);
-            let _ = reply.send(Err(SendError::Storage(why.to_owned())));
+            let _ = reply.send(Err(SendError::Storage(Arc::clone(&why))));
         }
-        let _ = self.notices.send(Notice::StorageFailed(why.to_owned()));
+        let _ = self.notices.send(Notice::StorageFailed(why));
     }
 
     fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {

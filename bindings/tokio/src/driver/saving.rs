@@ -66,7 +66,7 @@ impl<A: Frontend> Driver<A> {
     pub(super) fn save(&mut self) {
         let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
         if let Err(error) = written {
-            return self.storage_failed(&error);
+            return self.storage_failed(error);
         }
         // Who sends nothing has cursors and read marks all the same.
         if self.saving.syncing.is_none() {
@@ -80,7 +80,7 @@ impl<A: Frontend> Driver<A> {
             return;
         };
         if let Err(error) = storage.rewrite(&self.machine.snapshot()) {
-            self.storage_failed(&error);
+            self.storage_failed(error);
         }
     }
 
@@ -88,7 +88,7 @@ impl<A: Frontend> Driver<A> {
     pub(super) fn saved(&mut self, now: Timestamp, outcome: io::Result<()>) {
         let Some((up_to, _)) = self.saving.syncing.take() else { return };
         if let Err(error) = outcome {
-            return self.storage_failed(&error);
+            return self.storage_failed(error);
         }
         self.frontend.stored(up_to);
         self.machine.handle_stored(now, up_to);
@@ -96,11 +96,11 @@ impl<A: Frontend> Driver<A> {
     }
 
     /// Nothing can be saved any more: what is not saved is not sent.
-    fn storage_failed(&mut self, error: &io::Error) {
+    fn storage_failed(&mut self, error: io::Error) {
         self.saving.storage = None;
         self.saving.written = None;
         let now = self.clock.now();
-        self.frontend.unsaved(&mut self.machine, now, &error.to_string());
+        self.frontend.unsaved(&mut self.machine, now, error);
         // What lies there already goes out all the same.
         self.machine.handle_stored(now, SendId(u64::MAX));
     }

@@ -15,7 +15,7 @@ pub(crate) enum Executed {
     /// The hub is asked.
     Asked { ticket: u64, request: RequestId },
     /// The application has these.
-    Handed { stream: String, generation: u32, seq: u64 },
+    Handed { stream: String, generation: u32, position: u64 },
     /// The application reads these from now on.
     Reads(Vec<String>),
     /// The client is to be closed.
@@ -40,16 +40,16 @@ pub(crate) fn execute(machine: &mut Client, now: Timestamp, command: Command) ->
         Command::Request { ticket, object } => {
             return Executed::Asked { ticket, request: machine.request_object(now, &object) };
         }
-        Command::MarkRead { stream, peer, seq } => {
+        Command::MarkRead { stream, peer, position } => {
             if let Some(stream) = StreamName::parse(stream) {
-                machine.mark_read(now, &stream, &peer, seq);
+                machine.mark_read(now, &stream, &peer, position);
             }
         }
-        Command::Acknowledge { stream, generation, seq } => {
+        Command::Acknowledge { stream, generation, position } => {
             if let Some(name) = StreamName::parse(stream.as_str()) {
-                machine.acknowledge(now, &name, generation, seq);
+                machine.acknowledge(now, &name, generation, position);
             }
-            return Executed::Handed { stream, generation, seq };
+            return Executed::Handed { stream, generation, position };
         }
         Command::Read { streams } => return Executed::Reads(streams),
         Command::Token { token } => {

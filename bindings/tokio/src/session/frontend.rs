@@ -1,6 +1,7 @@
 //! The frontend of a session: its commands to the machine, events to its reports.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -77,7 +78,9 @@ impl Frontend for SessionFrontend {
                 self.reports.put(Report::not_taken(&message_id, &error));
             }
             Executed::Asked { ticket, request } => drop(self.tickets.insert(request, ticket)),
-            Executed::Handed { stream, generation, seq } => self.reports.credit(&stream, generation, seq),
+            Executed::Handed { stream, generation, position } => {
+                self.reports.credit(&stream, generation, position);
+            }
             Executed::Reads(streams) => self.reports.read(streams),
             Executed::Close => {
                 // What was not fetched by now nobody will acknowledge.
@@ -123,14 +126,15 @@ impl Frontend for SessionFrontend {
         }
     }
 
-    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: &str) {
+    fn unsaved(&mut self, machine: &mut core::Client, now: Timestamp, why: io::Error) {
+        let why = why.to_string();
         for (send, message_id) in std::mem::take(&mut self.unsaved) {
             if machine.cancel(now, send) {
                 self.void.insert(send);
             }
-            self.not_saved(&message_id, why);
+            self.not_saved(&message_id, &why);
         }
-        self.failed = Some(why.to_owned());
+        self.failed = Some(why);
     }
 
     fn on_socket_lost(&mut self, connected: bool, code: Option<CloseCode>, reason: &str) {

@@ -40,6 +40,7 @@ use wsc_core::client::{self as core, TokenError};
 use crate::driver::{self, Parts};
 pub(crate) use execute::{Executed, execute};
 use frontend::SessionFrontend;
+#[doc(hidden)]
 pub use machine::Machine;
 pub use report::Report;
 use report_queue::ReportQueue;
@@ -88,7 +89,7 @@ pub enum Command {
         /// Whose messages; empty for a group.
         peer: String,
         /// The position.
-        seq: u64,
+        position: u64,
     },
     /// The application has everything of a stream up to here.
     Acknowledge {
@@ -97,7 +98,7 @@ pub enum Command {
         /// Its numbering, as the entry had it.
         generation: u32,
         /// The position.
-        seq: u64,
+        position: u64,
     },
     /// The streams that somebody reads, in place of those said before; `*`: all. Entries of others wait 20 s for a
     /// reader, then count as handed over, and [`Kind::Unread`](Kind::Unread) names them.

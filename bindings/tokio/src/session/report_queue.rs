@@ -125,8 +125,8 @@ impl ReportQueue {
         self.ready.notify_one();
     }
 
-    pub(super) fn credit(&self, stream: &str, generation: u32, seq: u64) {
-        self.lock().backlog.credit(stream, generation, seq);
+    pub(super) fn credit(&self, stream: &str, generation: u32, position: u64) {
+        self.lock().backlog.credit(stream, generation, position);
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -10,8 +10,8 @@ export type NativeCommand =
   | { do: 'send'; id: string; object: string; payload?: Uint8Array }
   | { do: 'cancel'; id: string }
   | { do: 'request'; ticket: number; object: string }
-  | { do: 'markRead'; stream: string; peer: string; seq: number }
-  | { do: 'acknowledge'; stream: string; generation: number; seq: number }
+  | { do: 'markRead'; stream: string; peer: string; position: number }
+  | { do: 'acknowledge'; stream: string; generation: number; position: number }
   | { do: 'read'; streams: string[] }
   | { do: 'token'; token?: string; why?: string };
 

@@ -63,8 +63,8 @@ export class NativePort implements Port {
     this.#settings = settings;
     this.#host = host;
     this.#referenced = referenced;
-    if (settings.manual) this.#submit({ do: 'read', streams: ['*'] });
-    this.#acknowledgements = new Acknowledgements((stream, generation, position) => this.#submit({ do: 'acknowledge', stream, generation, seq: position }));
+    if (settings.manual) this.#enqueue({ do: 'read', streams: ['*'] });
+    this.#acknowledgements = new Acknowledgements((stream, generation, position) => this.#enqueue({ do: 'acknowledge', stream, generation, position }));
     this.#keepAlive();
     // Not before the client has its port.
     this.#opened = Promise.resolve().then(() => this.#open());
@@ -74,34 +74,34 @@ export class NativePort implements Port {
     switch (command.do) {
       case 'connect':
         this.#keepAlive();
-        return this.#submit({ do: 'connect' });
+        return this.#enqueue({ do: 'connect' });
       case 'send': {
         const { id, object, payload } = command;
         // Asked for before the session was open, and again now that it is.
         if (this.#early?.has(id)) return;
         if (!this.#session) this.#early?.add(id);
-        return this.#submit(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
+        return this.#enqueue(payload ? { do: 'send', id, object, payload } : { do: 'send', id, object });
       }
       case 'mark read': {
         const { stream, peer, position } = command;
-        this.#submit({ do: 'markRead', stream, peer, seq: position });
+        this.#enqueue({ do: 'markRead', stream, peer, position });
         // Without an outbox the next session knows nothing of it.
         if (this.#settings.outbox !== undefined) this.#host.hear([{ is: 'mark saved', stream, peer, position }], this.#engine);
         return;
       }
       case 'read':
-        if (!this.#settings.manual) return this.#submit({ do: 'read', streams: [...command.streams] });
+        if (!this.#settings.manual) return this.#enqueue({ do: 'read', streams: [...command.streams] });
         this.#reads = new Set(command.streams);
         return this.#tell(this.#unread.splice(0));
       case 'wake':
-        return this.#submit({ do: 'network', online: true });
+        return this.#enqueue({ do: 'network', online: true });
       case 'acknowledge': {
         const { stream, generation, position } = command;
-        return this.#submit({ do: 'acknowledge', stream, generation, seq: position });
+        return this.#enqueue({ do: 'acknowledge', stream, generation, position });
       }
       case 'cancel':
       case 'request':
-        return this.#submit(command);
+        return this.#enqueue(command);
       case 'watch':
         return this.#watches.set('', command.keys);
       case 'forget':
@@ -125,7 +125,7 @@ export class NativePort implements Port {
     await this.#opened;
     if (this.#session) {
       if (!this.#settings.manual) this.#acknowledgements.flush();
-      this.#submit({ do: 'close' });
+      this.#enqueue({ do: 'close' });
       await this.#ended;
     }
     clearInterval(this.#alive);
@@ -163,7 +163,7 @@ export class NativePort implements Port {
   }
 
   /** Commands of one turn go together. */
-  #submit(command: NativeCommand): void {
+  #enqueue(command: NativeCommand): void {
     this.#commands.push(command);
     if (this.#soon) return;
     this.#soon = true;
@@ -296,12 +296,12 @@ export class NativePort implements Port {
     const ticket = LAST_TICKET + ++this.#lastWatch;
     if (what === 'watch') this.#watching.set(ticket, key);
     // Cut off: asked for again after the next connect.
-    this.#submit({ do: 'request', ticket, object: `{"message_type":"${what}","data":${key}}` });
+    this.#enqueue({ do: 'request', ticket, object: `{"message_type":"${what}","data":${key}}` });
   }
 
   async #fetchToken(): Promise<void> {
     const [token, why] = await answerOf(this.#settings.provider);
-    this.#submit({ do: 'token', ...(token !== undefined && { token }), ...(why !== undefined && { why }) });
+    this.#enqueue({ do: 'token', ...(token !== undefined && { token }), ...(why !== undefined && { why }) });
   }
 
   async #forget(): Promise<void> {

@@ -69,13 +69,13 @@ function perform(machine, now, step) {
     case 'send':
       return told(machine.execute(now, { do: 'send', id: step.message.message_id, object: JSON.stringify(step.message) }), machine);
     case 'acknowledge':
-      return void machine.execute(now, { do: 'acknowledge', stream: step.stream, generation: step.generation, seq: step.seq_no });
+      return void machine.execute(now, { do: 'acknowledge', stream: step.stream, generation: step.generation, position: step.seq_no });
     case 'request': {
       const { message_id: _, ...query } = step.query;
       return { request: machine.execute(now, { do: 'request', ticket: 1, object: JSON.stringify(query) }) };
     }
     case 'mark_read':
-      return void machine.execute(now, { do: 'markRead', stream: step.stream, peer: step.peer ?? '', seq: step.seq_no });
+      return void machine.execute(now, { do: 'markRead', stream: step.stream, peer: step.peer ?? '', position: step.seq_no });
     case 'supply_token':
       return void machine.execute(now, { do: 'token', token: step.token, never: step.error === 'denied' });
     case 'network':
