@@ -87,7 +87,7 @@ impl Settings {
 /// A session that was opened.
 #[derive(Debug, uniffi::Record)]
 pub struct Opened {
-    /// This installation's id; empty for a passing device.
+    /// This installation's id; empty for an ephemeral device.
     pub device: String,
     /// Messages that an earlier process left, as JSON, in order.
     pub pending: Vec<String>,

@@ -60,6 +60,11 @@ mod transport;
 mod typing;
 mod upgrade;
 
+/// The programs of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/rust.md")]
+struct Guide;
+
 pub use builder::Builder;
 pub use client::Client;
 pub use conversation::{Conversation, ConversationState, Conversations, InvalidConversation};
@@ -77,7 +82,7 @@ pub use requests::Answer;
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use stream::{Group, Stream};
-pub use wsc_core::client::{Closed, Event, Gap, Outcome, Stage, State, Sync, TokenError};
-pub use wsc_core::frame::{Frame, HubFrame, MemberPage, ReceiptOf};
+pub use wsc_core::client::{Closed, Event, Fault, Gap, Outcome, Owner, Stage, State, Sync, TokenError};
+pub use wsc_core::frame::{DecodeError, Frame, HubFrame, MemberPage, ReceiptOf};
 pub use wsc_core::kind::UserStatus;
 pub use wsc_core::{CloseCode, ErrorCode, Message, MessageType, StreamName};

@@ -27,7 +27,7 @@ use crate::typing::Typing;
 
 /// Commands that may wait for the task.
 const COMMANDS: usize = 1024;
-/// Items of a feed kept for who is slow.
+/// Items that a feed keeps for a slow receiver.
 const FEED: usize = 256;
 
 /// What the application asks for.
@@ -78,7 +78,7 @@ pub(crate) struct HandleFrontend {
     closing: Vec<oneshot::Sender<()>>,
 }
 
-/// The machine told of nothing that cannot be read.
+/// Every frame that the machine gives out can be read.
 fn read(frame: &Frame) -> Option<Message<'static>> {
     frame.message().ok().map(|message| message.into_owned())
 }

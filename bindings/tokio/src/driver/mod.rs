@@ -4,7 +4,7 @@
 mod frontend;
 mod handle;
 mod perform;
-mod saving;
+mod record_writer;
 
 use std::future::{Future, pending};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(crate) use frontend::{Commands, Frontend};
 pub(crate) use handle::{HandleCommand, HandleFrontend};
 #[cfg(feature = "echo")]
 pub(crate) use perform::goodbye;
-use saving::Saving;
+use record_writer::RecordWriter;
 
 /// Commands or frames taken in one turn.
 const BATCH: usize = 128;
@@ -52,7 +52,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Socket, Refusal>> + Send>>;
 struct Driver<A: Frontend> {
     machine: core::Client,
     clock: Clock,
-    saving: Saving,
+    writer: RecordWriter,
     transport: Transport,
     frontend: A,
     commands: A::Commands,
@@ -74,7 +74,7 @@ pub(crate) fn start<A: Frontend>(parts: Parts, frontend: A, commands: A::Command
     let driver = Driver {
         machine: parts.machine,
         clock: Clock::new(),
-        saving: Saving::new(parts.storage),
+        writer: RecordWriter::new(parts.storage),
         transport: parts.transport,
         frontend,
         commands,
@@ -136,7 +136,7 @@ impl<A: Frontend> Driver<A> {
                     }
                 }
                 opened = wait_for(self.opening.as_mut().map(|(_, opening)| opening)) => self.opened(opened),
-                synced = wait_for(self.saving.syncing()) => {
+                synced = wait_for(self.writer.syncing()) => {
                     let now = self.clock.now();
                     let outcome = synced.unwrap_or_else(|error| Err(std::io::Error::other(error)));
                     self.saved(now, outcome);
@@ -264,7 +264,7 @@ impl<A: Frontend> Driver<A> {
         let sync = self.machine.sync();
         let reachable = match self.machine.state() {
             State::Connected => true,
-            State::Connecting | State::Waiting { .. } => !self.saving.is_durable(),
+            State::Connecting | State::Waiting { .. } => !self.writer.is_durable(),
             State::Idle | State::Closed(_) => false,
         };
         sync.saved + sync.unsaved == 0 || until <= Instant::now() || (!reachable && sync.unsaved == 0)
@@ -278,7 +278,7 @@ impl<A: Frontend> Driver<A> {
         self.machine.close(now);
         self.perform().await;
         while self.goodbyes.join_next().await.is_some() {}
-        self.saving.finish().await;
+        self.writer.finish().await;
         self.frontend.end();
     }
 }

@@ -27,7 +27,7 @@ impl<A: Frontend> Driver<A> {
                 self.save();
                 self.flush().await;
                 self.tell();
-                self.saving.begin();
+                self.writer.begin();
                 if let Some(action) = self.machine.poll_action() {
                     self.act(action).await;
                     continue;
@@ -59,7 +59,7 @@ impl<A: Frontend> Driver<A> {
                 }
             }
             Action::FetchToken => self.fetching = self.frontend.token(),
-            Action::Persist(change) => self.saving.add(&change),
+            Action::Persist(change) => self.writer.add(&change),
         }
     }
 

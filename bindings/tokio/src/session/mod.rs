@@ -121,7 +121,7 @@ pub enum Command {
 /// How things stood when a session was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// This installation's id; empty for a passing device.
+    /// This installation's id; empty for an ephemeral device.
     pub device: String,
     /// Per stream, the last position handed over.
     pub cursors: Vec<(String, u64)>,

@@ -87,7 +87,7 @@ class TokenTest extends WithHub {
             WscException fault = faults.all.poll(10, TimeUnit.SECONDS);
             assertNotNull(fault);
             String told = fault.getMessage() + " " + fault.getCause();
-            assertTrue(told.contains("token provider") && told.contains(bad.text), told);
+            assertTrue(told.contains("no token") && told.contains(bad.text), told);
             assertTrue(fault.isRetryable());
             assertFalse(told.contains("502"), "a token is a secret");
         }

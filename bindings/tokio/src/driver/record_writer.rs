@@ -9,14 +9,14 @@ use wsc_core::client::{Change, SendId};
 use super::{Driver, Frontend};
 use crate::storage::Storage;
 
-pub(super) struct Saving {
+pub(super) struct RecordWriter {
     storage: Option<Storage>,
     /// The last send written and not yet being synced.
     written: Option<SendId>,
     syncing: Option<(SendId, JoinHandle<io::Result<()>>)>,
 }
 
-impl Saving {
+impl RecordWriter {
     pub(super) fn new(storage: Option<Storage>) -> Self {
         Self { storage, written: None, syncing: None }
     }
@@ -64,19 +64,19 @@ impl Saving {
 impl<A: Frontend> Driver<A> {
     /// Hands changes to the operating system.
     pub(super) fn save(&mut self) {
-        let written = self.saving.storage.as_mut().map_or(Ok(()), Storage::write);
+        let written = self.writer.storage.as_mut().map_or(Ok(()), Storage::write);
         if let Err(error) = written {
             return self.storage_failed(error);
         }
         // Who sends nothing has cursors and read marks all the same.
-        if self.saving.syncing.is_none() {
+        if self.writer.syncing.is_none() {
             self.shorten();
         }
     }
 
     /// Writes a long log anew.
     fn shorten(&mut self) {
-        let Some(storage) = self.saving.storage.as_mut().filter(|storage| storage.is_bloated()) else {
+        let Some(storage) = self.writer.storage.as_mut().filter(|storage| storage.is_bloated()) else {
             return;
         };
         if let Err(error) = storage.rewrite(&self.machine.snapshot()) {
@@ -86,7 +86,7 @@ impl<A: Frontend> Driver<A> {
 
     /// A sync ended.
     pub(super) fn saved(&mut self, now: Timestamp, outcome: io::Result<()>) {
-        let Some((up_to, _)) = self.saving.syncing.take() else { return };
+        let Some((up_to, _)) = self.writer.syncing.take() else { return };
         if let Err(error) = outcome {
             return self.storage_failed(error);
         }
@@ -97,8 +97,8 @@ impl<A: Frontend> Driver<A> {
 
     /// Nothing can be saved any more: what is not saved is not sent.
     fn storage_failed(&mut self, error: io::Error) {
-        self.saving.storage = None;
-        self.saving.written = None;
+        self.writer.storage = None;
+        self.writer.written = None;
         let now = self.clock.now();
         self.frontend.unsaved(&mut self.machine, now, error);
         // What lies there already goes out all the same.
