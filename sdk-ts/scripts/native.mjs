@@ -1,15 +1,10 @@
-// The packages with the native part of @wsc/node, one for each platform.
-//
-//   node scripts/native.mjs LIBRARY            puts what `cargo build -p wsc-node` built into a package for this platform
-//   node scripts/native.mjs pack FOLDER        packs @wsc/client, @wsc/node and the packages built so far into FOLDER
+// Puts what `cargo build -p wsc-node` built into the package of a platform, by default this one:
+// `node scripts/native.mjs LIBRARY [PLATFORM]`.
 
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { PLATFORMS, platform } from '../packages/node/dist/native.js';
 
-const ROOT = join(import.meta.dirname, '../..');
 const NODE = join(import.meta.dirname, '../packages/node');
 const BUILT = join(NODE, 'native');
 const main = JSON.parse(readFileSync(join(NODE, 'package.json'), 'utf8'));
@@ -25,7 +20,6 @@ function make(library, name) {
   rmSync(join(folder, 'wsc.node'), { force: true });
   cpSync(join(folder, 'wsc.node.new'), join(folder, 'wsc.node'));
   rmSync(join(folder, 'wsc.node.new'));
-  copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
   const { version, license, engines } = main;
   const described = {
     name: `@wsc/node-${name}`, version, license, engines,
@@ -37,32 +31,9 @@ function make(library, name) {
   console.log(folder);
 }
 
-function pack(folder, into) {
-  const words = ['pack', '--silent', '--pack-destination', resolve(into)];
-  console.log(join(into, execFileSync('npm', words, { cwd: folder, encoding: 'utf8' }).trim()));
-}
-
-/** All packages as they are published: only now is it known of which platforms there are some. */
-function packAll(into) {
-  mkdirSync(into, { recursive: true });
-  const names = existsSync(BUILT) ? readdirSync(BUILT) : [];
-  for (const name of names) pack(join(BUILT, name), into);
-  pack(join(NODE, '../client'), into);
-  const staged = mkdtempSync(join(tmpdir(), 'wsc-node-'));
-  try {
-    for (const part of ['dist', 'README.md']) cpSync(join(NODE, part), join(staged, part), { recursive: true });
-    const optionalDependencies = Object.fromEntries(names.map((name) => [`@wsc/node-${name}`, main.version]));
-    writeFileSync(join(staged, 'package.json'), JSON.stringify({ ...main, optionalDependencies }, null, 2));
-    pack(staged, into);
-  } finally {
-    rmSync(staged, { recursive: true });
-  }
-}
-
-const [first, second] = process.argv.slice(2);
-if (first === 'pack' && second) packAll(second);
-else if (first) make(first, second ?? platform());
+const [library, name = platform()] = process.argv.slice(2);
+if (library) make(library, name);
 else {
-  console.error(`usage: ${basename(process.argv[1])} LIBRARY [PLATFORM] | pack FOLDER`);
+  console.error(`usage: ${basename(process.argv[1])} LIBRARY [PLATFORM]`);
   process.exit(1);
 }

@@ -9,6 +9,7 @@ mod install;
 mod java;
 mod mutants;
 mod node;
+mod pack;
 mod parity;
 mod parts;
 mod sanitize;
@@ -41,6 +42,11 @@ enum Command {
     Wasm,
     /// Builds the native part of @wsc/node for this machine, into a package.
     Node,
+    /// Builds the packages for this platform into `target/packages` and prints the lines that install them.
+    Pack {
+        /// Which kind; without one, all of them.
+        kind: Option<pack::Kind>,
+    },
     /// Measures @wsc/node beside bare `ws`.
     BenchNode,
     /// Builds an SDK and starts one of its examples; the hub runs beside it (`cargo run --release`).
@@ -116,6 +122,7 @@ fn main() -> ExitCode {
         Command::Test { part } => test::test(part),
         Command::Wasm => wasm::build(),
         Command::Node => node::build(),
+        Command::Pack { kind } => pack::pack(kind),
         Command::BenchNode => node::bench(),
         Command::Example { name, user } => example::start(name, &user),
         Command::Parity => parity::write(),

@@ -1,6 +1,6 @@
 //! Running other programs, each with a time limit, from the root of the project.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// The root of the project.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).components().collect()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(2).take(1).collect()
 }
 
 /// Where cargo puts what it builds.
