@@ -10,7 +10,7 @@ import { SharedPort } from './engine/shared-port.js';
 import { messageOf, WscError } from './errors.js';
 import type { Reading } from './message.js';
 import { wasmSource } from './opening.js';
-import type { ClientOptions } from './options.js';
+import type { ClientOptions } from './browser-options.js';
 import type { Host, Platform } from './platform.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';

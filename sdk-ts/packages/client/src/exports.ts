@@ -2,6 +2,6 @@
 
 export { Client } from './browser.js';
 export * from './common.js';
-export type { ClientOptions, WasmSource } from './options.js';
+export type { ClientOptions, WasmSource } from './browser-options.js';
 export { MemoryStorage } from './storage/memory.js';
 export type { Storage } from './storage/storage.js';

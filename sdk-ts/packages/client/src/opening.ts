@@ -1,7 +1,7 @@
 /** Where a client in a browser finds its module. */
 
 import { WscError } from './errors.js';
-import type { WasmSource } from './options.js';
+import type { WasmSource } from './browser-options.js';
 
 let given: () => WasmSource | Promise<WasmSource> = () => {
   throw new WscError('give the option `wasm`: where wsc.wasm of this package is served');

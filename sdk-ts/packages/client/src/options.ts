@@ -1,7 +1,5 @@
 /** How a client is made. */
 
-import type { Storage } from './storage/storage.js';
-
 /** Gives a token: asked at connect and before the one in use ends. `null`: there will be none, the client closes. What it throws, and whatever is not a JWT, is told as a `fault` and tried again with backoff. */
 export type TokenProvider = () => string | null | Promise<string | null>;
 
@@ -38,15 +36,3 @@ export interface CommonOptions extends IdentityOptions {
   /** Maximum of their bytes. Default 16 MiB. */
   outboxBytes?: number;
 }
-
-export interface ClientOptions extends CommonOptions {
-  /** Where unsent messages and places are kept: `persistent` (IndexedDB, the default where there is one), `memory`, or your own. */
-  storage?: 'persistent' | 'memory' | Storage;
-  /** All tabs of a user share one connection (the default with persistent storage where the browser can). `false`: each tab has its own and is a device of its own. */
-  shareTabs?: boolean;
-  /** The module of this package's `wsc.wasm`: needed by `@wsc/client/slim`. */
-  wasm?: WasmSource;
-}
-
-/** Whatever a WebAssembly module can be had from. */
-export type WasmSource = WebAssembly.Module | BufferSource | Response | URL | string | Promise<Response>;

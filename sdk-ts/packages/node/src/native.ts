@@ -1,7 +1,8 @@
 /** The native part: finds the package with it for this platform. Knows nothing of what it does. */
 
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { WscError } from '@wsc/client/common';
+import { requireLibrary } from '../library/index.js';
 
 /** What a session is asked for, as in `bindings/node/src/command.rs`. */
 export type NativeCommand =
@@ -64,15 +65,23 @@ export function platform(): string {
   const { platform: system, arch } = process;
   if (system === 'win32') return `${system}-${arch}-msvc`;
   if (system !== 'linux') return `${system}-${arch}`;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  return `${system}-${arch}-${report.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
+  return `${system}-${arch}-${usesMusl() ? 'musl' : 'gnu'}`;
+}
+
+/** Whether this process runs on musl. From the files mapped into it: a diagnostic report would tell, too, but resolves the address of every open socket first. */
+function usesMusl(): boolean {
+  try {
+    return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-');
+  } catch {
+    return false;
+  }
 }
 
 let loaded: Native | undefined;
 
 /** The native part. Fails with what to do where there is none. */
 export function native(): Native {
-  return (loaded ??= load(platform(), createRequire(import.meta.url)));
+  return (loaded ??= load(platform(), requireLibrary));
 }
 
 /** @internal */

@@ -27,6 +27,11 @@ for (const [way, code] of ENDS) {
   });
 }
 
+test('connecting in a process with many sockets makes no diagnostic report, which would resolve their addresses', async () => {
+  const { code, lines, errors } = await program('report.mjs', hub.url).ended;
+  expect([code, lines], errors).toEqual([0, ['connected']]);
+});
+
 test('a connected client keeps its process alive', async () => {
   const { child, lines, ended } = program('ends.mjs', 'open', hub.url);
   await eventually(() => expect(lines).toEqual(['connected', 'done']));

@@ -2,7 +2,7 @@
 
 import { __wbg_set_wasm, imports, Session } from '../../wasm/wsc.js';
 import { messageOf, WscError } from '../errors.js';
-import type { WasmSource } from '../options.js';
+import type { WasmSource } from '../browser-options.js';
 
 export { Session };
 

@@ -1,0 +1,2 @@
+/** Requires a package with the native library, or a file relative to this one. */
+export function requireLibrary(name: string): unknown;
