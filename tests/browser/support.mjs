@@ -1,6 +1,6 @@
 // What the browser tests share: a browser, hubs of their own, a server for pages.
 
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -8,14 +8,12 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before } from "node:test";
-import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import { ROOT } from "../support.mjs";
 
-export const ROOT = join(import.meta.dirname, "../..");
-export const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-export const COMMAND = process.env.WSC_BIN ?? join(TARGET, "release/wsc");
+export { COMMAND, command, hub, MEMORY, ROOT, TARGET } from "../support.mjs";
+
 export const PATIENCE = 15000;
-export const MEMORY = ["--store", "memory", "--listen", "127.0.0.1:0"];
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
   ".json": "application/json", ".wasm": "application/wasm", ".svg": "image/svg+xml" };
 
@@ -53,22 +51,6 @@ export async function sleepy(context) {
     await rm(folder, { recursive: true, force: true });
   });
   return browser.contexts()[0];
-}
-
-/** A hub of its own; ends with the test. */
-export async function hub(context, ...more) {
-  // The hub takes what begins so for its settings.
-  const { WSC_BIN, WSC_JUDGE, ...env } = process.env;
-  const child = spawn(COMMAND, ["serve", ...more], { stdio: ["ignore", "pipe", "pipe"], env });
-  const log = [];
-  child.stderr.on("data", (text) => log.push(text));
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  context.after(() => child.kill("SIGKILL"));
-  const url = await new Promise((resolve, reject) => {
-    createInterface({ input: child.stdout }).once("line", (line) => resolve(line.replace("listening on ", "")));
-    ended.then((code) => reject(new Error(`the hub ended with ${code}: ${log.join("")}`)));
-  });
-  return { url, kill: () => (child.kill("SIGKILL"), ended) };
 }
 
 /** A wire to a hub that can be cut: then nothing gets through, and nothing new connects. */
@@ -129,16 +111,6 @@ export async function eventually(check, patience = PATIENCE) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-/** Runs a command to its end, in a folder; fails with what it said when it fails or takes too long. */
-export async function command(folder, seconds, program, ...words) {
-  const env = { ...process.env, CI: "true", NG_CLI_ANALYTICS: "false" };
-  const options = { cwd: folder, env, timeout: seconds * 1000, killSignal: "SIGKILL", maxBuffer: 1 << 26 };
-  await promisify(execFile)(program, words, options).catch((error) => {
-    const late = error.killed ? ` took longer than ${seconds} s` : "";
-    throw new Error(`${program} ${words.join(" ")}${late}\n${error.stdout}\n${error.stderr}`);
-  });
 }
 
 /** A page of its own browser profile at an address, and what it complained of beside the network. */

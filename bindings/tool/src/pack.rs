@@ -139,7 +139,7 @@ fn lines(kind: Kind) -> Result<String> {
         }
         Kind::Maven => format!(
             "<repository><id>wsc</id><url>file://{folder}/maven</url></repository>      (pom.xml, in <repositories>)\n\
-             maven {{ url = uri(\"file://{folder}/maven\") }}      (build.gradle.kts, in repositories)\n\
+             maven {{ url = 'file://{folder}/maven' }}      (build.gradle, in repositories)\n\
              io.github.wsc:wsc-client:{VERSION}"
         ),
         Kind::Crate => format!("cargo add wsc-client --path {folder}/crates/wsc-client"),
