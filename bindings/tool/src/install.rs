@@ -18,6 +18,9 @@ pub(crate) struct Needed {
 pub(crate) const CHROMIUM: Needed =
     Needed { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" };
 
+/// A second program that builds for the JVM: its users take the same artifact.
+pub(crate) const GRADLE: Needed = Needed { programs: &["gradle"], package: "gradle" };
+
 /// The path of a needed program, which is installed if it can be.
 pub(crate) fn ensure(needed: &Needed) -> Result<String> {
     if let Some(path) = find(needed) {

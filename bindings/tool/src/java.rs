@@ -32,7 +32,7 @@ pub(crate) fn install() -> Result<()> {
     run(maven("sdk-java")?.args(["--quiet", "install", "-DskipTests"]), minutes(15))
 }
 
-/// Its tests with the real hub, then fresh projects and the examples with what was installed.
+/// Its tests with the real hub, then the examples with what was installed.
 pub(crate) fn test() -> Result<()> {
     install::require("node", "install Node.js 20 or newer")?;
     build_hub()?;

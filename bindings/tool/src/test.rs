@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::steps::{build_hub, cargo, minutes, program, run, run_tests_binary};
-use crate::{install, java, node, parity, sizes, tables};
+use crate::{install, java, node, pack, parity, sizes, tables};
 
 /// One part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,18 +25,20 @@ pub(crate) enum Part {
     Wasm,
     /// The TypeScript SDKs: they compile, their tests, what they weigh; the tables are not stale.
     Ts,
-    /// The SDK for Node: vectors, real hubs, kills, leaks, a fresh project.
+    /// The SDK for Node: vectors, real hubs, kills, leaks, its example.
     Node,
     /// Simulated worlds with new seeds, then real processes: kills and cuts under load. Histories are checked.
     E2e,
-    /// The hub's page, the browser's SDK, its examples and its guides in a real browser.
+    /// The hub's page, the browser's SDK and its examples in a real browser.
     Browser,
-    /// The SDK for Java and Kotlin with the real hub, its guides in fresh projects, its examples.
+    /// The SDK for Java and Kotlin with the real hub, its examples.
     Java,
+    /// The packages, as `cargo tool pack` makes them, in fresh projects of every kind, with the guides' own lines.
+    Fresh,
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Clippy,
         Self::Rust,
@@ -47,6 +49,7 @@ impl Part {
         Self::E2e,
         Self::Browser,
         Self::Java,
+        Self::Fresh,
     ];
 
     fn does(self) -> &'static str {
@@ -57,10 +60,11 @@ impl Part {
             Self::Doc => "documentation builds without a warning",
             Self::Wasm => "the core as WebAssembly, which has not grown",
             Self::Ts => "the TypeScript SDKs, and what they weigh",
-            Self::Node => "the SDK for Node: vectors, real hubs, kills, leaks, a fresh project",
+            Self::Node => "the SDK for Node: vectors, real hubs, kills, leaks",
             Self::E2e => "simulated worlds, and real processes under kills and cuts",
-            Self::Browser => "the page, the SDK, its examples and guides in a real browser",
-            Self::Java => "the SDK for Java and Kotlin, its examples and guides",
+            Self::Browser => "the page, the SDK and its examples in a real browser",
+            Self::Java => "the SDK for Java and Kotlin, and its examples",
+            Self::Fresh => "the packages in fresh projects, with the guides' lines",
         }
     }
 
@@ -102,6 +106,7 @@ impl Part {
                 browser()
             }
             Self::Java => java::test(),
+            Self::Fresh => fresh(),
         }
     }
 }
@@ -117,6 +122,18 @@ fn browser() -> Result<()> {
     let mut tests = program("node");
     // One file after the other: each measures, and there may be two cores.
     tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/browser/"]);
+    run(tests.env("CHROMIUM", chromium), minutes(20))
+}
+
+fn fresh() -> Result<()> {
+    let chromium = install::ensure(&install::CHROMIUM)?;
+    install::ensure(&install::GRADLE)?;
+    build_hub()?;
+    npm_packages()?;
+    pack::pack(None)?;
+    let mut tests = program("node");
+    // One after the other: each builds with all there is.
+    tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/fresh/"]);
     run(tests.env("CHROMIUM", chromium), minutes(20))
 }
 
