@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { files, visit, withBrowser } from "../browser/support.mjs";
-import { command, folder, hub, installation, MEMORY, paste, shell } from "./support.mjs";
+import { command, folder, hub, installation, MEMORY, npm, PACKAGES, paste, shell, write } from "./support.mjs";
 
 const held = withBrowser();
 const base = folder();
@@ -33,3 +33,21 @@ for (const [name, built] of [["react", "dist"], ["vue", "dist"], ["angular", "di
     assert.deepEqual([...alice.complaints, ...bob.complaints], []);
   });
 }
+
+test("TypeScript checks the declarations with the DOM and nothing else", { timeout: 120000 }, async () => {
+  const place = join(base, "typed");
+  write(join(place, "package.json"), JSON.stringify({ name: "fresh", private: true, type: "module" }));
+  await shell(place, 60, installation("docs/guides/browser.md"));
+  await npm(place, 90, "typescript@7", "typescript5@npm:typescript@5.9", "react@19", "@types/react@19", "vue@3", ...["react", "vue"].map((name) => join(PACKAGES, `wsc-${name}-0.1.0.tgz`)));
+  write(join(place, "own.ts"), `import { Client } from '@wsc/client';
+import { Client as Slim } from '@wsc/client/slim';
+import { useMessages } from '@wsc/react';
+import { createWsc } from '@wsc/vue';
+export const all = [Client, Slim, useMessages, createWsc];\n`);
+  for (const compiler of ["typescript", "typescript5"]) {
+    for (const module of [["esnext", "--moduleResolution", "bundler"], ["nodenext"]]) {
+      await command(place, 60, process.execPath, `node_modules/${compiler}/bin/tsc`, "--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2022",
+        "--lib", "es2022,dom,dom.iterable", "--types", "react", "--module", ...module, "own.ts");
+    }
+  }
+});

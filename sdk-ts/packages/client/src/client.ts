@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The client of an application, wherever it runs: one device's connection to a hub. */
 
 import type { ClientEvents, RequestFrame, SendOptions } from './client-events.js';
