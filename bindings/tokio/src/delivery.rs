@@ -184,7 +184,7 @@ impl Deref for Missed {
 /// The messages of one stream, in order, once. Ends when the client closes, or when the same stream is read anew.
 ///
 /// Reading slowly holds back the hub. A stream that nobody reads is held for 20 s; then its entries count as handed
-/// over, and [`Notice::Unread`] says which they were.
+/// over, and [`Notice::Unread`](crate::Notice::Unread) says which they were.
 #[derive(Debug)]
 pub struct Messages {
     stream: StreamName<'static>,

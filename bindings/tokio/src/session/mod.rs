@@ -60,7 +60,7 @@ pub enum Command {
         /// Whether it is there.
         online: bool,
     },
-    /// Takes a message. Answered by [`Kind::Saved`](Kind::Saved) once it is kept, or [`Kind::Rejected`](Kind::Rejected).
+    /// Takes a message. Answered by [`Kind::Saved`] once it is kept, or [`Kind::Rejected`].
     Send {
         /// The `message_id` that stands in the object.
         message_id: String,
@@ -69,13 +69,13 @@ pub enum Command {
         /// The bytes beside it.
         payload: Option<Vec<u8>>,
     },
-    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`](Kind::Settled) tells what became of it.
+    /// Takes back the unsettled message of this id, if it never went out. [`Kind::Settled`] tells what became of it.
     Cancel {
         /// Its `message_id`.
         message_id: String,
     },
-    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`](Kind::Answer) (after its
-    /// [`Kind::Fetched`](Kind::Fetched)) or [`Kind::RequestFailed`](Kind::RequestFailed).
+    /// Asks the hub: the frame of a request without `message_id`. Answered by [`Kind::Answer`] (after its
+    /// [`Kind::Fetched`]) or [`Kind::RequestFailed`].
     Request {
         /// What the answer is called by; the caller's own numbering.
         ticket: u64,
@@ -101,17 +101,17 @@ pub enum Command {
         position: u64,
     },
     /// The streams that somebody reads, in place of those said before; `*`: all. Entries of others wait 20 s for a
-    /// reader, then count as handed over, and [`Kind::Unread`](Kind::Unread) names them.
+    /// reader, then count as handed over, and [`Kind::Unread`] names them.
     Read {
         /// Their names.
         streams: Vec<String>,
     },
-    /// The token that [`Kind::FetchToken`](Kind::FetchToken) asked for.
+    /// The token that [`Kind::FetchToken`] asked for.
     Token {
         /// It, or why there is none.
         token: Result<String, TokenError>,
     },
-    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`](Kind::Ended) is the last report.
+    /// Closes: waits up to 5 s until what is under way is settled, then says goodbye. [`Kind::Ended`] is the last report.
     ///
     /// First comes the acknowledgement of what the application has, and nothing more is given to it: what is not
     /// acknowledged by now comes again with the next connection of the device.
@@ -166,7 +166,7 @@ impl Session {
         Self { commands, reports, waiting }
     }
 
-    /// Takes commands; never waits. More sends than can be kept are answered with [`Kind::Rejected`](Kind).
+    /// Takes commands; never waits. More sends than can be kept are answered with [`Kind::Rejected`].
     pub fn submit(&self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             let size = command.size();
