@@ -2,7 +2,7 @@
 
 import type { Settlement, State } from './engine/protocol.js';
 import type { Gap, Message, StreamName } from './message.js';
-import type { PresenceFrame } from './presence.js';
+import type { GroupFrame, NoticeFrame, PresenceFrame } from './frames.js';
 import type { Stage } from './receipt.js';
 import type { PendingMessage } from './sends.js';
 
@@ -47,25 +47,6 @@ export interface StreamEvents<Data> {
   message: Message<Data>;
   /** Messages that were for this device and are gone. */
   gap: Gap;
-}
-
-/** Members of a group came or went. */
-export interface GroupFrame {
-  readonly message_type: string;
-  readonly data: {
-    readonly group_id: string;
-    /** `joined`, `left`, `removed`, `disbanded`. */
-    readonly action: string;
-    readonly user_id: string;
-  };
-}
-
-/** The hub has something to say. */
-export interface NoticeFrame {
-  /** `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`. */
-  readonly message_type: string;
-  readonly content?: string;
-  readonly data?: unknown;
 }
 
 /** For one send. */

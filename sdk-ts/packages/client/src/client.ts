@@ -7,7 +7,8 @@ import { Core } from './core.js';
 import type { State, Sync } from './engine/protocol.js';
 import { type ConversationName, conversationOf, type Gap, type Message, type OutgoingMessage, type StreamName } from './message.js';
 import type { Platform } from './platform.js';
-import { Presence, type Status } from './presence.js';
+import type { Status } from './frames.js';
+import { Presence } from './presence.js';
 import { quiet } from './promises.js';
 import type { Readable } from './readable.js';
 import type { Receipt } from './receipt.js';
@@ -32,7 +33,7 @@ export class Client<Data = unknown> {
   /** The user's conversations with their unread counts, newest first; loaded when somebody looks. To look is not to read. */
   readonly conversations: Conversations<Data>;
 
-  /** @internal */
+  /** For platforms: `@wsc/client` and `@wsc/node` have a class each, which applications use. */
   constructor(platform: Platform) {
     this.#core = new Core<Data>(platform);
     this.inbox = this.stream('inbox');

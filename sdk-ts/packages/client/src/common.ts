@@ -1,6 +1,6 @@
 /** `@wsc/client/common`: what is the same wherever a client runs. */
 
-export type { ClientEvents, GroupFrame, NoticeFrame, RequestFrame, SendOptions, StreamEvents } from './client-events.js';
+export type { ClientEvents, RequestFrame, SendOptions, StreamEvents } from './client-events.js';
 export { type Conversation, type ConversationList, Conversations } from './conversations.js';
 export type { Settlement, State, Sync } from './engine/protocol.js';
 export { ClosedError, ErrorCode, ReceiptError, type ReceiptFault, RequestError, type RequestFault, SendError, type SendFault, StorageError, WscError } from './errors.js';
@@ -9,7 +9,7 @@ export type { OutgoingMessage, Priority, StreamName } from './message.js';
 export { MESSAGE_TYPES, type MessageType } from './message-types.js';
 export type { CommonOptions, TokenProvider } from './options.js';
 export type { HistoryOptions, Page } from './history.js';
-export type { PresenceFrame, PresenceUser, Status } from './presence.js';
+export type { GroupFrame, NoticeFrame, PresenceFrame, PresenceUser, Status } from './frames.js';
 export type { Readable } from './readable.js';
 export { type Accepted, Receipt, type Stage } from './receipt.js';
 export type { Answer, AnswerFrame } from './requests.js';

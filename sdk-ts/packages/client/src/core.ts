@@ -21,7 +21,7 @@ import {
 } from './message.js';
 import type { Host, Platform } from './platform.js';
 import { Positions } from './positions.js';
-import type { PresenceFrame } from './presence.js';
+import type { PresenceFrame } from './frames.js';
 import { raced } from './promises.js';
 import { Writable } from './readable.js';
 import type { Receipt } from './receipt.js';

@@ -1,20 +1,8 @@
+/** Who is online. */
+
+import type { PresenceFrame, PresenceUser, Status } from './frames.js';
 import { type Readable, Writable } from './readable.js';
 import type { Wiring } from './wiring.js';
-
-/** How a user is to be seen. */
-export type Status = 'online' | 'offline' | 'busy' | 'away' | 'invisible';
-
-/** A user's status as the hub tells it. */
-export interface PresenceUser {
-  readonly user_id: string;
-  readonly status?: Status;
-}
-
-/** A frame about the presence of users: an answer has many users, a change one. */
-export interface PresenceFrame {
-  readonly message_type: string;
-  readonly data?: { readonly users?: readonly PresenceUser[] } & Partial<PresenceUser>;
-}
 
 /** Watches users for as long as somebody looks, also over reconnects. */
 export class Presence<Data> {

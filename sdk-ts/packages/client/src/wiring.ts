@@ -8,7 +8,7 @@ import type { Receipt } from './receipt.js';
 import type { Answer } from './requests.js';
 import type { PendingMessage } from './sends.js';
 import type { State } from './engine/protocol.js';
-import type { PresenceFrame } from './presence.js';
+import type { PresenceFrame } from './frames.js';
 
 /** Also told, but only here. */
 export interface InnerEvents<Data> extends ClientEvents<Data> {
