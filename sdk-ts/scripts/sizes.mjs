@@ -16,8 +16,16 @@ const ADAPTERS = [
   ['@wsc/angular', 'angular', ['@wsc/client', '@angular/core']],
 ];
 
-async function bundle(input, external = []) {
-  const build = await rolldown({ input, external, treeshake: true });
+/** Names of `@wsc/client/base`, and what a page may take that imports no others. */
+const BASE = [
+  ['inline, Client', 39_500],
+  ['Client', 13_700],
+  ['Client, persistent', 15_800],
+  ['Client, timeline', 15_200],
+];
+
+async function bundle(input, external = [], plugins = []) {
+  const build = await rolldown({ input, external, plugins, treeshake: true });
   const { output } = await build.generate({ format: 'esm', minify: true, codeSplitting: false, comments: false });
   return output.map((part) => part.code ?? '').join('');
 }
@@ -37,11 +45,19 @@ if (process.argv.includes('--parts')) {
   process.exit();
 }
 
+/** What an application takes that imports these names of `@wsc/client/base` and no others. */
+const some = (names) => {
+  const inline = `import ${JSON.stringify(at('client/dist/inline.js'))};`;
+  const load = () => `${names.startsWith('inline') ? inline : ''} export { ${names.replace('inline, ', '')} } from ${JSON.stringify(at('client/dist/base.js'))};`;
+  return bundle('some', [], [{ name: 'some', resolveId: (id) => (id === 'some' ? id : null), load: (id) => (id === 'some' ? load() : null) }]);
+};
+
 const rows = [];
 const script = gzip(await bundle(at('client/dist/slim.js')));
 const module = gzip(readFileSync(at('client/wasm/wsc.wasm')));
 const inline = gzip(await bundle(at('client/dist/index.js')));
 rows.push(['@wsc/client', inline, 45_000], ['@wsc/client/slim, script', script, 19_200], ['@wsc/client/slim, wsc.wasm', module, 32_000]);
+for (const [names, budget] of BASE) rows.push([`/base, ${names}`, gzip(await some(names)), budget]);
 for (const [name, folder, external] of ADAPTERS) rows.push([name, gzip(await bundle(at(`${folder}/dist/index.js`), external)), 2048]);
 
 let heavy = false;

@@ -4,17 +4,17 @@
 static CONTEXTS: [u32; COUNT] = [0xff00_ff00, 0, 0xff, 0xff00, 0xffff, 0x00ff_00ff, 0x00ff_ff00, 0xff00_00ff];
 const COUNT: usize = 8;
 /// Cells of each context, as a power of two.
-const BITS: u32 = 17;
+const BITS: u32 = 18;
 /// The last cell.
 const LAST: usize = (1 << BITS) - 1;
 /// What an opinion counts in the beginning.
-const WEIGHT: f32 = 0.17;
+const WEIGHT: f32 = 0.14;
 /// How fast weights move.
-const LEARNING: f32 = 0.0015;
+const LEARNING: f32 = 0.001;
 /// Cells are zero in the beginning: this is what that stands for, a half, and never seen.
 const NEW: u16 = 1 << 15;
 
-/// The state of the prediction: 2 MiB. All zero is its beginning, before [`Model::begin`].
+/// The state of the prediction: 4 MiB. All zero is its beginning, before [`Model::begin`].
 pub struct Model {
     contexts: [Context; COUNT],
     /// By probability, in 12 bits: its logarithmic odds.

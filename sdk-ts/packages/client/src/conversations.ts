@@ -1,3 +1,5 @@
+import type { BaseClient } from './base-client.js';
+import { onePer } from './one-per.js';
 import { type ConversationName, conversationOf, type Message } from './message.js';
 import { coalesced, type Readable, Writable } from './readable.js';
 import type { Wiring } from './wiring.js';
@@ -162,4 +164,16 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
     const unread = list.reduce((sum, row) => sum + row.unread, 0);
     this.#value.set({ list, unread, loaded: this.#loaded });
   }
+}
+
+const of = onePer((wiring) => new Conversations(wiring));
+
+/** The user's conversations with their unread counts, newest first; loaded when somebody looks. To look is not to read.
+ *
+ * ```ts
+ * conversations(client).subscribe(({ list, unread }) => render(list, unread));
+ * ```
+ */
+export function conversations<Data>(client: BaseClient<Data>): Conversations<Data> {
+  return of(client) as Conversations<Data>;
 }

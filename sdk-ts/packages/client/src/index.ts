@@ -1,8 +1,5 @@
-/** `@wsc/client`: with the WebAssembly module inside, so that no bundler needs to know of it. */
+/** `@wsc/client`: everything, and the WebAssembly module inside. */
 
-import { setWasmSource } from './opening.js';
-
-// Fetched by bundlers as a chunk of its own, when a client first connects.
-setWasmSource(async () => (await import('./engine/packed.js')).unpacked());
+import './inline.js';
 
 export * from './exports.js';

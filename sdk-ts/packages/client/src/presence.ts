@@ -1,11 +1,13 @@
 /** Who is online. */
 
+import type { BaseClient } from './base-client.js';
 import type { PresenceFrame, PresenceUser, Status } from './frames.js';
+import { onePer } from './one-per.js';
 import { type Readable, Writable } from './readable.js';
 import type { Wiring } from './wiring.js';
 
 /** Watches users for as long as somebody looks, also over reconnects. */
-export class Presence<Data> {
+class Presence<Data> {
   readonly #wiring: Wiring<Data>;
   readonly #watched: Map<string, Writable<ReadonlyMap<string, Status>>> = new Map();
 
@@ -42,4 +44,16 @@ export class Presence<Data> {
       value.set(next);
     }
   }
+}
+
+const of = onePer((wiring) => new Presence(wiring));
+
+/** Who of these users, or of a group, is there: now and as it changes.
+ *
+ * ```ts
+ * presence(client, { users: ['bob'] }).subscribe((status) => console.log(status.get('bob')));
+ * ```
+ */
+export function presence<Data>(client: BaseClient<Data>, users: { users: readonly string[] } | { group: string }): Readable<ReadonlyMap<string, Status>> {
+  return of(client).of(users);
 }

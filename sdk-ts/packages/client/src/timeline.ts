@@ -1,3 +1,5 @@
+import type { BaseClient } from './base-client.js';
+import { onePer } from './one-per.js';
 import type { Settlement } from './engine/protocol.js';
 import type { WscError } from './errors.js';
 import { type ConversationName, conversationOf, type Gap, type Message, streamOf } from './message.js';
@@ -262,4 +264,24 @@ export class Timeline<Data = unknown> implements Readable<TimelineView<Data>> {
     const [items, loading, more] = [lines.map(({ item }) => item), this.#loading !== undefined, this.#more];
     this.#value.set({ items, loading, more, error: this.#error });
   }
+}
+
+/** One for each conversation, so that all who look at one look at the same; those that nobody watches are empty. */
+const of = onePer((wiring) => {
+  const all = new Map<ConversationName, Timeline>();
+  return (name: ConversationName, options: TimelineOptions): Timeline => {
+    let one = all.get(name);
+    if (!one) all.set(name, (one = new Timeline(wiring, name, options)));
+    return one;
+  };
+});
+
+/** A conversation as a list for a screen: what was, what comes, and what this user sends, with how far it got. The same conversation is the same timeline.
+ *
+ * ```ts
+ * timeline(client, 'user:bob').subscribe(({ items }) => render(items));
+ * ```
+ */
+export function timeline<Data>(client: BaseClient<Data>, name: ConversationName, options: TimelineOptions = {}): Timeline<Data> {
+  return of(client)(name, options) as Timeline<Data>;
 }
