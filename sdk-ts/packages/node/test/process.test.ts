@@ -61,25 +61,25 @@ test('misuse of the native part is an error and never a crash', async () => {
     expect(() => void Session.open(wrong)).toThrow();
   }
   expect(() => new Session()).toThrow();
-  await expect(Session.open({ ...settings, url: 'nonsense' })).rejects.toThrow('not a websocket address');
+  await expect(Session.open({ ...settings, url: 'nonsense' })).rejects.toThrow('not a valid address of a hub');
   await expect(Session.open({ ...settings, outbox: '/nowhere/at/all' })).rejects.toThrow(/outbox/);
   const session = await Session.open({ ...settings, groups: [], outboxCount: 4_294_967_295 });
   for (const wrong of [undefined, null, 7, [7], [null], [{}], [{ do: 'dance' }], [{ do: 'send' }], [{ do: 'send', id: 'a', object: 7 }],
-    [{ do: 'acknowledge', stream: 'inbox', generation: 1, seq: -1 }], [{ do: 'read', streams: 'all' }], [{ do: 'send', id: 'a', object: '{}', payload: 'bytes' }]]) {
+    [{ do: 'acknowledge', stream: 'inbox', generation: 1, position: -1 }], [{ do: 'read', streams: 'all' }], [{ do: 'send', id: 'a', object: '{}', payload: 'bytes' }]]) {
     expect(() => session.submit(wrong as unknown as NativeCommand[]), JSON.stringify(wrong)).toThrow();
   }
-  expect(() => session.listen(undefined as never)).toThrow();
+  expect(() => session.listen(undefined as never, false)).toThrow();
   const told: string[] = [];
   let throws = true;
   session.listen((text) => {
     told.push(text);
     if (throws) throw new Error('a listener must not');
-  });
-  expect(() => session.listen(() => undefined)).toThrow('somebody listens already');
+  }, false);
+  expect(() => session.listen(() => undefined, false)).toThrow('somebody listens already');
   const method = Object.getPrototypeOf(session).submit as (this: unknown, commands: NativeCommand[]) => void;
   expect(() => method.call({}, [])).toThrow();
   // No JSON, no message, no number that could be one: answered, not swallowed.
-  session.submit([{ do: 'send', id: 'a', object: 'no json' }, { do: 'send', id: 'b', object: '[]' }, { do: 'acknowledge', stream: 'no stream', generation: 9, seq: 9 }, { do: 'cancel', id: 'none' }]);
+  session.submit([{ do: 'send', id: 'a', object: 'no json' }, { do: 'send', id: 'b', object: '[]' }, { do: 'acknowledge', stream: 'no stream', generation: 9, position: 9 }, { do: 'cancel', id: 'none' }]);
   throws = false;
   expect(() => session.send('a\nb', '{}')).toThrow('an id for each object');
   session.submit([{ do: 'request', ticket: 1, object: '}' }, { do: 'connect' }]);
@@ -113,7 +113,7 @@ test('an outbox in use, one of another device and a file that is none are refuse
   const alice = client(hub.url, 'alice', { outbox });
   await alice.send('user:bob', 'kept');
   const other = client(hub.url, 'alice', { outbox });
-  await expect(other.send('user:bob', 'x')).rejects.toMatchObject({ fault: 'closed', message: expect.stringContaining('in use by another process') });
+  await expect(other.send('user:bob', 'x')).rejects.toMatchObject({ fault: 'closed', message: expect.stringContaining('in use by another client') });
   await expect(other.connect()).rejects.toThrow(`${outbox}: the outbox is in use`);
   await alice.close();
   await expect(client(hub.url, 'alice', { outbox, device: 'other' }).connect()).rejects.toThrow('the outbox belongs to device d');
@@ -123,7 +123,7 @@ test('an outbox in use, one of another device and a file that is none are refuse
   await expect(client(hub.url, 'alice', { outbox: join(place, 'missing/alice.outbox') }).connect()).rejects.toThrow('No such file');
   const text = 'these are the notes of somebody else, and not an outbox at all';
   writeFileSync(join(place, 'notes'), text);
-  await expect(client(hub.url, 'alice', { outbox: join(place, 'notes') }).connect()).rejects.toThrow('the file is no outbox');
+  await expect(client(hub.url, 'alice', { outbox: join(place, 'notes') }).connect()).rejects.toThrow('the file is not an outbox');
   expect(readFileSync(join(place, 'notes'), 'utf8')).toBe(text);
   mkdirSync(join(place, 'folder'));
   await expect(client(hub.url, 'alice', { outbox: join(place, 'folder') }).connect()).rejects.toThrow(/directory/);
@@ -137,11 +137,12 @@ test('what an earlier client left is shown, sent in order, and its end is told',
   for (const message_id of ['left-1', 'left-2', 'left-3']) await first.send('user:finder', { message_id, content: message_id });
   await first.close();
   const second = client(hub.url, 'leaver', { outbox });
-  const ends: string[] = [];
+  const [shown, ends]: [Set<string>, string[]] = [new Set(), []];
+  second.on('saved', ({ message_id: id }) => void shown.add(id));
   second.on('settled', ({ id, outcome }) => ends.push(`${id} ${outcome}`));
   // Asked for again it is the same message.
   const again = await second.send('user:finder', { message_id: 'left-2', content: 'left-2' });
-  expect([...second.pending].map(({ message_id: id }) => id)).toEqual(['left-1', 'left-2', 'left-3']);
+  expect([...shown]).toEqual(['left-1', 'left-2', 'left-3']);
   await second.connect();
   await again.accepted;
   await eventually(() => expect(ends).toEqual(['left-1 accepted', 'left-2 accepted', 'left-3 accepted']));

@@ -71,7 +71,7 @@ export class Facts {
     this.add({ what: 'handed', stream, seq, message_id, sender, sender_device, digest: digest(message) });
   }
 
-  #settled({ id, outcome, stream, seq, reason }) {
+  #settled({ id, outcome, stream, position: seq, reason }) {
     const accepted = outcome === 'accepted' || outcome === 'duplicate';
     const how = accepted ? { accepted: { stream, seq } } : outcome === 'refused' ? { refused: reason } : outcome;
     this.add({ what: 'settled', message_id: id, outcome: how });
