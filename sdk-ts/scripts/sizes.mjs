@@ -25,7 +25,14 @@ const BASE = [
 ];
 
 async function bundle(input, external = [], plugins = []) {
-  const build = await rolldown({ input, external, plugins, treeshake: true });
+  const build = await rolldown({
+    input,
+    external,
+    plugins,
+    treeshake: true,
+    // `'use client'` weighs nothing here.
+    onLog: (level, log, handle) => log.code === 'MODULE_LEVEL_DIRECTIVE' || handle(level, log),
+  });
   const { output } = await build.generate({ format: 'esm', minify: true, codeSplitting: false, comments: false });
   return output.map((part) => part.code ?? '').join('');
 }
