@@ -1,12 +1,13 @@
-// Makes docs/parity.md: which feature each SDK has, shown by a test. `--check` only compares. A feature without a test is
-// not there; a test that is named here and gone, or skipped, is an error. That the tests pass is `cargo tool test`'s part.
+// Makes docs/parity.md: which feature each SDK has, shown by a test, and the names that all of them share. `--check` only
+// compares. A feature without a test is not there; a test that is named here and gone, or skipped, is an error, and so is a name
+// that an SDK does not have. That the tests pass is `cargo tool test`'s part.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 const TABLE = join(ROOT, "docs/parity.md");
-const { sdks, features } = JSON.parse(readFileSync(join(ROOT, "tests/parity.json"), "utf8"));
+const { sdks, features, names } = JSON.parse(readFileSync(join(ROOT, "tests/parity.json"), "utf8"));
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
@@ -30,7 +31,18 @@ function cell(test) {
   return `[✓](../${file} "${title.replaceAll('"', "'").replaceAll("_", " ")}")`;
 }
 
+/** Fails when an SDK does not have a name: its file, and what must stand in it; or a folder, and the files that must lie in it. */
+function has(name, sdk, words) {
+  if (!words) return "–";
+  const [file, ...found] = words;
+  const there = file.endsWith("/") ? (word) => existsSync(join(ROOT, file, word)) : (word) => readFileSync(join(ROOT, file), "utf8").includes(word);
+  const missing = found.find((word) => !there(word));
+  if (missing !== undefined) throw new Error(`${file} has no "${missing}", which is ${name} in ${sdk}: mend it or tests/parity.json`);
+  return `[✓](../${file})`;
+}
+
 try {
+  const spoken = names.map(({ name, rust, typescript, java }) => `| ${name} | ${has(name, "Rust", rust)} | ${has(name, "TypeScript", typescript)} | ${has(name, "Java", java)} |`);
   const rows = features.map(({ feature, ...tests }) => `| ${feature} | ${sdks.map(({ key }) => cell(tests[key])).join(" | ")} |`);
   const written = `# Features of the SDKs
 
@@ -44,10 +56,19 @@ classes of Java: its column has what it does in a manner of its own.
 | feature | ${sdks.map(({ name }) => name).join(" | ")} |
 | --- |${" :-: |".repeat(sdks.length)}
 ${rows.join("\n")}
+
+## Names
+
+One word for one thing, in each language as it is written there; Kotlin has those of Java. "–": there is none, as a pool in Rust, where a client
+is a task.
+
+| name | Rust | TypeScript | Java |
+| --- | :-: | :-: | :-: |
+${spoken.join("\n")}
 `;
   if (!process.argv.includes("--check")) writeFileSync(TABLE, written);
   else if (readFileSync(TABLE, "utf8") !== written) throw new Error("docs/parity.md is stale: run `cargo tool parity`");
-  console.log(`docs/parity.md: ${features.length} features, ${features.flatMap((row) => sdks.filter(({ key }) => row[key])).length} tests`);
+  console.log(`docs/parity.md: ${names.length} names, ${features.length} features, ${features.flatMap((row) => sdks.filter(({ key }) => row[key])).length} tests`);
 } catch (error) {
   console.error(error.message);
   process.exit(1);

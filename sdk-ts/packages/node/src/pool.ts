@@ -1,26 +1,45 @@
 /** Many clients of one process: bots, bridges, whoever speaks for many users. */
 
-import { WscError } from '@wsc/client/common';
+import { ClosedError } from '@wsc/client/common';
 import { Client } from './client.js';
 import type { ClientOptions } from './options.js';
 
 export interface PoolOptions {
   /** The options of a user's client; `user` is set. Two users never share an outbox. */
   options?: (user: string) => ClientOptions;
-  /** Clients open at once, at most. Default 1,000. */
+  /** Maximum number of clients open at once. Default 1,000. */
   limit?: number;
-  /** A client that was released stays open so long, in milliseconds. Default 60,000. */
+  /** A client that nobody uses is closed after this, in milliseconds. By default when the pool is full and another user needs the room. */
   idleMs?: number;
 }
 
+/** The numbers of a pool. */
+export interface PoolStats {
+  /** Clients that are open. */
+  readonly open: number;
+  /** Of those, the ones in use. */
+  readonly leased: number;
+  /** Calls of `acquire` that wait for room. */
+  readonly waiting: number;
+}
+
+/** The use of a client, until released; the client itself stays open. */
+export interface Lease<Data = unknown> extends Disposable {
+  /** The client: connected, or about to be again. */
+  readonly client: Client<Data>;
+  /** Releases it; once is enough. */
+  release(): void;
+}
+
 interface Member<Data> {
+  readonly user: string;
   readonly client: Client<Data>;
   readonly connected: Promise<void>;
-  uses: number;
+  leases: number;
   timer?: NodeJS.Timeout;
 }
 
-/** A client for each user, opened when it is needed, reused, closed when it was idle for a while.
+/** A client for each user: connected when it is first acquired, shared by all who acquire it meanwhile, and kept open until another user needs the room.
  *
  * ```ts
  * const bots = new ClientPool('ws://127.0.0.1:8080/ws');
@@ -32,68 +51,83 @@ export class ClientPool<Data = unknown> {
   readonly #address: string;
   readonly #options: (user: string) => ClientOptions;
   readonly #limit: number;
-  readonly #idleMs: number;
-  /** Those that nobody uses stand in the order in which they were released. */
+  readonly #idleMs: number | undefined;
+  /** The one released longest ago first. */
   readonly #members: Map<string, Member<Data>> = new Map();
   readonly #closing: Map<string, Promise<void>> = new Map();
+  /** Each is called when there may be room, in order. */
+  readonly #waiting: (() => void)[] = [];
   #closed = false;
 
-  constructor(address: string, { options, limit = 1_000, idleMs = 60_000 }: PoolOptions = {}) {
+  constructor(address: string, { options, limit = 1_000, idleMs }: PoolOptions = {}) {
+    if (!(limit >= 1)) throw new TypeError(`the limit of a pool is at least 1, not ${limit}`);
     this.#address = address;
     this.#options = options ?? ((): ClientOptions => ({}));
     this.#limit = limit;
     this.#idleMs = idleMs;
   }
 
-  /** Clients that are open. */
-  get size(): number {
-    return this.#members.size;
+  /** The numbers of the pool at this moment.
+   *
+   * ```ts
+   * const { open, leased, waiting } = bots.stats();
+   * ```
+   */
+  stats(): PoolStats {
+    const leased = [...this.#members.values()].filter(({ leases }) => leases > 0).length;
+    return { open: this.#members.size, leased, waiting: this.#waiting.length };
   }
 
-  /** A user's client, connected. It stays open until {@link ClientPool.release} was called as often as this. */
-  async get(user: string): Promise<Client<Data>> {
-    let member = this.#members.get(user);
-    if (!member) {
-      // Two must not open the same outbox.
-      while (this.#closing.has(user)) await this.#closing.get(user);
-      member = this.#members.get(user) ?? this.#open(user);
-    }
+  /** A user's client. Resolves when it is connected; where all clients are in use, when one is released. Rejects as `connect()` does.
+   *
+   * ```ts
+   * using lease = await bots.acquire('bot-7');
+   * lease.client.inbox.on('message', (message) => answer(message));
+   * ```
+   */
+  async acquire(user: string): Promise<Lease<Data>> {
+    const member = await this.#member(user);
     clearTimeout(member.timer);
-    member.uses += 1;
+    member.leases += 1;
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) this.#release(member);
+      isHeld = false;
+    };
     try {
       await member.connected;
     } catch (error) {
-      if (this.#members.get(user) === member) this.#close(user, member);
+      if (this.#members.get(user) === member) this.#close(member);
       throw error;
     }
-    return member.client;
+    return { client: member.client, release, [Symbol.dispose]: release };
   }
 
-  /** A user's client is not needed just now. */
-  release(user: string): void {
-    const member = this.#members.get(user);
-    if (!member || member.uses === 0) return;
-    member.uses -= 1;
-    if (member.uses > 0) return;
-    this.#members.delete(user);
-    this.#members.set(user, member);
-    member.timer = setTimeout(() => this.#close(user, member), this.#idleMs).unref();
-  }
-
-  /** Does something with a user's client, and releases it. */
+  /** Does something with a user's client, and releases it.
+   *
+   * ```ts
+   * const receipt = await bots.use('bot-7', (bot) => bot.send('user:alice', 'hello'));
+   * ```
+   */
   async use<T>(user: string, act: (client: Client<Data>) => T | Promise<T>): Promise<T> {
-    const client = await this.get(user);
+    const { client, release } = await this.acquire(user);
     try {
       return await act(client);
     } finally {
-      this.release(user);
+      release();
     }
   }
 
-  /** Closes all. */
+  /** Closes all clients, also those in use.
+   *
+   * ```ts
+   * await bots.close();
+   * ```
+   */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const [user, member] of this.#members) this.#close(user, member);
+    for (const member of this.#members.values()) this.#close(member);
+    for (const retry of this.#waiting.splice(0)) retry();
     await Promise.all(this.#closing.values());
   }
 
@@ -101,26 +135,60 @@ export class ClientPool<Data = unknown> {
     return this.close();
   }
 
-  #open(user: string): Member<Data> {
-    if (this.#closed) throw new WscError('the pool was closed');
-    if (this.#members.size >= this.#limit) {
-      const idle = [...this.#members].find(([, { uses }]) => uses === 0);
-      if (!idle) throw new WscError(`all ${this.#limit} clients of the pool are in use: release some, or raise \`limit\``, 0, true);
-      this.#close(...idle);
+  /** The one that is open, or a new one as soon as there is room. */
+  async #member(user: string): Promise<Member<Data>> {
+    for (let waited = false; ; ) {
+      if (this.#closed) throw new ClosedError('the pool was closed');
+      const member = this.#members.get(user);
+      // One that was closed for good is of no use to anybody who comes now.
+      if (member && (member.leases > 0 || member.client.state.get().name !== 'closed')) {
+        // The room is for the next one.
+        if (waited) this.#waiting.shift()?.();
+        return member;
+      }
+      if (member) this.#close(member);
+      const closing = this.#closing.get(user);
+      // Two must not open the same outbox.
+      if (closing) await closing;
+      else if ((waited || this.#waiting.length === 0) && this.#hasRoom()) return this.#open(user);
+      else {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        waited = true;
+      }
     }
+  }
+
+  /** Whether another client may be opened; closes the one that was unused for longest if that helps. */
+  #hasRoom(): boolean {
+    if (this.#members.size < this.#limit) return true;
+    const idle = [...this.#members.values()].find(({ leases }) => leases === 0);
+    if (idle) this.#close(idle);
+    return idle !== undefined;
+  }
+
+  #open(user: string): Member<Data> {
     const client = new Client<Data>(this.#address, { ...this.#options(user), user });
-    const connected = client.connect();
-    // Whoever waits is told; that nobody does is no error.
-    connected.catch(() => undefined);
-    const member = { client, connected, uses: 0 };
+    const member = { user, client, connected: client.connect(), leases: 0 };
     this.#members.set(user, member);
     return member;
   }
 
-  #close(user: string, member: Member<Data>): void {
+  #release(member: Member<Data>): void {
+    member.leases -= 1;
+    if (member.leases > 0 || this.#members.get(member.user) !== member) return;
+    this.#members.delete(member.user);
+    this.#members.set(member.user, member);
+    if (this.#idleMs !== undefined) member.timer = setTimeout(() => this.#close(member), this.#idleMs).unref();
+    this.#waiting.shift()?.();
+  }
+
+  #close(member: Member<Data>): void {
     clearTimeout(member.timer);
-    this.#members.delete(user);
-    const closing = member.client.close().finally(() => this.#closing.delete(user));
-    this.#closing.set(user, closing);
+    this.#members.delete(member.user);
+    const closing = member.client.close().finally(() => {
+      this.#closing.delete(member.user);
+      this.#waiting.shift()?.();
+    });
+    this.#closing.set(member.user, closing);
   }
 }

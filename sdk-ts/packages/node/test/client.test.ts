@@ -156,7 +156,7 @@ test('errors say whose fault it is, by class, fault and code', async () => {
 
 test('bad options are refused with what to do', async () => {
   const wrong = (url: string, options = {}): Promise<string> => new Client(url, options).connect().then(() => 'connected', (error: Error) => error.message);
-  expect(await wrong('nonsense', { user: 'a' })).toContain('give one such as wss://hub.example/ws');
+  expect(await wrong('nonsense', { user: 'a' })).toContain('is not a valid address such as wss://hub.example/ws');
   expect(await wrong('ftp://hub', { user: 'a' })).toContain('begins with ws:// or wss://');
   expect(await wrong(hub.url)).toContain('`user` is required, or a token');
   expect(await wrong(hub.url, { token: 'x.y.z' })).toContain('the token is not a JWT');
@@ -284,7 +284,7 @@ test('a hub that is not there is tried again and again, each failure is told, an
   await eventually(() => expect(lonely.state.get()).toMatchObject({ name: 'waiting', attempts: expect.any(Number) }));
   expect(failures[0]).toMatch(/refused/i);
   await lonely.close();
-  expect(await waited).toBe('application');
+  expect(await waited).toBe('the client was closed');
 });
 
 test("the end of a connection is told with the hub's code, and a newer connection of the device closes the older for good", async () => {

@@ -7,7 +7,7 @@ import io.github.wsc.Delivery;
 import io.github.wsc.Gap;
 import io.github.wsc.HistoryOptions;
 import io.github.wsc.Message;
-import io.github.wsc.MessageStream;
+import io.github.wsc.Stream;
 import io.github.wsc.MessageType;
 import io.github.wsc.WscException;
 import java.net.URI;
@@ -75,7 +75,7 @@ public final class Chat implements ClientListener {
         return conversation.startsWith("group:") ? conversation.substring(6) : "none";
     }
 
-    private MessageStream stream() {
+    private Stream stream() {
         return conversation.startsWith("group:") ? client.group(group()) : client.inbox();
     }
 

@@ -2,7 +2,7 @@
 
 import io.github.wsc.Client
 import io.github.wsc.Message
-import io.github.wsc.MessageStream
+import io.github.wsc.Stream
 import io.github.wsc.MessageType
 import io.github.wsc.WscException
 import io.github.wsc.awaitAccepted
@@ -28,11 +28,11 @@ private const val HELP = "/to USER, /join GROUP, /leave, /history, /quit; anythi
 private class Chat(private val client: Client, private val scope: CoroutineScope) {
     private var conversation = ""
 
-    private val stream: MessageStream
+    private val stream: Stream
         get() = if (conversation.startsWith("group:")) client.group(conversation.removePrefix("group:")) else client.inbox()
 
     /** Shows what comes of a stream. */
-    fun read(stream: MessageStream) = scope.launch {
+    fun read(stream: Stream) = scope.launch {
         stream.messages().collect { message ->
             if (message.type() != MessageType.READ) show(message)
         }

@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
 public final class Client implements AutoCloseable {
     final Session session;
     private final Conversations conversations;
-    private final Map<String, MessageStream> streams = new ConcurrentHashMap<>();
+    private final Map<String, Stream> streams = new ConcurrentHashMap<>();
     /** The states as Kotlin has them, once somebody wants them. */
     @Nullable Object stateFlow;
 
@@ -243,7 +243,7 @@ public final class Client implements AutoCloseable {
      *
      * <pre>{@code Subscription subscription = client.inbox().subscribe(message -> System.out.println(message.content())); }</pre>
      */
-    public MessageStream inbox() {
+    public Stream inbox() {
         return stream("inbox");
     }
 
@@ -252,7 +252,7 @@ public final class Client implements AutoCloseable {
      *
      * <pre>{@code client.broadcast().subscribe(message -> System.out.println("to all: " + message.content())); }</pre>
      */
-    public MessageStream broadcast() {
+    public Stream broadcast() {
         return stream("broadcast");
     }
 
@@ -384,7 +384,7 @@ public final class Client implements AutoCloseable {
         };
     }
 
-    private MessageStream stream(String name) {
-        return streams.computeIfAbsent(name, made -> new MessageStream(this, made));
+    private Stream stream(String name) {
+        return streams.computeIfAbsent(name, made -> new Stream(this, made));
     }
 }

@@ -48,7 +48,7 @@ public interface ClientListener {
     /** Somebody joined or left a group: {@code action} is {@code joined}, {@code left}, {@code removed} or {@code disbanded}. */
     default void onGroupChanged(String group, String action, String user) {}
 
-    /** No reader took these positions for 20 s: they count as handed over. {@link MessageStream#history} still has them. */
+    /** No reader took these positions for 20 s: they count as handed over. {@link Stream#history} still has them. */
     default void onUnread(String stream, long from, long to) {}
 
     /**

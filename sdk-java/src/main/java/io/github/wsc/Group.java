@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** A group and its stream. */
-public final class Group extends MessageStream {
+public final class Group extends Stream {
     private final String id;
 
     Group(Client client, String id) {

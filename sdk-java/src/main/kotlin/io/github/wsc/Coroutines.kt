@@ -47,7 +47,7 @@ public suspend fun Receipt.awaitRead() {
  * an entry is handed over when the collector is done with it, or cancelled with it; what it leaves, and what it failed at with an
  * exception, is for the next reader. Ends with the client.
  */
-public fun MessageStream.asFlow(): Flow<Delivery> = flow {
+public fun Stream.asFlow(): Flow<Delivery> = flow {
     val signal = Channel<Unit>(Channel.CONFLATED)
     val reader = object : Reader(backlog) {
         override fun available() {
@@ -77,7 +77,7 @@ public fun MessageStream.asFlow(): Flow<Delivery> = flow {
 }
 
 /** The stream's messages, without the gaps; see [asFlow]. */
-public fun MessageStream.messages(): Flow<Message> = asFlow().mapNotNull { it as? Message }
+public fun Stream.messages(): Flow<Message> = asFlow().mapNotNull { it as? Message }
 
 /** The connection's state, now and as it changes. */
 @Suppress("UNCHECKED_CAST") // Only this sets it.
@@ -109,10 +109,10 @@ public fun Conversations.asFlow(): Flow<ConversationList> = callbackFlow {
 }.conflate()
 
 /** A part of the history: the newest, or what [HistoryOptions.before] or [HistoryOptions.after] name. */
-public suspend fun MessageStream.historyAndAwait(options: HistoryOptions): Page = history(options).await()
+public suspend fun Stream.historyAndAwait(options: HistoryOptions): Page = history(options).await()
 
 /** The newest part of the history. */
-public suspend fun MessageStream.historyAndAwait(limit: Int = 50): Page = history(HistoryOptions.newest().limit(limit)).await()
+public suspend fun Stream.historyAndAwait(limit: Int = 50): Page = history(HistoryOptions.newest().limit(limit)).await()
 
 /** Joins the group; one that does not exist is created. */
 public suspend fun Group.joinAndAwait() {

@@ -19,12 +19,12 @@ import java.util.function.Consumer;
  * comes next. A message counts as handed over when all readers are done with it, or, with {@link Acknowledge#MANUAL}, when the
  * application says so.
  */
-public class MessageStream {
+public class Stream {
     final Client client;
     final Backlog backlog;
     private final String name;
 
-    MessageStream(Client client, String name) {
+    Stream(Client client, String name) {
         this.client = client;
         this.name = name;
         backlog = client.session.backlog(name);
@@ -84,6 +84,6 @@ public class MessageStream {
 
     @Override
     public String toString() {
-        return "MessageStream[" + name + "]";
+        return "Stream[" + name + "]";
     }
 }
