@@ -74,7 +74,10 @@ export function start(context, cwd, program, words = [], env = {}) {
     /** The first line that has this text. */
     line: (text, seconds = 60) =>
       new Promise((resolve, reject) => {
-        const fail = (why) => reject(new Error(`${why} instead of "${text}":\n${said.join("\n")}`));
+        const fail = (why) => {
+          clearTimeout(timer);
+          reject(new Error(`${why} instead of "${text}":\n${said.join("\n")}`));
+        };
         const timer = setTimeout(() => fail("nothing"), seconds * 1000);
         const look = () => {
           const found = said.find((line) => line.includes(text));

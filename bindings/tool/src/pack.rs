@@ -72,7 +72,8 @@ fn crates() -> Result<()> {
     for name in CRATES {
         let file = format!("{name}-{VERSION}.crate");
         fs::copy(target().join("package").join(&file), into.join(&file))?;
-        run(program("tar").arg("-xzf").arg(into.join(&file)).arg("-C").arg(&into), minutes(1))?;
+        // With the time of now: cargo would take files of another packing, which carry a fixed time, for unchanged.
+        run(program("tar").arg("-xzmf").arg(into.join(&file)).arg("-C").arg(&into), minutes(1))?;
         // Its name in guides has no version.
         let unpacked = into.join(name);
         fs::rename(into.join(format!("{name}-{VERSION}")), &unpacked)?;
