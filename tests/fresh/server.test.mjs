@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { command, folder, npm, PACKAGES, start, write } from "./support.mjs";
+import { command, folder, npm, start, tarball, write } from "./support.mjs";
 
 const base = folder();
-const packages = (name) => [join(PACKAGES, "wsc-client-0.1.0.tgz"), join(PACKAGES, `wsc-${name}-0.1.0.tgz`)];
+const packages = (name) => [tarball("client"), tarball(name)];
 /** What a page shows that no client has connected for. */
 const IDLE = '<p role="status">idle 0</p>';
 

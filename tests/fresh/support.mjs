@@ -8,6 +8,10 @@ import { command, ROOT } from "../support.mjs";
 
 export { COMMAND, command, folder, hub, MEMORY, ROOT, start, TARGET } from "../support.mjs";
 export const PACKAGES = join(ROOT, "target/packages");
+export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "sdk-ts/packages/client/package.json"), "utf8"));
+
+/** The packed package of npm that has this name. */
+export const tarball = (name) => join(PACKAGES, `wsc-${name}-${VERSION}.tgz`);
 
 /** Where the guides say that the checkout is. */
 const CHECKOUT = /\/path\/to\/wsc/g;

@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { files, visit, withBrowser } from "../browser/support.mjs";
-import { command, folder, hub, installation, MEMORY, npm, PACKAGES, paste, shell, write } from "./support.mjs";
+import { command, folder, hub, installation, MEMORY, npm, paste, shell, tarball, write } from "./support.mjs";
 
 const held = withBrowser();
 const base = folder();
@@ -38,7 +38,7 @@ test("TypeScript checks the declarations with the DOM and nothing else", { timeo
   const place = join(base, "typed");
   write(join(place, "package.json"), JSON.stringify({ name: "fresh", private: true, type: "module" }));
   await shell(place, 60, installation("docs/guides/browser.md"));
-  await npm(place, 90, "typescript@7", "typescript5@npm:typescript@5.9", "react@19", "@types/react@19", "vue@3", ...["react", "vue"].map((name) => join(PACKAGES, `wsc-${name}-0.1.0.tgz`)));
+  await npm(place, 90, "typescript@7", "typescript5@npm:typescript@5.9", "react@19", "@types/react@19", "vue@3", tarball("react"), tarball("vue"));
   write(join(place, "own.ts"), `import { Client } from '@wsc/client';
 import { Client as Slim } from '@wsc/client/slim';
 import { useMessages } from '@wsc/react';
