@@ -53,7 +53,7 @@ async fn a_new_device_begins_at_the_user_s_start_and_at_the_head_if_it_says_so()
     assert_eq!(bob.connected["streams"]["broadcast"]["from"], 2);
     let bob = server.connect_with("bob", "b2", json!({"start": "head"})).await;
     assert_eq!(bob.connected["streams"]["inbox"]["from"], 2);
-    // A passing device begins at the heads.
+    // An ephemeral device begins at the heads.
     let bob = server.connect("bob", "").await;
     assert_eq!(bob.connected["streams"]["inbox"]["from"], 2);
     assert_eq!(bob.connected["device_id"], bob.connected["connection_id"]);

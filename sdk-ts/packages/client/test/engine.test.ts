@@ -101,19 +101,19 @@ class Flaky implements Storage {
 test('a write that fails says which sends are not kept, and the next one mends the record', async () => {
   const storage = new Flaky();
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
-  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(7), {
+  const writer = new RecordWriter(storage, 0, () => new Uint8Array(7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
-  keeper.write([new Uint8Array(3)], [1]);
-  await keeper.done();
+  writer.write([new Uint8Array(3)], [1]);
+  await writer.done();
   storage.fails = true;
-  keeper.write([new Uint8Array(4)], [2, 3]);
-  await keeper.done();
+  writer.write([new Uint8Array(4)], [2, 3]);
+  await writer.done();
   storage.fails = false;
-  keeper.write([new Uint8Array(5)], [4]);
-  keeper.write([new Uint8Array(6)], []);
-  await keeper.done();
+  writer.write([new Uint8Array(5)], [4]);
+  writer.write([new Uint8Array(6)], []);
+  await writer.done();
   expect([stored, failed]).toEqual([[1, 4], [[2, 3]]]);
   expect(storage.log).toEqual(['append 3', 'replace 7', 'append 6']);
 });
@@ -123,15 +123,15 @@ test('a record that was deleted under a running engine is written once more, who
   const storage = new IndexedDbStorage('deleted');
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
   await storage.load();
-  const keeper = new RecordWriter(storage, 0, () => Uint8Array.of(7, 7), {
+  const writer = new RecordWriter(storage, 0, () => Uint8Array.of(7, 7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
-  keeper.write([Uint8Array.of(1)], [1]);
-  await keeper.done();
+  writer.write([Uint8Array.of(1)], [1]);
+  await writer.done();
   await new Promise((resolve) => (indexedDB.deleteDatabase('deleted').onsuccess = resolve));
-  keeper.write([Uint8Array.of(2)], [2]);
-  await keeper.done();
+  writer.write([Uint8Array.of(2)], [2]);
+  await writer.done();
   expect([stored, failed]).toEqual([[1, 2], []]);
   expect([...(await new IndexedDbStorage('deleted').load())]).toEqual([7, 7]);
 });
@@ -152,9 +152,9 @@ test('a storage that does not open is given up, and what opens too late is close
 
 test('a long record is written anew', async () => {
   const storage = new Flaky();
-  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
-  for (let at = 0; at < 3; at += 1) keeper.write([new Uint8Array(200_000)], []);
-  await keeper.done();
+  const writer = new RecordWriter(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
+  for (let at = 0; at < 3; at += 1) writer.write([new Uint8Array(200_000)], []);
+  await writer.done();
   expect(storage.log).toEqual(['append 200000', 'replace 10', 'append 200000']);
 });
 
