@@ -9,10 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -70,20 +69,35 @@ pub(crate) async fn upgrade(
     config: WebSocketConfig,
 ) -> Result<Socket, Refusal> {
     let (request, key) = request(uri, protocol)?;
-    let (mut sender, connection) = http1::Builder::new()
+    let (sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD)
         .handshake(TokioIo::new(connection))
         .await
         .map_err(|error| Refusal::failed(&error))?;
-    // Ends with this function, however that ends.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection.with_upgrades());
+    let mut exchange = std::pin::pin!(exchange(sender, request, &key, protocol, config));
+    tokio::select! {
+        biased;
+        outcome = &mut exchange => return outcome,
+        // It has ended, or is a WebSocket's from here on: the exchange knows.
+        _ = connection.with_upgrades() => {}
+    }
+    exchange.await
+}
+
+/// Sends the request and takes the answer, while the connection is driven beside.
+async fn exchange(
+    mut sender: SendRequest<Empty<Bytes>>,
+    request: Request<Empty<Bytes>>,
+    key: &[u8],
+    protocol: Option<&'static str>,
+    config: WebSocketConfig,
+) -> Result<Socket, Refusal> {
     let response = sender.send_request(request).await.map_err(|error| Refusal::failed(&error))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(refusal(response).await);
     }
     let header = |name| response.headers().get(name).map(HeaderValue::as_bytes);
-    if header(SEC_WEBSOCKET_ACCEPT) != Some(derive_accept_key(&key).as_bytes())
+    if header(SEC_WEBSOCKET_ACCEPT) != Some(derive_accept_key(key).as_bytes())
         || header(SEC_WEBSOCKET_PROTOCOL) != protocol.map(str::as_bytes)
     {
         let reason = "the answer is not that of a hub: Sec-WebSocket-Accept or Sec-WebSocket-Protocol";
