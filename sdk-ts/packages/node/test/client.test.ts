@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { Client, ClosedError, ErrorCode, type Message, MESSAGE_TYPES, type ReceiptError, type RequestError, type SendError } from '../src/index.js';
 import { client, contents, eventually, Hub, inbox, MEMORY, secret, user } from './support.js';
@@ -285,6 +286,20 @@ test('a hub that is not there is tried again and again, each failure is told, an
   expect(failures[0]).toMatch(/refused/i);
   await lonely.close();
   expect(await waited).toBe('the client was closed');
+});
+
+test('what a proxy answers in place of the hub is a failed attempt, and the refusal of the hub itself is final', async () => {
+  const body = '{"code":80303,"reason":"this origin is not on the hub\'s list"}';
+  const answers = ['404 Not Found\r\nContent-Length: 6\r\n\r\n<html>', '401 Unauthorized\r\nContent-Length: 0\r\n\r\n', `403 Forbidden\r\nContent-Length: ${body.length}\r\n\r\n${body}`];
+  const proxy = createServer((socket) => void socket.once('data', () => socket.end(`HTTP/1.1 ${answers.shift()}`)));
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const alice = client(`ws://127.0.0.1:${(proxy.address() as AddressInfo).port}`, 'alice');
+  const failures: string[] = [];
+  alice.on('connectError', ({ reason }) => failures.push(reason));
+  await expect(alice.connect()).rejects.toBeInstanceOf(ClosedError);
+  expect(failures.slice(0, 2)).toEqual([expect.stringContaining('404'), expect.stringContaining('401')]);
+  expect(alice.state.get()).toMatchObject({ name: 'closed', why: 'hub', code: 4003, reason: expect.stringContaining('this origin') });
+  proxy.close();
 });
 
 test("the end of a connection is told with the hub's code, and a newer connection of the device closes the older for good", async () => {

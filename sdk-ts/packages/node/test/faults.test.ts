@@ -1,12 +1,10 @@
 // What goes wrong outside, and must not go wrong here.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Client, type ReceiptError } from '../src/index.js';
-import { client, eventually, folder, Hub, MEMORY, secret, user } from './support.js';
+import { client, folder, Hub, MEMORY, secret, user } from './support.js';
 
 const hub = await new Hub(...MEMORY).start();
 
@@ -26,28 +24,6 @@ test('a provider that throws, or gives what is not a JWT, is told and asked agai
   await alice.close();
 });
 
-test('what a proxy answers is a failed attempt, and the client connects when the hub is back', { timeout: 30_000 }, async () => {
-  const statuses = [404, 403, 400, 401];
-  const proxy = createServer();
-  proxy.on('upgrade', (_, socket) => {
-    const page = '<html>deploying</html>';
-    socket.end(`HTTP/1.1 ${statuses.shift() ?? 502} Gone\r\nContent-Type: text/html\r\nContent-Length: ${page.length}\r\nConnection: close\r\n\r\n${page}`);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const { port } = proxy.address() as AddressInfo;
-  const alice = client(`ws://127.0.0.1:${port}/ws`, user('alice'));
-  const states: string[] = [];
-  alice.on('state', ({ name }) => states.push(name));
-  const connecting = alice.connect();
-  await eventually(() => expect(statuses).toEqual([]), 20_000);
-  await new Promise((resolve) => proxy.close(resolve));
-  const back = await new Hub('--store', 'memory', '--listen', `127.0.0.1:${port}`).start();
-  await connecting;
-  expect(states).not.toContain('closed');
-  await alice.close();
-  await back.kill();
-});
-
 test("another user's outbox is refused, says whose it is, and stays as it is", async () => {
   const outbox = join(folder(), 'outbox');
   const [alice, mallory] = [client(hub.url, user('alice'), { outbox }), user('mallory')];
@@ -56,25 +32,6 @@ test("another user's outbox is refused, says whose it is, and stays as it is", a
   const before = readFileSync(outbox);
   await expect(client(hub.url, mallory, { outbox }).connect()).rejects.toThrow(`the outbox belongs to user ${alice.user}, not to user ${mallory}`);
   expect(readFileSync(outbox)).toEqual(before);
-});
-
-test('damage of an outbox is told, and what is whole goes out', { timeout: 20_000 }, async () => {
-  const outbox = join(folder(), 'outbox');
-  const first = client('ws://127.0.0.1:1/ws', user('alice'), { outbox });
-  for (const text of ['first', 'second', 'third']) await first.send('user:bob', text);
-  await first.close();
-  const bytes = readFileSync(outbox);
-  bytes[bytes.indexOf('second')]! ^= 1;
-  writeFileSync(outbox, bytes);
-  const again = client(hub.url, first.user, { outbox });
-  const faults: string[] = [];
-  again.on('fault', ({ what }) => faults.push(what));
-  const settled: string[] = [];
-  again.on('settled', ({ outcome }) => settled.push(outcome));
-  await again.connect();
-  await eventually(() => expect(settled).toEqual(['accepted', 'accepted']));
-  expect(faults.join()).toContain('damaged');
-  expect(readFileSync(`${outbox}.damaged`)).toEqual(bytes);
 });
 
 test('no promise that nobody waits for is an uncaught error', async () => {

@@ -129,6 +129,27 @@ test('an outbox in use, one of another device and a file that is none are refuse
   await expect(client(hub.url, 'alice', { outbox: join(place, 'folder') }).connect()).rejects.toThrow(/directory/);
 });
 
+test('a damaged outbox is told and kept, and what is whole in it goes out', async () => {
+  const place = folder();
+  const outbox = join(place, 'alice.outbox');
+  const [first, bob] = [client(hub.url, 'breaker', { outbox }), client(hub.url, 'mender')];
+  const got = inbox(bob);
+  await bob.connect();
+  for (const content of ['whole-1', 'broken-2', 'whole-3']) await first.send('user:mender', { message_id: content, content });
+  await first.close();
+  const bytes = readFileSync(outbox);
+  const at = bytes.indexOf('broken-2');
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(outbox, bytes);
+  const second = client(hub.url, 'breaker', { outbox });
+  const faults: string[] = [];
+  second.on('fault', ({ what }) => faults.push(what));
+  await second.connect();
+  await eventually(() => expect(contents(got)).toEqual(['whole-1', 'whole-3']));
+  expect(faults).toEqual([expect.stringContaining(`the file is kept: ${outbox}.damaged`)]);
+  expect(readFileSync(`${outbox}.damaged`).equals(bytes)).toBe(true);
+});
+
 test('what an earlier client left is shown, sent in order, and its end is told', async () => {
   const outbox = join(folder(), 'alice.outbox');
   const [first, bob] = [client(hub.url, 'leaver', { outbox }), client(hub.url, 'finder')];

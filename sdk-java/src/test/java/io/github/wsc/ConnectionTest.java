@@ -9,11 +9,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -148,6 +153,63 @@ class ConnectionTest extends WithHub {
         client.close();
         assertTrue(System.nanoTime() - began < TimeUnit.SECONDS.toNanos(2));
         assertThrows(ClosedException.class, () -> get(connecting));
+    }
+
+    @Test
+    void what_a_proxy_answers_in_place_of_the_hub_is_a_failed_attempt() throws Exception {
+        BlockingQueue<String> errors = new LinkedBlockingQueue<>();
+        try (ServerSocket proxy = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            Client client = keep(Client.builder(URI.create("ws://127.0.0.1:" + proxy.getLocalPort())).user("alice").listener(new ClientListener() {
+                @Override
+                public void onConnectError(WscException error) {
+                    errors.add(String.valueOf(error.getMessage()));
+                }
+            }).build());
+            CompletableFuture<Void> connecting = client.connect();
+            for (String status : List.of("404 Not Found", "403 Forbidden", "401 Unauthorized")) {
+                try (Socket socket = proxy.accept()) {
+                    assertTrue(socket.getInputStream().read(new byte[4096]) > 0);
+                    String page = "HTTP/1.1 " + status + "\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
+                    socket.getOutputStream().write(page.getBytes(StandardCharsets.US_ASCII));
+                    String told = errors.poll(10, TimeUnit.SECONDS);
+                    assertTrue(told != null && told.contains(status.substring(0, 3)), told);
+                }
+            }
+            // The fourth attempt comes as well.
+            proxy.accept().close();
+            assertFalse(connecting.isDone());
+        }
+    }
+
+    @Test
+    void a_damaged_outbox_is_told_and_kept_and_what_is_whole_in_it_goes_out() throws Exception {
+        Path outbox = folder.resolve("damaged");
+        String user = name("carol");
+        Client bob = connected(name("bob"));
+        Client before = keep(builder(user).outbox(outbox).build());
+        for (String id : List.of("whole-1", "broken-2", "whole-3")) {
+            get(before.send(Message.to("user:" + bob.user()).id(id).content(id).build()));
+        }
+        before.close();
+        byte[] bytes = Files.readAllBytes(outbox);
+        int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf("broken-2");
+        bytes[at] ^= 1;
+        Files.write(outbox, bytes);
+        BlockingQueue<String> faults = new LinkedBlockingQueue<>();
+        try (Deliveries inbox = bob.inbox().deliveries()) {
+            connected(builder(user).outbox(outbox).listener(new ClientListener() {
+                @Override
+                public void onFault(WscException fault) {
+                    faults.add(String.valueOf(fault.getMessage()));
+                }
+            }));
+            for (String content : List.of("whole-1", "whole-3")) {
+                assertEquals(content, ((Message) inbox.poll(Duration.ofSeconds(10))).content());
+            }
+        }
+        String told = faults.poll(10, TimeUnit.SECONDS);
+        assertTrue(told != null && told.contains("damaged"), told);
+        assertTrue(Arrays.equals(bytes, Files.readAllBytes(folder.resolve("damaged.damaged"))));
     }
 
     @Test
