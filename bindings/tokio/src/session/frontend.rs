@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,12 +14,14 @@ use wsc_core::{CloseCode, StreamName, Timestamp};
 use super::report_queue::ReportQueue;
 use super::{Command, Executed, Report, execute};
 use crate::builder::TokenFuture;
-use crate::driver::Frontend;
+use crate::driver::{Frontend, Parts};
 
 pub(super) struct SessionFrontend {
     reports: Arc<ReportQueue>,
     waiting: Arc<AtomicUsize>,
     durable: bool,
+    /// The outbox was damaged, which is not told yet.
+    damaged: Option<PathBuf>,
     /// Why nothing can be saved any more.
     failed: Option<String>,
     /// Sends that are not on the disk yet.
@@ -31,11 +34,12 @@ pub(super) struct SessionFrontend {
 }
 
 impl SessionFrontend {
-    pub(super) fn new(reports: Arc<ReportQueue>, waiting: Arc<AtomicUsize>, durable: bool) -> Self {
+    pub(super) fn new(reports: Arc<ReportQueue>, waiting: Arc<AtomicUsize>, parts: &Parts) -> Self {
         Self {
             reports,
             waiting,
-            durable,
+            durable: parts.storage.is_some(),
+            damaged: parts.damaged.clone(),
             failed: None,
             unsaved: VecDeque::new(),
             void: HashSet::new(),
@@ -66,6 +70,12 @@ impl Frontend for SessionFrontend {
         let size = command.size();
         if size > 0 {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        // Only now does the application listen: it says what it reads while its session is made.
+        if !matches!(command, Command::Read { .. })
+            && let Some(kept) = self.damaged.take()
+        {
+            self.reports.put(Report::damaged(&kept));
         }
         if let (Command::Send { message_id, .. }, Some(why)) = (&command, &self.failed) {
             self.not_saved(message_id, why);

@@ -156,11 +156,7 @@ impl Session {
         let (commands, received) = mpsc::unbounded_channel();
         let reports = Arc::new(ReportQueue::default());
         let waiting = Arc::<AtomicUsize>::default();
-        if let Some(kept) = &parts.damaged {
-            reports.put(Report::damaged(kept));
-        }
-        let frontend =
-            SessionFrontend::new(Arc::clone(&reports), Arc::clone(&waiting), parts.storage.is_some());
+        let frontend = SessionFrontend::new(Arc::clone(&reports), Arc::clone(&waiting), &parts);
         let wake = Arc::clone(&reports.wake);
         driver::start(parts, frontend, received, wake);
         Self { commands, reports, waiting }
