@@ -283,9 +283,10 @@ impl Frontend for HandleFrontend {
         match event {
             Event::StateChanged(state) => {
                 let connected = state == State::Connected;
+                // Who waits for the state may ask for the user at once.
+                know(&self.user, machine);
                 self.states.send_replace(state);
                 if connected {
-                    know(&self.user, machine);
                     let targets = self.watches.all();
                     self.watch(machine, now, &targets);
                 }
