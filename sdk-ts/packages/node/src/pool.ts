@@ -87,8 +87,6 @@ export class ClientPool<Data = unknown> {
    */
   async acquire(user: string): Promise<Lease<Data>> {
     const member = await this.#member(user);
-    clearTimeout(member.timer);
-    member.leases += 1;
     let isHeld = true;
     const release = (): void => {
       if (isHeld) this.#release(member);
@@ -135,7 +133,7 @@ export class ClientPool<Data = unknown> {
     return this.close();
   }
 
-  /** The one that is open, or a new one as soon as there is room. */
+  /** The one that is open, or a new one as soon as there is room; already leased, or another user could take its room. */
   async #member(user: string): Promise<Member<Data>> {
     for (let waited = false; ; ) {
       if (this.#closed) throw new ClosedError('the pool was closed');
@@ -144,6 +142,8 @@ export class ClientPool<Data = unknown> {
       if (member && (member.leases > 0 || member.client.state.get().name !== 'closed')) {
         // The room is for the next one.
         if (waited) this.#waiting.shift()?.();
+        clearTimeout(member.timer);
+        member.leases += 1;
         return member;
       }
       if (member) this.#close(member);
@@ -167,8 +167,15 @@ export class ClientPool<Data = unknown> {
   }
 
   #open(user: string): Member<Data> {
-    const client = new Client<Data>(this.#address, { ...this.#options(user), user });
-    const member = { user, client, connected: client.connect(), leases: 0 };
+    let client: Client<Data>;
+    try {
+      client = new Client<Data>(this.#address, { ...this.#options(user), user });
+    } catch (error) {
+      // The room is for the next one.
+      this.#waiting.shift()?.();
+      throw error;
+    }
+    const member = { user, client, connected: client.connect(), leases: 1 };
     this.#members.set(user, member);
     return member;
   }

@@ -80,3 +80,24 @@ test('who waits for room is told when the pool is closed', async () => {
   await Promise.all([bots.close(), expect(waiting).rejects.toThrow('the pool was closed')]);
   expect(() => new ClientPool(hub.url, { limit: 0 })).toThrow('at least 1, not 0');
 });
+
+test('users that are acquired at the same moment take their turns: none is closed before it is used', async () => {
+  await using bots = new ClientPool(hub.url, { limit: 2 });
+  const names = Array.from({ length: 6 }, () => user('bot'));
+  const ends = await Promise.allSettled(names.map((name) => bots.use(name, (bot) => bot.state.get().name)));
+  expect(ends).toEqual(names.map(() => ({ status: 'fulfilled', value: 'connected' })));
+});
+
+test('one whose options fail leaves its room to the next', async () => {
+  const [gone, wrong, next] = [user('bot'), user('bot'), user('bot')];
+  await using bots = new ClientPool(hub.url, {
+    limit: 1,
+    options: (name) => {
+      if (name === wrong) throw new Error('no such bot');
+      return name === gone ? { outbox: '/nowhere/at/all' } : {};
+    },
+  });
+  const all = [gone, wrong, next].map((name) => bots.use(name, (bot) => bot.user));
+  const late = new Promise((resolve) => setTimeout(resolve, 2_000, 'waits for ever'));
+  expect(await Promise.race([late, Promise.allSettled(all).then((ends) => ends.map(({ status }) => status))])).toEqual(['rejected', 'rejected', 'fulfilled']);
+});
