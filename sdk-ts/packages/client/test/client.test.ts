@@ -68,6 +68,23 @@ test('a message that cannot be kept is refused and never sent; the next one is',
   expect(alice.sync.get()).toMatchObject({ saved: 0, unsaved: 0 });
 });
 
+test('a message too large for what room is left is refused, also beside one that is not', async () => {
+  class Small extends MemoryStorage {
+    override append(bytes: Uint8Array): Promise<void> {
+      return bytes.length > 10_000 ? Promise.reject(new Error('the disk is full')) : super.append(bytes);
+    }
+    override replace(bytes: Uint8Array): Promise<void> {
+      return bytes.length > 10_000 ? Promise.reject(new Error('the disk is full')) : super.replace(bytes);
+    }
+  }
+  const alice = client(user('alice'), { storage: new Small() });
+  const [large, small] = [alice.send('user:bob', 'x'.repeat(20_000)), alice.send('user:bob', 'y')];
+  await expect(large).rejects.toMatchObject({ fault: 'storage', message: 'the disk is full' } satisfies Partial<SendError>);
+  await small;
+  await alice.connect();
+  await (await small).accepted;
+});
+
 test('what was kept goes out also where nothing more can be kept', async () => {
   const storage = new Full();
   const [alice, bob] = [client(user('alice'), { storage }), client(user('bob'))];

@@ -118,6 +118,21 @@ test('a write that fails says which sends are not kept, and the next one mends t
   expect(storage.log).toEqual(['append 3', 'replace 7', 'append 6']);
 });
 
+test('nothing counts as kept before all that came before it is, or is known not to be', async () => {
+  const told: string[] = [];
+  const storage = new Flaky();
+  storage.append = (bytes) => (bytes.length > 5 ? Promise.reject(new Error('no room')) : Promise.resolve());
+  storage.replace = () => Promise.reject(new Error('no room'));
+  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(9), {
+    stored: (upTo) => told.push(`stored ${upTo}`),
+    failed: (sends) => told.push(`failed ${String(sends)}`),
+  });
+  keeper.write([new Uint8Array(9)], [1]);
+  keeper.write([new Uint8Array(1)], [2]);
+  await keeper.done();
+  expect(told).toEqual(['failed 1', 'stored 2']);
+});
+
 test('a record that was deleted under a running engine is written once more, whole', async () => {
   vi.useRealTimers();
   const storage = new IndexedDbStorage('deleted');

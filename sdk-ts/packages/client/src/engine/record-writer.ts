@@ -31,9 +31,12 @@ export class RecordWriter {
 
   /** Keeps changes; `sends` are the numbers of the sends among them. */
   write(parts: readonly Uint8Array[], sends: readonly number[]): void {
-    const writing = this.#begin(concatenated(parts), sends.length > 0)
+    const before = this.#last;
+    this.#last = this.#begin(concatenated(parts), sends.length > 0)
       // The record may be gone, and a new one may do: the whole is written once more.
       .catch(() => this.#replace())
+      // What `stored` says is true of all that came before, too.
+      .finally(() => before)
       .then(
       () => {
         const last = sends.at(-1);
@@ -45,7 +48,6 @@ export class RecordWriter {
         this.#written.failed(sends, error);
       },
     );
-    this.#last = Promise.all([this.#last, writing]).then(() => undefined);
   }
 
   /** When everything asked for is written, or could not be. */
