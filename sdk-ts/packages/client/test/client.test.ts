@@ -43,6 +43,24 @@ test('a storage of another user is refused and stays as it is', async () => {
   expect(await storage.load()).toEqual(before);
 });
 
+test('a client that was refused its storage listens to nothing any more', async () => {
+  const storage = new MemoryStorage();
+  const alice = client(user('alice'), { storage });
+  await alice.connect();
+  await alice.close();
+  const page = new EventTarget();
+  let listening = 0;
+  vi.stubGlobal('addEventListener', (name: string, act: () => void, options: { signal: AbortSignal }) => {
+    page.addEventListener(name, act, options);
+    listening += 1;
+    options.signal.addEventListener('abort', () => (listening -= 1));
+  });
+  const close = vi.spyOn(storage, 'close');
+  await expect(client(user('mallory'), { storage }).connect()).rejects.toThrow('what is saved here belongs');
+  vi.unstubAllGlobals();
+  expect([listening, close.mock.calls.length]).toEqual([0, 1]);
+});
+
 class Full extends MemoryStorage {
   full = false;
   override append(bytes: Uint8Array): Promise<void> {

@@ -125,7 +125,8 @@ export class Engine {
       else if (kind === Kind.Saved) engine.#unsettled.set(t[0], { id: t[0], json: t[2], send: n[0], ...(bytes && { payload: bytes }) });
       else if (t[0] === '') restored = false;
       else {
-        engine.#session.free();
+        engine.#environment.stop();
+        await engine.#free();
         throw new StorageError(`what is saved here belongs to user ${t[0]}, not to user ${settings.owner}`);
       }
     }
@@ -184,8 +185,12 @@ export class Engine {
   /** Ends the connection; what is unsettled stays in the storage. */
   async stop(): Promise<void> {
     await this.#end();
+    await this.#free();
+  }
+
+  #free(): Promise<void> {
     this.#session.free();
-    await this.#storage.close();
+    return this.#storage.close();
   }
 
   async #end(): Promise<void> {
