@@ -54,7 +54,7 @@ export class Core<Data> implements Wiring<Data>, Host {
   /** Whether the application asked to connect. */
   #wanted = false;
   #closed = false;
-  #forgotten: (() => void) | undefined;
+  #forgotten: ((failed?: Promise<never>) => void) | undefined;
   /** Ends what is opened. */
   #life: AbortController = new AbortController();
   #engine = '';
@@ -250,6 +250,8 @@ export class Core<Data> implements Wiring<Data>, Host {
     this.#wanted = false;
     this.#requests.drop(what);
     this.#sends.close(what);
+    this.#forgotten?.(Promise.reject(error as Error));
+    this.#forgotten = undefined;
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: error instanceof ClosedError ? 'no token' : 'error', code: 0, reason: what });
     let isProduction = false;

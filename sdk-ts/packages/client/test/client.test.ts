@@ -155,6 +155,16 @@ test('what is forgotten is gone', async () => {
   expect(second.sync.get().saved).toBe(0);
 });
 
+test('what cannot be forgotten is not said to be', async () => {
+  const storage = Object.assign(new MemoryStorage(), { clear: () => Promise.reject(new Error('the disk is read-only')) });
+  const alice = client(user('alice'), { storage });
+  await alice.connect();
+  await expect(alice.forget()).rejects.toThrow('the disk is read-only');
+  await waitFor(() => expect(alice.state.get().name).toBe('closed'));
+  // Of somebody else it is not this client's to delete.
+  await expect(client(user('mallory'), { storage }).forget()).rejects.toThrow('what is saved here belongs');
+});
+
 test('a slow reader of the iterable goes on from the log', { timeout: 60_000 }, async () => {
   const [alice, bob] = [client(user('alice')), client(user('bob'))];
   await Promise.all([alice.connect(), bob.connect()]);

@@ -40,8 +40,8 @@ export interface EngineSettings {
 export interface Tabs {
   /** Something for one tab, or for all. */
   tell(reports: readonly Report[], tab?: string): void;
-  /** Another engine has taken over what is saved: this one is to be stopped. */
-  deposed(): void;
+  /** What is saved is another engine's now, or cannot be forgotten: this one is to be stopped. */
+  failed(error: unknown): void;
 }
 
 /** A request under way: what came of its answer so far, and who is told of its end. */
@@ -203,8 +203,10 @@ export class Engine {
 
   async #forget(): Promise<void> {
     await this.#end();
-    await this.#storage.clear().catch(() => undefined);
-    this.#report({ is: 'forgotten' });
+    await this.#storage.clear().then(
+      () => this.#report({ is: 'forgotten' }),
+      (error: unknown) => this.#tabs.failed(error),
+    );
   }
 
   #ask(object: string, end: (end: RequestEnd) => void): void {
@@ -269,7 +271,7 @@ export class Engine {
   }
 
   #notStored(sends: readonly number[], error: unknown): void {
-    if (error instanceof Deposed) return this.#tabs.deposed();
+    if (error instanceof Deposed) return this.#tabs.failed(error);
     const message = messageOf(error);
     const saving = new Map([...this.#saving].map((unsettled) => [unsettled.send, unsettled]));
     for (const send of sends) {

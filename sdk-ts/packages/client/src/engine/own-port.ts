@@ -2,7 +2,6 @@
 
 import { newMessageId } from '../message.js';
 import type { Host } from '../platform.js';
-import { Deposed } from '../storage/storage.js';
 import { Engine, type EngineSettings } from './engine.js';
 import type { Command, Port, Report } from './protocol.js';
 
@@ -15,8 +14,8 @@ export class OwnPort implements Port {
 
   constructor(settings: EngineSettings, host: Host) {
     const tell = (reports: readonly Report[]): void => host.hear(reports, this.#id);
-    const deposed = (): void => host.failed(new Deposed());
-    this.#engine = Engine.start(settings, { tell, deposed }).then(
+    const failed = (error: unknown): void => host.failed(error);
+    this.#engine = Engine.start(settings, { tell, failed }).then(
       (engine) => {
         if (this.#left) return engine;
         this.#ready = engine;
@@ -25,7 +24,7 @@ export class OwnPort implements Port {
         return engine;
       },
       (error: unknown) => {
-        host.failed(error);
+        failed(error);
         return undefined;
       },
     );

@@ -4,6 +4,7 @@
 
 import { newMessageId } from '../message.js';
 import type { Host } from '../platform.js';
+import { Deposed } from '../storage/storage.js';
 import { Engine, type EngineSettings } from './engine.js';
 import type { Command, Port, Report } from './protocol.js';
 
@@ -145,7 +146,7 @@ export class SharedPort implements Port {
         began = 0;
         setTimeout(() => (isYoung ? engine?.command(this.#id, { do: 'connect' }) : tell(reports, to)), AWAKE_MS);
       },
-      deposed: (): void => lead.abort(),
+      failed: (error: unknown): void => (error instanceof Deposed ? lead.abort() : this.#broken(error)),
     };
     let engine: Engine | undefined;
     if (isOver()) return true;
