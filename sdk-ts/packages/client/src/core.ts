@@ -109,7 +109,7 @@ export class Core<Data> implements Wiring<Data>, Host {
     this.#marks.clear();
     await new Promise<void>((resolve) => {
       this.#forgotten = resolve;
-      this.#port?.post({ do: 'forget' });
+      this.#post({ do: 'forget' });
     });
     await this.close();
   }
@@ -250,8 +250,7 @@ export class Core<Data> implements Wiring<Data>, Host {
     this.#wanted = false;
     this.#requests.drop(what);
     this.#sends.close(what);
-    this.#forgotten?.(Promise.reject(error as Error));
-    this.#forgotten = undefined;
+    this.#unforgotten(error as Error);
     this.#emitter.emit('fault', { what, code: 0, messageId: '' });
     this.#enter({ name: 'closed', why: error instanceof ClosedError ? 'no token' : 'error', code: 0, reason: what });
     let isProduction = false;
@@ -261,6 +260,10 @@ export class Core<Data> implements Wiring<Data>, Host {
       // No bundler was here.
     }
     if (!isProduction) console.error(`wsc: the client is closed: ${what}`);
+  }
+
+  #unforgotten(error: Error): void {
+    this.#forgotten = void this.#forgotten?.(Promise.reject(error));
   }
 
   async #open(): Promise<void> {
@@ -303,6 +306,7 @@ export class Core<Data> implements Wiring<Data>, Host {
     this.#enter({ name: 'closed', why: 'application', code: 0, reason: '' });
     this.#requests.drop(CLOSED);
     this.#sends.close(CLOSED);
+    this.#unforgotten(new ClosedError(CLOSED));
     this.#positions.clear();
   }
 
@@ -375,8 +379,7 @@ export class Core<Data> implements Wiring<Data>, Host {
       case 'fault':
         return this.#emitter.emit('fault', { what: report.what, code: report.code, messageId: report.id });
       case 'forgotten':
-        this.#forgotten?.();
-        this.#forgotten = undefined;
+        this.#forgotten = void this.#forgotten?.();
         return void this.close();
       case 'socket closed':
         return this.#emitter.emit(report.connected ? 'disconnected' : 'connectError', report);

@@ -73,3 +73,11 @@ test('what was taken back is taken back again from the next engine, after it was
   const again = platform.said.map((command) => `${command.do} ${'id' in command ? command.id : ''}`);
   expect(again.filter((one) => /^(send|cancel)/.test(one))).toEqual(['send m1', 'cancel m1', 'send m2']);
 });
+
+test('who forgets and closes before the engine answers is told', async () => {
+  const [client] = await beside();
+  const forgetting = client.forget();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  await client.close();
+  await expect(forgetting).rejects.toThrow('the client was closed');
+});

@@ -14,7 +14,7 @@ export class OwnPort implements Port {
 
   constructor(settings: EngineSettings, host: Host) {
     const tell = (reports: readonly Report[]): void => host.hear(reports, this.#id);
-    const failed = (error: unknown): void => host.failed(error);
+    const failed = (error: unknown): undefined => void host.failed(error);
     this.#engine = Engine.start(settings, { tell, failed }).then(
       (engine) => {
         if (this.#left) return engine;
@@ -23,10 +23,7 @@ export class OwnPort implements Port {
         for (const command of this.#waiting.splice(0)) engine.command(this.#id, command);
         return engine;
       },
-      (error: unknown) => {
-        failed(error);
-        return undefined;
-      },
+      failed,
     );
   }
 
