@@ -1,6 +1,7 @@
 /** The client's commands to the native session, its reports back. Knows no rule of the protocol. */
 
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type Message, type StreamName, StorageError, type TokenProvider } from '@wsc/client/common';
 import { answerOf, type Call, type Command, failureOf, handedOf, type Host, type Json, Kind, type Port, type Report, reportOf, type RequestEnd, sendFaultOf, settlementOf, stateOf, Watches } from '@wsc/client/platforms';
 import { Acknowledgements } from './acknowledgements.js';
@@ -307,8 +308,21 @@ export class NativePort implements Port {
   async #forget(): Promise<void> {
     await this.leave();
     const { outbox } = this.#settings;
-    if (outbox !== undefined) for (const end of ['', '.new', '.lock']) rmSync(outbox + end, { force: true });
+    try {
+      if (outbox !== undefined) remove(outbox);
+    } catch (error) {
+      return this.#host.failed(new StorageError(`${outbox}: ${(error as Error).message}`, error));
+    }
     this.#host.hear([{ is: 'forgotten' }], this.#engine);
+  }
+}
+
+/** Deletes an outbox with all that was put beside it. */
+function remove(outbox: string): void {
+  for (const end of ['', '.new', '.lock']) rmSync(outbox + end, { force: true });
+  const [folder, name] = [dirname(outbox), basename(outbox)];
+  for (const file of readdirSync(folder)) {
+    if (file.startsWith(name) && /^\.damaged(\.\d+)?$/.test(file.slice(name.length))) rmSync(join(folder, file), { force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Client, WscError } from '../src/index.js';
@@ -218,6 +218,29 @@ test('what is forgotten is gone from the disk', async () => {
   expect([second.sync.get().saved, second.device === device]).toEqual([0, false]);
   await second.close();
   expect(device).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test('copies of a damaged outbox are forgotten, too, and what cannot be is told', async () => {
+  const place = folder();
+  const outbox = join(place, 'alice.outbox');
+  const first = client(hub.url, 'forgetful', { outbox });
+  await first.send('user:nobody', 'never');
+  await first.close();
+  const bytes = readFileSync(outbox);
+  bytes[bytes.length - 20]! ^= 1;
+  writeFileSync(outbox, bytes);
+  writeFileSync(`${outbox}.other`, 'of the application');
+  const second = client(hub.url, 'forgetful', { outbox });
+  await second.connect();
+  expect(readdirSync(place)).toContain('alice.outbox.damaged');
+  await second.forget();
+  expect(readdirSync(place)).toEqual(['alice.outbox.other']);
+  const third = client(hub.url, 'forgetful', { outbox });
+  await third.connect();
+  rmSync(outbox);
+  mkdirSync(outbox);
+  await expect(third.forget()).rejects.toMatchObject({ name: 'StorageError' });
+  expect(third.state.get().name).toBe('closed');
 });
 
 test('a closed client that cannot be opened says so to everybody who waits', async () => {
