@@ -138,9 +138,12 @@ fn keep(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         let kept = beside(path, &suffix);
         match OpenOptions::new().create_new(true).write(true).open(&kept) {
             Ok(mut file) => {
-                file.write_all(bytes)?;
-                file.sync_all()?;
-                return Ok(kept);
+                let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                if written.is_err() {
+                    // A part is of no use, and on a full disk each start would leave one more.
+                    let _ = std::fs::remove_file(&kept);
+                }
+                return written.map(|()| kept);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
@@ -223,6 +226,49 @@ mod tests {
             assert_eq!(std::fs::read(folder.path().join(name)).expect("kept"), bytes);
             assert_eq!(Storage::open(&path).expect("opens").damaged, None, "it is mended");
         }
+    }
+
+    /// Where this is set a test runs again as a process that may write small files only.
+    #[cfg(unix)]
+    const SMALL_FILES: &str = "WSC_TEST_SMALL_FILES";
+
+    #[cfg(unix)]
+    #[test]
+    fn a_copy_of_a_damaged_file_that_does_not_fit_is_not_left() {
+        if let Some(path) = std::env::var_os(SMALL_FILES) {
+            assert!(matches!(Storage::open(Path::new(&path)), Err(BuildError::Outbox(_))));
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("outbox");
+        let mut storage = fresh(&path);
+        for id in 1..=1000 {
+            storage.add(&put(id));
+        }
+        storage.write().expect("written");
+        drop(storage);
+        let mut bytes = std::fs::read(&path).expect("read");
+        bytes[50_000] ^= 1;
+        std::fs::write(&path, &bytes).expect("written");
+        for _ in 0..2 {
+            // As on a full disk: a write gives less than was asked for, then fails.
+            let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+            let name = "storage::tests::a_copy_of_a_damaged_file_that_does_not_fit_is_not_left";
+            let status = std::process::Command::new("sh")
+                .args(["-c", limited])
+                .arg(std::env::current_exe().expect("this program"))
+                .args(["--exact", name])
+                .env(SMALL_FILES, &path)
+                .status();
+            assert!(status.expect("run").success());
+        }
+        assert_eq!(std::fs::read(&path).expect("read"), bytes);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["outbox", "outbox.lock"]);
     }
 
     #[test]
