@@ -125,6 +125,29 @@ test('where nothing can be kept the client works all the same and says so', asyn
   expect(faults).toEqual(['nothing is saved here: denied']);
 });
 
+test('where the first write fails the next one writes the whole, and nothing kept is lost', async () => {
+  const storage = new MemoryStorage();
+  vi.spyOn(storage, 'replace').mockRejectedValueOnce(new Error('not now'));
+  const first = client(user('alice'), { storage, device: undefined as never });
+  const faults: string[] = [];
+  first.on('fault', ({ what }) => faults.push(what));
+  await first.send('user:bob', 'kept');
+  // As it is when the page is closed at this moment.
+  const copy = new MemoryStorage();
+  await copy.append(await storage.load());
+  const second = client(first.user, { storage: copy, device: undefined as never });
+  second.on('fault', ({ what }) => faults.push(what));
+  await second.connect();
+  expect([faults, second.device]).toEqual([['nothing is saved here: not now'], first.device]);
+});
+
+test('where nothing can be kept the hub keeps no device either', async () => {
+  const broken: Storage = Object.assign(new MemoryStorage(), { load: () => Promise.reject(new Error('denied')) });
+  const alice = client(user('alice'), { storage: broken, device: undefined as never });
+  await alice.connect();
+  expect(alice.device).toBe('');
+});
+
 test('what was not sent goes out with the next client, in order, and its timeline shows it before', async () => {
   const [name, bob] = [user('alice'), client(user('bob'))];
   await bob.connect();

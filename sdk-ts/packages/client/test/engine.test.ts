@@ -101,7 +101,7 @@ class Flaky implements Storage {
 test('a write that fails says which sends are not kept, and the next one mends the record', async () => {
   const storage = new Flaky();
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
-  const writer = new RecordWriter(storage, 0, () => new Uint8Array(7), {
+  const writer = new RecordWriter(storage, 1, () => new Uint8Array(7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
@@ -123,13 +123,13 @@ test('nothing counts as kept before all that came before it is, or is known not 
   const storage = new Flaky();
   storage.append = (bytes) => (bytes.length > 5 ? Promise.reject(new Error('no room')) : Promise.resolve());
   storage.replace = () => Promise.reject(new Error('no room'));
-  const keeper = new RecordWriter(storage, 0, () => new Uint8Array(9), {
+  const writer = new RecordWriter(storage, 1, () => new Uint8Array(9), {
     stored: (upTo) => told.push(`stored ${upTo}`),
     failed: (sends) => told.push(`failed ${String(sends)}`),
   });
-  keeper.write([new Uint8Array(9)], [1]);
-  keeper.write([new Uint8Array(1)], [2]);
-  await keeper.done();
+  writer.write([new Uint8Array(9)], [1]);
+  writer.write([new Uint8Array(1)], [2]);
+  await writer.done();
   expect(told).toEqual(['failed 1', 'stored 2']);
 });
 
@@ -138,7 +138,7 @@ test('a record that was deleted under a running engine is written once more, who
   const storage = new IndexedDbStorage('deleted');
   const [stored, failed]: [number[], (readonly number[])[]] = [[], []];
   await storage.load();
-  const writer = new RecordWriter(storage, 0, () => Uint8Array.of(7, 7), {
+  const writer = new RecordWriter(storage, 1, () => Uint8Array.of(7, 7), {
     stored: (upTo) => stored.push(upTo),
     failed: (sends) => failed.push(sends),
   });
@@ -167,7 +167,7 @@ test('a storage that does not open is given up, and what opens too late is close
 
 test('a long record is written anew', async () => {
   const storage = new Flaky();
-  const writer = new RecordWriter(storage, 0, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
+  const writer = new RecordWriter(storage, 1, () => new Uint8Array(10), { stored: () => {}, failed: () => {} });
   for (let at = 0; at < 3; at += 1) writer.write([new Uint8Array(200_000)], []);
   await writer.done();
   expect(storage.log).toEqual(['append 200000', 'replace 10', 'append 200000']);

@@ -57,7 +57,6 @@ interface Unsettled extends Pending {
 
 export class Engine {
   readonly #settings: EngineSettings;
-  readonly #storage: Storage;
   readonly #tabs: Tabs;
   readonly #environment: Environment;
   readonly #session: Session;
@@ -83,9 +82,8 @@ export class Engine {
   #telling = false;
   #stopped = false;
 
-  private constructor(settings: EngineSettings, storage: Storage, tabs: Tabs, saved: Uint8Array) {
+  private constructor(settings: EngineSettings, tabs: Tabs, saved: Uint8Array) {
     this.#settings = settings;
-    this.#storage = storage;
     this.#tabs = tabs;
     const lines = [settings.owner, `wsc-js/${VERSION}`, settings.device ?? newMessageId(), settings.token, ...settings.identity, ...(settings.groups ?? [])];
     const flags =
@@ -100,7 +98,7 @@ export class Engine {
     this.#environment = environment;
     this.#backlog = new Backlog((entries, read) => this.#handOver(entries, read));
     this.#watches = new Watches((what, key, tab) => this.#watch(what, key, tab));
-    this.#writer = new RecordWriter(storage, saved.length, () => this.#session.snapshot(), {
+    this.#writer = new RecordWriter(settings.storage, saved.length, () => this.#session.snapshot(), {
       stored: (upTo) => this.#stored(upTo),
       failed: (sends, error) => this.#notStored(sends, error),
     });
@@ -108,16 +106,16 @@ export class Engine {
 
   /** An engine that goes on where the last one of this storage stopped. */
   static async start(settings: EngineSettings, tabs: Tabs): Promise<Engine> {
-    let storage = settings.storage;
-    let saved: Uint8Array = new Uint8Array();
     const faults: string[] = [];
-    const volatile = (error: unknown): void => {
+    const volatile = (error: unknown): Uint8Array => {
       // Some browsers have none in private windows. Better a client that forgets than none; the application is told.
       faults.push(`nothing is saved here: ${messageOf(error)}`);
-      storage = new MemoryStorage();
+      // The hub keeps nothing for a device that forgets.
+      settings = { ...settings, storage: new MemoryStorage(), device: settings.device ?? '' };
+      return new Uint8Array();
     };
-    await storage.load().then((bytes) => (saved = bytes), volatile);
-    const engine = new Engine(settings, storage, tabs, saved);
+    const saved = await settings.storage.load().catch(volatile);
+    const engine = new Engine(settings, tabs, saved);
     let restored = saved.length > 0;
     for (const { kind, n, t, bytes } of engine.#environment.begin(engine.#session)) {
       if (kind === Kind.StreamOpened) engine.#positions.set(t[0] as StreamName, n[1] - 1);
@@ -131,7 +129,7 @@ export class Engine {
       }
     }
     if (!restored) {
-      await storage.replace(engine.#session.snapshot()).catch((error: unknown) => void faults.push(`nothing is saved here: ${messageOf(error)}`));
+      await engine.#writer.replace().catch(volatile);
       if (saved.length > 0) faults.push('what was saved is damaged: unsent messages may be lost');
     }
     for (const what of faults) engine.#report({ is: 'fault', what, code: 0, id: '' });
@@ -190,7 +188,7 @@ export class Engine {
 
   #free(): Promise<void> {
     this.#session.free();
-    return this.#storage.close();
+    return this.#settings.storage.close();
   }
 
   async #end(): Promise<void> {
@@ -203,7 +201,7 @@ export class Engine {
 
   async #forget(): Promise<void> {
     await this.#end();
-    await this.#storage.clear().then(
+    await this.#settings.storage.clear().then(
       () => this.#report({ is: 'forgotten' }),
       (error: unknown) => this.#tabs.failed(error),
     );
@@ -228,7 +226,7 @@ export class Engine {
   #markRead(tab: string, { stream, peer, position }: Extract<Command, { do: 'mark read' }>): void {
     this.#input(Input.MarkRead, position, 0, stream, peer);
     // What is kept in the memory dies with this engine: the tab goes on knowing it.
-    if (this.#storage instanceof MemoryStorage) return;
+    if (this.#settings.storage instanceof MemoryStorage) return;
     void this.#writer.done().then(() => this.#report({ is: 'mark saved', stream, peer, position }, tab));
   }
 

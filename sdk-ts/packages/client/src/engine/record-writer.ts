@@ -16,9 +16,9 @@ export class RecordWriter {
   readonly #storage: Storage;
   readonly #snapshot: () => Uint8Array;
   readonly #written: Written;
+  /** 0: there is no record, or it lacks a part. The next write puts it right. */
   #length: number;
   #limit: number;
-  #damaged = false;
   #last: Promise<void> = Promise.resolve();
 
   constructor(storage: Storage, length: number, snapshot: () => Uint8Array, written: Written) {
@@ -34,19 +34,15 @@ export class RecordWriter {
     const before = this.#last;
     this.#last = this.#begin(concatenated(parts), sends.length > 0)
       // The record may be gone, and a new one may do: the whole is written once more.
-      .catch(() => this.#replace())
+      .catch(() => this.replace())
       // What `stored` says is true of all that came before, too.
       .finally(() => before)
       .then(
       () => {
         const last = sends.at(-1);
-        if (last !== undefined) this.#written.stored(last);
+        if (last) this.#written.stored(last);
       },
-      (error: unknown) => {
-        // The record lacks a part: the next write puts it right.
-        this.#damaged = true;
-        this.#written.failed(sends, error);
-      },
+      (error: unknown) => this.#written.failed(sends, error),
     );
   }
 
@@ -56,18 +52,21 @@ export class RecordWriter {
   }
 
   #begin(bytes: Uint8Array, durable: boolean): Promise<void> {
-    if (!this.#damaged && this.#length + bytes.length <= this.#limit) {
+    if (this.#length && this.#length + bytes.length <= this.#limit) {
       this.#length += bytes.length;
       return this.#storage.append(bytes, durable);
     }
-    return this.#replace();
+    return this.replace();
   }
 
-  #replace(): Promise<void> {
+  /** Writes the record anew. */
+  replace(): Promise<void> {
     const whole = this.#snapshot();
-    this.#damaged = false;
     this.#length = whole.length;
     this.#limit = Math.max(LONG, 4 * whole.length);
-    return this.#storage.replace(whole);
+    return this.#storage.replace(whole).catch((error: unknown) => {
+      this.#length = 0;
+      throw error;
+    });
   }
 }
