@@ -3,13 +3,14 @@ package io.github.wsc;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Iterator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Clients of many users, for servers and bots: one for each user, made and connected when it is first acquired, shared by
@@ -63,11 +64,13 @@ public final class ClientPool implements AutoCloseable {
     }
 
     private static final class Member {
+        final String user;
         final Client client;
         final CompletableFuture<Void> connected;
         int leases;
 
-        Member(Client client) {
+        Member(String user, Client client) {
+            this.user = user;
             this.client = client;
             connected = client.connect();
         }
@@ -80,6 +83,8 @@ public final class ClientPool implements AutoCloseable {
     /** By user, the one used longest ago first. */
     private final Map<String, Member> members = new LinkedHashMap<>(16, 0.75f, true);
     private final Queue<Waiting> queue = new ArrayDeque<>();
+    /** Users whose client is being closed: until it is their outbox is in use. */
+    private final Map<String, CompletableFuture<Void>> closing = new HashMap<>();
     private boolean closed;
 
     /**
@@ -123,43 +128,66 @@ public final class ClientPool implements AutoCloseable {
     public void close() {
         List<Client> clients = new ArrayList<>();
         List<Waiting> left;
+        List<CompletableFuture<Void>> ends;
         synchronized (this) {
             closed = true;
-            members.values().forEach(member -> clients.add(member.client));
-            members.clear();
             left = List.copyOf(queue);
             queue.clear();
+            for (Member member : List.copyOf(members.values())) {
+                clients.add(member.client);
+                close(member);
+            }
+            ends = List.copyOf(closing.values());
         }
         left.forEach(waiting -> waiting.lease.completeExceptionally(new ClosedException("the pool is closed", 0)));
-        CompletableFuture.allOf(clients.stream().map(Client::closeAsync).toArray(CompletableFuture[]::new)).join();
+        CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).join();
         // The last client of a class loader waits for the end of its threads, too.
         clients.forEach(Client::close);
     }
 
     /** Serves those who wait, in order, for as long as there is room. */
     private synchronized void serve() {
-        while (!queue.isEmpty()) {
-            Waiting next = queue.element();
+        for (Waiting next = next(); next != null; next = next()) {
             Member member = members.get(next.user);
             if (member != null && member.client.state().phase() == ConnectionState.Phase.CLOSED && member.leases == 0) {
-                members.remove(next.user);
-                member.client.closeAsync();
-                member = null;
+                close(member);
+                continue;
             }
             if (member == null && !hasRoom()) {
                 return;
             }
-            queue.remove();
+            queue.remove(next);
             try {
                 if (member == null) {
-                    member = new Member(make.apply(next.user).build());
+                    member = new Member(next.user, make.apply(next.user).build());
                     members.put(next.user, member);
                 }
                 lease(next, member);
-            } catch (RuntimeException failed) {
+            } catch (Throwable failed) {
+                // Also an error, and what Kotlin throws undeclared: it belongs to the one who asked.
                 next.lease.completeExceptionally(failed);
             }
         }
+    }
+
+    /** The first of those who wait that has no client which is still being closed. */
+    private @Nullable Waiting next() {
+        return queue.stream().filter(waiting -> !closing.containsKey(waiting.user)).findFirst().orElse(null);
+    }
+
+    /** Closes a client; those who wait for its user, or for room, are served afterwards. */
+    private synchronized void close(Member member) {
+        if (!members.remove(member.user, member)) {
+            return;
+        }
+        CompletableFuture<Void> end = member.client.closeAsync();
+        closing.put(member.user, end);
+        end.whenComplete((done, error) -> {
+            synchronized (this) {
+                closing.remove(member.user);
+            }
+            serve();
+        });
     }
 
     private void lease(Waiting next, Member member) {
@@ -169,10 +197,7 @@ public final class ClientPool implements AutoCloseable {
             if (error == null) {
                 next.lease.complete(lease);
             } else {
-                synchronized (this) {
-                    members.remove(next.user, member);
-                }
-                member.client.closeAsync();
+                close(member);
                 lease.close();
                 next.lease.completeExceptionally(error);
             }
@@ -184,14 +209,10 @@ public final class ClientPool implements AutoCloseable {
         if (members.size() < limit) {
             return true;
         }
-        for (Iterator<Member> all = members.values().iterator(); all.hasNext(); ) {
-            Member member = all.next();
-            if (member.leases == 0) {
-                all.remove();
-                member.client.closeAsync();
-                return true;
-            }
+        Member idle = members.values().stream().filter(member -> member.leases == 0).findFirst().orElse(null);
+        if (idle != null) {
+            close(idle);
         }
-        return false;
+        return idle != null;
     }
 }

@@ -23,10 +23,13 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -375,6 +378,50 @@ class ConnectionTest extends WithHub {
             get(get(carol.send("user:" + other.client().user(), "hello")).accepted());
             eventually(() -> first.client().state().phase() == ConnectionState.Phase.CLOSED);
             assertEquals(new ClientPool.Stats(2, 2, 0), pool.stats());
+        }
+    }
+
+    @Test
+    void a_pool_opens_an_outbox_again_once_it_is_closed() throws Exception {
+        try (ClientPool pool = new ClientPool(1, user -> builder(user).outbox(folder.resolve(user)))) {
+            String alice = name("alice");
+            CountDownLatch begun = new CountDownLatch(1);
+            try (ClientPool.Lease lease = get(pool.acquire(alice))) {
+                // Closing waits for a handler that runs.
+                lease.client().inbox().subscribe(message -> {
+                    begun.countDown();
+                    LockSupport.parkNanos(Duration.ofSeconds(1).toNanos());
+                });
+                get(get(connected(name("carol")).send("user:" + alice, "hello")).accepted());
+                assertTrue(begun.await(10, TimeUnit.SECONDS));
+            }
+            get(pool.acquire(name("bob"))).close();
+            CompletableFuture<ClientPool.Lease> again = pool.acquire(alice);
+            // Who comes later does not wait for the end of another one's client.
+            get(pool.acquire(name("dave"))).close();
+            assertFalse(again.isDone());
+            assertTrue(get(again).client().state().isConnected());
+            get(again).close();
+            assertEquals(new ClientPool.Stats(1, 0, 0), pool.stats());
+        }
+    }
+
+    @Test
+    void a_pool_tells_whatever_the_application_throws_to_the_one_who_asked() throws Exception {
+        String wrong = name("wrong");
+        try (ClientPool pool = new ClientPool(1, user -> {
+            if (user.equals(wrong)) {
+                throw new AssertionError("no such user");
+            }
+            return builder(user);
+        })) {
+            ClientPool.Lease first = get(pool.acquire(name("alice")));
+            CompletableFuture<ClientPool.Lease> second = pool.acquire(wrong);
+            CompletableFuture<ClientPool.Lease> third = pool.acquire(name("bob"));
+            first.close();
+            assertTrue(get(third).client().state().isConnected());
+            ExecutionException failed = assertThrows(ExecutionException.class, () -> get(second));
+            assertEquals("no such user", failed.getCause().getMessage());
         }
     }
 
