@@ -133,10 +133,10 @@ export type Target = Pick<OutgoingMessage, 'receiver' | 'group_ids' | 'broadcast
 
 /** The fields that address a conversation. */
 export function targetOf(name: ConversationName): Target {
-  if (name.startsWith('user:')) return { receiver: name.slice(5) };
-  if (name.startsWith('group:')) return { group_ids: [name.slice(6)] };
+  if (/^user:./s.test(name)) return { receiver: name.slice(5) };
+  if (/^group:./s.test(name)) return { group_ids: [name.slice(6)] };
   if (name === 'broadcast') return { broadcast_type: 'global' };
-  throw new TypeError(`"${name}" is not a single conversation: address one, as user:<id>`);
+  throw new TypeError(`"${name}" is not a valid conversation: write user:<id>, group:<id> or broadcast`);
 }
 
 /** A message id: a UUIDv7, so that ids sort by time. */

@@ -4,7 +4,7 @@ import { accountOf, socketUrl } from '../src/account.js';
 import { Backlog } from '../src/engine/backlog.js';
 import type { Handed } from '../src/engine/protocol.js';
 import { RecordWriter } from '../src/engine/record-writer.js';
-import { conversationOf, type Message, newMessageId, targetOf } from '../src/message.js';
+import { type ConversationName, conversationOf, type Message, newMessageId, targetOf } from '../src/message.js';
 import { IndexedDbStorage } from '../src/storage/indexeddb.js';
 import type { Storage } from '../src/storage/storage.js';
 
@@ -218,5 +218,7 @@ test('a message belongs to one conversation, from either side', () => {
   expect(conversationOf(message({ group_ids: ['team'], stream: 'group:team' }), 'alice')).toBe('group:team');
   expect(conversationOf(message({ stream: 'broadcast' }), 'alice')).toBe('broadcast');
   expect(targetOf('user:bob')).toEqual({ receiver: 'bob' });
-  expect(() => targetOf('inbox')).toThrow('not a single conversation');
+  for (const name of ['inbox', 'bob', 'user:', 'group:'] as ConversationName[]) {
+    expect(() => targetOf(name)).toThrow(`"${name}" is not a valid conversation: write user:<id>, group:<id> or broadcast`);
+  }
 });
