@@ -177,7 +177,10 @@ fn what_keeps_a_hub_from_starting_is_said_with_what_to_do() {
         (vec!["--listen", &socket], "the directory does not exist"),
         (vec!["--secret-file", text(&missing)], "cannot be read"),
         (vec!["--secret-file", text(folder.path())], "cannot be read"),
-        (vec!["--set", "store=embedded", "--set", &data], "name a directory for the store"),
+        (
+            vec!["--listen", "127.0.0.1:0", "--set", "store=embedded", "--set", &data],
+            "name a directory for the store",
+        ),
         (vec!["--listen", "https://127.0.0.1:0"], "needs tls.certificate and tls.key"),
         (vec!["--listen", "https://127.0.0.1:0", "--set", &no_file, "--set", &key], "cannot be read"),
         (vec!["--listen", "https://127.0.0.1:0", "--set", &certificate, "--set", &key], "has no certificate"),

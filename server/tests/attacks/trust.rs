@@ -51,9 +51,13 @@ async fn row_14_a_token_that_ends_ends_the_connection_unless_it_is_refreshed() {
     assert_eq!(third.ask(refresh(&short)).await["message_type"], "ack");
     assert_eq!(first.closed().await.unwrap().0, 4002);
     assert_eq!(third.closed().await.unwrap().0, 4002);
+    // Another user's token changes nothing.
+    assert_eq!(second.ask(refresh(&claims("bob"))).await["code"], 80304);
+    assert_eq!(
+        second.ask(json!({"message_type": "health_check", "message_id": "h"})).await["message_type"],
+        "health_response"
+    );
     second.silence().await;
-    second.say(&refresh(&claims("bob"))).await;
-    assert_eq!(second.closed().await.unwrap().0, 4001);
 }
 
 #[tokio::test]
