@@ -269,6 +269,14 @@ fn a_token_opens_the_hub_of_its_secret_and_no_other() {
     let refused = hub.send(&["--user", "alice", "--to", "bob", "hello"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(complaint(&refused).contains("wants a token"), "{}", complaint(&refused));
+    let open = Hub::in_memory(&[]);
+    let refused = open.send(&["--token", &token(&secret), "--to", "bob", "hello"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = complaint(&refused);
+    assert!(told.contains("without authentication") && told.contains("--user"), "{told}");
+    let nobody = run(&["send", "--to", "bob", "hello"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(complaint(&nobody).contains("<--user <USER>|--token <TOKEN>>"), "{}", complaint(&nobody));
     assert_eq!(
         run(&["token", "--user", "a", "--cap", "fly", "--secret-file", &secret]).status.code(),
         Some(1)

@@ -126,7 +126,8 @@ impl Admission {
         let others = [&claimed.user_type, &claimed.app, &claimed.namespace];
         let others = others.into_iter().all(|id| id.is_empty() || wsc_core::names::is_id(id));
         if !wsc_core::names::is_id(&claimed.user) || !others {
-            return Err(TokenError::Missing);
+            let unnamed = token.is_some() && claimed.user.is_empty();
+            return Err(if unnamed { TokenError::NoKey } else { TokenError::Names });
         }
         let or = |text: &str, default: &str| if text.is_empty() { default.into() } else { text.into() };
         let scope = Scope {

@@ -56,12 +56,17 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// There is none, or in development no user id.
-    #[error("no token, or without authentication no user_id")]
+    /// There is none.
+    #[error("the hub wants a token, and none was given")]
     Missing,
     /// The hub has no key.
-    #[error("the hub runs without authentication and takes no tokens")]
+    #[error("the hub runs without authentication and takes no tokens: give a user in place of the token")]
     NoKey,
+    /// Without authentication: nobody is named, or a name cannot be one.
+    #[error(
+        "without authentication a user_id is needed, and it, user_type, app_id and namespace must be valid names"
+    )]
+    Names,
     /// It is not three parts of base64url with JSON in the first two.
     #[error("the token is not a valid JWT")]
     Malformed,

@@ -10,15 +10,16 @@ use wsc_client::{Builder, Client, CloseCode, Closed, Notice, State};
 
 /// The arguments both have.
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("identity").required(true)))]
 pub(super) struct Link {
     /// Where the hub is.
     #[arg(long, env = "WSC_URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(super) url: String,
     /// Who to be, where the hub runs without authentication.
-    #[arg(long, value_name = "USER", conflicts_with = "token")]
+    #[arg(long, group = "identity")]
     user: Option<String>,
     /// Token, where it runs with (see `wsc token`).
-    #[arg(long, env = "WSC_TOKEN", hide_env_values = true, required_unless_present = "user")]
+    #[arg(long, env = "WSC_TOKEN", hide_env_values = true, group = "identity")]
     token: Option<String>,
     /// PEM file with the certificates of authorities to trust beside the usual ones, for wss.
     #[arg(long, value_name = "FILE", env = "WSC_CA")]
@@ -102,6 +103,9 @@ impl Link {
         let what = match *code {
             CloseCode::Unauthorized if self.token.is_none() => {
                 "the hub wants a token: give --token or WSC_TOKEN, made with `wsc token`"
+            }
+            CloseCode::Unauthorized if reason.contains("without authentication") => {
+                "the hub takes no tokens: give --user in place of --token and WSC_TOKEN"
             }
             CloseCode::Unauthorized => {
                 "the hub did not accept the token: make one with its own secret file, `wsc token`"

@@ -131,11 +131,7 @@ fn wire_of(upgraded: Upgraded) -> Wire {
 
 fn unauthorised(error: TokenError, authenticating: bool) -> Refusal {
     if !authenticating {
-        return Refusal::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::InvalidFormat,
-            "user_id is missing or not valid",
-        );
+        return Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidFormat, error.to_string());
     }
     Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, error.to_string())
 }
