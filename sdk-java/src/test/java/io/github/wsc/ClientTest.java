@@ -425,7 +425,13 @@ class ClientTest extends WithHub {
 
         Path outbox = folder.resolve("outbox");
         Client owner = keep(Client.builder(hub.url).user("dave").outbox(outbox).build());
-        assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(outbox).build());
+        StorageException used =
+                assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(outbox).build());
+        assertEquals(outbox + ": the outbox is in use by another client", used.getMessage());
+        SendException unreadable =
+                assertThrows(SendException.class, () -> get(owner.send(Message.to("user:bob").data("{").build())));
+        assertEquals(SendException.Fault.INVALID, unreadable.fault());
+        assertTrue(unreadable.getMessage().startsWith("invalid message: not JSON"), unreadable.getMessage());
         owner.close();
         assertThrows(StorageException.class, () -> Client.builder(hub.url).user("dave").outbox(folder).build());
         Path letter = Files.writeString(folder.resolve("letter"), "Dear Bob, this is no outbox.");

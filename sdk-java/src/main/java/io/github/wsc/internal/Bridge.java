@@ -119,7 +119,7 @@ final class Bridge {
         } catch (OpenException.Settings wrong) {
             throw new IllegalArgumentException(wrong.getMessage(), wrong);
         } catch (OpenException.Outbox failed) {
-            throw new StorageException(String.valueOf(failed.getMessage()), failed);
+            throw new StorageException(settings.getOutbox() + ": " + failed.getMessage(), failed);
         } catch (Exception failed) {
             throw new WscException(String.valueOf(failed.getMessage()), failed);
         }

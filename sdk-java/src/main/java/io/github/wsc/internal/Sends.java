@@ -100,7 +100,7 @@ public final class Sends {
         String what = switch (fault) {
             case OUTBOX_FULL -> "the outbox is full: the maximum of messages that wait for the hub is reached";
             case TOO_LARGE -> "the message is too large for a frame: put large content on a file server and send its link";
-            case INVALID -> "invalid message: " + report.other;
+            case INVALID -> report.other;
             case REPEATED -> "a message with this message_id is not settled yet";
             case CLOSED -> "the client is closed";
             case STORAGE -> "the outbox file could not be written: " + report.other;
