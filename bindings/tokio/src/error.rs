@@ -43,11 +43,19 @@ pub enum BuildError {
         other: core::Owner,
     },
     /// The outbox could not be read or written.
-    #[error("outbox: {0}")]
+    #[error("outbox: {}", trouble(.0))]
     Outbox(#[from] std::io::Error),
     /// The system gave no randomness.
     #[error("no randomness: {0}")]
     Entropy(#[source] Cause),
+}
+
+/// What keeps an outbox from being opened.
+fn trouble(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "the folder does not exist: make it first".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// A message was not taken: nothing of it is kept, nothing was sent.

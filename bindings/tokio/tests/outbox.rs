@@ -34,6 +34,9 @@ async fn a_file_outbox_survives_the_client() {
     assert_eq!(message_id(&link.next().await), "b");
     let locked = hub.client().outbox(&path).build().await;
     assert!(matches!(locked, Err(BuildError::Locked)));
+    let nowhere = folder.path().join("missing/alice.outbox");
+    let nowhere = hub.client().outbox(nowhere).build().await.expect_err("no folder");
+    assert_eq!(nowhere.to_string(), "outbox: the folder does not exist: make it first");
     let mut syncs = client.syncs();
     soon(syncs.wait_for(|sync| sync.saved == 1)).await.expect("one settled");
     drop(link);
