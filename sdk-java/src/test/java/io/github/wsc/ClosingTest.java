@@ -44,6 +44,17 @@ class ClosingTest extends WithHub {
     }
 
     @Test
+    void a_receipt_of_an_accepted_message_says_that_it_is_not_followed_any_more() throws Exception {
+        Client alice = connected(name("alice"));
+        Receipt receipt = get(alice.send(Message.to("user:" + name("bob")).content("hello").receipts().build()));
+        get(receipt.accepted());
+        alice.close();
+        ReceiptException ended = assertThrows(ReceiptException.class, () -> get(receipt.read()));
+        assertEquals(ReceiptException.Fault.CLOSED, ended.fault());
+        assertEquals("the client was closed: receipts of this message are not followed any more", ended.getMessage());
+    }
+
+    @Test
     void a_loop_that_takes_longer_than_closing_waits_ends_and_its_message_comes_again() throws Exception {
         String bob = name("bob");
         three(bob);

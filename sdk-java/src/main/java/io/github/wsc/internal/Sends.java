@@ -216,10 +216,12 @@ public final class Sends {
                 });
             }
         }
+        ReceiptException unfollowed = new ReceiptException(
+                ReceiptException.Fault.CLOSED, "the client was closed: receipts of this message are not followed any more");
         for (String id : followed.keySet()) {
             PendingReceipt receipt = followed.remove(id);
             if (receipt != null) {
-                session.complete(() -> receipt.end(ended));
+                session.complete(() -> receipt.end(unfollowed));
             }
         }
     }
