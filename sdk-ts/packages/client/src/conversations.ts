@@ -1,6 +1,7 @@
 import type { BaseClient } from './base-client.js';
 import { onePer } from './one-per.js';
 import { type ConversationName, conversationOf, type Message } from './message.js';
+import type { Settlement } from './engine/protocol.js';
 import { coalesced, type Readable, Writable } from './readable.js';
 import type { Wiring } from './wiring.js';
 
@@ -13,7 +14,7 @@ export interface Conversation<Data = unknown> {
   readonly read: number;
   /** Messages of others after it. */
   readonly unread: number;
-  /** The newest message, if it came while this client was there. */
+  /** The newest message, if it came or was sent while this client was there. */
   readonly message?: Message<Data>;
 }
 
@@ -46,6 +47,8 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
   readonly #value: Writable<ConversationList<Data>>;
   readonly #publish: () => void;
   readonly #reload: () => void;
+  /** What this device sent and the hub has not accepted yet, by id. */
+  readonly #sent: Map<string, Message<Data>> = new Map();
   #loaded = false;
   #stops: (() => void)[] = [];
 
@@ -75,8 +78,14 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
 
   #watched(watched: boolean): void {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#sent.clear();
     if (!watched) return;
     const wiring = this.#wiring;
+    const saved = (message: object) => {
+      const own = { ...message, sender: wiring.user } as Message<Data>;
+      this.#sent.set(own.message_id, own);
+    };
+    for (const message of wiring.pending) saved(message);
     this.#stops = [
       wiring.look(),
       wiring.on('handed', (message) => this.#heard(message)),
@@ -87,7 +96,8 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
         if (reason === 'epoch') for (const [name, row] of this.#rows) this.#rows.set(name, { ...row, last: 0, read: 0 });
         this.#reload();
       }),
-      wiring.on('settled', ({ outcome }) => outcome === 'accepted' && this.#reload()),
+      wiring.on('saved', saved),
+      wiring.on('settled', (settlement) => this.#settled(settlement)),
       wiring.on('opened', () => this.#loaded && this.#reload()),
       wiring.on('closed', ({ stream }) => {
         this.#rows.delete(stream);
@@ -95,6 +105,15 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
       }),
       wiring.on('state', ({ name }) => name === 'connected' && this.#reload()),
     ];
+    this.#reload();
+  }
+
+  /** What was accepted is the newest of its conversation. */
+  #settled({ id, outcome, position, at }: Settlement): void {
+    const message = this.#sent.get(id);
+    this.#sent.delete(id);
+    if (outcome !== 'accepted') return;
+    if (message && position > 0) this.#heard({ ...message, seq_no: position, create_at: at });
     this.#reload();
   }
 

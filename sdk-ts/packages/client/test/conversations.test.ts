@@ -1,11 +1,13 @@
 import { expect, test, vi } from 'vitest';
 import { Conversations } from '../src/conversations.js';
 import type { Wiring } from '../src/wiring.js';
+import { client, user } from '../../../test/hub.js';
 
 /** A client that answers when the test says so. */
 class Hub {
   readonly user = 'alice';
   readonly state = { get: () => ({ name: 'connected' }) };
+  readonly pending = [];
   readonly answers: ((conversations: object[]) => void)[] = [];
   readonly #listeners: Map<string, (event: object) => void> = new Map();
 
@@ -54,4 +56,24 @@ test('what was read while the hub was asked stays read, and what is other messag
   hub.say('gap', { stream: 'inbox', reason: 'epoch' });
   await hub.answer(4, bob({ last: 1, read: 0, unread: 1 }));
   await vi.waitFor(() => expect(conversations.get().list[0]).toMatchObject({ read: 0, unread: 1 }));
+});
+
+test('the newest message of a conversation is also one that this client sent', async () => {
+  const [alice, bob] = [client(user('alice')), client(user('bob'))];
+  const newest = (content: string) =>
+    vi.waitFor(() => {
+      const row = alice.conversations.get().list[0];
+      expect(row).toMatchObject({ name: `user:${bob.user}`, message: { content } });
+      expect(row!.message!.seq_no).toBe(row!.last);
+    });
+  const early = await alice.send(`user:${bob.user}`, 'early');
+  const stop = alice.conversations.subscribe(() => undefined);
+  await Promise.all([alice.connect(), bob.connect()]);
+  await early.accepted;
+  await newest('early');
+  await bob.send(`user:${alice.user}`, 'an answer');
+  await newest('an answer');
+  await (await alice.send(`user:${bob.user}`, 'and back')).accepted;
+  await newest('and back');
+  stop();
 });
