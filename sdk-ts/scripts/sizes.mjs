@@ -63,7 +63,7 @@ const rows = [];
 const script = gzip(await bundle(at('client/dist/slim.js')));
 const module = gzip(readFileSync(at('client/wasm/wsc.wasm')));
 const inline = gzip(await bundle(at('client/dist/index.js')));
-rows.push(['@wsc/client', inline, 45_000], ['@wsc/client/slim, script', script, 19_200], ['@wsc/client/slim, wsc.wasm', module, 32_000]);
+rows.push(['@wsc/client', inline, 45_000], ['@wsc/client/slim, script', script, 19_500], ['@wsc/client/slim, wsc.wasm', module, 32_000]);
 for (const [names, budget] of BASE) rows.push([`/base, ${names}`, gzip(await some(names)), budget]);
 for (const [name, folder, external] of ADAPTERS) rows.push([name, gzip(await bundle(at(`${folder}/dist/index.js`), external)), 2048]);
 
