@@ -368,7 +368,7 @@ impl Builder {
             damaged = kept;
             storage
         });
-        owner::set(&mut machine, owner);
+        machine.set_owner(owner);
         Ok((Parts { machine, storage, transport, damaged }, automatic))
     }
 }

@@ -23,11 +23,6 @@ fn of_token(token: &str) -> Option<Owner> {
     Some(Owner::new(user, app, namespace)).filter(|owner| *owner != Owner::default())
 }
 
-/// Says whose a machine is; false: it is somebody else's.
-pub(crate) fn set(machine: &mut core::Client, owner: Owner) -> bool {
-    machine.owner().agrees(&owner) || machine.set_owner(owner)
-}
-
 /// A provider's answer, which is none where the token is another user's: what waits here must not go out under that name.
 pub(crate) fn checked(
     machine: &mut core::Client,
@@ -36,7 +31,7 @@ pub(crate) fn checked(
     let token = answer?;
     if let Some(owner) = of_token(&token) {
         let other = owner.to_string();
-        if !set(machine, owner) {
+        if !machine.set_owner(owner) {
             let why = format!("the token is of {other}, the client is of {}", machine.owner());
             return Err(TokenError::Temporary(why));
         }

@@ -255,6 +255,35 @@ async fn a_hub_that_knows_the_client_as_another_user_gets_nothing() {
 }
 
 #[tokio::test]
+async fn an_outbox_is_of_the_tenant_of_its_first_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox");
+    let hub = Hub::new().await;
+    // {"uid":"alice","aid":"shop"} and {"uid":"alice","aid":"bank"}
+    let [shop, bank] = ["eyJ1aWQiOiJhbGljZSIsImFpZCI6InNob3AifQ", "eyJ1aWQiOiJhbGljZSIsImFpZCI6ImJhbmsifQ"];
+    let of = |claims: &str| {
+        let token = format!("e30.{claims}.c2ln");
+        let builder = hub.client().token_provider(move || std::future::ready(Ok(token.clone())));
+        builder.outbox(&path).build()
+    };
+    // The application names the user alone; tokens say the rest.
+    let client = of(shop).await.expect("built");
+    client.connect().await;
+    let _link = hub.greet(1, 0).await;
+    soon(client.connected()).await.expect("connected");
+    soon(client.close()).await;
+    drop(client);
+    let client = of(bank).await.expect("built");
+    soon(client.send(text("a"))).await.expect("taken");
+    let mut notices = client.notices();
+    client.connect().await;
+    let Some(Notice::Event(Event::Fault(fault))) = soon(notices.next()).await else { panic!("no fault") };
+    let why = "the token is of user alice (application bank), the client is of user alice (application shop)";
+    assert_eq!(fault.to_string(), format!("no token: {why}"));
+    assert_eq!(client.sync().saved, 1, "it is kept");
+}
+
+#[tokio::test]
 async fn an_outbox_from_before_it_named_a_user_belongs_to_the_first_who_opens_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox");

@@ -233,14 +233,17 @@ impl Client {
     }
 
     /// Says whose client this is, after [`Client::restore`]: a connection that the hub knows as another user's is not used.
-    /// False where it is somebody else's, see [`Client::owner`]; such a client must not be connected. Nobody says nothing.
+    /// False where it is somebody else's, see [`Client::owner`]; such a client must not be connected. Nobody says nothing, and
+    /// a tenant that was not known is taken up.
     pub fn set_owner(&mut self, owner: Owner) -> bool {
-        if self.owner.0.is_empty() && !owner.0.is_empty() {
+        let agrees = self.owner.0.is_empty() || self.owner.agrees(&owner);
+        // Also of a tenant that was not known: users of two tenants may have one name.
+        if agrees && owner.0.len() > self.owner.0.len() {
             self.owner = owner.clone();
             self.persist(Change::Owner(owner));
             return true;
         }
-        owner.0.is_empty() || self.owner == owner
+        agrees || owner.0.is_empty()
     }
 
     /// The next thing to do. Drain the events first.

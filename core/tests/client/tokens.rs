@@ -203,6 +203,8 @@ fn a_connection_of_another_user_is_not_used_and_another_token_is_asked_for() {
     let mut desk = Desk::new(Config { storage: Storage::Durable, ..provided() });
     assert!(desk.client.set_owner(Owner::new("mallory", "", "")));
     assert!(!desk.client.set_owner(Owner::new("alice", "", "")));
+    assert!(desk.client.set_owner(Owner::from_text("mallory".to_owned())));
+    assert!(!desk.client.set_owner(Owner::new("mallory", "shop", "")));
     desk.say("m1");
     desk.handle(|client, now| client.connect(now));
     supply(&mut desk, Ok(&token(600_000)));
