@@ -1,8 +1,8 @@
 import type { BaseClient } from './base-client.js';
 import { onePer } from './one-per.js';
 import { type ConversationName, conversationOf, type Message } from './message.js';
-import type { Settlement } from './engine/protocol.js';
 import { coalesced, type Readable, Writable } from './readable.js';
+import type { PendingMessage } from './sends.js';
 import type { Wiring } from './wiring.js';
 
 /** One conversation of the user. */
@@ -47,8 +47,6 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
   readonly #value: Writable<ConversationList<Data>>;
   readonly #publish: () => void;
   readonly #reload: () => void;
-  /** What this device sent and the hub has not accepted yet, by id. */
-  readonly #sent: Map<string, Message<Data>> = new Map();
   #loaded = false;
   #stops: (() => void)[] = [];
 
@@ -78,13 +76,11 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
 
   #watched(watched: boolean): void {
     for (const stop of this.#stops.splice(0)) stop();
-    this.#sent.clear();
     if (!watched) return;
     const wiring = this.#wiring;
-    const saved = (message: object) => {
-      const own = { ...message, sender: wiring.user } as Message<Data>;
-      this.#sent.set(own.message_id, own);
-    };
+    // What this device sent and the hub has not settled yet.
+    const sent = new Map<string, PendingMessage<Data>>();
+    const saved = (message: PendingMessage<Data>): unknown => sent.set(message.message_id, message);
     for (const message of wiring.pending) saved(message);
     this.#stops = [
       wiring.look(),
@@ -97,7 +93,13 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
         this.#reload();
       }),
       wiring.on('saved', saved),
-      wiring.on('settled', (settlement) => this.#settled(settlement)),
+      wiring.on('settled', ({ id, outcome, position, at }) => {
+        const message = sent.get(id);
+        sent.delete(id);
+        if (outcome !== 'accepted') return;
+        if (message) this.#heard({ ...message, sender: wiring.user, seq_no: position, create_at: at } as Message<Data>);
+        this.#reload();
+      }),
       wiring.on('opened', () => this.#loaded && this.#reload()),
       wiring.on('closed', ({ stream }) => {
         this.#rows.delete(stream);
@@ -105,15 +107,6 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
       }),
       wiring.on('state', ({ name }) => name === 'connected' && this.#reload()),
     ];
-    this.#reload();
-  }
-
-  /** What was accepted is the newest of its conversation. */
-  #settled({ id, outcome, position, at }: Settlement): void {
-    const message = this.#sent.get(id);
-    this.#sent.delete(id);
-    if (outcome !== 'accepted') return;
-    if (message && position > 0) this.#heard({ ...message, seq_no: position, create_at: at });
     this.#reload();
   }
 
@@ -127,6 +120,11 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
     const name = conversationOf(message, this.#wiring.user);
     const row = this.#rows.get(name) ?? { name, last: 0, read: 0, unread: 0 };
     const seq = message.seq_no ?? 0;
+    // The hub's row was here first: it counted the message, and has no text.
+    if (seq && seq === row.last) {
+      this.#rows.set(name, { ...row, message });
+      this.#publish();
+    }
     if (seq <= row.last) return;
     const foreign = message.sender !== this.#wiring.user && seq > row.read;
     this.#put({ ...row, last: seq, unread: row.unread + (foreign ? 1 : 0), message });

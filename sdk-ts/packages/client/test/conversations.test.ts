@@ -58,6 +58,16 @@ test('what was read while the hub was asked stays read, and what is other messag
   await vi.waitFor(() => expect(conversations.get().list[0]).toMatchObject({ read: 0, unread: 1 }));
 });
 
+test('a row that the hub gave before its message came gets the message, and counts it once', async () => {
+  const hub = new Hub();
+  const conversations = new Conversations(hub as unknown as Wiring<unknown>);
+  conversations.subscribe(() => undefined);
+  await hub.answer(0, { peer: 'bob', last: 2, read: 0, unread: 2 });
+  await vi.waitFor(() => expect(conversations.get().loaded).toBe(true));
+  for (const seq_no of [1, 2]) hub.say('handed', { message_type: 'text', message_id: `m${seq_no}`, sender: 'bob', receiver: 'alice', seq_no });
+  await vi.waitFor(() => expect(conversations.get()).toMatchObject({ unread: 2, list: [{ last: 2, message: { message_id: 'm2' } }] }));
+});
+
 test('the newest message of a conversation is also one that this client sent', async () => {
   const [alice, bob] = [client(user('alice')), client(user('bob'))];
   const newest = (content: string) =>
