@@ -173,7 +173,10 @@ async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
     match secret {
         Some(secret) => {
             if secret.len() < super::SECRET {
-                tracing::warn!("the secret is shorter than {} bytes and may be guessed", super::SECRET);
+                tracing::warn!(
+                    "the secret is shorter than {} bytes and may be guessed; `head -c 32 /dev/urandom | base64` makes one",
+                    super::SECRET
+                );
             }
             builder = builder.keys(Keys::new(secret, config.apps.iter().cloned()));
         }
