@@ -10,6 +10,6 @@ import org.jspecify.annotations.Nullable;
  * @param last the newest position
  * @param read the position up to which it was read
  * @param unread the number of messages of others after that
- * @param message the newest message, if it came while this client watched its conversations
+ * @param message the newest message, if it came or was sent while this client watched its conversations
  */
 public record Conversation(String name, long last, long read, long unread, @Nullable Message message) {}

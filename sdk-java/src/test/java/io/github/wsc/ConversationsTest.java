@@ -60,6 +60,10 @@ class ConversationsTest extends WithHub {
         // What this user writes moves a conversation and is not unread.
         get(get(bob.send("user:" + alice.user(), "an answer")).accepted());
         ConversationList answered = shown(shown, list -> first(list).name().equals("user:" + alice.user()));
+        Message answer = first(answered).message();
+        assertEquals("an answer", answer.content());
+        assertEquals(bob.user(), answer.sender());
+        assertEquals(first(answered).last(), answer.position());
         assertEquals(1, answered.unread());
         assertEquals(answered, bob.conversations().get());
         assertEquals(1L, get(bob.unread()));

@@ -2,6 +2,7 @@
 // the readers of streams. Its rows are touched on the client's executor alone.
 package io.github.wsc.internal;
 
+import io.github.wsc.Accepted;
 import io.github.wsc.Conversation;
 import io.github.wsc.ConversationList;
 import io.github.wsc.Gap;
@@ -17,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** The user's conversations as they change. */
 public final class ConversationTable {
@@ -114,7 +116,18 @@ public final class ConversationTable {
         reload();
     }
 
-    void onAccepted() {
+    /** A message of this client is stored; one of an earlier process is not known here. */
+    void onAccepted(@Nullable MessageFields sent, Accepted stored) {
+        if (sent != null && isWatched()) {
+            MessageFields own = sent.copy();
+            own.id = sent.id;
+            own.sender = session.reports().user();
+            own.stream = stored.stream();
+            own.position = stored.position();
+            own.createdAt = stored.createdAt();
+            Message message = session.show(own);
+            session.executor().execute(() -> onMessage(message));
+        }
         reload();
     }
 
@@ -168,6 +181,11 @@ public final class ConversationTable {
         }
         String name = message.conversation(user);
         Conversation row = rows.getOrDefault(name, new Conversation(name, 0, 0, 0, null));
+        if (message.position() > 0 && message.position() == row.last()) {
+            // The hub's row was here first: it counted the message, and has no text.
+            rows.put(name, new Conversation(name, row.last(), row.read(), row.unread(), message));
+            show.run();
+        }
         if (message.position() <= row.last()) {
             return;
         }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /** What this client sends, and what became of it. */
 public final class Sends {
-    private record Outgoing(PendingReceipt receipt, CompletableFuture<Receipt> taken, boolean followed) {}
+    private record Outgoing(PendingReceipt receipt, CompletableFuture<Receipt> taken, boolean followed, MessageFields fields) {}
 
     public final LongAdder taken = new LongAdder();
     public final LongAdder accepted = new LongAdder();
@@ -59,7 +59,7 @@ public final class Sends {
         }
         boolean follows = fields.receipts && !fields.receiver.isEmpty() && !fields.isVolatile
                 && !fields.type.equals(MessageType.TYPING);
-        Outgoing made = new Outgoing(new PendingReceipt(fields.id), new CompletableFuture<>(), follows);
+        Outgoing made = new Outgoing(new PendingReceipt(fields.id), new CompletableFuture<>(), follows, fields);
         if (outgoing.putIfAbsent(fields.id, made) != null) {
             String text = "a message with this message_id is not settled yet";
             return CompletableFuture.failedFuture(new SendException(SendException.Fault.REPEATED, text));
@@ -142,7 +142,7 @@ public final class Sends {
         Accepted stored = new Accepted(volatileOne ? "" : report.other, volatileOne ? 0 : report.third,
                 report.second == Tables.Outcome.DUPLICATE, report.last());
         accepted.increment();
-        session.conversations.onAccepted();
+        session.conversations.onAccepted(sent == null ? null : sent.fields, stored);
         session.tell(listener -> listener.onMessageSent(id, stored));
         if (sent != null) {
             session.complete(() -> {

@@ -281,6 +281,10 @@ public final class Session {
         return options.messages::apply;
     }
 
+    Message show(MessageFields fields) {
+        return options.messages.apply(fields);
+    }
+
     Message read(byte[] object, byte @Nullable [] payload) {
         return options.messages.apply(MessageCodec.read(object, payload));
     }
