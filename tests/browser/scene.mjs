@@ -15,7 +15,7 @@ export const MOUNTS = { "/client/": "sdk-ts/packages/client", "/pages/": "tests/
 /** A hub, a site, and the history of what happens there. */
 export async function scene(context, ...options) {
   const folder = mkdtempSync(join(tmpdir(), "wsc-sdk-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   const site = await files(context, MOUNTS);
   const started = await hub(context, ...(options.length > 0 ? options : MEMORY));
   const line = await wire(context, started.url);

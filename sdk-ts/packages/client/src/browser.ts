@@ -18,7 +18,6 @@ export class Browser implements Platform {
   #url = '';
   #tokens: Tokens | undefined;
   #first = '';
-  readonly tellsHeld = true;
 
   constructor(address: string, options: BrowserOptions, place: Place) {
     this.#address = address;

@@ -12,7 +12,7 @@ import { typists } from './typists.js';
 
 /** One device's connection to a hub. Making one opens nothing. No promise of it has to be waited for: what fails is also told by `state`, `fault` and receipts. */
 export class Client<Data = unknown> extends BaseClient<Data> {
-  /** The user's conversations with their unread counts, newest first; loaded when somebody looks. To look is not to read.
+  /** The user's conversations with their unread counts, newest first; loaded when somebody looks. Whoever looks has what came: it counts as handed over, not as read.
    *
    * ```ts
    * client.conversations.subscribe(({ list, unread }) => render(list, unread));

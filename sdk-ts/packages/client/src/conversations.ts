@@ -83,9 +83,9 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
     const saved = (message: PendingMessage<Data>): unknown => sent.set(message.message_id, message);
     for (const message of wiring.pending) saved(message);
     this.#stops = [
-      wiring.look(),
+      // What the list shows has come.
+      wiring.reading('*'),
       wiring.on('handed', (message) => this.#heard(message)),
-      wiring.on('held', (message) => this.#heard(message)),
       wiring.on('marked', ({ conversation, position }) => this.#marked(conversation, position)),
       wiring.on('gap', ({ reason }) => {
         // The positions are other messages now.
@@ -185,7 +185,7 @@ export class Conversations<Data = unknown> implements Readable<ConversationList<
 
 const of = onePer((wiring) => new Conversations(wiring));
 
-/** The user's conversations with their unread counts, newest first; loaded when somebody looks. To look is not to read.
+/** The user's conversations with their unread counts, newest first; loaded when somebody looks. Whoever looks has what came: it counts as handed over, not as read.
  *
  * ```ts
  * conversations(client).subscribe(({ list, unread }) => render(list, unread));

@@ -150,10 +150,6 @@ export class Core<Data> implements Wiring<Data>, Host {
     };
   }
 
-  look(): () => void {
-    return this.#platform.tellsHeld ? (): void => undefined : this.reading('*');
-  }
-
   hold(stream: StreamName, position: number): (() => void) | undefined {
     return this.#port?.hold?.(stream, position);
   }
@@ -383,9 +379,6 @@ export class Core<Data> implements Wiring<Data>, Host {
         return void this.close();
       case 'socket closed':
         return this.#emitter.emit(report.connected ? 'disconnected' : 'connectError', report);
-      case 'held':
-        if (!report.handed.gap && this.#emitter.hears('held')) this.#emitter.emit('held', this.#read(report.handed.json!, report.handed.payload));
-        return;
       case 'watched':
         return this.#emitter.emit('watched', { key: report.key, frame: read(report.frame) as PresenceFrame });
       case 'caught up':

@@ -20,8 +20,6 @@ export interface Platform {
   readonly isManual: boolean;
   /** How messages are read. */
   readonly reading: Reading;
-  /** Whether its engine tells when something is held that nobody reads. */
-  readonly tellsHeld: boolean;
   /** All that must be there before a port can be opened. May take its time; the signal ends it. */
   prepare(host: Host, signal: AbortSignal): Promise<void>;
   /** Opens a port, which first reports how everything stands. The one before it has been left. */

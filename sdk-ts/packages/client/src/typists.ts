@@ -50,7 +50,6 @@ class Typists<Data> {
         }),
         // What was typed has come.
         wiring.on('handed', came),
-        wiring.on('held', came),
       ];
     });
     return value;

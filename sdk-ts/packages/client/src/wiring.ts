@@ -14,8 +14,6 @@ import type { PresenceFrame } from './frames.js';
 export interface InnerEvents<Data> extends ClientEvents<Data> {
   /** This device read a conversation. */
   marked: { readonly conversation: ConversationName; readonly position: number };
-  /** A message came that nobody reads yet: it is handed over later. */
-  held: Message<Data>;
   /** What the hub answered to a watch. */
   watched: { readonly key: string; readonly frame: PresenceFrame };
 }
@@ -30,8 +28,8 @@ export interface Wiring<Data> {
   on<K extends keyof InnerEvents<Data>>(name: K, listener: (event: InnerEvents<Data>[K]) => void): () => void;
   /** An event of a stream. Whoever listens to its messages reads it. */
   listen<K extends keyof StreamEvents<Data>>(stream: StreamName, name: K, listener: (event: StreamEvents<Data>[K]) => void): () => void;
-  /** Somebody looks at what comes, in no stream: `held` and `handed` tell of it until the function is called. */
-  look(): () => void;
+  /** Somebody reads a stream, or all (`*`), until the function is called. */
+  reading(stream: string): () => void;
   /** Keeps an entry that is just being handed over from being acknowledged, until the function is called; absent: there is no waiting here. */
   hold(stream: StreamName, position: number): (() => void) | undefined;
   /** Whether this device would be handed a message that was fetched. */

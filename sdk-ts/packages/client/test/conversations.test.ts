@@ -15,7 +15,7 @@ class Hub {
     return new Promise((resolve) => this.answers.push((conversations) => resolve({ frame: { data: { conversations } } })));
   }
 
-  look(): () => void {
+  reading(): () => void {
     return () => undefined;
   }
 

@@ -182,16 +182,13 @@ test('a user who types on after sending is shown as typing', async () => {
   await vi.waitFor(() => expect(shown).toEqual([alice.user, '', alice.user]));
 });
 
-test('a badge counts what comes, and reads nothing', async () => {
+test('what a list of conversations shows has come: it is delivered at once, and not read', async () => {
   const [alice, bob] = [client(user('alice')), client(user('bob'))];
   await Promise.all([alice.connect(), bob.connect()]);
   const stop = bob.conversations.subscribe(() => undefined);
-  for (const content of ['one', 'two']) await (await alice.send(`user:${bob.user}`, content)).accepted;
-  await vi.waitFor(() => expect(bob.conversations.get().unread).toBe(2));
-  const got: unknown[] = [];
-  bob.inbox.on('message', ({ content }) => got.push(content));
-  await vi.waitFor(() => expect(got).toEqual(['one', 'two']));
-  await (await alice.send(`user:${bob.user}`, 'three')).accepted;
-  await vi.waitFor(() => expect(bob.conversations.get()).toMatchObject({ unread: 3, list: [{ message: { content: 'three' } }] }));
+  const receipt = await alice.send(`user:${bob.user}`, { content: 'one', require_ack: true });
+  await receipt.delivered;
+  await vi.waitFor(() => expect(bob.conversations.get()).toMatchObject({ unread: 1, list: [{ message: { content: 'one' } }] }));
+  expect(receipt.stage.get()).toBe('delivered');
   stop();
 });

@@ -56,7 +56,6 @@ class Node implements Platform {
     return this.#options.user;
   }
 
-  readonly tellsHeld = false;
 
   get isManual(): boolean {
     return this.#options.acknowledge === 'manual';

@@ -294,10 +294,9 @@ export class Engine {
     for (const call of calls) {
       const entry = handedOf(call);
       if (entry) {
-        if (this.#settings.manual || !this.#backlog.keep(entry)) {
-          handed.push(entry);
-          reports.push({ is: 'handed', handed: entry });
-        } else reports.push({ is: 'held', handed: entry });
+        if (!this.#settings.manual && this.#backlog.keep(entry)) continue;
+        handed.push(entry);
+        reports.push({ is: 'handed', handed: entry });
       } else if (call.kind === Kind.Persist) {
         changes.push(call.bytes ?? new Uint8Array());
         if (call.n[0] > 0) sends.push(call.n[0]);

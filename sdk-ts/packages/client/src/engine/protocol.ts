@@ -120,7 +120,6 @@ export type Report =
   | { readonly is: 'closed'; readonly stream: StreamName; readonly reason: string }
   | { readonly is: 'handed'; readonly handed: Handed }
   /** An entry came that nobody reads yet: it is handed over later. */
-  | { readonly is: 'held'; readonly handed: Handed }
   | { readonly is: 'volatile'; readonly json: Json; readonly payload?: Uint8Array }
   /** A message is saved: what is in it, so that every tab can show it; `json` absent: there is only the one that sent it. */
   | { readonly is: 'saved'; readonly id: string; readonly json?: Json; readonly payload?: Uint8Array }
