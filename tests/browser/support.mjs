@@ -48,7 +48,7 @@ export async function sleepy(context) {
     await browser.close();
     child.kill("SIGKILL");
     await ended;
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
   return browser.contexts()[0];
 }
