@@ -9,7 +9,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use web_sys::WebSocket;
 use wsc_core::client::bridge::{FaultCode, Flag, Flat, Input, Kind, Rejection};
-use wsc_core::client::{Action, Client, Link, Saved, SavedSend, SendError, SendId, Sync, TokenError};
+use wsc_core::client::{Action, Client, Link, Owner, Saved, SavedSend, SendError, SendId, Sync, TokenError};
 use wsc_core::frame::{Fault, Frame};
 use wsc_core::{CloseCode, StreamName};
 
@@ -105,6 +105,8 @@ const OPENED: u8 = Input::Opened as u8;
 const TEXT: u8 = Input::Text as u8;
 const BINARY: u8 = Input::Binary as u8;
 
+const OTHER_TENANT: &str = "the token is of another application or namespace";
+
 /// What a browser says where no Close frame came.
 const NO_CLOSE_FRAME: u64 = 1006;
 
@@ -134,7 +136,11 @@ impl Session {
                     client.mark_read(now, &stream, detail, x);
                 }
             }
-            TOKEN => client.supply_token(now, Ok(text)),
+            TOKEN => {
+                let is_ours = client.set_owner(Owner::from_text(detail.into()));
+                let token = if is_ours { Ok(text) } else { Err(TokenError::Temporary(OTHER_TENANT.into())) };
+                client.supply_token(now, token);
+            }
             TOKEN_FAILED => client.supply_token(now, Err(TokenError::Temporary(text))),
             NO_TOKEN => client.supply_token(now, Err(TokenError::Denied)),
             STORED => client.handle_stored(now, SendId(x)),

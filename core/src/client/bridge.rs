@@ -104,7 +104,7 @@ numbered! {
         Request = 5,
         /// [`Client::mark_read`]. position; stream, peer
         MarkRead = 6,
-        /// [`Client::supply_token`]. -; token
+        /// [`Client::supply_token`], and [`Client::set_owner`] before. -; token, owner
         Token = 7,
         /// [`Client::supply_token`]: not now. -; why
         TokenFailed = 8,

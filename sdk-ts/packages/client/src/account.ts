@@ -9,8 +9,8 @@ interface Claims {
   readonly tid?: string;
 }
 
-/** A name for all that belongs to this user at this hub, the same in every tab; and the user. */
-export function accountOf(url: string, options: IdentityOptions, token: string | undefined): [account: string, user: string] {
+/** A name for all that belongs to this user at this hub, the same in every tab. */
+export function accountOf(url: string, options: IdentityOptions, token: string | undefined): string {
   const claims = token === undefined ? {} : claimsOf(token);
   const user = options.user ?? claims.uid;
   if (user === undefined) {
@@ -22,7 +22,13 @@ export function accountOf(url: string, options: IdentityOptions, token: string |
   // Where the options name the user they name the rest as well: things are then opened before there is a token.
   const named = options.user !== undefined;
   const scope = [named ? options.app : claims.aid, named ? options.namespace : claims.tid].map((part) => part ?? '');
-  return [['wsc', url, ...scope, user].map(encodeURIComponent).join(' '), user];
+  return ['wsc', url, ...scope, user].map(encodeURIComponent).join(' ');
+}
+
+/** Whose a token is, as the machine has it: user, application and namespace, those of the default left empty; empty where it does not say. */
+export function ownerOf(token: string): string {
+  const { uid, aid = '', tid = '' } = claimsOf(token);
+  return uid === undefined ? '' : [uid, aid.replace('__default_app__', ''), tid.replace('__default_ns__', '')].join('\t');
 }
 
 /** What a token says. Fails for what is not a JWT. */

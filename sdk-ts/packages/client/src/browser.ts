@@ -1,6 +1,6 @@
 /** A browser as a platform: the machine as WebAssembly. Where things are saved is its place's. */
 
-import { socketUrl } from './account.js';
+import { ownerOf, socketUrl } from './account.js';
 import type { BrowserOptions } from './browser-options.js';
 import { load } from './engine/module.js';
 import type { Port } from './engine/protocol.js';
@@ -54,7 +54,7 @@ export class Browser implements Platform {
       url: this.#url,
       device,
       token: this.#first,
-      owner: this.#tokens?.user ?? '',
+      owner: (this.#first && ownerOf(this.#first)) || (user ?? ''),
       provider: this.#tokens?.provider(),
       identity: [user ?? '', userType ?? '', app ?? '', namespace ?? ''],
       groups,

@@ -14,8 +14,6 @@ export class Tokens {
   readonly #url: string;
   readonly #options: IdentityOptions;
   #account = '';
-  /** The user, once it is known. */
-  user: string | undefined;
 
   constructor(url: string, options: IdentityOptions) {
     this.#url = url;
@@ -66,12 +64,11 @@ export class Tokens {
   }
 
   #check(token: string | undefined): void {
-    const [account, user] = accountOf(this.#url, this.#options, token);
+    const account = accountOf(this.#url, this.#options, token);
     if (this.#account !== '' && this.#account !== account) {
       throw new WscError('the token is of another user: make another Client for another user');
     }
     this.#account = account;
-    this.user = user;
   }
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Client, type ClientOptions, type Message, type ReceiptError, type State } from '@wsc/client';
+import { Client, MemoryStorage, type ClientOptions, type Message, type ReceiptError, type State } from '@wsc/client';
 import { client, startHub, url, user } from '../../../test/hub.js';
 
 const SECRET = 'a secret for tests that is long enough';
@@ -12,13 +12,13 @@ let guarded: Awaited<ReturnType<typeof startHub>>;
 beforeAll(async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'wsc-secret-')), 'secret');
   writeFileSync(file, SECRET);
-  guarded = await startHub('--secret-file', file);
+  guarded = await startHub('--secret-file', file, '--set', 'auth.apps=__default_app__,shop,bank');
 });
 afterAll(() => guarded.stop());
 
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-function token(uid: string, seconds = 3600): string {
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ uid, exp: Math.floor(Date.now() / 1000) + seconds })}`;
+function token(uid: string, seconds = 3600, more: object = {}): string {
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ uid, exp: Math.floor(Date.now() / 1000) + seconds, ...more })}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
 
@@ -63,6 +63,26 @@ for (const named of [false, true]) {
     }
   });
 }
+
+test('what alice of one application saved does not go out as alice of another', async () => {
+  const storage = new MemoryStorage();
+  const of = (app: string) => ({ user: 'alice', token: () => token('alice', 3600, { aid: app }), storage, device: 'd' });
+  const first = watched(guarded.url, of('shop'));
+  await first.client.connect();
+  await first.client.close();
+  const away = watched('ws://127.0.0.1:1/ws', of('shop'));
+  await away.client.send('user:bob', 'from the shop');
+  await away.client.close();
+  const other = watched(guarded.url, of('bank'));
+  other.client.connect();
+  await vi.waitFor(() => expect(other.faults).toContain('no token: the token is of another application or namespace'));
+  expect([other.client.state.get().name, other.client.sync.get().saved]).toEqual(['waiting', 1]);
+  await other.client.close();
+  const back = watched(guarded.url, of('shop'));
+  await back.client.connect();
+  await vi.waitFor(() => expect(back.client.sync.get().saved).toBe(0));
+  await back.client.close();
+});
 
 test('only null closes, and it says so', async () => {
   for (const options of [{}, { user: 'alice' }]) {

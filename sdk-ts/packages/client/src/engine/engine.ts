@@ -1,5 +1,6 @@
 /** Runs the module for all tabs: their commands in, its reports out. Knows no rule of the protocol. */
 
+import { ownerOf } from '../account.js';
 import { messageOf, StorageError } from '../errors.js';
 import type { Json } from '../json.js';
 import { newMessageId, type StreamName } from '../message.js';
@@ -125,7 +126,7 @@ export class Engine {
       else {
         engine.#environment.stop();
         await engine.#free();
-        throw new StorageError(`what is saved here belongs to user ${t[0]}, not to user ${settings.owner}`);
+        throw new StorageError(`what is saved here belongs to user ${t[0].replaceAll('\t', ' ').trim()}, not to user ${settings.owner.replaceAll('\t', ' ').trim()}`);
       }
     }
     if (!restored) {
@@ -355,7 +356,7 @@ export class Engine {
   async #fetchToken(): Promise<void> {
     const [token, why] = await answerOf(this.#settings.provider);
     if (this.#stopped) return;
-    if (token !== undefined) this.#input(Input.Token, 0, 0, token);
+    if (token !== undefined) this.#input(Input.Token, 0, 0, token, ownerOf(token));
     else if (why !== undefined) this.#input(Input.TokenFailed, 0, 0, why);
     else this.#input(Input.NoToken);
   }
