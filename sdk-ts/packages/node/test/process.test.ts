@@ -120,7 +120,7 @@ test('an outbox in use, one of another device and a file that is none are refuse
   // It is free again once the first is closed, and has what it had.
   await other.connect();
   await eventually(() => expect(other.sync.get()).toMatchObject({ saved: 0, caughtUp: true }));
-  await expect(client(hub.url, 'alice', { outbox: join(place, 'missing/alice.outbox') }).connect()).rejects.toThrow('No such file');
+  await expect(client(hub.url, 'alice', { outbox: join(place, 'missing/alice.outbox') }).connect()).rejects.toThrow('the folder does not exist: make it first');
   const text = 'these are the notes of somebody else, and not an outbox at all';
   writeFileSync(join(place, 'notes'), text);
   await expect(client(hub.url, 'alice', { outbox: join(place, 'notes') }).connect()).rejects.toThrow('the file is not an outbox');
@@ -250,7 +250,7 @@ test('a closed client that cannot be opened says so to everybody who waits', asy
   const waiting = [alice.connect(), alice.send('user:bob', 'x'), alice.inbox.history()].map((each) => each.catch((error: Error) => error));
   for (const error of await Promise.all(waiting)) {
     expect(error).toBeInstanceOf(WscError);
-    expect((error as Error).message).toMatch(/No such file/);
+    expect((error as Error).message).toMatch(/the folder does not exist/);
   }
   expect(faults.length).toBeGreaterThan(0);
 });
