@@ -265,6 +265,8 @@ impl Device {
                 }
             }
             Event::Fault(wsc_core::client::Fault::Hub { .. }) => {}
+            // Of a token that ended while clocks were set and devices slept the hub says so, and a fresh one is fetched.
+            Event::Fault(wsc_core::client::Fault::Token { detail, .. }) if detail.contains("expired") => {}
             Event::Fault(fault) => self.net.fault(format!("{device}: {fault}")),
             _ => {}
         }
