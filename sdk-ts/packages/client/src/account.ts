@@ -27,8 +27,8 @@ export function accountOf(url: string, options: IdentityOptions, token: string |
 
 /** Whose a token is, as the machine has it: user, application and namespace, those of the default left empty; empty where it does not say. */
 export function ownerOf(token: string): string {
-  const { uid, aid = '', tid = '' } = claimsOf(token);
-  return uid === undefined ? '' : [uid, aid.replace('__default_app__', ''), tid.replace('__default_ns__', '')].join('\t');
+  const { uid, aid, tid } = claimsOf(token);
+  return uid === undefined ? '' : [uid, aid === '__default_app__' ? '' : aid, tid === '__default_ns__' ? '' : tid].join('\t');
 }
 
 /** What a token says. Fails for what is not a JWT. */

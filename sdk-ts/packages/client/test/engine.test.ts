@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { accountOf, socketUrl } from '../src/account.js';
+import { accountOf, ownerOf, socketUrl } from '../src/account.js';
 import { Backlog } from '../src/engine/backlog.js';
 import type { Handed } from '../src/engine/protocol.js';
 import { RecordWriter } from '../src/engine/record-writer.js';
@@ -189,6 +189,9 @@ test('accounts keep users, tenants and hubs apart', () => {
   expect(() => accountOf('ws://a/ws', { user: 'bob' }, token({ uid: 'alice' }))).toThrow('not of "bob"');
   expect(() => accountOf('ws://a/ws', {}, undefined)).toThrow('`user` is required');
   expect(() => accountOf('ws://a/ws', {}, 'opaque')).toThrow('not a JWT');
+  const owners = [{ aid: '__default_app__', tid: '__default_ns__' }, {}, { aid: 'x__default_app__', tid: 'eu' }, { aid: 5 }].map((tenant) => ownerOf(token({ uid: 'alice', ...tenant })));
+  expect(owners).toEqual(['alice\t\t', 'alice\t\t', 'alice\tx__default_app__\teu', 'alice\t5\t']);
+  expect(ownerOf(token({}))).toBe('');
 });
 
 test('addresses of hubs are understood, others refused', () => {
