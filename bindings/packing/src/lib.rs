@@ -2,7 +2,7 @@
 //!
 //! `@wsc/client` carries its module as a text, which no server can compress any further. Instructions have little in them that
 //! repeats as it is, which deflate looks for, and much that follows from what stands one to four bytes before: each bit is
-//! predicted from several such contexts at once, and what is left of it is coded. Unpacking takes some 45 ms.
+//! predicted from several such contexts at once, and what is left of it is coded. Unpacking takes some 70 ms the first time (docs/performance.md).
 //!
 //! Both sides run the same [`Model`], so all of its arithmetic must be the same everywhere: additions, multiplications and
 //! divisions, which IEEE 754 defines to the last bit, and nothing of a mathematical library. Never used for what comes from
