@@ -15,7 +15,7 @@ mod sync;
 
 pub use admission::identity::{Capabilities, Identity};
 pub use admission::token;
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub use hub::clock::simulate_wall;
 pub use hub::failure::{Failure, FailureKind};
 pub use hub::hooks::{HookFuture, Sender, Verdict};

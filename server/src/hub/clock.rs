@@ -1,6 +1,7 @@
 //! The hub's clocks: one for liveness, which never jumps, and the wall clock for what is written down. A simulation
-//! stops both: the first with tokio's, the second with [`simulate_wall`].
+//! stops both: the first with tokio's, the second with `simulate_wall`.
 
+#[cfg(feature = "testing")]
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +40,7 @@ impl Clock {
     }
 }
 
+#[cfg(feature = "testing")]
 thread_local! {
     /// What a simulated wall clock showed, and when.
     static SIMULATED: Cell<Option<(Milliseconds, Instant)>> = const { Cell::new(None) };
@@ -46,15 +48,15 @@ thread_local! {
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn wall() -> Milliseconds {
-    let since = match SIMULATED.get() {
-        Some((shown, at)) => return shown.saturating_add(milliseconds(at.elapsed())),
-        None => SystemTime::now().duration_since(UNIX_EPOCH),
-    };
-    since.map_or(0, milliseconds)
+    #[cfg(feature = "testing")]
+    if let Some((shown, at)) = SIMULATED.get() {
+        return shown.saturating_add(milliseconds(at.elapsed()));
+    }
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
 }
 
 /// Sets this thread's wall clock, which goes on from there with tokio's clock. For simulations.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn simulate_wall(shown: Milliseconds) {
     SIMULATED.set(Some((shown, Instant::now())));
 }

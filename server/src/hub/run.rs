@@ -143,7 +143,7 @@ impl Builder {
     ///
     /// # Panics
     /// If a setting cannot be.
-    #[doc(hidden)]
+    #[cfg(feature = "testing")]
     #[must_use]
     pub fn start_local(self) -> Hub {
         let (hub, running) = self.build().expect("a simulation has settings that can be");

@@ -3,7 +3,7 @@
 //! `Log` is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
 //! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
 
-#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod embedded;
 pub mod key;

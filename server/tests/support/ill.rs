@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use wsc_server::log::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store, StoreFuture,
-    WaitingMark, Write, Written,
-};
-use wsc_server::{GroupKey, Hub, MemoryStore, Settings, StreamKey, UserKey};
+use wsc_server::log::conformance::{Between, Read, Wrapped};
+use wsc_server::log::store::{Store, StoreFuture, Write, Written};
+use wsc_server::{Hub, MemoryStore, Settings};
 
 use super::Server;
 
@@ -32,7 +30,11 @@ struct Ill {
     illness: Arc<Illness>,
 }
 
-impl Store for Ill {
+impl Between for Ill {
+    fn store(&self) -> &dyn Store {
+        &self.well
+    }
+
     fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
         self.illness.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Box::pin(async {
@@ -42,95 +44,35 @@ impl Store for Ill {
         })
     }
 
-    fn read<'a>(
+    fn read<'a, T: Send + 'a>(
         &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        assert!(!self.illness.panics_at_read.load(Ordering::Relaxed), "the store panics as it was told");
-        self.well.read(stream, from, limit, max_bytes)
-    }
-
-    fn read_back<'a>(
-        &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        self.well.read_back(stream, from, limit, max_bytes)
-    }
-
-    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
-        self.illness.headers.fetch_add(1, Ordering::Relaxed);
-        self.well.headers(stream, from, limit)
-    }
-
-    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        which: Read,
+        ask: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        let illness = &*self.illness;
+        let wait = match which {
+            Read::Open => illness.open_ms.load(Ordering::Relaxed),
+            Read::Members => illness.members_ms.load(Ordering::Relaxed),
+            Read::Read => {
+                assert!(!illness.panics_at_read.load(Ordering::Relaxed), "the store panics as it was told");
+                0
+            }
+            _ => 0,
+        };
+        match which {
+            Read::Headers => illness.headers.fetch_add(1, Ordering::Relaxed),
+            Read::Delivered => illness.delivered.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        let answer = ask(self.store());
+        if wait == 0 {
+            return answer;
+        }
         Box::pin(async move {
-            let opened = self.well.open(user, device).await;
-            tokio::time::sleep(Duration::from_millis(self.illness.open_ms.load(Ordering::Relaxed))).await;
-            opened
+            let answer = answer.await;
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            answer
         })
-    }
-
-    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
-        self.well.devices(user)
-    }
-
-    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
-        self.well.last_seen(user)
-    }
-
-    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
-        self.well.marks(user)
-    }
-
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
-        self.well.waiting_marks(limit)
-    }
-
-    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
-        self.illness.delivered.fetch_add(1, Ordering::Relaxed);
-        self.well.delivered(user, stream)
-    }
-
-    fn find<'a>(&'a self, sender: &'a UserKey, ids: &'a [Arc<str>]) -> StoreFuture<'a, Vec<Option<Found>>> {
-        self.well.find(sender, ids)
-    }
-
-    fn members<'a>(
-        &'a self,
-        group: &'a GroupKey,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> StoreFuture<'a, Members> {
-        Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(self.illness.members_ms.load(Ordering::Relaxed))).await;
-            self.well.members(group, after, limit).await
-        })
-    }
-
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        self.well.membership(group, user)
-    }
-
-    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
-        self.well.maintain(now)
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        self.well.epoch()
-    }
-
-    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
-        self.well.begin_epoch()
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.well.close()
     }
 }
 
@@ -146,5 +88,5 @@ pub async fn ill_with(change: impl FnOnce(&mut Settings)) -> (Server, Arc<Illnes
     change(&mut settings);
     let illness = Arc::new(Illness::default());
     let store = Ill { well: MemoryStore::new(settings.retention), illness: Arc::clone(&illness) };
-    (Server::over(Hub::builder(store).settings(settings)).await, illness)
+    (Server::over(Hub::builder(Wrapped(store)).settings(settings)).await, illness)
 }

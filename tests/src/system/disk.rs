@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use wsc_core::backoff::Random;
+use wsc_server::MemoryStore;
+use wsc_server::log::conformance::{Between, Read, Wrapped};
 use wsc_server::log::memory::State;
-use wsc_server::log::store::{
-    Conversation, Device, Found, Members, Membership, Opened, Page, Ranges, Retention, Store, StoreError,
-    StoreFuture, WaitingMark, Write, Written,
-};
-use wsc_server::{GroupKey, MemoryStore, StreamKey, UserKey};
+use wsc_server::log::store::{Retention, Store, StoreError, StoreFuture, Write, Written};
 
 /// What a crash leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +69,11 @@ impl Disk {
     }
 
     /// A store on this disk for a hub that starts.
-    pub(super) fn open(&self) -> DiskStore {
+    pub(super) fn open(&self) -> Wrapped<DiskStore> {
         let mut inner = self.lock();
         inner.full = false;
         inner.memory = Arc::new(MemoryStore::with_state(inner.state()));
-        DiskStore { memory: Arc::clone(&inner.memory), disk: self.clone() }
+        Wrapped(DiskStore { memory: Arc::clone(&inner.memory), disk: self.clone() })
     }
 
     /// The hub was killed.
@@ -126,20 +124,11 @@ pub(super) struct DiskStore {
     disk: Disk,
 }
 
-impl DiskStore {
-    /// A read takes a moment.
-    fn after<'a, T: Send + 'a>(&self, read: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        let delay = self.disk.lock().random.up_to(3);
-        Box::pin(async move {
-            if delay > 0 {
-                sleep(Duration::from_millis(delay)).await;
-            }
-            read.await
-        })
+impl Between for DiskStore {
+    fn store(&self) -> &dyn Store {
+        &*self.memory
     }
-}
 
-impl Store for DiskStore {
     fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
         Box::pin(async move {
             let wait = {
@@ -162,86 +151,20 @@ impl Store for DiskStore {
         })
     }
 
-    // A page as of now, told a little later.
-    fn read<'a>(
+    /// What was there when it was asked for, told a little later.
+    fn read<'a, T: Send + 'a>(
         &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        self.after(self.memory.read(stream, from, limit, max_bytes))
-    }
-
-    fn read_back<'a>(
-        &'a self,
-        stream: &'a StreamKey,
-        from: u64,
-        limit: usize,
-        max_bytes: usize,
-    ) -> StoreFuture<'a, Page> {
-        self.after(self.memory.read_back(stream, from, limit, max_bytes))
-    }
-
-    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
-        self.after(self.memory.headers(stream, from, limit))
-    }
-
-    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
-        self.after(self.memory.open(user, device))
-    }
-
-    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
-        self.after(self.memory.devices(user))
-    }
-
-    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, u64> {
-        self.after(self.memory.last_seen(user))
-    }
-
-    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
-        self.after(self.memory.marks(user))
-    }
-
-    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
-        self.after(self.memory.waiting_marks(limit))
-    }
-
-    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
-        self.after(self.memory.delivered(user, stream))
-    }
-
-    fn find<'a>(
-        &'a self,
-        sender: &'a UserKey,
-        message_ids: &'a [Arc<str>],
-    ) -> StoreFuture<'a, Vec<Option<Found>>> {
-        self.after(self.memory.find(sender, message_ids))
-    }
-
-    fn members<'a>(
-        &'a self,
-        group: &'a GroupKey,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> StoreFuture<'a, Members> {
-        self.after(self.memory.members(group, after, limit))
-    }
-
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        self.after(self.memory.membership(group, user))
-    }
-
-    fn maintain(&self, now: u64) -> StoreFuture<'_, bool> {
-        self.memory.maintain(now)
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        self.memory.epoch()
-    }
-
-    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
-        self.memory.begin_epoch()
+        _which: Read,
+        ask: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        let answer = ask(self.store());
+        let delay = self.disk.lock().random.up_to(3);
+        Box::pin(async move {
+            if delay > 0 {
+                sleep(Duration::from_millis(delay)).await;
+            }
+            answer.await
+        })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

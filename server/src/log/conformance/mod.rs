@@ -1,19 +1,25 @@
-//! What every store has to do, as checks that run against any of them. Each check wants an empty store made with
-//! [`retention`] and panics where the store is wrong; it is no part of a running hub.
+//! The conformance suite: what every store has to do, as checks that run against any of them. Each check expects an empty
+//! store made with [`retention`] and panics where the store is wrong. Needs the feature `testing`; a hub never contains it.
 
 #![allow(missing_docs, reason = "the names of the checks are sentences")]
 
 mod append;
-mod people;
+mod devices;
+mod members;
+mod progress;
 mod retain;
+mod wrapped;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use self::append::*;
-pub use self::people::*;
+pub use self::devices::*;
+pub use self::members::*;
+pub use self::progress::*;
 pub use self::retain::*;
+pub use self::wrapped::{Between, Read, Wrapped};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream, Page,
@@ -38,7 +44,6 @@ pub fn retention() -> Retention {
 /// Makes a test of every check: `conformance!(|| store)`. The expression is called with nothing and gives a value that
 /// dereferences to a `Store`.
 #[macro_export]
-#[doc(hidden)]
 macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!($make;
@@ -198,6 +203,11 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
         max_devices: 16,
         connected: Vec::new(),
     }
+}
+
+pub fn delivered(to: &str, ranges: &[(StreamKey, u64, u64)], asked: &[(u64, &str)]) -> Write {
+    let asked = asked.iter().map(|(seq, sender)| (*seq, Arc::from(*sender))).collect();
+    Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked })
 }
 
 pub async fn all(store: &dyn Store, stream: &StreamKey) -> Page {

@@ -7,6 +7,8 @@
 //! sending them again is answered with "duplicate".
 
 mod append;
+mod apply;
+mod devices;
 mod engine;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -14,7 +16,8 @@ pub mod fuzzing;
 mod inspect;
 mod layout;
 mod marker;
-mod people;
+mod members;
+mod progress;
 mod read;
 mod readers;
 mod recent;

@@ -1,7 +1,13 @@
 //! A store in plain memory, for `--store memory`, for tests and for simulations. Never writes to a disk: every creation
 //! is a new epoch.
 
+#![cfg_attr(not(feature = "testing"), allow(unreachable_pub, reason = "only simulations handle a `State`"))]
+
+mod append;
 mod apply;
+mod devices;
+mod members;
+mod progress;
 mod read;
 mod retain;
 mod state;
@@ -11,7 +17,10 @@ mod tests;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(any(test, feature = "testing"))]
 pub use state::State;
+#[cfg(not(any(test, feature = "testing")))]
+use state::State;
 
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::rules;
@@ -31,15 +40,21 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store in an epoch of its own.
     pub fn new(retention: Retention) -> Self {
-        Self::with_state(State::new(retention))
+        Self::over(State::new(retention))
     }
 
     /// A store that goes on from a state.
+    #[cfg(feature = "testing")]
     pub fn with_state(state: State) -> Self {
+        Self::over(state)
+    }
+
+    fn over(state: State) -> Self {
         Self { epoch: Mutex::new(state.epoch()), state: Mutex::new(Some(state)) }
     }
 
     /// A copy of the present state; `None` after closing.
+    #[cfg(feature = "testing")]
     pub fn state(&self) -> Option<State> {
         self.lock().clone()
     }

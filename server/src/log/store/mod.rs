@@ -8,10 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-mod kept;
+mod records;
 mod write;
 
-pub use self::kept::{
+pub use self::records::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
     OpenedStream, Page, WaitingMark,
 };

@@ -1,0 +1,109 @@
+//! Checks of memberships. No part of a running hub.
+
+use super::super::key::StreamKey;
+use super::super::store::{JoinBy, Joined, Membership, Store, Write, Written};
+use super::*;
+
+const SECOND: u64 = 1_000;
+const CLAIM: fn(u64) -> JoinBy = |issued_at| JoinBy::Claim { issued_at };
+const REQUEST: fn(u64) -> JoinBy = |issued_at| JoinBy::Request { issued_at };
+
+pub async fn a_join_starts_at_the_present_head(store: &dyn Store) {
+    assert_eq!(join(store, "team", "ann", CLAIM(0), START).await, Joined::New { head: 0 });
+    append(store, to_group("ann", "team", "a", START)).await;
+    assert_eq!(join(store, "team", "bob", REQUEST(0), START + 1).await, Joined::New { head: 1 });
+    assert_eq!(join(store, "team", "bob", REQUEST(0), START + 2).await, Joined::Already);
+    let membership = store.membership(&group("team"), "bob").await.expect("a membership");
+    assert_eq!(membership, Some(Membership { start: 1, since: START + 1 }));
+
+    let stream = StreamKey::Group(group("team"));
+    assert_eq!(opened(&open(store, "bob", None).await, &stream).map(|s| (s.start, s.head)), Some((1, 1)));
+    assert!(leave(store, "team", "bob", false, START + 3).await);
+    assert!(!leave(store, "team", "bob", false, START + 3).await);
+    assert_eq!(opened(&open(store, "bob", None).await, &stream), None);
+    append(store, to_group("ann", "team", "b", START)).await;
+    assert_eq!(join(store, "team", "bob", JoinBy::Application, START + 4).await, Joined::New { head: 2 });
+}
+
+pub async fn an_older_token_cannot_undo_a_leave(store: &dyn Store) {
+    let second = START / SECOND;
+    join(store, "team", "ann", CLAIM(second), START).await;
+    leave(store, "team", "ann", false, START + 5 * SECOND).await;
+    for issued_at in [0, second, second + 5] {
+        assert_eq!(join(store, "team", "ann", CLAIM(issued_at), START).await, Joined::Refused);
+    }
+    // Its own wish may be changed by its own request.
+    assert_eq!(join(store, "team", "ann", REQUEST(second), START).await, Joined::New { head: 0 });
+    leave(store, "team", "ann", false, START + 5 * SECOND).await;
+    assert_eq!(join(store, "team", "ann", CLAIM(second + 6), START).await, Joined::New { head: 0 });
+}
+
+pub async fn a_removal_beats_requests_with_older_tokens(store: &dyn Store) {
+    let second = START / SECOND;
+    join(store, "team", "ann", CLAIM(second), START).await;
+    assert!(leave(store, "team", "ann", true, START).await);
+    for issued_at in [0, second] {
+        assert_eq!(join(store, "team", "ann", CLAIM(issued_at), START).await, Joined::Refused);
+        assert_eq!(join(store, "team", "ann", REQUEST(issued_at), START).await, Joined::Refused);
+    }
+    assert_eq!(join(store, "team", "ann", JoinBy::Application, START).await, Joined::New { head: 0 });
+    // A later leave does not make the removal forgotten.
+    assert!(leave(store, "team", "ann", false, START + 9 * SECOND).await);
+    assert_eq!(join(store, "team", "ann", REQUEST(second), START).await, Joined::Refused);
+    assert_eq!(join(store, "team", "ann", REQUEST(second + 1), START).await, Joined::New { head: 0 });
+}
+
+pub async fn a_removal_counts_even_of_one_who_is_no_member(store: &dyn Store) {
+    let second = START / SECOND;
+    assert!(!leave(store, "team", "ann", true, START).await);
+    assert_eq!(join(store, "team", "ann", CLAIM(second), START).await, Joined::Refused);
+    assert_eq!(join(store, "team", "ann", CLAIM(second + 1), START).await, Joined::New { head: 0 });
+    assert!(!leave(store, "team", "bob", false, START).await);
+    assert_eq!(join(store, "team", "bob", CLAIM(0), START).await, Joined::New { head: 0 });
+}
+
+pub async fn a_user_is_in_no_more_groups_than_allowed(store: &dyn Store) {
+    let join = |to: &str| {
+        let by = JoinBy::Application;
+        Write::Join(Join { group: group(to), user: "ann".into(), by, max_groups: 2, now: START })
+    };
+    // All in one batch: each write sees those before it.
+    let written = store.write(&[join("a"), join("b"), join("c"), join("a")]).await.expect("a write");
+    let expected = [Joined::New { head: 0 }, Joined::New { head: 0 }, Joined::TooMany, Joined::Already];
+    assert_eq!(written, expected.map(Written::Join));
+    leave(store, "a", "ann", false, START).await;
+    assert_eq!(one(store, join("c")).await, Written::Join(Joined::New { head: 0 }));
+}
+
+pub async fn disband_ends_all_memberships(store: &dyn Store) {
+    for who in ["cid", "ann", "bob"] {
+        join(store, "team", who, JoinBy::Application, START).await;
+    }
+    leave(store, "team", "bob", false, START).await;
+    append(store, to_group("ann", "team", "a", START)).await;
+    let written = one(store, Write::Disband { group: group("team"), now: START }).await;
+    assert_eq!(written, Written::Disband(ids(&["ann", "cid"])));
+    let members = store.members(&group("team"), None, 10).await.expect("members");
+    assert_eq!((members.users.len(), members.total), (0, 0));
+    assert_eq!(open(store, "ann", None).await.streams.len(), 2);
+    assert_eq!(join(store, "team", "ann", REQUEST(START / SECOND), START).await, Joined::Refused);
+    assert_eq!(all(store, &StreamKey::Group(group("team"))).await.head, 1);
+    assert_eq!(
+        one(store, Write::Disband { group: group("none"), now: START }).await,
+        Written::Disband(Vec::new())
+    );
+}
+
+pub async fn members_come_in_order_and_in_pages(store: &dyn Store) {
+    for who in ["d", "b", "é", "a", "c", "aa"] {
+        join(store, "team", who, JoinBy::Application, START).await;
+    }
+    leave(store, "team", "b", false, START).await;
+    let page = store.members(&group("team"), None, 2).await.expect("members");
+    assert_eq!((page.users, page.total, page.more), (ids(&["a", "aa"]), 5, true));
+    let page = store.members(&group("team"), Some("aa"), 2).await.expect("members");
+    assert_eq!((page.users, page.total, page.more), (ids(&["c", "d"]), 5, true));
+    let page = store.members(&group("team"), Some("d"), 2).await.expect("members");
+    assert_eq!((page.users, page.total, page.more), (ids(&["é"]), 5, false));
+    assert_eq!(store.members(&group("none"), None, 2).await.expect("members").total, 0);
+}

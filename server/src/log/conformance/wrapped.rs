@@ -1,0 +1,148 @@
+//! A store with something between it and its hub: time, faults, counters. For tests and simulations; never part of a
+//! running hub.
+
+use std::sync::Arc;
+
+use super::super::key::{GroupKey, StreamKey, UserKey};
+use super::super::store::{
+    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store, StoreFuture,
+    WaitingMark, Write, Written,
+};
+
+/// Which read of a [`Store`], by the method's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the methods")]
+pub enum Read {
+    Read,
+    ReadBack,
+    Headers,
+    Open,
+    Devices,
+    LastSeen,
+    Marks,
+    WaitingMarks,
+    Delivered,
+    Find,
+    Members,
+    Membership,
+}
+
+/// What happens between a hub and its store. Whatever is not overridden changes nothing.
+pub trait Between: Send + Sync + 'static {
+    /// The store itself.
+    fn store(&self) -> &dyn Store;
+
+    /// Makes writes.
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        self.store().write(batch)
+    }
+
+    /// Answers a read; `ask` asks the store.
+    fn read<'a, T: Send + 'a>(
+        &'a self,
+        _which: Read,
+        ask: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        ask(self.store())
+    }
+
+    /// Closes the store.
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.store().close()
+    }
+}
+
+/// A [`Between`] as a store.
+#[derive(Debug)]
+pub struct Wrapped<B>(pub B);
+
+impl<B: Between> Store for Wrapped<B> {
+    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+        self.0.write(batch)
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.0.read(Read::Read, move |store| store.read(stream, from, limit, max_bytes))
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        from: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.0.read(Read::ReadBack, move |store| store.read_back(stream, from, limit, max_bytes))
+    }
+
+    fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page> {
+        self.0.read(Read::Headers, move |store| store.headers(stream, from, limit))
+    }
+
+    fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
+        self.0.read(Read::Open, move |store| store.open(user, device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {
+        self.0.read(Read::Devices, move |store| store.devices(user))
+    }
+
+    fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
+        self.0.read(Read::LastSeen, move |store| store.last_seen(user))
+    }
+
+    fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
+        self.0.read(Read::Marks, move |store| store.marks(user))
+    }
+
+    fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {
+        self.0.read(Read::WaitingMarks, move |store| store.waiting_marks(limit))
+    }
+
+    fn delivered<'a>(&'a self, user: &'a UserKey, stream: &'a StreamKey) -> StoreFuture<'a, Ranges> {
+        self.0.read(Read::Delivered, move |store| store.delivered(user, stream))
+    }
+
+    fn find<'a>(
+        &'a self,
+        sender: &'a UserKey,
+        message_ids: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Found>>> {
+        self.0.read(Read::Find, move |store| store.find(sender, message_ids))
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Members> {
+        self.0.read(Read::Members, move |store| store.members(group, after, limit))
+    }
+
+    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
+        self.0.read(Read::Membership, move |store| store.membership(group, user))
+    }
+
+    fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
+        self.0.store().maintain(now)
+    }
+
+    fn epoch(&self) -> Arc<str> {
+        self.0.store().epoch()
+    }
+
+    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
+        self.0.store().begin_epoch()
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.0.close()
+    }
+}

@@ -1,0 +1,36 @@
+//! One write of a batch: which part of the store makes it.
+
+use super::super::key::{StreamKey, UserKey};
+use super::super::store::{StoreError, Write, Written};
+use super::work::Work;
+
+impl Work<'_> {
+    pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
+        Ok(match write {
+            Write::Append(append) => Written::Append(self.append(append)?),
+            Write::See { user, visible } => {
+                self.see(user, *visible)?;
+                Written::Done
+            }
+            Write::Join(join) => Written::Join(self.join(join)?),
+            Write::Leave { group, user, removed, now } => {
+                Written::Leave(self.leave(group, user, *removed, *now)?)
+            }
+            Write::Disband { group, now } => Written::Disband(self.disband(group, *now)?),
+            Write::Mark { user, device, conversation, seq } => {
+                let (from, to) = self.mark(user, device, conversation, *seq)?;
+                Written::Mark { from, to }
+            }
+            Write::Delivered(delivered) => Written::Delivered(self.delivered(delivered)?),
+            Write::Device(device) => {
+                self.device(device)?;
+                Written::Done
+            }
+        })
+    }
+
+    /// The number of a user's inbox.
+    pub(super) fn user(&mut self, user: &UserKey) -> Result<u64, StoreError> {
+        self.number(&StreamKey::Inbox(user.clone()))
+    }
+}

@@ -1,0 +1,75 @@
+//! Appends to the memory store's state.
+
+use super::super::key::{StreamKey, UserKey};
+use super::super::rules;
+use super::super::store::{Append, Appended, Entry, Target};
+use super::state::{Known, State};
+
+impl State {
+    pub(super) fn append(&mut self, append: &Append) -> Appended {
+        let scope = match &append.target {
+            Target::User(user) => &user.scope,
+            Target::Group(group) => &group.scope,
+            Target::Broadcast(scope) => scope,
+        };
+        let sender = UserKey { scope: scope.clone(), user: append.sender.clone() };
+        let id = (sender, append.message_id.clone());
+        if append.dedupe
+            && let Some((_, known)) =
+                self.ids.get(&id).and_then(|list| list.iter().find(|(t, _)| *t == append.target))
+            && !rules::outlived(known.create_at, append.now, self.retention.dedupe)
+        {
+            return if known.digest == append.digest {
+                Appended::Duplicate { seq: known.seq, own_seq: known.own_seq, create_at: known.create_at }
+            } else {
+                Appended::Conflict
+            };
+        }
+        if let Target::Group(group) = &append.target
+            && append.require_member
+            && self.membership(group, &append.sender).is_none()
+        {
+            return Appended::NotMember;
+        }
+        if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target) {
+            let mark = (user.clone(), passed.0.clone());
+            if self.waiting_marks.get(&mark).is_some_and(|(waiting, _)| *waiting <= passed.1) {
+                self.waiting_marks.remove(&mark);
+            }
+        }
+        let stream = append.target.stream();
+        let seq = self.push(&stream, append);
+        let own_seq = match &append.target {
+            Target::User(user) if append.copy_to_sender && user.user != append.sender => {
+                Some(self.push(&StreamKey::Inbox(id.0.clone()), append))
+            }
+            _ => None,
+        };
+        if append.dedupe {
+            let known = Known { digest: append.digest, seq, own_seq, create_at: append.now };
+            self.id_times.push_back((append.now, id.0.clone(), id.1.clone()));
+            let list = self.ids.entry(id).or_default();
+            list.retain(|(target, _)| *target != append.target);
+            list.push((append.target.clone(), known));
+        }
+        Appended::Stored { seq, own_seq }
+    }
+
+    fn push(&mut self, stream: &StreamKey, append: &Append) -> u64 {
+        let stream = self.stream_mut(stream);
+        let seq = stream.head() + 1;
+        stream.entries.push_back(Entry {
+            seq,
+            target: append.target.clone(),
+            sender: append.sender.clone(),
+            device: append.device.clone(),
+            message_id: append.message_id.clone(),
+            flags: append.flags,
+            only_device: append.only_device.clone(),
+            expires_at: append.expires_at,
+            create_at: append.now,
+            body: append.body.clone(),
+        });
+        seq
+    }
+}

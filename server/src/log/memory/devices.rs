@@ -1,0 +1,43 @@
+//! Users and their devices in the memory store's state.
+
+use std::sync::Arc;
+
+use super::super::key::{StreamKey, UserKey};
+use super::super::rules;
+use super::super::store::{DeviceWrite, Milliseconds};
+use super::state::State;
+
+impl State {
+    pub(super) fn see(&mut self, user: &UserKey, visible: Milliseconds) {
+        let head = self.head(&StreamKey::Broadcast(user.scope.clone()));
+        let user = self.users.entry(user.clone()).or_default();
+        user.broadcast_start.get_or_insert(head);
+        user.last_seen = user.last_seen.max(visible);
+    }
+
+    pub(super) fn device(&mut self, write: &DeviceWrite) {
+        let epoch = self.epoch.clone();
+        let user = self.users.entry(write.user.clone()).or_default();
+        user.last_seen = user.last_seen.max(write.visible);
+        let known = user.devices.contains_key(&write.device);
+        let device = user.devices.entry(write.device.clone()).or_default();
+        device.attempts = write.attempts;
+        device.last_seen = device.last_seen.max(write.now);
+        for (stream, cursor) in &write.cursors {
+            let kept = device.places.get(stream);
+            let carried = kept.is_some_and(|(of, _)| *of != epoch);
+            let seq = rules::moved(kept.map(|(_, seq)| *seq), carried, *cursor);
+            device.places.insert(stream.clone(), (epoch.clone(), seq));
+        }
+        for stream in &write.forget {
+            device.places.remove(stream);
+        }
+        if rules::makes_room(known, write) {
+            let devices = user.devices.iter().map(|(id, device)| (id, device.last_seen));
+            let surplus: Vec<Arc<str>> = rules::surplus(devices, write).into_iter().cloned().collect();
+            for device in surplus {
+                user.devices.remove(&device);
+            }
+        }
+    }
+}
