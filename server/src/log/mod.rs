@@ -26,7 +26,7 @@ use crate::hub::node::Node;
 use crate::hub::shard::{Letter, Shards, Ticket};
 
 /// The answer to one write.
-pub(crate) type Outcome = Result<Written, StoreError>;
+pub(crate) type Outcome = store::Answer;
 
 /// Who wants the answer to a write.
 #[derive(Debug)]
@@ -102,34 +102,17 @@ impl Log {
         self.queue.abandon();
     }
 
-    /// Has the store make a batch of writes. One that cannot be stored as it is costs no other.
+    /// Has the store make a batch of writes.
     async fn make(&self, writes: &[Write]) -> Vec<Outcome> {
-        match self.store.write(writes).await {
-            Ok(written) => return written.into_iter().map(Ok).collect(),
-            Err(StoreError::Invalid(_)) => {}
-            Err(error) => return vec![Err(self.broke(error)); writes.len()],
-        }
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for write in writes {
-            let outcome = self.store.write(std::slice::from_ref(write)).await;
-            outcomes.push(match outcome {
-                Ok(mut written) => written.pop().ok_or(StoreError::Closed),
-                Err(error @ StoreError::Invalid(_)) => {
-                    tracing::error!(%error, "a write is left out");
-                    Err(error)
-                }
-                Err(error) => Err(self.broke(error)),
-            });
+        let outcomes = self.store.write(0, writes).await;
+        for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            if error.is_of_one_write() {
+                tracing::error!(%error, "a write is left out");
+            } else if error.is_permanent() && !self.broken.swap(true, Ordering::Relaxed) {
+                tracing::error!(%error, "the store refused to write; the hub accepts nothing more");
+            }
         }
         outcomes
-    }
-
-    /// The store can no longer write.
-    fn broke(&self, error: StoreError) -> StoreError {
-        if !self.broken.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the store refused to write; the hub accepts nothing more");
-        }
-        error
     }
 
     /// Makes the writes, until the log is closed and all are made.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use wsc_server::log::conformance::{Between, Read, Wrapped};
-use wsc_server::log::store::{Store, StoreFuture, Write, Written};
+use wsc_server::log::store::{Answers, Store, StoreFuture, Write};
 use wsc_server::{Hub, MemoryStore, Settings};
 
 use super::Server;
@@ -35,12 +35,12 @@ impl Between for Ill {
         &self.well
     }
 
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+    fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {
         self.illness.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        Box::pin(async {
+        Box::pin(async move {
             assert!(!self.illness.panics_at_write.load(Ordering::Relaxed), "the store panics as it was told");
             tokio::time::sleep(Duration::from_millis(self.illness.write_ms.load(Ordering::Relaxed))).await;
-            self.well.write(batch).await
+            self.well.write(lane, batch).await
         })
     }
 

@@ -109,7 +109,8 @@ fn embedded(path: &Path, time: Duration, size: usize) -> Result<Run> {
             .collect()
     };
     let run = repeat(time, size, make, |batch| {
-        runtime.block_on(store.write(&batch)).expect("a batch");
+        let answers = runtime.block_on(store.write(0, &batch));
+        assert!(answers.iter().all(Result::is_ok), "a batch");
     });
     runtime.block_on(store.close()).expect("closing");
     Ok(run)

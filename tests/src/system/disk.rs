@@ -9,7 +9,7 @@ use wsc_core::backoff::Random;
 use wsc_server::MemoryStore;
 use wsc_server::log::conformance::{Between, Read, Wrapped};
 use wsc_server::log::memory::State;
-use wsc_server::log::store::{Retention, Store, StoreError, StoreFuture, Write, Written};
+use wsc_server::log::store::{Answers, Retention, Store, StoreError, StoreFuture, Write};
 
 /// What a crash leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,13 +129,13 @@ impl Between for DiskStore {
         &*self.memory
     }
 
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+    fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {
         Box::pin(async move {
             let wait = {
                 let mut inner = self.disk.lock();
                 let inner = &mut *inner;
                 if inner.full {
-                    return Err(StoreError::Full("the disk is full".into()));
+                    return vec![Err(StoreError::Full("the disk is full".into())); batch.len()];
                 }
                 match inner.durability {
                     Durability::Flushed => {
@@ -147,7 +147,7 @@ impl Between for DiskStore {
             };
             sleep(Duration::from_millis(wait)).await;
             self.disk.lock().under_way.clear();
-            self.memory.write(batch).await
+            self.memory.write(lane, batch).await
         })
     }
 

@@ -68,9 +68,9 @@ pub async fn a_user_is_in_no_more_groups_than_allowed(store: &dyn Store) {
         Write::Join(Join { group: group(to), user: "ann".into(), by, max_groups: 2, now: START })
     };
     // All in one batch: each write sees those before it.
-    let written = store.write(&[join("a"), join("b"), join("c"), join("a")]).await.expect("a write");
+    let answers = written(store, &[join("a"), join("b"), join("c"), join("a")]).await;
     let expected = [Joined::New { head: 0 }, Joined::New { head: 0 }, Joined::TooMany, Joined::Already];
-    assert_eq!(written, expected.map(Written::Join));
+    assert_eq!(answers, expected.map(Written::Join));
     leave(store, "a", "ann", false, START).await;
     assert_eq!(one(store, join("c")).await, Written::Join(Joined::New { head: 0 }));
 }
@@ -81,8 +81,8 @@ pub async fn disband_ends_all_memberships(store: &dyn Store) {
     }
     leave(store, "team", "bob", false, START).await;
     append(store, to_group("ann", "team", "a", START)).await;
-    let written = one(store, Write::Disband { group: group("team"), now: START }).await;
-    assert_eq!(written, Written::Disband(ids(&["ann", "cid"])));
+    let answer = one(store, Write::Disband { group: group("team"), now: START }).await;
+    assert_eq!(answer, Written::Disband(ids(&["ann", "cid"])));
     let members = store.members(&group("team"), None, 10).await.expect("members");
     assert_eq!((members.users.len(), members.total), (0, 0));
     assert_eq!(open(store, "ann", None).await.streams.len(), 2);

@@ -22,8 +22,8 @@ pub use self::retain::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream, Page,
-    Retention, Store, Target, Write, Written,
+    Answer, Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream,
+    Page, Retention, Store, Target, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -160,9 +160,24 @@ pub fn to_group(sender: &str, to: &str, id: &str, now: u64) -> Append {
 }
 
 pub async fn one(store: &dyn Store, write: Write) -> Written {
-    let mut written = store.write(&[write]).await.expect("a write");
-    assert_eq!(written.len(), 1, "one answer for one write");
-    written.remove(0)
+    written(store, &[write]).await.remove(0)
+}
+
+/// The answers to writes, which are made in this order.
+pub async fn answers(store: &dyn Store, writes: &[Write]) -> Vec<Answer> {
+    let mut answers = Vec::with_capacity(writes.len());
+    let lane = |write: &Write| store.lane(&write.stream());
+    for batch in writes.chunk_by(|one, other| lane(one) == lane(other)) {
+        assert!(lane(&batch[0]) < store.lanes(), "a lane that is not there");
+        answers.extend(store.write(lane(&batch[0]), batch).await);
+    }
+    assert_eq!(answers.len(), writes.len(), "one answer for each write");
+    answers
+}
+
+/// The answers to writes that can be made.
+pub async fn written(store: &dyn Store, writes: &[Write]) -> Vec<Written> {
+    answers(store, writes).await.into_iter().collect::<Result<_, _>>().expect("a write")
 }
 
 pub async fn append(store: &dyn Store, append: Append) -> Appended {

@@ -119,7 +119,7 @@ pub async fn maintenance_comes_to_an_end(store: &dyn Store) {
         })
         .collect();
     for batch in writes.chunks(1_000) {
-        store.write(batch).await.expect("a write");
+        written(store, batch).await;
     }
     maintain(store, START).await;
     for n in 0..50 {
@@ -137,7 +137,10 @@ pub async fn after_closing_everything_fails(store: &dyn Store) {
     append(store, to_user("ann", "bob", "a", START)).await;
     store.close().await.expect("closing");
     let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Closed)), "{error:?}");
-    closed(store.write(&[]).await.err());
+    let write = Write::Append(to_user("ann", "bob", "b", START));
+    for answer in answers(store, &[write.clone(), write]).await {
+        closed(answer.err());
+    }
     closed(store.read(&inbox("bob"), 1, 1, 1).await.err());
     closed(store.open(&user("bob"), None).await.err());
     closed(store.maintain(START).await.err());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store, StoreFuture,
-    WaitingMark, Write, Written,
+    Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store,
+    StoreFuture, WaitingMark, Write,
 };
 
 /// Which read of a [`Store`], by the method's name.
@@ -33,8 +33,8 @@ pub trait Between: Send + Sync + 'static {
     fn store(&self) -> &dyn Store;
 
     /// Makes writes.
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
-        self.store().write(batch)
+    fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {
+        self.store().write(lane, batch)
     }
 
     /// Answers a read; `ask` asks the store.
@@ -57,8 +57,16 @@ pub trait Between: Send + Sync + 'static {
 pub struct Wrapped<B>(pub B);
 
 impl<B: Between> Store for Wrapped<B> {
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
-        self.0.write(batch)
+    fn lanes(&self) -> usize {
+        self.0.store().lanes()
+    }
+
+    fn lane(&self, stream: &StreamKey) -> usize {
+        self.0.store().lane(stream)
+    }
+
+    fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {
+        self.0.write(lane, batch)
     }
 
     fn read<'a>(

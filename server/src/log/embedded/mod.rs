@@ -47,8 +47,8 @@ use self::work::Memory;
 use self::writer::{Command, Writer};
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::store::{
-    Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page, Ranges,
-    Retention, Store, StoreError, StoreFuture, WaitingMark, Write, Written,
+    Answers, Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page,
+    Ranges, Retention, Store, StoreError, StoreFuture, WaitingMark, Write,
 };
 
 /// How the store works.
@@ -192,9 +192,11 @@ impl EmbeddedStore {
 }
 
 impl Store for EmbeddedStore {
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
+    fn write<'a>(&'a self, _lane: usize, batch: &'a [Write]) -> Answers<'a> {
+        let count = batch.len();
         let batch = batch.to_vec();
-        self.command(|answer| Command::Write(batch, answer))
+        let answered = self.command(|answer| Command::Write(batch, answer));
+        Box::pin(async move { answered.await.unwrap_or_else(|error| vec![Err(error); count]) })
     }
 
     fn read<'a>(

@@ -9,7 +9,7 @@ use fjall::PersistMode;
 use tokio::sync::oneshot;
 
 use super::super::key::StreamKey;
-use super::super::store::{Conversation, Durability, Milliseconds, StoreError, Write, Written};
+use super::super::store::{Answer, Conversation, Durability, Milliseconds, StoreError, Write};
 use super::engine::{Engine, system_cause};
 use super::marker::{Directory, Left};
 use super::readers::Readers;
@@ -20,7 +20,7 @@ const LONGEST_ID: usize = 1_024;
 
 /// What the writer is asked to do.
 pub(super) enum Command {
-    Write(Vec<Write>, oneshot::Sender<Result<Vec<Written>, StoreError>>),
+    Write(Vec<Write>, oneshot::Sender<Result<Vec<Answer>, StoreError>>),
     Maintain(Milliseconds, oneshot::Sender<Result<bool, StoreError>>),
     /// Begins a generation in which nothing proves what clients name in the one before.
     BeginEpoch(oneshot::Sender<Result<(), StoreError>>),
@@ -79,13 +79,17 @@ impl Writer {
         done
     }
 
-    fn write(&mut self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        if !batch.iter().all(admissible) {
-            return Err(StoreError::Invalid("an id is longer than 1,024 bytes".into()));
-        }
+    /// Makes all writes that can be stored, or none.
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<Answer>, StoreError> {
         let engine = self.engine.clone();
         let mut work = Work::new(&engine, &mut self.memory);
-        let written = batch.iter().map(|write| work.apply(write)).collect::<Result<_, _>>()?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for write in batch {
+            answers.push(match admissible(write) {
+                true => Ok(work.apply(write)?),
+                false => Err(StoreError::Invalid("an id is longer than 1,024 bytes".into())),
+            });
+        }
         let mode = match self.durability {
             Durability::Fsync => Some(PersistMode::SyncData),
             Durability::Os => Some(PersistMode::Buffer),
@@ -93,7 +97,7 @@ impl Writer {
         };
         let done = work.commit(mode);
         done.map_err(|error| self.fail(&error))?;
-        Ok(written)
+        Ok(answers)
     }
 
     fn maintain(&mut self, now: Milliseconds) -> Result<bool, StoreError> {

@@ -25,8 +25,8 @@ use state::State;
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::rules;
 use super::store::{
-    Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention, Store,
-    StoreError, StoreFuture, WaitingMark, Write, Written,
+    Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention,
+    Store, StoreError, StoreFuture, WaitingMark, Write,
 };
 
 /// A [`State`] behind one lock.
@@ -71,8 +71,13 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>> {
-        self.ask(|state| batch.iter().map(|write| state.apply(write)).collect())
+    fn write<'a>(&'a self, _lane: usize, batch: &'a [Write]) -> Answers<'a> {
+        let mut state = self.lock();
+        let answers = match state.as_mut() {
+            Some(state) => batch.iter().map(|write| Ok(state.apply(write))).collect(),
+            None => vec![Err(StoreError::Closed); batch.len()],
+        };
+        Box::pin(ready(answers))
     }
 
     fn read<'a>(

@@ -1,8 +1,10 @@
-//! What a store must do: one ordered sequence of writes, and reads that never show what is not yet durable.
+//! What a store must do: write in order, one answer for each write, and never show a reader what is not yet durable.
 //!
-//! Everything that changes the store is a [`Write`]; a batch of them is applied in order, atomically and with one
-//! flush. Because joins, leaves and appends share that order, a group's history and its membership cannot disagree.
-//! A store does not know connections, frames or the network.
+//! Everything that changes the store is a [`Write`]. Each is atomic by itself: it happens wholly or changes nothing. The
+//! writes of one stream have one order, its *lane*; because joins, leaves and appends of a group share it, the group's
+//! history and its membership cannot disagree. Several hubs may write to one store, so a write that is repeated because
+//! its answer was lost must be harmless: messages are known by their ids, and a change that is already made is answered
+//! as made. A store does not know connections, frames or the network.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +23,13 @@ pub use self::write::{
 use super::key::{GroupKey, StreamKey, UserKey};
 pub use super::ranges::Ranges;
 
-/// What a store's operations return: a boxed future, so that the trait can be used as an object.
+/// The answer to one write.
+pub type Answer = Result<Written, StoreError>;
+
+/// What [`Store::write`] returns: an answer for each write, in the same order.
+pub type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Answer>> + Send + 'a>>;
+
+/// What the other operations of a store return: a boxed future, so that the trait can be used as an object.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Milliseconds since the Unix epoch, by the hub's clock.
@@ -29,13 +37,27 @@ pub type Milliseconds = u64;
 
 /// A place that keeps streams, memberships, devices and read marks.
 ///
-/// Every method may be called from any thread. [`Store::write`] is called by one task at a time and never
-/// concurrently with itself.
+/// Every method may be called from any thread.
 pub trait Store: Send + Sync + 'static {
-    /// Applies the writes in order and returns one answer each. When it returns `Ok`, all of them are kept at the
-    /// configured durability; when it returns `Err`, none of them is visible to any reader, now or after a restart
-    /// (a write whose fate is unknown, as after a failed flush, must poison the store: every later write fails).
-    fn write<'a>(&'a self, batch: &'a [Write]) -> StoreFuture<'a, Vec<Written>>;
+    /// In how many independent orders the store writes. 1: all writes are one sequence. Never changes.
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    /// The lane of a stream, below [`Store::lanes`]: that of a write is the lane of [`Write::stream`]. Never changes.
+    fn lane(&self, _stream: &StreamKey) -> usize {
+        0
+    }
+
+    /// Makes the writes of one lane in order; a hub has one call per lane under way. Answers each write: `Ok` means that
+    /// it is kept at the configured durability.
+    ///
+    /// [`StoreError::Invalid`] and [`StoreError::Unfinished`] are answers to one write alone; the writes after it are
+    /// made. From the first other error on, all later answers of the batch are the same error. A write that is answered
+    /// with an error is visible to no reader, now or after a restart, except with `Unfinished` and with
+    /// [`StoreError::Unavailable`], which says that its fate is unknown. A store that cannot rule out that a refused write
+    /// appears later (a flush failed) refuses every later write.
+    fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a>;
 
     /// Reads entries of a stream upwards from `from` (inclusive): at most `limit` entries and, beyond the first, about
     /// `max_bytes` of bodies. Positions that are not there any more are left out.
@@ -124,12 +146,43 @@ pub enum StoreError {
     /// Something on disk is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(Arc<str>),
-    /// The batch cannot be stored as it is, and nothing of it was; other batches can.
+    /// The write cannot be stored as it is; others can.
     #[error("the store refuses a write: {0}")]
     Invalid(Arc<str>),
+    /// The store could not be reached for as long as it is waited for, so the write was made or not. The same again is
+    /// harmless.
+    #[error(
+        "the store does not answer: {0}; the write may or may not have been made, and can be repeated when the store is back"
+    )]
+    Unavailable(Arc<str>),
+    /// The message is in its receiver's stream, and could not be written to its sender's.
+    #[error(
+        "the message reached its receiver's stream and not yet its sender's; sending it again completes it"
+    )]
+    Unfinished,
+    /// The stream is in another epoch than this hub knows; the write was not made.
+    #[error("the store began a new epoch; nothing was written, and readers must connect again")]
+    Epoch,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether nothing more can be written until the hub is restarted.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::Broken(_) | Self::Damaged(_) | Self::Closed => true,
+            Self::Invalid(_) | Self::Unavailable(_) | Self::Unfinished | Self::Epoch => false,
+        }
+    }
+
+    /// Whether it answers one write alone: the writes after it in the batch are made.
+    #[must_use]
+    pub fn is_of_one_write(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::Unfinished)
+    }
 }
 
 /// How long a store keeps things. Times in milliseconds, sizes in entries.

@@ -56,6 +56,23 @@ pub enum Write {
     Device(DeviceWrite),
 }
 
+impl Write {
+    /// The stream whose order the write belongs to: the target's, the group's, or the user's inbox.
+    #[must_use]
+    pub fn stream(&self) -> StreamKey {
+        match self {
+            Self::Append(append) => append.target.stream(),
+            Self::Join(Join { group, .. }) | Self::Leave { group, .. } | Self::Disband { group, .. } => {
+                StreamKey::Group(group.clone())
+            }
+            Self::See { user, .. }
+            | Self::Mark { user, .. }
+            | Self::Delivered(Delivered { user, .. })
+            | Self::Device(DeviceWrite { user, .. }) => StreamKey::Inbox(user.clone()),
+        }
+    }
+}
+
 /// The answer to one [`Write`], of the same kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::super::super::conformance::{START, all, append, inbox, open, run, seqs, to_user};
+use super::super::super::conformance::{START, all, append, inbox, open, run, seqs, to_user, written};
 use super::super::super::store::{Append, Durability, Retention, Store, StoreError, Write};
 use super::super::engine::Engine;
 use super::super::marker::{Directory, Found};
@@ -63,7 +63,7 @@ fn life(store: &EmbeddedStore) {
             let _ = store.read_back(&inbox(who), u64::MAX, 1_000, usize::MAX).await;
             let _ = store.open(&super::super::super::conformance::user(who), Some("d1")).await;
         }
-        let _ = store.write(&[Write::Append(to_user("ann", "bob", "m-new", START))]).await;
+        let _ = store.write(0, &[Write::Append(to_user("ann", "bob", "m-new", START))]).await;
         let _ = store.maintain(START + 1).await;
         let _ = store.maintain(START + 1_000_000).await;
         let _ = store.close().await;
@@ -196,9 +196,10 @@ fn a_full_disk_refuses_writes_keeps_what_was_accepted_and_goes_on_reading() {
         };
         let mut accepted = 0;
         let refused = loop {
-            match run(store.write(&[write(accepted), write(accepted + 1)])) {
-                Ok(_) => accepted += 2,
-                Err(error) => break error,
+            match &run(store.write(0, &[write(accepted), write(accepted + 1)]))[..] {
+                [Ok(_), Ok(_)] => accepted += 2,
+                [Err(error), Err(_)] => break error.clone(),
+                other => panic!("{other:?}: a batch wholly or not at all"),
             }
             assert!(accepted < 2_000, "the disk is never full");
         };
@@ -212,8 +213,8 @@ fn a_full_disk_refuses_writes_keeps_what_was_accepted_and_goes_on_reading() {
             ids.len()
         };
         assert_eq!(readable(&store), accepted, "what was refused is not visible");
-        let again = run(store.write(&[write(accepted)]));
-        assert!(matches!(again, Err(StoreError::Full(_))), "{again:?}");
+        let again = run(store.write(0, &[write(accepted)]));
+        assert!(matches!(again[..], [Err(StoreError::Full(_))]), "{again:?}");
         assert!(matches!(run(store.maintain(START)), Err(StoreError::Full(_))));
         assert_eq!(readable(&store), accepted);
         drop(store);
@@ -228,7 +229,7 @@ fn a_full_disk_refuses_writes_keeps_what_was_accepted_and_goes_on_reading() {
             kept == accepted || kept == accepted + 2,
             "{kept} of {accepted}: the refused batch wholly or not at all"
         );
-        run(store.write(&[write(kept)])).unwrap();
+        run(written(&store, &[write(kept)]));
         assert_eq!(readable(&store), kept + 1);
         run(store.close()).unwrap();
     }

@@ -203,7 +203,7 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                 Step::Batch(mut batch, time) => {
                     now += time;
                     batch.iter_mut().for_each(|write| at(write, now));
-                    let written = store.write(&batch).await.unwrap();
+                    let written = make::written(&store, &batch).await;
                     let expected: Vec<_> = batch.iter().map(|write| model.apply(write)).collect();
                     prop_assert_eq!(written, expected);
                 }
