@@ -41,3 +41,42 @@ async fn a_refresh_without_a_right_ends_what_the_right_had_begun() {
     let _bob = connect(&server, "bob", &[]).await;
     watcher.silence().await;
 }
+
+#[tokio::test]
+async fn a_request_needs_one_of_its_capabilities_and_a_refusal_names_them() {
+    let server = guarded().await;
+    let no = "the token does not allow this: it lacks the capability";
+    let mut nobody = connect(&server, "nobody", &[]).await;
+    let mut admin = connect(&server, "admin", &["admin"]).await;
+    let mut observer = connect(&server, "observer", &["observe"]).await;
+    let mut watcher = connect(&server, "watcher", &["presence"]).await;
+    for (request, needs) in [
+        (json!({"message_type": "health_check"}), ""),
+        (json!({"message_type": "conversations"}), ""),
+        (json!({"message_type": "unwatch"}), ""),
+        (json!({"message_type": "unobserve"}), ""),
+        (json!({"message_type": "user_status_changed", "data": {"status": "busy"}}), ""),
+        (json!({"message_type": "check_user_status", "data": {"user_ids": ["bob"]}}), "`presence`"),
+        (json!({"message_type": "watch", "data": {"user_ids": ["bob"]}}), "`presence`"),
+        (json!({"message_type": "get_user_info", "data": {"user_id": "bob"}}), "`presence`"),
+        (json!({"message_type": "get_online_users"}), "`presence` or `admin`"),
+        (json!({"message_type": "observe"}), "`observe`"),
+        (json!({"message_type": "kick", "data": {"user_id": "bob"}}), "`admin`"),
+        (json!({"message_type": "group_remove", "data": {"group_id": "g", "user_id": "bob"}}), "`admin`"),
+        (json!({"message_type": "group_disband", "data": {"group_id": "g"}}), "`admin`"),
+    ] {
+        let mut request = request;
+        request["message_id"] = "1".into();
+        for (client, name) in [
+            (&mut nobody, ""),
+            (&mut admin, "`admin`"),
+            (&mut observer, "`observe`"),
+            (&mut watcher, "`presence`"),
+        ] {
+            let answer = client.ask(request.clone()).await;
+            let allowed = needs.is_empty() || (!name.is_empty() && needs.contains(name));
+            let refused = answer["reason"] == format!("{no} {needs}") && answer["code"] == 80303;
+            assert_eq!(refused, !allowed, "{name} asks {request}: {answer}");
+        }
+    }
+}

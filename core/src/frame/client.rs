@@ -270,7 +270,8 @@ fn query<'a>(message_type: &str, fields: &Fields<'a>) -> Read<Option<Query<'a>>>
                 "user_status_changed" => Query::SetStatus { status: data.text(Texts::Status) },
                 "observe" => Query::Observe { group: id(fields, &data, Texts::GroupId, false)? },
                 "unobserve" => Query::Unobserve { group: id(fields, &data, Texts::GroupId, false)? },
-                _ => Query::GetUserInfo { user: id(fields, &data, Texts::UserId, true)? },
+                "get_user_info" => Query::GetUserInfo { user: id(fields, &data, Texts::UserId, true)? },
+                _ => return Ok(None),
             }
         }
     }))

@@ -15,6 +15,7 @@ mod fields;
 mod hub;
 mod message;
 mod object;
+mod query;
 mod raw;
 mod scan;
 mod string;
@@ -36,6 +37,7 @@ pub(crate) use fields::{Fields, Flags, Lists, Numbers, Objects, Read, Texts};
 pub(crate) use hub::{Kind, each_stream, error_code, frame_limit, opened, range, read_hub, read_hub_binary};
 pub use hub::{decode_hub, decode_hub_binary, encode_hub, encode_hub_binary};
 pub use object::{data_object, members_without};
+pub use query::{Capability, Query, Request};
 pub(crate) use raw::FrameRef;
 pub use raw::{Frame, text_of};
 pub(crate) use write::HEX;
@@ -112,150 +114,6 @@ pub struct StreamCursor<'a> {
     pub epoch: Text<'a>,
     /// All up to here is covered.
     pub seq: u64,
-}
-
-/// A question with the id its answer will carry.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request<'a> {
-    /// `message_id`; may be empty for a ping.
-    pub id: Text<'a>,
-    /// The question.
-    pub query: Query<'a>,
-}
-
-/// What can be asked for.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Query<'a> {
-    /// `ping` (or `heartbeat`).
-    Ping,
-    /// `read`: the user has read the conversation up to here. `peer` is empty for a group's stream.
-    Read {
-        /// The stream.
-        stream: StreamName<'a>,
-        /// Whose messages in the inbox.
-        peer: Text<'a>,
-        /// Up to here.
-        seq: u64,
-    },
-    /// `group_join`.
-    GroupJoin {
-        /// The group.
-        group: Text<'a>,
-    },
-    /// `group_leave`.
-    GroupLeave {
-        /// The group.
-        group: Text<'a>,
-    },
-    /// `group_remove`.
-    GroupRemove {
-        /// The group.
-        group: Text<'a>,
-        /// The member.
-        user: Text<'a>,
-    },
-    /// `group_disband`.
-    GroupDisband {
-        /// The group.
-        group: Text<'a>,
-    },
-    /// `kick`.
-    Kick {
-        /// The user.
-        user: Text<'a>,
-        /// Only this device; empty: all.
-        device: Text<'a>,
-        /// Why, told to the user.
-        reason: Text<'a>,
-    },
-    /// `group_members`.
-    GroupMembers {
-        /// The group.
-        group: Text<'a>,
-        /// How many at most; 0: as the hub likes.
-        limit: u64,
-        /// After this user.
-        after: Text<'a>,
-    },
-    /// `fetch`.
-    Fetch {
-        /// The stream.
-        stream: StreamName<'a>,
-        /// From this position, inclusive; absent: the oldest, or the head in reverse.
-        from: Option<u64>,
-        /// How many positions at most; 0: as the hub likes.
-        limit: u64,
-        /// Downwards.
-        reverse: bool,
-    },
-    /// `receipts`.
-    Receipts {
-        /// Own messages.
-        message_ids: Vec<Text<'a>>,
-    },
-    /// `conversations`.
-    Conversations {
-        /// How many at most; 0: as the hub likes.
-        limit: u64,
-        /// After this one, as `next` named it.
-        after: Text<'a>,
-    },
-    /// `check_user_status`.
-    CheckUserStatus {
-        /// The users.
-        users: Vec<Text<'a>>,
-    },
-    /// `get_online_users`.
-    GetOnlineUsers {
-        /// Of this group; empty: of everybody.
-        group: Text<'a>,
-        /// How many at most; 0: as the hub likes.
-        limit: u64,
-        /// After this user.
-        after: Text<'a>,
-    },
-    /// `watch`.
-    Watch {
-        /// The users.
-        users: Vec<Text<'a>>,
-        /// Or a group's members; empty: none.
-        group: Text<'a>,
-    },
-    /// `unwatch`.
-    Unwatch {
-        /// The users.
-        users: Vec<Text<'a>>,
-        /// Or a group's members; empty: none.
-        group: Text<'a>,
-    },
-    /// `user_status_changed`.
-    SetStatus {
-        /// The user's new status.
-        status: Text<'a>,
-    },
-    /// `observe`.
-    Observe {
-        /// One group; empty: everything.
-        group: Text<'a>,
-    },
-    /// `unobserve`.
-    Unobserve {
-        /// One group; empty: everything.
-        group: Text<'a>,
-    },
-    /// `refresh`.
-    Refresh {
-        /// A fresh token.
-        token: Text<'a>,
-    },
-    /// `get_user_info`.
-    GetUserInfo {
-        /// The user.
-        user: Text<'a>,
-    },
-    /// `health_check`.
-    HealthCheck,
 }
 
 /// A frame from the hub.

@@ -12,6 +12,7 @@
 mod forms;
 mod hub;
 mod random;
+mod requests;
 mod strict;
 
 use std::collections::HashMap;

@@ -1,6 +1,9 @@
 //! Who a connection is and what it may do. Taken from a token, or in development from what the client says.
 
+use std::fmt;
 use std::sync::Arc;
+
+use wsc_core::frame::{Capability, Query};
 
 use crate::log::key::UserKey;
 
@@ -79,6 +82,26 @@ impl Capabilities {
         capabilities
     }
 
+    /// Whether there is a capability.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Presence => self.presence,
+            Capability::Observe => self.observe,
+            Capability::Admin => self.admin,
+        }
+    }
+
+    /// Whether a request may be made.
+    pub(crate) fn allow(&self, query: &Query<'_>) -> Result<(), Missing> {
+        let needs = query.needs();
+        if needs.is_empty() || needs.iter().any(|capability| self.has(*capability)) {
+            Ok(())
+        } else {
+            Err(Missing(needs))
+        }
+    }
+
     /// Whether a group may be joined or created.
     #[must_use]
     pub fn may_join(&self, group: &str) -> bool {
@@ -86,5 +109,19 @@ impl Capabilities {
             Some(prefix) => group.starts_with(prefix),
             None => **rule == *group,
         })
+    }
+}
+
+/// The token has none of these capabilities.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing(&'static [Capability]);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token does not allow this: it lacks the capability ")?;
+        for (index, capability) in self.0.iter().enumerate() {
+            write!(f, "{}`{}`", if index > 0 { " or " } else { "" }, capability.name())?;
+        }
+        Ok(())
     }
 }

@@ -111,7 +111,7 @@ impl Shard {
                 super::requests::pong(connection, &request.id);
                 Ok(())
             }
-            ClientFrame::Request(request) => self.asked(place, generation, Ok(super::requests::own(request))),
+            ClientFrame::Request(request) => self.asked(place, generation, Ok(request.into_owned())),
             ClientFrame::Connect(_) => Err(Refusal::Close(CloseCode::Violation, "connected already")),
             ClientFrame::AcknowledgeMessage { .. } => {
                 Err(Refusal::Close(CloseCode::Violation, "an ack names a stream and a seq_no"))

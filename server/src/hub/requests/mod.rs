@@ -18,7 +18,7 @@ use wsc_core::{StreamKind, StreamName};
 use super::clock;
 use super::shard::{Address, Shard};
 use super::state::Connection;
-use crate::admission::identity::Identity;
+use crate::admission::identity::{Identity, Missing};
 use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
 use crate::log::store::StoreError;
 
@@ -40,6 +40,12 @@ impl Refused {
 
     fn because(code: ErrorCode, reason: &'static str) -> Self {
         Self { code, reason: reason.into() }
+    }
+}
+
+impl From<Missing> for Refused {
+    fn from(missing: Missing) -> Self {
+        Self { code: ErrorCode::PermissionDenied, reason: missing.to_string().into() }
     }
 }
 
@@ -133,16 +139,16 @@ async fn answer(shard: Rc<Shard>, place: u32, generation: u32) {
 
 impl Asker {
     async fn answer(&self, request: &Request<'static>) -> Outcome {
-        let may = &self.identity.capabilities;
+        self.identity.capabilities.allow(&request.query)?;
         match &request.query {
             Query::Ping => Ok(Reply::Written),
             Query::Read { stream, peer, seq } => self.read(stream, peer, *seq).await,
             Query::GroupJoin { group } => self.join(&request.id, group).await,
             Query::GroupLeave { group } => self.leave(&request.id, group).await,
-            Query::GroupRemove { group, user } if may.admin => self.remove(group, user).await,
-            Query::GroupDisband { group } if may.admin => self.disband(group).await,
+            Query::GroupRemove { group, user } => self.remove(group, user).await,
+            Query::GroupDisband { group } => self.disband(group).await,
             Query::GroupMembers { group, limit, after } => self.members(group, *limit, after).await,
-            Query::Kick { user, device, reason } if may.admin => {
+            Query::Kick { user, device, reason } => {
                 let user = self.user(user);
                 super::kick::kick(&self.shard.node, &user, device, reason);
                 Ok(Reply::Done)
@@ -152,19 +158,16 @@ impl Asker {
             }
             Query::Receipts { message_ids } => self.receipts(message_ids).await,
             Query::Conversations { limit, after } => self.conversations(*limit, after).await,
-            Query::CheckUserStatus { users } if may.presence => self.statuses(users).await,
-            Query::GetOnlineUsers { group, limit, after } if may.presence || may.admin => {
-                self.online_users(group, *limit, after).await
-            }
-            Query::Watch { users, group } if may.presence => self.watch(users, group).await,
+            Query::CheckUserStatus { users } => self.statuses(users).await,
+            Query::GetOnlineUsers { group, limit, after } => self.online_users(group, *limit, after).await,
+            Query::Watch { users, group } => self.watch(users, group).await,
             Query::Unwatch { users, group } => self.unwatch(users, group).await,
             Query::SetStatus { status } => self.set_status(status),
-            Query::Observe { group } if may.observe => self.observe(group),
+            Query::Observe { group } => self.observe(group),
             Query::Unobserve { group } => Ok(self.unobserve(group)),
             Query::Refresh { token } => self.refresh(token),
-            Query::GetUserInfo { user } if may.presence => self.user_info(user).await,
+            Query::GetUserInfo { user } => self.user_info(user).await,
             Query::HealthCheck => Ok(self.health()),
-            _ => Err(Refused::because(ErrorCode::PermissionDenied, "the token does not allow this")),
         }
     }
 
@@ -316,49 +319,6 @@ pub(crate) fn pong(connection: &Connection, id: &str) {
         data: "".into(),
         server_time_ms: clock::wall(),
     }));
-}
-
-/// A request that outlives its frame.
-pub(crate) fn own(request: Request<'_>) -> Request<'static> {
-    fn text(text: Cow<'_, str>) -> Cow<'static, str> {
-        Cow::Owned(text.into_owned())
-    }
-    fn list(list: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
-        list.into_iter().map(text).collect()
-    }
-    let query = match request.query {
-        Query::Read { stream, peer, seq } => {
-            Query::Read { stream: stream.into_owned(), peer: text(peer), seq }
-        }
-        Query::GroupJoin { group } => Query::GroupJoin { group: text(group) },
-        Query::GroupLeave { group } => Query::GroupLeave { group: text(group) },
-        Query::GroupRemove { group, user } => Query::GroupRemove { group: text(group), user: text(user) },
-        Query::GroupDisband { group } => Query::GroupDisband { group: text(group) },
-        Query::Kick { user, device, reason } => {
-            Query::Kick { user: text(user), device: text(device), reason: text(reason) }
-        }
-        Query::GroupMembers { group, limit, after } => {
-            Query::GroupMembers { group: text(group), limit, after: text(after) }
-        }
-        Query::Fetch { stream, from, limit, reverse } => {
-            Query::Fetch { stream: stream.into_owned(), from, limit, reverse }
-        }
-        Query::Receipts { message_ids } => Query::Receipts { message_ids: list(message_ids) },
-        Query::Conversations { limit, after } => Query::Conversations { limit, after: text(after) },
-        Query::CheckUserStatus { users } => Query::CheckUserStatus { users: list(users) },
-        Query::GetOnlineUsers { group, limit, after } => {
-            Query::GetOnlineUsers { group: text(group), limit, after: text(after) }
-        }
-        Query::Watch { users, group } => Query::Watch { users: list(users), group: text(group) },
-        Query::Unwatch { users, group } => Query::Unwatch { users: list(users), group: text(group) },
-        Query::SetStatus { status } => Query::SetStatus { status: text(status) },
-        Query::Observe { group } => Query::Observe { group: text(group) },
-        Query::Unobserve { group } => Query::Unobserve { group: text(group) },
-        Query::Refresh { token } => Query::Refresh { token: text(token) },
-        Query::GetUserInfo { user } => Query::GetUserInfo { user: text(user) },
-        _ => Query::HealthCheck,
-    };
-    Request { id: text(request.id), query }
 }
 
 /// How many items go on a page.
