@@ -1,28 +1,36 @@
 //! The wsc hub as a library: a real-time messaging server that applications embed, or run as the command `wsc`.
 //!
-//! A message on its way: [`listen`] accepts a socket, `admission` says who it is, `connection` reads its frames, `hub`
-//! decides, [`log`] keeps, `broker` tells the readers' shards, and `connection` writes. Start with [`Hub::builder`].
+//! Start with [`Hub::builder`]. Inside, from bottom to top, and never the other way: [`log`] keeps; `net` reads and
+//! writes frames; `admission` says who may come in; `shard` is what one thread knows of its connections; `cluster` tells
+//! other shards and hubs; `registry` and `failure` are facts of the whole hub; `flow` decides what a frame means; `hub`
+//! is what an application holds; [`listen`] accepts sockets.
 
 mod admission;
-mod broker;
-mod connection;
+mod clock;
+mod cluster;
+mod failure;
+mod flow;
 mod hub;
 pub mod listen;
 pub mod log;
 mod mailbox;
+mod net;
+mod registry;
 mod settings;
+mod shard;
 mod sync;
 
 pub use admission::identity::{Capabilities, Identity};
 pub use admission::token;
 #[cfg(feature = "testing")]
-pub use hub::clock::simulate_wall;
-pub use hub::failure::{Failure, FailureKind};
-pub use hub::hooks::{HookFuture, Sender, Verdict};
-pub use hub::waiters::Stage;
-pub use hub::{Builder, Connection, Hub, Recipient, SendError, Sent, StartError};
+pub use clock::simulate_wall;
+pub use failure::{Failure, FailureKind};
+pub use hub::{Builder, Hub, Recipient, SendError, Sent, StartError};
 pub use log::embedded::EmbeddedStore;
 pub use log::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use log::memory::MemoryStore;
+pub use registry::hooks::{HookFuture, Sender, Verdict};
+pub use registry::pending::Stage;
 pub use settings::{Settings, SettingsError};
+pub use shard::letter::ConnectionInfo as Connection;
 pub use wsc_core::{ErrorCode, Message};

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use wsc_core::{limits, peer};
 
-use crate::admission::Admission;
 use crate::log::store::{Durability, Retention};
 
 /// What a hub is told. Sizes in bytes unless said otherwise.
@@ -102,13 +101,6 @@ impl Default for Settings {
             cursor_ms: 30_000,
             drain: Duration::from_secs(9),
         }
-    }
-}
-
-impl Settings {
-    /// Whether a hub can be started with them; the error says which is wrong and what to write.
-    pub fn check(&self) -> Result<(), SettingsError> {
-        Admission::new(self, None).map(drop).map_err(SettingsError)
     }
 }
 

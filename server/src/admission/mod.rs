@@ -22,6 +22,7 @@ use self::refusals::Refusals;
 use self::token::{Keys, TokenError};
 use crate::Settings;
 use crate::log::key::{Scope, UserKey};
+use crate::settings::SettingsError;
 
 /// What a client says about itself where authentication is off.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,13 @@ pub(crate) struct Admission {
 const SMALLEST_HEAD: usize = 8192;
 /// Names kept once at most; beyond, each connection has its own.
 const KEPT_NAMES: usize = 10_000;
+
+impl Settings {
+    /// Whether a hub can be started with them; the error says which is wrong and what to write.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        Admission::new(self, None).map(drop).map_err(SettingsError)
+    }
+}
 
 impl Admission {
     /// The error is a setting that cannot be.

@@ -11,7 +11,7 @@ use wsc_core::names::is_id;
 
 use super::groups_of;
 use super::identity::{Capabilities, Identity};
-use crate::hub::clock;
+use crate::clock;
 use crate::log::key::{Scope, UserKey};
 
 /// How far clocks may differ, in milliseconds.
@@ -121,7 +121,7 @@ impl Keys {
     /// Checks a token: algorithm, signature, times, application, ids. White space around it does not count.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.signed_claims(token.trim())?;
-        let now = clock::wall();
+        let now = clock::wall().ms();
         let expires_at = claims.time("exp")?.ok_or(TokenError::MissingClaim("exp"))?;
         if expires_at.saturating_add(LEEWAY_MS) < now {
             return Err(TokenError::Expired);

@@ -1,51 +1,20 @@
-//! The hub: connections of users, streams between them, and what an application may do with both.
+//! The hub as an application holds it: started, asked to send, drained.
 
-mod allowance;
-pub(crate) mod arrival;
-mod bare;
-pub(crate) mod clock;
-mod deliver;
-#[cfg(feature = "echo")]
-mod echo;
-pub(crate) mod failure;
-mod feed;
-mod groups;
-pub(crate) mod hooks;
-mod inbound;
-mod kick;
-mod lifecycle;
+mod builder;
+mod drain;
 mod maintenance;
-mod marks;
-pub(crate) mod node;
-mod notes;
-mod observers;
-mod plan;
-mod positions;
-mod presence;
-mod readings;
-mod receipts;
-mod requests;
-mod resume;
-mod run;
-pub(crate) mod send;
 mod service;
-pub(crate) mod shard;
-pub(crate) mod state;
-mod volatile;
-pub(crate) mod waiters;
-mod watchers;
-mod wheel;
 
-pub use run::{Builder, StartError};
-pub use service::{Connection, Recipient, SendError, Sent};
+pub use builder::{Builder, StartError};
+pub use service::{Recipient, SendError, Sent};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
-use self::node::Node;
-use self::run::Ending;
+use self::builder::Ending;
+use crate::flow::node::Node;
 
 /// A running hub. Clones are handles to the same one.
 #[derive(Clone)]
@@ -96,6 +65,12 @@ impl Hub {
     #[must_use]
     pub fn node_id(&self) -> &str {
         &self.shared.node.id
+    }
+
+    /// How many failures no handler of [`Builder::on_failure`] heard of, because too many waited for it.
+    #[must_use]
+    pub fn dropped_failures(&self) -> u64 {
+        self.shared.node.failures.dropped()
     }
 
     /// How many connections there are.

@@ -1,7 +1,6 @@
 //! What an application does with a hub from code: send, wait for receipts, groups, presence, kick.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -9,11 +8,15 @@ use wsc_core::frame::{PresenceOf, data_object};
 use wsc_core::message::FieldError;
 use wsc_core::{Message, time};
 
-use super::shard::Letter;
-use super::waiters::Stage;
-use super::{Hub, clock, groups, kick, send, volatile};
+use super::Hub;
+use crate::clock;
+use crate::flow::{membership, send, volatile};
 use crate::log::key::{GroupKey, Scope, UserKey};
 use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Target, Write, Written};
+use crate::net::encode;
+use crate::registry::pending::Stage;
+use crate::shard::hint::Hint;
+use crate::shard::letter::{Address, ConnectionInfo, Letter, Predicate};
 
 /// Who gets a message of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,21 +79,6 @@ impl Sent {
     }
 }
 
-/// A connection as a predicate sees it.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// Its id.
-    pub id: Arc<str>,
-    /// The user.
-    pub user: UserKey,
-    /// The user's type.
-    pub user_type: Arc<str>,
-    /// The device.
-    pub device: Arc<str>,
-    /// The user's groups.
-    pub groups: HashSet<Arc<str>>,
-}
-
 impl Hub {
     /// Sends a message. It returns when the message is stored at the configured durability. `sender` is `system` unless
     /// the message names a user, in whose inbox it then stands too.
@@ -116,7 +104,7 @@ impl Hub {
             (message.sender, message.sender_type) = ("system".into(), "system".into());
         }
         message.require_ack |= matches!(to, Recipient::User(_) | Recipient::Device(..));
-        message.create_at = time::format(clock::wall()).into();
+        message.create_at = time::format(clock::wall().ms()).into();
         let scope = scope_of(to).clone();
         let message_id: Arc<str> = message.message_id.as_ref().into();
         let Some(target) = send::target_of(&scope, &message) else {
@@ -131,14 +119,14 @@ impl Hub {
             Recipient::User(user) | Recipient::Device(user, _) => Some(user),
             Recipient::Group(_) | Recipient::Everybody(_) => None,
         };
-        let stage = node.waiters.expect(receiver, &message.sender, &message_id);
+        let stage = node.pending.expect(receiver, &message.sender, &message_id);
         if message.is_volatile() {
             volatile::send(node, target, &message, None).map_err(|_| SendError::TooLarge)?;
             return Ok(Sent { message_id, seq: 0, stage });
         }
         let sender = message.sender.as_ref().into();
         let device = message.sender_client.as_ref().into();
-        let mut append = send::append_of(target, sender, device, &message, true);
+        let mut append = send::append_of(target, sender, device, &message, true, clock::wall());
         if send::is_too_large(append.body.len(), &node.settings) {
             return Err(SendError::TooLarge);
         }
@@ -165,7 +153,7 @@ impl Hub {
     pub async fn send_where(
         &self,
         mut message: Message<'static>,
-        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
+        predicate: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
     ) -> usize {
         if message.sender.is_empty() {
             (message.sender, message.sender_type) = ("system".into(), "system".into());
@@ -175,15 +163,15 @@ impl Hub {
             return 0;
         };
         (message.data, message.volatile) = (data.into(), true);
-        message.create_at = time::format(clock::wall()).into();
-        let frame = volatile::message_frame(&message);
+        message.create_at = time::format(clock::wall().ms()).into();
+        let frame = encode::message(&message);
         if send::is_too_large(frame.len(), &self.node().settings) {
             tracing::warn!(bytes = frame.len(), "a message that clients could not take was not sent");
             return 0;
         }
         let found = self.each_connection(predicate).await;
         for (_, address) in &found {
-            self.node().shards.send(address.shard, Letter::ToConnection(*address, frame.clone()));
+            self.node().router.to_connection(*address, frame.clone());
         }
         found.len()
     }
@@ -191,24 +179,24 @@ impl Hub {
     /// The connections that satisfy a predicate.
     pub async fn find_connections(
         &self,
-        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
-    ) -> Vec<Connection> {
+        predicate: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
+    ) -> Vec<ConnectionInfo> {
         self.each_connection(predicate).await.into_iter().map(|(connection, _)| connection).collect()
     }
 
     async fn each_connection(
         &self,
-        predicate: impl Fn(&Connection) -> bool + Send + Sync + 'static,
-    ) -> Vec<(Connection, super::shard::Address)> {
-        let predicate = Arc::new(predicate);
-        let mut all = Vec::new();
-        for id in 0..self.node().shards.len() {
+        predicate: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
+    ) -> Vec<(ConnectionInfo, Address)> {
+        let predicate: Arc<Predicate> = Arc::new(predicate);
+        let mut waits = Vec::new();
+        self.node().router.shards.send_all(|| {
             let (answer, wait) = oneshot::channel();
-            let predicate = Arc::clone(&predicate);
-            let call = Letter::Call(Box::new(move |shard| {
-                let _ = answer.send(shard.select(&*predicate));
-            }));
-            self.node().shards.send(id, call);
+            waits.push(wait);
+            Letter::Find(Arc::clone(&predicate), answer)
+        });
+        let mut all = Vec::new();
+        for wait in waits {
             all.extend(wait.await.unwrap_or_default());
         }
         all
@@ -221,19 +209,19 @@ impl Hub {
             user: user.into(),
             by: JoinBy::Application,
             max_groups: usize::MAX,
-            now: clock::wall(),
+            now: clock::wall().ms(),
         };
         Ok(matches!(self.node().log.write(Write::Join(join)).await?, Written::Join(Joined::New { .. })))
     }
 
     /// Ends a membership, on every device, at once. `false`: there was none.
     pub async fn remove(&self, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
-        groups::remove(self.node(), group, user).await
+        membership::remove(self.node(), group, user).await
     }
 
     /// Ends a group. `false`: there was none.
     pub async fn disband(&self, group: &GroupKey) -> Result<bool, StoreError> {
-        groups::disband(self.node(), group).await
+        membership::disband(self.node(), group).await
     }
 
     /// A page of a group's members in order, after `after`.
@@ -254,34 +242,8 @@ impl Hub {
 
     /// Closes a user's connections with 4010, or those of one device; each is told why first.
     pub fn kick(&self, user: &UserKey, device: Option<&str>, reason: &str) {
-        kick::kick(self.node(), user, device.unwrap_or(""), reason);
-    }
-}
-
-impl super::shard::Shard {
-    fn select(
-        &self,
-        predicate: &(dyn Fn(&Connection) -> bool + Send + Sync),
-    ) -> Vec<(Connection, super::shard::Address)> {
-        let state = self.state.borrow();
-        let mut found = Vec::new();
-        for (place, connection) in state.connections.iter().filter(|(_, connection)| connection.attached) {
-            let user = &connection.identity.user;
-            let seen = Connection {
-                id: Arc::clone(&connection.id),
-                user: user.clone(),
-                user_type: Arc::clone(&connection.identity.user_type),
-                device: Arc::clone(&connection.device),
-                groups: state.users.get(user).map(|user| user.groups.clone()).unwrap_or_default(),
-            };
-            if super::hooks::guarded(|| predicate(&seen)) == Some(true) {
-                found.push((
-                    seen,
-                    self.address(u32::try_from(place).unwrap_or(u32::MAX), connection.generation),
-                ));
-            }
-        }
-        found
+        let (user, device) = (user.clone(), device.unwrap_or("").into());
+        self.node().router.tell(Hint::Kick { user, device, reason: reason.into() }, None);
     }
 }
 

@@ -18,13 +18,14 @@ use super::request::Said;
 use crate::admission::identity::Identity;
 use crate::admission::token::TokenError;
 use crate::admission::{Claimed, Permit};
-use crate::connection::bare::Bare;
-use crate::connection::wire::Wire;
-use crate::connection::{self, frame};
 use crate::hub::Hub;
-use crate::hub::arrival::Arrival;
-use crate::hub::shard::Letter;
 use crate::log::store::Cursor;
+use crate::net::bare::Bare;
+use crate::net::encode;
+use crate::net::linger::linger;
+use crate::net::reader;
+use crate::net::wire::Wire;
+use crate::shard::letter::{Arrival, Letter};
 
 /// Packets before the `connect` frame: pings of an eager client.
 const EARLY_PACKETS: usize = 8;
@@ -62,7 +63,7 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
         return arrive_bare(hub, wire, opening);
     }
     let wait = Duration::from_millis(hub.node().settings.peer.connect_ms);
-    let config = connection::reader::config(hub.node().settings.frame_limit);
+    let config = reader::config(hub.node().settings.frame_limit);
     let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
     let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));
@@ -92,10 +93,10 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
                 );
                 wire.push_frame(text.as_bytes(), false);
             }
-            wire.push(frame::close(refusal.code.number(), &refusal.reason));
-            connection::linger_on(wire).await;
+            wire.push(encode::close(refusal.code.number(), &refusal.reason));
+            linger(wire).await;
         }
-        Err(None) => connection::linger_on(wire).await,
+        Err(None) => linger(wire).await,
     }
 }
 
@@ -118,7 +119,7 @@ async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Optio
                 return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));
             }
             Some(Err(error)) => {
-                return Err(connection::reader::close_code(&error).map(|code| Refusal::new(code, "")));
+                return Err(reader::close_code(&error).map(|code| Refusal::new(code, "")));
             }
             None => return Err(None),
         }
@@ -153,7 +154,7 @@ fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
     Ok(Arrival {
         wire: None,
         identity,
-        connection_id: opening.connection_id,
+        name: opening.connection_id,
         device,
         cursors: cursors.map(|found| (found.stream.into_owned(), cursor(&found.epoch, found.seq))).collect(),
         groups: connect.groups.map(|groups| groups.iter().map(|group| group.as_ref().into()).collect()),
@@ -210,7 +211,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
         Arrival {
             wire: Some(departed),
             identity,
-            connection_id: opening.connection_id,
+            name: opening.connection_id,
             device,
             cursors: HashMap::new(),
             groups: None,
@@ -225,6 +226,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
 fn send_home(hub: &Hub, mut arrival: Arrival) {
     arrival.permit.authenticated();
     let node = hub.node();
-    let home = node.shards.home(&arrival.identity.user);
-    node.shards.send(home, Letter::Arrive(Box::new(arrival)));
+    let shards = &node.router.shards;
+    let home = shards.home(&arrival.identity.user);
+    shards.send(home, Letter::Arrive(Box::new(arrival)));
 }

@@ -19,8 +19,8 @@ use super::request::{Said, text};
 use crate::admission::address::TooMany;
 use crate::admission::refusals::cut;
 use crate::admission::token::TokenError;
-use crate::connection::wire::{Socket, Wire};
 use crate::hub::Hub;
+use crate::net::wire::{Socket, Wire};
 
 impl Hub {
     pub(super) fn upgrade<B: Send + 'static>(

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A tenant: application id and namespace. Part of every key.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Scope {
     /// The application id, `app_id` on the wire.
     pub app: Arc<str>,
@@ -38,7 +40,7 @@ impl fmt::Debug for Scope {
 }
 
 /// One user of one tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UserKey {
     /// The tenant.
     pub scope: Scope,
@@ -54,7 +56,7 @@ impl UserKey {
 }
 
 /// One group of one tenant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupKey {
     /// The tenant.
     pub scope: Scope,

@@ -1,8 +1,10 @@
 //! The log: streams, and what is kept about who has read them.
 //!
 //! `Log` is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
-//! store keep it (one flush for all), tells the broker in the order of the log, and answers whoever asked.
+//! store keep it (one flush for all), and hands the answers and what was committed to a [`Sink`], in the order of the
+//! log. It does not know who asked, nor who reads.
 
+pub(crate) mod commit;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod embedded;
@@ -18,41 +20,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
-use self::key::{StreamKey, UserKey};
+use self::commit::Published;
 use self::queue::{Batch, Queue};
-use self::store::{Appended, Joined, Store, StoreError, Write, Written};
-use crate::broker::{Broker, Commit, Published};
-use crate::hub::node::Node;
-use crate::hub::shard::{Letter, Shards, Ticket};
+use self::store::{Store, StoreError, Write};
 
 /// The answer to one write.
 pub(crate) type Outcome = store::Answer;
 
-/// Who wants the answer to a write.
-#[derive(Debug)]
-pub(crate) enum ReplyTo {
-    /// Nobody.
-    Nobody,
-    /// A connection of a shard.
-    Shard(usize, Ticket),
-    /// A waiting task.
-    Task(oneshot::Sender<Outcome>),
+/// Gets what the log has made.
+pub(crate) trait Sink<R> {
+    /// A batch was made: the answer for each who asked, and what readers want to know of it.
+    fn made(&self, answers: Vec<(R, Outcome)>, published: Vec<Published>);
 }
 
-/// At most so many writes may wait before connections are made to wait.
+/// Maximum of waiting writes; beyond, connections are made to wait.
 const BUSY_WRITES: usize = 16 * 1024;
-/// At most so many writes in one batch of the store, so that the first of them does not wait too long.
+/// Maximum of writes in one batch of the store, so that the first of them does not wait too long.
 const BATCH_WRITES: usize = 4 * 1024;
 
-/// The one writer of the store, and the way to read it.
-pub(crate) struct Log {
+/// The one writer of the store, and the way to read it. `R` says who asked for a write.
+pub(crate) struct Log<R> {
     /// Reads go straight to the store.
     pub(crate) store: Arc<dyn Store>,
-    queue: Queue<(Write, ReplyTo)>,
+    queue: Queue<(Write, R)>,
     broken: AtomicBool,
 }
 
-impl Log {
+impl<R> Log<R> {
     /// A log over a store; [`Log::run`] must run somewhere.
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, queue: Queue::default(), broken: AtomicBool::new(false) }
@@ -60,14 +54,17 @@ impl Log {
 
     /// Hands over writes, to be made in this order. When the log is closed the answers are dropped, which whoever waits
     /// for one sees.
-    pub(crate) fn submit(&self, writes: Vec<(Write, ReplyTo)>) {
+    pub(crate) fn submit(&self, writes: Vec<(Write, R)>) {
         self.queue.submit(writes);
     }
 
     /// Makes one write and waits for its answer. Handed over at once: whoever waits does not carry the write about.
-    pub(crate) fn write(&self, write: Write) -> impl Future<Output = Outcome> + use<> {
+    pub(crate) fn write(&self, write: Write) -> impl Future<Output = Outcome> + use<R>
+    where
+        R: From<oneshot::Sender<Outcome>>,
+    {
         let (reply, answer) = oneshot::channel();
-        self.submit(vec![(write, ReplyTo::Task(reply))]);
+        self.submit(vec![(write, reply.into())]);
         async move { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 
@@ -96,7 +93,7 @@ impl Log {
         self.queue.close();
     }
 
-    /// The log has broken off: what waits is dropped, and whoever waits for it sees that.
+    /// Fails the log: drops the writes that wait; whoever waits for one gets [`StoreError::Closed`].
     pub(crate) fn abandon(&self) {
         self.broken.store(true, Ordering::Relaxed);
         self.queue.abandon();
@@ -116,8 +113,7 @@ impl Log {
     }
 
     /// Makes the writes, until the log is closed and all are made.
-    pub(crate) async fn run(&self, node: &Node, broker: &dyn Broker) {
-        let shards = &node.shards;
+    pub(crate) async fn run(&self, sink: &impl Sink<R>) {
         while let Some(mut taken) = self.queue.take().await {
             while let Some(Batch { writes, settled }) = taken.batch(BATCH_WRITES) {
                 let (writes, replies): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
@@ -129,71 +125,12 @@ impl Log {
                 let mut published = Vec::with_capacity(writes.len());
                 for (write, outcome) in writes.into_iter().zip(&outcomes) {
                     if let Ok(written) = outcome {
-                        publish(node, write, written, &mut published);
+                        commit::publish(write, written, &mut published);
                     }
                 }
-                // Senders first: a receiver may be so quick that its receipt would come before their `ack`.
-                let tasks = answer(shards, replies, outcomes);
-                broker.publish(published);
-                for (task, outcome) in tasks {
-                    // The task may have gone; its answer is nobody's then.
-                    let _ = task.send(outcome);
-                }
+                sink.made(replies.into_iter().zip(outcomes).collect(), published);
                 drop(settled);
             }
         }
-    }
-}
-
-/// Answers connections; returns the tasks that wait, which may rely on what is published.
-fn answer(
-    shards: &Shards,
-    replies: Vec<ReplyTo>,
-    outcomes: Vec<Outcome>,
-) -> Vec<(oneshot::Sender<Outcome>, Outcome)> {
-    let mut tasks = Vec::new();
-    let mut letters: Vec<Vec<(Ticket, Outcome)>> = (0..shards.len()).map(|_| Vec::new()).collect();
-    for (reply, outcome) in replies.into_iter().zip(outcomes) {
-        match reply {
-            ReplyTo::Nobody => {}
-            ReplyTo::Shard(shard, ticket) => letters[shard].push((ticket, outcome)),
-            ReplyTo::Task(task) => tasks.push((task, outcome)),
-        }
-    }
-    for (shard, letter) in letters.into_iter().enumerate() {
-        if !letter.is_empty() {
-            shards.send(shard, Letter::Outcomes(letter));
-        }
-    }
-    tasks
-}
-
-/// What readers want to know of a write that was made.
-fn publish(node: &Node, write: Write, written: &Written, published: &mut Vec<Published>) {
-    match (write, written) {
-        (Write::Append(append), Written::Append(Appended::Stored { seq, own_seq })) => {
-            node.observers.copy_stored(node, &append);
-            let append = Arc::new(append);
-            let stream = append.target.stream();
-            if let Some(own) = own_seq {
-                let inbox = StreamKey::Inbox(UserKey {
-                    scope: stream.scope().clone(),
-                    user: Arc::clone(&append.sender),
-                });
-                published.push(Published::Entry(Commit::new(inbox, *own, Arc::clone(&append))));
-            }
-            published.push(Published::Entry(Commit::new(stream, *seq, append)));
-        }
-        (Write::Join(join), Written::Join(Joined::New { head })) => {
-            published.push(Published::Joined { group: join.group, user: join.user, head: *head });
-        }
-        (Write::Leave { group, user, removed, .. }, Written::Leave(true)) => {
-            let action = if removed { "removed" } else { "left" };
-            published.push(Published::Left { group, users: vec![user], action });
-        }
-        (Write::Disband { group, .. }, Written::Disband(users)) if !users.is_empty() => {
-            published.push(Published::Left { group, users: users.clone(), action: "disbanded" });
-        }
-        _ => {}
     }
 }

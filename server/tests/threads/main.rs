@@ -16,8 +16,11 @@ mod mailbox;
 mod places;
 #[path = "../../src/log/queue.rs"]
 mod queue;
-#[path = "../../src/connection/signal.rs"]
-mod signal;
+#[path = "../../src/net"]
+mod net {
+    pub(crate) mod id;
+    pub(crate) mod signal;
+}
 
 /// Loom's, in place of those in `src/sync.rs`.
 mod sync {

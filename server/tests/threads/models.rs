@@ -8,9 +8,10 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use crate::mailbox::Mailbox;
+use crate::net::id::ConnectionId;
+use crate::net::signal::{Signal, Signals};
 use crate::places::Places;
 use crate::queue::{Batch, Queue};
-use crate::signal::{Signal, Signals};
 
 /// Every order with at most so many switches away from a thread that could go on. Two find nearly every fault there is.
 fn every_order(switches: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -80,7 +81,8 @@ fn an_abandoned_mailbox_keeps_nothing() {
 fn what_happens_to_a_connection_is_seen_whenever_its_shard_looks() {
     every_order(3, || {
         let signals = Arc::new(Signals::default());
-        let signal = Arc::new(Signal::new(&signals, 7, 1));
+        let id = ConnectionId { slot: 7, generation: 1 };
+        let signal = Arc::new(Signal::new(&signals, id));
         let happened = Arc::new(AtomicUsize::new(0));
         let wakers: Vec<_> = (0..2)
             .map(|_| {
@@ -95,7 +97,7 @@ fn what_happens_to_a_connection_is_seen_whenever_its_shard_looks() {
         while seen < 2 {
             // It is told often enough to see all, and no oftener than there was something.
             let noted = block_on(signals.take()).unwrap();
-            assert!(noted.iter().all(|of| *of == (7, 1)));
+            assert!(noted.iter().all(|of| *of == id));
             looks += noted.len();
             signal.look();
             seen = happened.load(Ordering::Relaxed);

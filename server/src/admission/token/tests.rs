@@ -106,7 +106,7 @@ proptest! {
         let until = verify(&with(&json!({"exp": seconds})));
         let from = verify(&with(&json!({"nbf": seconds})));
         #[expect(clippy::cast_precision_loss, reason = "a date")]
-        let left = seconds - clock::wall() as f64 / 1000.0;
+        let left = seconds - clock::wall().ms() as f64 / 1000.0;
         // Away from the leeway on both sides of now.
         if left > 10.0 {
             prop_assert!(until.unwrap().expires_at.abs_diff(milliseconds) <= 1);

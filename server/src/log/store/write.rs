@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Conversation, Milliseconds};
 use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
@@ -98,7 +99,7 @@ pub enum Written {
 }
 
 /// Where a message goes. Exactly one target.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Target {
     /// A user: into the user's inbox and the sender's own (once, when they are the same).
     User(UserKey),

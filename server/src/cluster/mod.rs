@@ -1,0 +1,5 @@
+//! What reaches beyond one shard: the router, and the broker that carries hints to other hubs.
+
+pub(crate) mod broker;
+pub(crate) mod local;
+pub(crate) mod router;

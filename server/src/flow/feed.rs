@@ -1,0 +1,125 @@
+//! Readers that lag: the log is read for them, a page at a time, as far as the window and the socket allow.
+
+use std::rc::Rc;
+
+use wsc_core::CloseCode;
+use wsc_core::peer::TrackId;
+
+use super::deliver::{Facts, covered, give, write_gap};
+use super::{Context, Turn};
+use crate::Settings;
+use crate::log::store::{Flags, Page, StoreError};
+use crate::net::entry::entry_frame;
+use crate::net::id::ConnectionId;
+use crate::shard::connection::Connection;
+use crate::shard::state::State;
+
+const PAGE_ENTRIES: usize = 512;
+const PAGE_BYTES: usize = 128 * 1024;
+
+impl Connection {
+    /// Begins to read the log for it, unless that is under way or there is no room.
+    pub(super) fn feed(&mut self, cx: &mut Context) {
+        if self.is_feeding || !self.wants_page(&cx.node().settings) {
+            return;
+        }
+        self.is_feeding = true;
+        let id = self.id;
+        // Which page is decided when the present turn has done what else it does.
+        cx.shard.step(id, move |turn| turn.read_page(id));
+    }
+
+    /// Whether a stream lags and there is room for more of it.
+    fn wants_page(&self, settings: &Settings) -> bool {
+        self.is_attached()
+            && self.subscriptions.open().any(|(_, subscription)| !subscription.is_live)
+            && self.peer.room(&settings.peer) > 0
+            && !self.is_full(settings)
+    }
+}
+
+impl Turn<'_> {
+    /// Reads the next page of the log for a connection, if it still wants one.
+    fn read_page(&mut self, id: ConnectionId) {
+        let State { connections, streams, .. } = &mut *self.state;
+        let Some(connection) = connections.get_mut(id) else { return };
+        let cx = &mut *self.cx;
+        let settings = &cx.node().settings;
+        let room = connection.peer.room(&settings.peer);
+        let lagging = connection.subscriptions.open().find(|(_, subscription)| !subscription.is_live);
+        let next = lagging.filter(|_| connection.wants_page(settings)).and_then(|(track, subscription)| {
+            let from = covered(connection, track)? + 1;
+            Some((track, streams.get(subscription.stream).key.clone(), from))
+        });
+        connection.is_feeding = next.is_some();
+        let Some((track, key, from)) = next else { return };
+        let limit = PAGE_ENTRIES.min(room as usize);
+        let shard = Rc::clone(&cx.shard);
+        cx.spawn(id, async move {
+            let page = shard.node.log.store.read(&key, from, limit, PAGE_BYTES).await;
+            shard.step(id, move |turn| turn.take_page(id, track, from, page));
+        });
+    }
+
+    /// Covers what a page says, and goes on.
+    fn take_page(&mut self, id: ConnectionId, track: TrackId, from: u64, page: Result<Page, StoreError>) {
+        let goes_on = match page {
+            Ok(page) => self.cover_page(id, track, from, &page),
+            Err(error) => {
+                tracing::error!(%error, "the log could not be read");
+                false
+            }
+        };
+        if goes_on {
+            self.read_page(id);
+        } else {
+            self.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
+        }
+    }
+
+    /// Covers what a page says. `false`: the page says nothing about positions that must exist.
+    fn cover_page(&mut self, id: ConnectionId, track: TrackId, from: u64, page: &Page) -> bool {
+        let State { streams, connections, wheel, .. } = &mut *self.state;
+        let Some(connection) = connections.get_mut(id) else { return true };
+        let Some(subscription) = connection.subscriptions.get(track).filter(|found| !found.is_closed())
+        else {
+            return true;
+        };
+        let cx = &mut *self.cx;
+        let stream = streams.get_mut(subscription.stream);
+        stream.head = stream.head.max(page.head);
+        let (key, head) = (&stream.key, stream.head);
+        let mut waits = false;
+        for entry in &page.entries {
+            missing(connection, track, entry.seq, page.floor);
+            waits = !give(connection, track, &Facts::of_entry(entry), cx, |subscription| {
+                let source = if entry.seq <= subscription.offline_to { "offline" } else { "" };
+                entry_frame(key, entry.seq, &entry.body, entry.flags.has(Flags::BINARY), source, "")
+            });
+            if waits {
+                break;
+            }
+        }
+        if !waits {
+            missing(connection, track, page.next.min(page.head + 1), page.floor);
+        }
+        let at = covered(connection, track).unwrap_or(u64::MAX);
+        connection.subscriptions[track].is_live = !waits && at >= head;
+        connection.schedule(wheel, cx);
+        cx.touch(connection);
+        waits || at >= from || at >= head
+    }
+}
+
+/// Covers by gaps what lies before `next` and is not in the log any more.
+fn missing(connection: &mut Connection, track: TrackId, next: u64, floor: u64) {
+    let Some(at) = covered(connection, track) else { return };
+    let trimmed = floor.min(next);
+    if trimmed > at + 1 {
+        write_gap(connection, track, at + 1, trimmed - 1, "trimmed");
+    }
+    let Some(at) = covered(connection, track) else { return };
+    if next > at + 1 {
+        write_gap(connection, track, at + 1, next - 1, "expired");
+    }
+}

@@ -1,0 +1,234 @@
+//! What clients say: frames are understood, checked against budgets, and done or answered.
+
+use std::sync::Arc;
+
+use tokio_tungstenite::tungstenite::Message as Packet;
+use wsc_core::frame::{
+    ClientFrame, DecodeError, ErrorFrame, HubFrame, Query, Request, decode_client, decode_client_binary,
+    encode_hub, is_request,
+};
+use wsc_core::peer::TrackId;
+use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
+
+use super::send::Wait;
+use super::{Context, Turn, receipts};
+use crate::log::key::{GroupKey, StreamKey};
+use crate::net::id::ConnectionId;
+use crate::shard::connection::{Connection, HangUp};
+use crate::shard::state::State;
+
+/// Requests that may wait behind the one being answered; beyond, the connection is not read.
+const WAITING_REQUESTS: usize = 64;
+
+impl Turn<'_> {
+    /// Takes one packet of a connection.
+    pub(crate) fn inbound(&mut self, id: ConnectionId, packet: Packet) {
+        match self.take_packet(id, &packet) {
+            Ok(()) => {}
+            Err(Refusal::Wait(wait)) => self.pause(id, packet, wait),
+            Err(Refusal::Close(code, reason)) => self.hang_up(id, HangUp::Fault(code, reason)),
+        }
+        if let Some((connection, cx)) = self.with(id) {
+            cx.touch(connection);
+        }
+    }
+
+    fn take_packet(&mut self, id: ConnectionId, packet: &Packet) -> Result<(), Refusal> {
+        let Some((connection, cx)) = self.with(id) else { return Ok(()) };
+        let now = cx.now.ms();
+        connection.peer.heard(now);
+        if !connection.is_attached() {
+            return Ok(());
+        }
+        if matches!(packet, Packet::Ping(_) | Packet::Pong(_)) {
+            connection.peer.control(now).map_err(Refusal::too_fast)?;
+        }
+        #[cfg(feature = "echo")]
+        if self.cx.node().hooks.echo {
+            return self.echo(id, packet);
+        }
+        match packet {
+            Packet::Text(text) => self.text(id, text),
+            Packet::Binary(bytes) => self.binary(id, bytes),
+            Packet::Pong(payload) => self.pong(id, payload),
+            // tungstenite answers pings, and a Close with its like.
+            Packet::Ping(_) | Packet::Close(_) | Packet::Frame(_) => Ok(()),
+        }
+    }
+
+    fn text(&mut self, id: ConnectionId, text: &str) -> Result<(), Refusal> {
+        if self.is_bare(id) {
+            return self.bare_text(id, text);
+        }
+        match decode_client(text) {
+            Ok(frame) => self.frame(id, frame),
+            Err(error) if error.message_id.is_some() && is_request(text) => self.asked(id, Err(error)),
+            Err(error) => self.misunderstood(id, error),
+        }
+    }
+
+    fn binary(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), Refusal> {
+        if self.is_bare(id) {
+            return Ok(());
+        }
+        match decode_client_binary(bytes) {
+            Ok(frame) => self.frame(id, frame),
+            Err(error) => self.misunderstood(id, error),
+        }
+    }
+
+    fn is_bare(&self, id: ConnectionId) -> bool {
+        self.state.connections.get(id).is_some_and(|found| found.bare.is_some())
+    }
+
+    fn misunderstood(&mut self, id: ConnectionId, error: DecodeError) -> Result<(), Refusal> {
+        let Some((connection, cx)) = self.with(id) else { return Ok(()) };
+        if error.message_id.is_none() {
+            connection.misunderstood(cx)?;
+        }
+        connection.write(&HubFrame::Error(ErrorFrame {
+            message_id: error.message_id.unwrap_or_default().into(),
+            request_id: "".into(),
+            code: ErrorCode::InvalidFormat,
+            reason: error.fault.to_string().into(),
+            retry_after_ms: None,
+        }));
+        Ok(())
+    }
+
+    fn frame(&mut self, id: ConnectionId, frame: ClientFrame<'_>) -> Result<(), Refusal> {
+        match frame {
+            ClientFrame::Message(message) => self.send(id, *message),
+            ClientFrame::Acknowledge { stream, seq } => self.acknowledged(id, &stream, seq),
+            ClientFrame::Request(request) if request.query == Query::Ping => {
+                let Some((connection, cx)) = self.with(id) else { return Ok(()) };
+                connection.peer.control(cx.now.ms()).map_err(Refusal::too_fast)?;
+                super::requests::pong(connection, &request.id, cx.wall);
+                Ok(())
+            }
+            ClientFrame::Request(request) => self.asked(id, Ok(request.into_owned())),
+            ClientFrame::Connect(_) => Err(Refusal::Close(CloseCode::Violation, "connected already")),
+            ClientFrame::AcknowledgeMessage { .. } => {
+                Err(Refusal::Close(CloseCode::Violation, "an ack names a stream and a seq_no"))
+            }
+        }
+    }
+
+    /// A request, or what came of trying to read one, waits for its turn.
+    fn asked(
+        &mut self,
+        id: ConnectionId,
+        request: Result<Request<'static>, DecodeError>,
+    ) -> Result<(), Refusal> {
+        let Some((connection, cx)) = self.with(id) else { return Ok(()) };
+        if connection.extras.as_ref().is_some_and(|extras| extras.requests.len() >= WAITING_REQUESTS) {
+            return Err(Refusal::Wait(Wait { ms: 50, for_store: false }));
+        }
+        connection.peer.request(cx.now.ms()).map_err(Refusal::too_fast)?;
+        connection.extras().requests.push_back(request);
+        connection.answer(cx);
+        Ok(())
+    }
+
+    /// All of a stream up to `seq` was handed to the application.
+    fn acknowledged(&mut self, id: ConnectionId, stream: &StreamName<'_>, seq: u64) -> Result<(), Refusal> {
+        let State { connections, streams, .. } = &mut *self.state;
+        let Some(connection) = connections.get_mut(id) else { return Ok(()) };
+        connection.peer.control(self.cx.now.ms()).map_err(Refusal::too_fast)?;
+        let track = match stream.kind() {
+            StreamKind::Inbox => Some(0),
+            StreamKind::Broadcast => Some(1),
+            StreamKind::Group(group) => {
+                let key = StreamKey::Group(GroupKey::new(&connection.identity.user.scope, group));
+                streams.number(&key).and_then(|number| connection.subscriptions.track_of(number))
+            }
+        };
+        match track {
+            Some(track) => self.settle(id, track, seq),
+            // A stream that was closed meanwhile.
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the acknowledged position of a track, gives the receipts that are owed, and goes on feeding.
+    pub(crate) fn settle(&mut self, id: ConnectionId, track: TrackId, seq: u64) -> Result<(), Refusal> {
+        let State { connections, streams, wheel, .. } = &mut *self.state;
+        let Some(connection) = connections.get_mut(id) else { return Ok(()) };
+        let cx = &mut *self.cx;
+        let moved = connection.peer.acknowledge(track, seq, cx.now.ms());
+        let Some((_, to)) = moved.map_err(|code| Refusal::Close(code, "ack beyond what was sent"))? else {
+            return Ok(());
+        };
+        connection.attempts = 0;
+        let fresh = connection.cursor_changed.is_none();
+        connection.cursor_changed.get_or_insert(cx.now);
+        let subscription = &mut connection.subscriptions[track];
+        if subscription.owes_receipt(to) {
+            let (ranges, owed) = subscription.take_delivered(to);
+            let key = &streams.get(subscription.stream).key;
+            let ranges = ranges.into_iter().map(|(after, to)| (key.clone(), after, to)).collect();
+            let (user, device) = (connection.identity.user.clone(), Arc::clone(&connection.device));
+            receipts::deliver(cx, user, device, ranges, owed);
+        }
+        if fresh {
+            connection.schedule(wheel, cx);
+        }
+        connection.feed(cx);
+        cx.touch(connection);
+        Ok(())
+    }
+}
+
+/// Why a frame was not done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    /// It can be done later.
+    Wait(Wait),
+    /// The connection must end.
+    Close(CloseCode, &'static str),
+}
+
+impl Refusal {
+    /// The client is too fast.
+    pub(crate) fn too_fast(wait_ms: u64) -> Self {
+        Self::Wait(Wait { ms: wait_ms, for_store: false })
+    }
+}
+
+impl Connection {
+    /// A frame that could not be understood came; too many end the connection.
+    pub(crate) fn misunderstood(&mut self, cx: &Context) -> Result<(), Refusal> {
+        let reason = "too many frames that could not be understood";
+        let counted = self.peer.misunderstood(cx.now.ms());
+        counted.map_err(|_| Refusal::Close(CloseCode::Violation, reason))
+    }
+
+    /// Refuses a message for good.
+    pub(crate) fn refuse(&mut self, message_id: &str, code: ErrorCode, reason: &str) {
+        if let Some(bare) = &self.bare {
+            return bare.problem(&mut self.wire, message_id, code, reason);
+        }
+        self.write(&HubFrame::Error(ErrorFrame {
+            message_id: message_id.into(),
+            request_id: "".into(),
+            code,
+            reason: reason.into(),
+            retry_after_ms: None,
+        }));
+    }
+
+    /// Writes a notice of the hub.
+    pub(crate) fn write_notice(&mut self, notice: &HubFrame<'_>) {
+        match &self.bare {
+            Some(bare) => bare.notice(&mut self.wire, notice),
+            None => self.write(notice),
+        }
+    }
+
+    /// Writes a frame.
+    pub(crate) fn write(&mut self, frame: &HubFrame<'_>) {
+        let mut text = String::with_capacity(160);
+        encode_hub(frame, &mut text);
+        self.wire.push_frame(text.as_bytes(), false);
+    }
+}

@@ -1,0 +1,39 @@
+//! What all shards of a hub share. Everything in it may be used from any thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+
+use crate::Settings;
+use crate::admission::Admission;
+use crate::cluster::router::Router;
+use crate::failure::Failures;
+use crate::log::Log;
+use crate::registry::hooks::Hooks;
+use crate::registry::observers::Observers;
+use crate::registry::pending::PendingReceipts;
+use crate::registry::presence::Presence;
+use crate::shard::letter::ReplyTo;
+
+/// The shared part of a hub.
+pub(crate) struct Node {
+    pub(crate) settings: Settings,
+    /// The hub's name.
+    pub(crate) id: Arc<str>,
+    pub(crate) log: Log<ReplyTo>,
+    pub(crate) router: Router,
+    pub(crate) admission: Admission,
+    pub(crate) presence: Presence,
+    pub(crate) observers: Observers,
+    pub(crate) hooks: Hooks,
+    /// Sends of the application whose receipts are waited for.
+    pub(crate) pending: PendingReceipts,
+    pub(crate) failures: Failures,
+    /// Connections on all shards.
+    pub(crate) connections: AtomicUsize,
+    pub(crate) draining: AtomicBool,
+    /// A device has shown that the store was put back to an earlier time. Once is all there can be: only while a store
+    /// is not open can it be put back.
+    pub(crate) went_back: AtomicBool,
+    /// How often in a row the store could not be maintained.
+    pub(crate) maintenance_failures: AtomicU32,
+}

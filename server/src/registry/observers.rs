@@ -1,0 +1,106 @@
+//! Observers: connections that may see copies of what others send. Copies are volatile and marked.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wsc_core::Message;
+use wsc_core::frame::{HubFrame, decode_hub, decode_hub_binary, finish_entry};
+
+use crate::cluster::router::Router;
+use crate::log::key::Scope;
+use crate::log::store::{Append, Flags, Target};
+use crate::net::encode;
+use crate::shard::letter::Address;
+
+type ByGroup = HashMap<(Scope, Arc<str>), Vec<Address>>;
+
+/// Who observes what: by tenant and group; the empty group stands for everything.
+#[derive(Default)]
+pub(crate) struct Observers {
+    count: AtomicUsize,
+    observers: Mutex<ByGroup>,
+}
+
+impl Observers {
+    /// Adds an observer; once is enough.
+    pub(crate) fn add(&self, scope: &Scope, address: Address, group: &Arc<str>) {
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = observers.entry((scope.clone(), Arc::clone(group))).or_default();
+        if !list.contains(&address) {
+            list.push(address);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes an observer of some groups.
+    pub(crate) fn remove(&self, scope: &Scope, address: Address, groups: &[Arc<str>]) {
+        if groups.is_empty() {
+            return;
+        }
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        for group in groups {
+            let key = (scope.clone(), Arc::clone(group));
+            let Some(list) = observers.get_mut(&key) else { continue };
+            let before = list.len();
+            list.retain(|other| *other != address);
+            self.count.fetch_sub(before - list.len(), Ordering::Relaxed);
+            if list.is_empty() {
+                observers.remove(&key);
+            }
+        }
+    }
+
+    /// Whether there is anybody to copy to.
+    pub(crate) fn are_any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    /// Copies a stored message.
+    pub(crate) fn copy_stored(&self, router: &Router, append: &Append) {
+        if !self.are_any() || append.flags.has(Flags::INTERNAL) {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(append.body.len() + 1);
+        let binary = append.flags.has(Flags::BINARY);
+        if !finish_entry(&mut bytes, &append.body, binary, None, "", "") {
+            return;
+        }
+        let text = if binary { "" } else { std::str::from_utf8(&bytes).unwrap_or("") };
+        let decoded = if binary { decode_hub_binary(&bytes) } else { decode_hub(text) };
+        if let Ok(HubFrame::Message(message)) = decoded {
+            self.copy(router, &append.target, &message);
+        }
+    }
+
+    /// Copies a message.
+    pub(crate) fn copy(&self, router: &Router, target: &Target, message: &Message<'_>) {
+        if !self.are_any() {
+            return;
+        }
+        let (scope, group): (&Scope, Option<&Arc<str>>) = match target {
+            Target::User(user) => (&user.scope, None),
+            Target::Group(group) => (&group.scope, Some(&group.group)),
+            Target::Broadcast(scope) => (scope, None),
+        };
+        let mut to: Vec<Address> = Vec::new();
+        {
+            let observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+            for group in [Some(&Arc::from("")), group].into_iter().flatten() {
+                let list = observers.get(&(scope.clone(), Arc::clone(group)));
+                to.extend(
+                    list.into_iter().flatten().filter(|address| !to.contains(address)).collect::<Vec<_>>(),
+                );
+            }
+        }
+        if to.is_empty() {
+            return;
+        }
+        let mut message = message.clone();
+        message.observed = true;
+        let frame = encode::message(&message);
+        for address in to {
+            router.to_connection(address, frame.clone());
+        }
+    }
+}
