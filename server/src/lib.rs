@@ -3,15 +3,15 @@
 //! Start with [`Hub::builder`]. Inside, from bottom to top, and never the other way: [`log`] keeps; `net` reads and
 //! writes frames; `admission` says who may come in; `shard` is what one thread knows of its connections; `cluster` tells
 //! other shards and hubs; `registry` and `failure` are facts of the whole hub; `flow` decides what a frame means; `hub`
-//! is what an application holds; [`listen`] accepts sockets.
+//! is what an application holds; [`http`] accepts sockets.
 
 mod admission;
 mod clock;
 mod cluster;
 mod failure;
 mod flow;
+pub mod http;
 mod hub;
-pub mod listen;
 pub mod log;
 mod mailbox;
 mod net;

@@ -22,7 +22,7 @@ const LAYERS: [&str; 17] = [
     "failure",
     "flow",
     "hub",
-    "listen",
+    "http",
     "config",
     "command",
     "main",

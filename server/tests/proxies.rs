@@ -102,7 +102,7 @@ async fn a_proxy_on_a_unix_socket_is_trusted_where_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hub.sock");
     let listener = tokio::net::UnixListener::bind(&file).unwrap();
-    tokio::spawn(wsc_server::listen::serve(listener, server.hub.clone()));
+    tokio::spawn(wsc_server::http::serve(listener, server.hub.clone()));
     let request = |from: &'static str| {
         let mut request = "ws://hub/ws".into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "wsc.v1".parse().unwrap());

@@ -25,7 +25,7 @@ async fn hub() -> SocketAddr {
     let hub = Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start().expect("a hub");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(wsc_server::listen::serve(listener, hub));
+    tokio::spawn(wsc_server::http::serve(listener, hub));
     address
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use wsc_server::listen::{Listener, Tls};
+use wsc_server::http::{Listener, Tls};
 
 /// One entry of `listen`. Written as the URL that a client will use, so that what is printed can be configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

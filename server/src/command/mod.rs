@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use wsc_server::listen::Tls;
+use wsc_server::http::Tls;
 
 use crate::config::Config;
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 use wsc_server::log::embedded::EmbeddedOptions;
 use wsc_server::token::Keys;
-use wsc_server::{EmbeddedStore, Hub, MemoryStore, listen};
+use wsc_server::{EmbeddedStore, Hub, MemoryStore, http};
 
 use super::Outcome;
 use super::addresses::Address;
@@ -125,7 +125,7 @@ async fn serve(config: Config) -> Outcome {
     #[cfg(unix)]
     let mut files = Vec::new();
     for bound in bound {
-        serving.spawn(listen::serve(bound.listener, hub.clone()));
+        serving.spawn(http::serve(bound.listener, hub.clone()));
         #[cfg(unix)]
         files.extend(bound.file);
     }

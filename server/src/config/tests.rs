@@ -94,7 +94,7 @@ fn a_level_or_a_filter_says_what_is_logged() {
         "off",
         "wsc_server=debug",
         "info,hyper=warn",
-        "wsc_server::listen",
+        "wsc_server::http",
         "warn,wsc_server[turn]=trace",
     ] {
         assert!(set(&[&format!("log_level={good}")]).is_ok(), "{good}");

@@ -63,7 +63,7 @@ impl Server {
         let hub = builder.start().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(wsc_server::listen::serve(listener, hub.clone()));
+        tokio::spawn(wsc_server::http::serve(listener, hub.clone()));
         Self { hub, door: Door { address } }
     }
 }

@@ -39,7 +39,7 @@ impl World {
         let remote = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
         let answer = self.tasks.block_on(&self.runtime, async {
             let (mut ours, theirs) = duplex(256 * 1024);
-            let serving = tokio::task::spawn_local(wsc_server::listen::serve_connection(
+            let serving = tokio::task::spawn_local(wsc_server::http::serve_connection(
                 theirs,
                 remote,
                 self.hub.clone(),

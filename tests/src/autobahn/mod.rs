@@ -44,7 +44,7 @@ pub async fn hub(options: &Options) -> Result<bool> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     // A bare client is there with its request: from its first frame on it is a shard's.
     let url = format!("ws://{}/ws?user_id=autobahn", listener.local_addr()?);
-    let serving = tokio::spawn(wsc_server::listen::serve(listener, hub.clone()));
+    let serving = tokio::spawn(wsc_server::http::serve(listener, hub.clone()));
     let outcome = options.fuzzing_client(&url).await;
     hub.drain().await;
     serving.await??;

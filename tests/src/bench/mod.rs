@@ -52,7 +52,7 @@ fn serve(store: impl Store, settings: Settings) -> Result<()> {
         let hub = Hub::builder(store).settings(settings).start()?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         announce(listener.local_addr()?)?;
-        wsc_server::listen::serve(listener, hub).await?;
+        wsc_server::http::serve(listener, hub).await?;
         Ok(())
     })
 }

@@ -34,7 +34,7 @@ pub fn serve_hub(data: &Path, listen: &str) -> Result<()> {
         let hub = Hub::builder(store).settings(settings).start()?;
         let listener = tokio::net::TcpListener::bind(listen).await?;
         super::say(&listener.local_addr()?.to_string())?;
-        let serving = tokio::spawn(wsc_server::listen::serve(listener, hub.clone()));
+        let serving = tokio::spawn(wsc_server::http::serve(listener, hub.clone()));
         ended.recv().await;
         hub.drain().await;
         serving.await??;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
-use wsc_server::listen::serve_connection;
+use wsc_server::http::serve_connection;
 use wsc_server::log::store::Store as _;
 use wsc_server::token::Keys;
 use wsc_server::{Hub, Settings};

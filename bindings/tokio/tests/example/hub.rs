@@ -13,7 +13,7 @@ pub(crate) async fn start() -> Result<String, Box<dyn Error>> {
     let hub = Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("ws://{}", listener.local_addr()?);
-    tokio::spawn(wsc_server::listen::serve(listener, hub));
+    tokio::spawn(wsc_server::http::serve(listener, hub));
     Ok(address)
 }
 

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +18,7 @@ use wsc_core::ErrorCode;
 use super::descriptors::Descriptors;
 use super::explained::{self, Explained, Seen};
 use super::refusal::Refusal;
+use super::router;
 use crate::admission::address::Accepted;
 use crate::hub::Hub;
 
@@ -68,10 +70,18 @@ pub(super) async fn speak<S>(socket: S, guest: Guest, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    speak_by(router::routes(), socket, guest, hub).await;
+}
+
+/// The same with another table of routes.
+pub(super) async fn speak_by<S>(routes: &'static Router, socket: S, guest: Guest, hub: Hub)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (head, address) = (hub.node().settings.head_limit, guest.address());
     let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
     let (socket, seen) = Explained::new(socket, head);
-    let service = Arc::new(Service { hub: hub.clone(), guest, seen: seen.clone(), head });
+    let service = Arc::new(Service { routes, hub: hub.clone(), guest, seen: seen.clone(), head });
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(request).await) }
@@ -96,6 +106,7 @@ where
 }
 
 struct Service {
+    routes: &'static Router,
     hub: Hub,
     guest: Guest,
     seen: Seen,
@@ -103,7 +114,7 @@ struct Service {
 }
 
 impl Service {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
         if explained::is_too_large(&request, self.head) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
             self.seen.set_unreadable(status);
@@ -120,6 +131,6 @@ impl Service {
             descriptors.warn(&"all but the reserve of descriptors are in use");
             return refusal.response();
         }
-        self.hub.answer(request, self.guest.remote).await
+        router::answer(self.routes, &self.hub, request.map(Body::new), self.guest.remote).await
     }
 }

@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
+use super::connection::{self, Guest};
 use super::descriptors::Descriptors;
-use super::http::{self, Guest};
 use super::proxy_protocol;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -107,7 +107,7 @@ pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
         let guest = Guest { remote: remote.map(canonical), scarce };
         if hub.node().admission.begins_with_proxy_protocol(guest.address()) {
             tokio::spawn(introduce(socket, guest, hub.clone()));
-        } else if let Some(accepted) = http::admit(&guest, &hub) {
+        } else if let Some(accepted) = connection::admit(&guest, &hub) {
             // Counted here, in the order in which they come.
             tokio::spawn(welcome(socket, guest, accepted, hub.clone()));
         }
@@ -126,8 +126,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let guest = Guest { remote: Some(canonical(remote)), scarce: None };
-    let Some(accepted) = http::admit(&guest, &hub) else { return };
-    http::speak(socket, guest, hub).await;
+    let Some(accepted) = connection::admit(&guest, &hub) else { return };
+    connection::speak(socket, guest, hub).await;
     drop(accepted);
 }
 
@@ -153,7 +153,7 @@ async fn introduce(mut socket: Socket, mut guest: Guest, hub: Hub) {
             return;
         }
     }
-    if let Some(accepted) = http::admit(&guest, &hub) {
+    if let Some(accepted) = connection::admit(&guest, &hub) {
         welcome(socket, guest, accepted, hub).await;
     }
 }
@@ -162,13 +162,13 @@ async fn welcome(socket: Socket, guest: Guest, accepted: Accepted, hub: Hub) {
     match socket {
         Socket::Tcp(socket) => {
             let _ = socket.set_nodelay(true);
-            http::speak(socket, guest, hub).await;
+            connection::speak(socket, guest, hub).await;
         }
         #[cfg(feature = "tls")]
         Socket::Tls(socket, tls) => {
             let _ = socket.set_nodelay(true);
             match tokio::time::timeout(guest.head_time(), tls.acceptor().accept(socket)).await {
-                Ok(Ok(socket)) => http::speak(socket, guest, hub).await,
+                Ok(Ok(socket)) => connection::speak(socket, guest, hub).await,
                 Ok(Err(error)) => {
                     let reason = format_args!("the TLS handshake failed: {error}");
                     hub.node().admission.refusals.log(guest.address(), reason);
@@ -180,7 +180,7 @@ async fn welcome(socket: Socket, guest: Guest, accepted: Accepted, hub: Hub) {
             }
         }
         #[cfg(unix)]
-        Socket::Unix(socket) => http::speak(socket, guest, hub).await,
+        Socket::Unix(socket) => connection::speak(socket, guest, hub).await,
     }
     drop(accepted);
 }

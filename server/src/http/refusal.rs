@@ -1,14 +1,14 @@
-//! What a request is refused with before it is a WebSocket: a status, and JSON with a code and a reason.
+//! What a request is refused with: a status, and JSON with a code and a reason.
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 use wsc_core::ErrorCode;
 use wsc_core::frame::ObjectWriter;
 
-/// A refusal before the upgrade.
+/// A refusal.
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: ErrorCode,
@@ -21,6 +21,16 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, reason: reason.into(), detail: String::new(), retry_after_ms: None }
+    }
+
+    /// The refusal of what is not as it must be.
+    pub(super) fn invalid(status: StatusCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status, ErrorCode::InvalidFormat, reason)
+    }
+
+    /// The refusal of whatever comes while the hub drains.
+    pub(super) fn draining() -> Self {
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, "draining", 1000)
     }
 
     /// A refusal that may be tried again.
@@ -44,13 +54,17 @@ impl Refusal {
         body
     }
 
-    pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body())));
+    /// The answer, without a line in the log.
+    pub(super) fn response(&self) -> Response {
+        let mut response = Response::new(Body::from(self.body()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.status == StatusCode::UPGRADE_REQUIRED {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = self.retry_after_ms {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.div_ceil(1000)));
@@ -62,5 +76,17 @@ impl Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{} (status {})", self.reason, self.detail, self.status.as_u16())
+    }
+}
+
+/// What the log says of a refusal; an extension of the answer, taken out of it before it is sent.
+#[derive(Clone)]
+pub(super) struct LogLine(pub(super) String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.response();
+        response.extensions_mut().insert(LogLine(self.to_string()));
+        response
     }
 }

@@ -1,17 +1,16 @@
-//! What an upgrade request says: tokens, and go-wsc's parameters.
+//! What a request says of its sender: tokens, and go-wsc's parameters.
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 
+use super::refusal::Refusal;
 use crate::admission::Claimed;
 
 /// The parts of a request that matter.
 pub(super) struct Said {
     /// The token, if there is one.
     pub(super) token: Option<String>,
-    /// Two different tokens were given.
-    pub(super) two_tokens: bool,
     /// Who the client says it is.
     pub(super) claimed: Claimed,
     /// `device_id`.
@@ -21,9 +20,8 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let query = request.uri().query().unwrap_or("");
-        let headers = request.headers();
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let query = uri.query().unwrap_or("");
         let either = |name: &str, header: &str| {
             parameter(query, name).map(Cow::into_owned).or_else(|| text(headers, header)).unwrap_or_default()
         };
@@ -33,10 +31,11 @@ impl Said {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         });
         let in_query = parameter(query, "token").map(|token| token.trim().to_owned());
-        let two_tokens = matches!((&bearer, &in_query), (Some(one), Some(other)) if one != other);
-        Self {
+        if matches!((&bearer, &in_query), (Some(one), Some(other)) if one != other) {
+            return Err(Refusal::invalid(StatusCode::BAD_REQUEST, "two different tokens"));
+        }
+        Ok(Self {
             token: bearer.or(in_query),
-            two_tokens,
             claimed: Claimed {
                 user: either("user_id", "x-user-id"),
                 user_type: either("user_type", "x-user-type"),
@@ -46,7 +45,7 @@ impl Said {
             },
             device: either("device_id", "x-device-id"),
             client: either("client_id", "x-client-id"),
-        }
+        })
     }
 }
 
