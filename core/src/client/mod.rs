@@ -24,21 +24,7 @@
 //! A request goes out only on a live connection. Without one, or when it ends before the answer, it ends with
 //! [`Event::RequestFailed`] and [`RequestError::Disconnected`]. Only read marks wait for the next connection, also for one of
 //! a later process.
-//!
-//! ```
-//! use wsc_core::Message;
-//! use wsc_core::client::{Action, Client, Config};
-//!
-//! let mut client = Client::new(Config::default(), 42);
-//! client.connect(1_000);
-//! let send = client.send(1_000, &Message::to_user("bob", "hello"))?;
-//! while let Some(event) = client.poll_event() { println!("{event:?}") }
-//! let Some(Action::Open { link }) = client.poll_action() else { unreachable!() };
-//! client.handle_open(1_050, link);
-//! assert!(matches!(client.poll_action(), Some(Action::Send { .. })));
-//! # let _ = send;
-//! # Ok::<(), wsc_core::client::SendError>(())
-//! ```
+#![doc = include_str!("loop.md")]
 
 use alloc::string::String;
 
