@@ -344,7 +344,7 @@ pub enum RequestError {
 pub enum Fault {
     /// A frame of the hub was not understood.
     #[error("frame not understood: {0}")]
-    Frame(DecodeError),
+    Frame(#[source] DecodeError),
     /// A frame of the hub came where it does not belong.
     #[error("unexpected frame: {0}")]
     Unexpected(&'static str),

@@ -11,6 +11,9 @@
 //! The one rule: **after every command or input drain the outputs, events before actions, before the next.** No
 //! method fails on what the hub sends: that becomes an [`Event`]; commands fail only for what the caller can mend.
 //!
+//! The enums of this module are complete: a driver says what becomes of each action, event and error, and does not compile
+//! until it knows a new one.
+//!
 //! # Handing over
 //!
 //! Every entry comes once as [`Event::Message`], in order. The *cursor* of a stream moves when the application has the

@@ -32,10 +32,10 @@ pub enum SendError {
     },
     /// A field is wrong.
     #[error("invalid message: {0}")]
-    Invalid(FieldError),
+    Invalid(#[source] FieldError),
     /// It is no JSON object, or one that no hub would read.
     #[error("invalid message: {0}")]
-    Unreadable(Fault),
+    Unreadable(#[source] Fault),
     /// A message with this id is not settled yet.
     #[error("a message with this message_id is not settled yet")]
     Repeated,

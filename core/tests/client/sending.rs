@@ -362,3 +362,15 @@ fn followed_receipts_are_bounded() {
         |event: &Event| matches!(event, Event::RequestFailed { error: RequestError::Disconnected, .. });
     assert!(!desk.events.iter().any(failed));
 }
+
+#[test]
+fn a_refusal_keeps_its_cause() {
+    let mut desk = Desk::live(Config::default());
+    let field = Message { message_id: "\n".into(), ..to_bob("1") };
+    let refused = desk.handle(|client, now| client.send(now, &field)).unwrap_err();
+    let unreadable = desk.handle(|client, now| client.send_object(now, "{".to_owned(), None)).unwrap_err();
+    for error in [refused, unreadable] {
+        let cause = std::error::Error::source(&error).expect("a cause");
+        assert_eq!(error.to_string(), format!("invalid message: {cause}"));
+    }
+}

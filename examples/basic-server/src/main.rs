@@ -146,6 +146,7 @@ fn failed(error: &SendError) -> (StatusCode, String) {
         SendError::NoGroup => StatusCode::NOT_FOUND,
         SendError::Conflict => StatusCode::CONFLICT,
         SendError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, format!("{error}\n"))
 }

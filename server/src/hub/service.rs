@@ -33,6 +33,7 @@ pub enum Recipient {
 
 /// Why the application's message was not accepted.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// A field is wrong.
     #[error(transparent)]
