@@ -61,3 +61,12 @@ async fn head_has_the_headers_of_get_and_no_body() {
         assert!(!full_body.is_empty(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn serving_ends_at_once_where_the_hub_has_drained_before() {
+    let hub = wsc_server::Hub::builder(wsc_server::MemoryStore::new(Default::default())).start().unwrap();
+    hub.drain().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let serving = wsc_server::http::serve(listener, hub);
+    tokio::time::timeout(support::PATIENCE, serving).await.expect("it ends").unwrap();
+}

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::request::{Said, text};
 use super::router::Caller;
 use crate::admission::address::TooMany;
-use crate::connection::wire::{Socket, Wire};
+use crate::net::wire::{Socket, Wire};
 use crate::hub::Hub;
 
 /// Upgrades a request, or refuses it.

@@ -23,7 +23,7 @@ impl Hub {
         if node.draining.swap(true, Ordering::Relaxed) {
             return;
         }
-        let _ = self.shared.draining.send(true);
+        self.shared.draining.send_replace(true);
         let (time, began) = (node.settings.drain, Instant::now());
         let spread = time / SPREAD;
         let notice = notice(spread);
