@@ -47,6 +47,11 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Everything but `unlimited`: development without authentication.
+    ///
+    /// ```
+    /// let capabilities = wsc_server::Capabilities::all();
+    /// assert!(capabilities.admin && capabilities.may_join("team") && !capabilities.unlimited);
+    /// ```
     #[must_use]
     pub fn all() -> Self {
         Self {
@@ -62,6 +67,14 @@ impl Capabilities {
     }
 
     /// What a list of names gives; without a list: `send`, `presence` and the groups of the token.
+    ///
+    /// ```
+    /// use wsc_server::Capabilities;
+    /// let named = Capabilities::from_names(Some(["broadcast", "group:team-*"]), &[]);
+    /// assert!(named.broadcast && named.may_join("team-7") && !named.send);
+    /// let unnamed = Capabilities::from_names(None::<[&str; 0]>, &["news".into()]);
+    /// assert!(unnamed.send && unnamed.presence && unnamed.may_join("news"));
+    /// ```
     #[must_use]
     pub fn from_names<'n>(names: Option<impl IntoIterator<Item = &'n str>>, groups: &[Arc<str>]) -> Self {
         let Some(names) = names else {
@@ -83,6 +96,12 @@ impl Capabilities {
     }
 
     /// Whether there is a capability.
+    ///
+    /// ```
+    /// use wsc_core::frame::Capability;
+    /// let capabilities = wsc_server::Capabilities { observe: true, ..Default::default() };
+    /// assert!(capabilities.has(Capability::Observe) && !capabilities.has(Capability::Admin));
+    /// ```
     #[must_use]
     pub fn has(&self, capability: Capability) -> bool {
         match capability {
@@ -103,6 +122,11 @@ impl Capabilities {
     }
 
     /// Whether a group may be joined or created.
+    ///
+    /// ```
+    /// let capabilities = wsc_server::Capabilities { groups: vec!["team-*".into()], ..Default::default() };
+    /// assert!(capabilities.may_join("team-7") && !capabilities.may_join("news"));
+    /// ```
     #[must_use]
     pub fn may_join(&self, group: &str) -> bool {
         self.groups.iter().any(|rule| match rule.strip_suffix('*') {

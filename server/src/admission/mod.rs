@@ -68,6 +68,14 @@ const KEPT_NAMES: usize = 10_000;
 
 impl Settings {
     /// Whether a hub can be started with them; the error says which is wrong and what to write.
+    ///
+    /// ```
+    /// use wsc_server::Settings;
+    /// let mut settings = Settings::default();
+    /// assert!(settings.check().is_ok());
+    /// settings.origins = vec!["not an origin".to_owned()];
+    /// println!("{}", settings.check().unwrap_err());
+    /// ```
     pub fn check(&self) -> Result<(), SettingsError> {
         Admission::new(self, None).map(drop).map_err(SettingsError)
     }

@@ -109,6 +109,10 @@ pub struct Keys {
 
 impl Keys {
     /// A secret that signs for the given applications; none: the default one only.
+    ///
+    /// ```
+    /// let keys = wsc_server::token::Keys::new(b"the secret of the tokens", ["shop".to_owned()]);
+    /// ```
     #[must_use]
     pub fn new(secret: &[u8], apps: impl IntoIterator<Item = String>) -> Self {
         let mut apps: HashSet<String> = apps.into_iter().collect();
@@ -119,6 +123,15 @@ impl Keys {
     }
 
     /// Checks a token: algorithm, signature, times, application, ids. White space around it does not count.
+    ///
+    /// ```
+    /// use wsc_server::token::{Claims, Keys, TokenError};
+    /// let keys = Keys::new(b"secret", []);
+    /// let token = Claims { uid: "alice".to_owned(), exp: 4_000_000_000, ..Claims::default() }.sign(b"secret")?;
+    /// assert_eq!(&*keys.verify(&token)?.user.user, "alice");
+    /// assert_eq!(keys.verify("nonsense").unwrap_err(), TokenError::Malformed);
+    /// # Ok::<(), TokenError>(())
+    /// ```
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.signed_claims(token.trim())?;
         let now = clock::wall().ms();

@@ -85,6 +85,19 @@ impl Socket {
 }
 
 /// Serves a hub on a listener until the hub begins to drain. Errors of single connections end those alone.
+///
+/// ```
+/// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+/// # hub::block_on(async {
+/// use wsc_server::{Hub, MemoryStore, http};
+/// let hub = Hub::builder(MemoryStore::new(Default::default())).start()?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let serving = tokio::spawn(http::serve(listener, hub.clone()));
+/// // Clients connect; then the hub ends in order, and with it the serving.
+/// hub.drain().await;
+/// serving.await??;
+/// # Ok(()) });
+/// ```
 pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
     let listener = listener.into();
     let mut draining = hub.draining();
@@ -121,6 +134,26 @@ fn canonical(remote: SocketAddr) -> SocketAddr {
 
 /// Serves one accepted connection, for those who accept by themselves: from a place of their own, or over another
 /// transport. Returns when the connection has become a WebSocket, which is the hub's from then on, or has ended.
+///
+/// ```
+/// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+/// # hub::block_on(async {
+/// # use wsc_server::{Hub, MemoryStore, http};
+/// # use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+/// # let hub = Hub::builder(MemoryStore::new(Default::default())).start()?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// # let client = tokio::spawn(async move {
+/// #     let mut client = tokio::net::TcpStream::connect(address).await?;
+/// #     client.write_all(b"GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await?;
+/// #     let mut answer = String::new();
+/// #     client.read_to_string(&mut answer).await.map(|_| answer)
+/// # });
+/// let (socket, remote) = listener.accept().await?;
+/// http::serve_connection(socket, remote, hub).await;
+/// # assert!(client.await??.starts_with("HTTP/1.1 200"));
+/// # Ok(()) });
+/// ```
 pub async fn serve_connection<S>(socket: S, remote: SocketAddr, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -66,6 +66,17 @@ impl Hub {
     /// Answers one HTTP request: the WebSocket at `/ws`, `/healthz`, `/readyz`, and the page at `/`. For applications
     /// that run their own server; `remote` is the address that the request came from if it is known: where that is a
     /// trusted proxy's, its headers say where the client is.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use http::{Request, StatusCode};
+    /// use wsc_server::{Hub, MemoryStore};
+    /// let hub = Hub::builder(MemoryStore::new(Default::default())).start()?;
+    /// let answer = hub.answer(Request::get("/healthz").body(String::new())?, None).await;
+    /// assert_eq!(answer.status(), StatusCode::OK);
+    /// # Ok(()) });
+    /// ```
     pub async fn answer<B>(
         &self,
         request: http::Request<B>,

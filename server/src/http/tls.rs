@@ -76,6 +76,16 @@ impl ResolvesServerCert for Current {
 
 impl Tls {
     /// A certificate with what leads to its authority, and its key, from PEM files.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: wsc_server::Hub) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use wsc_server::http::{Listener, Tls, serve};
+    /// let tls = Arc::new(Tls::from_files("hub.pem", "hub.key")?);
+    /// let listener = tokio::net::TcpListener::bind("0.0.0.0:8443").await?;
+    /// serve(Listener::Tls(listener, tls), hub).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn from_files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
         // Named: a program that links two of them has no default one.
@@ -100,6 +110,14 @@ impl Tls {
 
     /// Reads the files again whenever they change, for ever. New handshakes get the new certificate; what cannot be used
     /// is an error in the log, and the old certificate stays.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wsc_server::http::TlsError> {
+    /// let tls = std::sync::Arc::new(wsc_server::http::Tls::from_files("hub.pem", "hub.key")?);
+    /// let watched = std::sync::Arc::clone(&tls);
+    /// tokio::spawn(async move { watched.watch().await });
+    /// # Ok(()) }
+    /// ```
     pub async fn watch(&self) {
         let (mut judged, mut seen) = (Ok(self.loaded.clone()), None);
         loop {

@@ -63,6 +63,12 @@ pub struct Builder {
 
 impl Hub {
     /// Prepares a hub over a store.
+    ///
+    /// ```
+    /// use wsc_server::{Hub, MemoryStore};
+    /// let hub = Hub::builder(MemoryStore::new(Default::default())).start()?;
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     pub fn builder(store: impl Store) -> Builder {
         Builder {
             settings: Settings::default(),
@@ -76,6 +82,15 @@ impl Hub {
 
 impl Builder {
     /// Limits and times.
+    ///
+    /// ```
+    /// use wsc_server::{Hub, MemoryStore, Settings};
+    /// let mut settings = Settings::default();
+    /// settings.node_id = "hub-1".to_owned();
+    /// let hub = Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start()?;
+    /// assert_eq!(hub.node_id(), "hub-1");
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -83,6 +98,19 @@ impl Builder {
     }
 
     /// The key of the tokens. Without one there is no authentication: serve such a hub on loopback only.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use wsc_server::token::{Claims, Keys};
+    /// use wsc_server::{Hub, MemoryStore};
+    /// let hub = Hub::builder(MemoryStore::new(Default::default())).keys(Keys::new(b"secret", [])).start()?;
+    /// # let client = hub::serve(&hub).await?;
+    /// let token = Claims { uid: "alice".to_owned(), exp: 4_000_000_000, ..Claims::default() }.sign(b"secret")?;
+    /// let alice = client("").token(token).connect().await?;
+    /// alice.connected().await?;
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn keys(mut self, keys: Keys) -> Self {
         self.keys = Some(keys);
@@ -90,6 +118,19 @@ impl Builder {
     }
 
     /// Decides who may connect; an error is the reason told to the client. Must not block.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use wsc_server::{Hub, MemoryStore};
+    /// let hub = Hub::builder(MemoryStore::new(Default::default()))
+    ///     .on_connect(|identity| if &*identity.user.user == "mallory" { Err("no".to_owned()) } else { Ok(()) })
+    ///     .start()?;
+    /// # let client = hub::serve(&hub).await?;
+    /// let mallory = client("mallory").connect().await?;
+    /// assert_eq!(mallory.connected().await.unwrap_err().to_string(), "closed by the hub: no (4003)");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn on_connect(
         mut self,
@@ -100,6 +141,28 @@ impl Builder {
     }
 
     /// Decides what becomes of each message of a client. The connection waits for the answer, so that order is kept.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use wsc_server::{ErrorCode, Hub, MemoryStore, Message, Verdict};
+    /// let hub = Hub::builder(MemoryStore::new(Default::default()))
+    ///     .on_message(|_sender, message| {
+    ///         Box::pin(async move {
+    ///             // Here an application may ask a database.
+    ///             match message.content.contains("spam") {
+    ///                 true => Verdict::Refuse(ErrorCode::Filtered, "no advertising".to_owned()),
+    ///                 false => Verdict::Route(Box::new(message)),
+    ///             }
+    ///         })
+    ///     })
+    ///     .start()?;
+    /// # let client = hub::serve(&hub).await?;
+    /// let alice = client("alice").connect().await?;
+    /// let receipt = alice.send(Message::to_user("bob", "spam")).await?;
+    /// assert_eq!(receipt.accepted().await.unwrap_err().to_string(), "refused: no advertising (80404)");
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn on_message(
         mut self,
@@ -110,6 +173,24 @@ impl Builder {
     }
 
     /// Hears when a connection has ended: who, the connection's id, the device. Must not block.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use wsc_server::{Hub, MemoryStore};
+    /// let (left, mut leaving) = tokio::sync::mpsc::unbounded_channel();
+    /// let hub = Hub::builder(MemoryStore::new(Default::default()))
+    ///     .on_disconnect(move |identity, _connection, device| {
+    ///         let _ = left.send(format!("{} left {device}", identity.user.user));
+    ///     })
+    ///     .start()?;
+    /// # let client = hub::serve(&hub).await?;
+    /// # let alice = client("alice").connect().await?;
+    /// # alice.connected().await?;
+    /// # alice.close().await;
+    /// assert_eq!(leaving.recv().await.as_deref(), Some("alice left alice-1"));
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn on_disconnect(mut self, hook: impl Fn(&Identity, &str, &str) + Send + Sync + 'static) -> Self {
         self.hooks.on_disconnect = Some(Box::new(hook));
@@ -117,6 +198,22 @@ impl Builder {
     }
 
     /// Hears of failures of one kind; several handlers of a kind are called in order, on a thread of their own. When they
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// use wsc_server::{FailureKind, Hub, MemoryStore, Message, Recipient, UserKey};
+    /// let (failed, mut failures) = tokio::sync::mpsc::unbounded_channel();
+    /// let hub = Hub::builder(MemoryStore::new(Default::default()))
+    ///     .on_failure(FailureKind::UserOffline, move |failure| {
+    ///         let _ = failed.send(failure.user.user.to_string());
+    ///     })
+    ///     .start()?;
+    /// let bob = UserKey::new(&Default::default(), "bob");
+    /// hub.send(&Recipient::User(bob), Message::to_user("", "hello")).await?;
+    /// assert_eq!(failures.recv().await.as_deref(), Some("bob"));
+    /// # Ok(()) });
+    /// ```
     /// are too slow, failures are dropped and counted: [`Hub::dropped_failures`].
     #[must_use]
     pub fn on_failure(mut self, kind: FailureKind, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
@@ -137,6 +234,15 @@ impl Builder {
     }
 
     /// Starts the hub's threads.
+    ///
+    /// # Errors
+    /// A setting is wrong, or the system gives no thread.
+    ///
+    /// ```
+    /// let hub = wsc_server::Hub::builder(wsc_server::MemoryStore::new(Default::default())).start()?;
+    /// assert_eq!(hub.not_ready(), None);
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     pub fn start(self) -> Result<Hub, StartError> {
         let (hub, running, failures) = self.build()?;
         let node = hub.node();

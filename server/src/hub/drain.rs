@@ -18,6 +18,14 @@ impl Hub {
     /// Ends the hub in order: nobody new comes in, everybody is told, connections are closed one after the other over
     /// half of the configured time with what was under way flushed, positions are kept, the store is closed. It takes no
     /// longer than the configured time: a connection that takes nothing is cut, and a store that does not answer is left.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// hub.drain().await;
+    /// assert!(hub.is_draining() && hub.connections() == 0);
+    /// # Ok(()) });
+    /// ```
     pub async fn drain(&self) {
         let node = self.node();
         if node.draining.swap(true, Ordering::Relaxed) {

@@ -37,6 +37,12 @@ impl Hub {
     }
 
     /// Whether nobody new is let in any more.
+    ///
+    /// ```
+    /// # let hub = wsc_server::Hub::builder(wsc_server::MemoryStore::new(Default::default())).start()?;
+    /// assert!(!hub.is_draining());
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.shared.node.draining.load(Ordering::Relaxed)
@@ -48,6 +54,14 @@ impl Hub {
     }
 
     /// Why the hub should get no new connections now; `None` when it is ready.
+    ///
+    /// ```
+    /// # let hub = wsc_server::Hub::builder(wsc_server::MemoryStore::new(Default::default())).start()?;
+    /// if let Some(reason) = hub.not_ready() {
+    ///     println!("send clients elsewhere: {reason}");
+    /// }
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     #[must_use]
     pub fn not_ready(&self) -> Option<&'static str> {
         if self.is_draining() {
@@ -62,6 +76,12 @@ impl Hub {
     }
 
     /// The hub's name, `node_id` in `connected`.
+    ///
+    /// ```
+    /// # let hub = wsc_server::Hub::builder(wsc_server::MemoryStore::new(Default::default())).start()?;
+    /// println!("this is {}", hub.node_id());
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     #[must_use]
     pub fn node_id(&self) -> &str {
         &self.shared.node.id
@@ -74,6 +94,13 @@ impl Hub {
     }
 
     /// How many connections there are.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// assert_eq!(hub.connections(), 1);
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.node.connections.load(Ordering::Relaxed)

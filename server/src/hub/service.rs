@@ -64,11 +64,37 @@ pub struct Sent {
 
 impl Sent {
     /// Waits until a device of the receiver has acknowledged it. For messages to a user; others wait for ever.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// use wsc_server::{Message, Recipient, UserKey};
+    /// # let mut inbox = bob.inbox().messages();
+    /// # tokio::spawn(async move { futures_util::StreamExt::next(&mut inbox).await });
+    /// let bob = UserKey::new(&Default::default(), "bob");
+    /// let mut sent = hub.send(&Recipient::User(bob), Message::to_user("", "your order has left")).await?;
+    /// sent.delivered().await;
+    /// # Ok(()) });
+    /// ```
     pub async fn delivered(&mut self) {
         self.reach(Stage::Delivered).await;
     }
 
     /// Waits until the receiver has read it. For messages to a user; others wait for ever.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, client| {
+    /// # use wsc_server::{Message, Recipient, UserKey};
+    /// # let mut inbox = client.inbox().messages();
+    /// # tokio::spawn(async move { futures_util::StreamExt::next(&mut inbox).await });
+    /// # let bob = UserKey::new(&Default::default(), "bob");
+    /// let mut sent = hub.send(&Recipient::User(bob), Message::to_user("", "please confirm")).await?;
+    /// # sent.delivered().await;
+    /// # client.mark_read("user:system", sent.seq).await?;
+    /// sent.read().await;
+    /// # Ok(()) });
+    /// ```
     pub async fn read(&mut self) {
         self.reach(Stage::Read).await;
     }
@@ -178,6 +204,14 @@ impl Hub {
     }
 
     /// The connections that satisfy a predicate.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let phones = hub.find_connections(|connection| connection.device.starts_with("bob-")).await;
+    /// assert_eq!(phones.len(), 1);
+    /// # Ok(()) });
+    /// ```
     pub async fn find_connections(
         &self,
         predicate: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
@@ -204,6 +238,15 @@ impl Hub {
     }
 
     /// Makes a user a member of a group, which is created when it does not exist. `false`: was one already.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
+    /// assert!(hub.join(&team, "bob").await?);
+    /// assert!(!hub.join(&team, "bob").await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn join(&self, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
         let join = Join {
             group: group.clone(),
@@ -216,16 +259,47 @@ impl Hub {
     }
 
     /// Ends a membership, on every device, at once. `false`: there was none.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
+    /// hub.join(&team, "bob").await?;
+    /// assert!(hub.remove(&team, "bob").await?);
+    /// # Ok(()) });
+    /// ```
     pub async fn remove(&self, group: &GroupKey, user: &str) -> Result<bool, StoreError> {
         membership::remove(self.node(), group, user).await
     }
 
     /// Ends a group. `false`: there was none.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
+    /// hub.join(&team, "bob").await?;
+    /// assert!(hub.disband(&team).await?);
+    /// assert_eq!(hub.members(&team, None, 10).await?.total, 0);
+    /// # Ok(()) });
+    /// ```
     pub async fn disband(&self, group: &GroupKey) -> Result<bool, StoreError> {
         membership::disband(self.node(), group).await
     }
 
     /// A page of a group's members in order, after `after`.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
+    /// for user in ["alice", "bob", "carol"] {
+    ///     hub.join(&team, user).await?;
+    /// }
+    /// let page = hub.members(&team, Some("alice"), 1).await?;
+    /// assert_eq!((&*page.users[0], page.more, page.total), ("bob", true, 3));
+    /// # Ok(()) });
+    /// ```
     pub async fn members(
         &self,
         group: &GroupKey,
@@ -236,12 +310,29 @@ impl Hub {
     }
 
     /// The presence of users as of now.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// let found = hub.presence(&Default::default(), &["bob".into(), "carol".into()]);
+    /// assert!(found[0].is_online() && !found[1].is_online());
+    /// # Ok(()) });
+    /// ```
     #[must_use]
     pub fn presence(&self, scope: &Scope, users: &[Arc<str>]) -> Vec<PresenceOf> {
         self.node().presence.describe(scope, users)
     }
 
     /// Closes a user's connections with 4010, or those of one device; each is told why first.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::run(async |hub, bob| {
+    /// hub.kick(&wsc_server::UserKey::new(&Default::default(), "bob"), None, "spam");
+    /// # while hub.connections() > 0 { tokio::time::sleep(std::time::Duration::from_millis(5)).await; }
+    /// assert_eq!(bob.connected().await.unwrap_err().to_string(), "closed by the hub: spam (4010)");
+    /// # Ok(()) });
+    /// ```
     pub fn kick(&self, user: &UserKey, device: Option<&str>, reason: &str) {
         let (user, device) = (user.clone(), device.unwrap_or("").into());
         self.node().router.tell(Hint::Kick { user, device, reason: reason.into() }, None);

@@ -22,6 +22,16 @@ impl Scope {
     pub const DEFAULT_NAMESPACE: &'static str = "__default_ns__";
 
     /// A scope from its two names.
+    ///
+    /// ```
+    /// let scope = wsc_server::Scope::new("shop", "staging");
+    /// assert_eq!(&*wsc_server::Scope::default().app, wsc_server::Scope::DEFAULT_APP);
+    /// ```
+    ///
+    /// ```
+    /// let scope = wsc_server::Scope::new("shop", "staging");
+    /// assert_ne!(scope, wsc_server::Scope::default());
+    /// ```
     pub fn new(app: &str, namespace: &str) -> Self {
         Self { app: app.into(), namespace: namespace.into() }
     }
@@ -50,6 +60,11 @@ pub struct UserKey {
 
 impl UserKey {
     /// A user of a scope.
+    ///
+    /// ```
+    /// let bob = wsc_server::UserKey::new(&Default::default(), "bob");
+    /// assert_eq!((&*bob.user, &*bob.scope.app), ("bob", "__default_app__"));
+    /// ```
     pub fn new(scope: &Scope, user: &str) -> Self {
         Self { scope: scope.clone(), user: user.into() }
     }
@@ -66,6 +81,11 @@ pub struct GroupKey {
 
 impl GroupKey {
     /// A group of a scope.
+    ///
+    /// ```
+    /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
+    /// assert_eq!(&*team.group, "team");
+    /// ```
     pub fn new(scope: &Scope, group: &str) -> Self {
         Self { scope: scope.clone(), group: group.into() }
     }
@@ -84,6 +104,11 @@ pub enum StreamKey {
 
 impl StreamKey {
     /// The tenant the stream belongs to.
+    ///
+    /// ```
+    /// use wsc_server::{Scope, StreamKey};
+    /// assert_eq!(StreamKey::Broadcast(Scope::default()).scope(), &Scope::default());
+    /// ```
     pub fn scope(&self) -> &Scope {
         match self {
             Self::Inbox(user) => &user.scope,

@@ -163,6 +163,17 @@ impl Session {
     }
 
     /// Takes commands; never waits. More sends than can be kept are answered with [`Kind::Rejected`].
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// use wsc_client::session::{Command, Kind};
+    /// let (session, _) = wsc_client::Client::builder(address).user("alice").session().await?;
+    /// session.submit([Command::Connect, Command::Close]);
+    /// while session.next(16).await.iter().all(|report| report.kind != Kind::Ended) {}
+    /// # Ok(()) });
+    /// ```
     pub fn submit(&self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             let size = command.size();
@@ -176,6 +187,17 @@ impl Session {
     }
 
     /// Up to `limit` reports, once there is one; empty after the end. For one caller at a time.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// use wsc_client::session::Command;
+    /// let (session, _) = wsc_client::Client::builder(address).user("alice").session().await?;
+    /// session.submit([Command::Close]);
+    /// while !session.next(16).await.is_empty() {}
+    /// # Ok(()) });
+    /// ```
     pub async fn next(&self, limit: usize) -> Vec<Report> {
         self.reports.next(limit).await
     }

@@ -98,6 +98,15 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// One kind for each thing that can be wrong, with what to do about it.
+    ///
+    /// ```
+    /// use wsc_server::{EmbeddedStore, Hub};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("data");
+    /// let hub = Hub::builder(EmbeddedStore::open(path, Default::default())?).start()?;
+    /// # tokio::runtime::Runtime::new()?.block_on(hub.drain());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[expect(clippy::needless_pass_by_value, reason = "options are made for one opening")]
     pub fn open(path: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self, OpenError> {
         let marker::Found { directory, left, mut epochs, is_copy } = Directory::open(path.as_ref())?;

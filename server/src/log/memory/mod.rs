@@ -29,7 +29,7 @@ use super::store::{
     Store, StoreError, StoreFuture, WaitingMark, Write,
 };
 
-/// A [`State`] behind one lock.
+/// A store in memory, behind one lock; it ends with the process.
 #[derive(Debug)]
 pub struct MemoryStore {
     /// `None` after closing.
@@ -39,6 +39,13 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// An empty store in an epoch of its own.
+    ///
+    /// ```
+    /// use wsc_server::{Hub, MemoryStore, Settings};
+    /// let settings = Settings::default();
+    /// let hub = Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start()?;
+    /// # Ok::<(), wsc_server::StartError>(())
+    /// ```
     pub fn new(retention: Retention) -> Self {
         Self::over(State::new(retention))
     }
