@@ -198,6 +198,7 @@ impl Builder {
     }
 
     /// Hears of failures of one kind; several handlers of a kind are called in order, on a thread of their own. When they
+    /// are too slow, failures are dropped and counted: [`Hub::dropped_failures`].
     ///
     /// ```
     /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
@@ -214,7 +215,6 @@ impl Builder {
     /// assert_eq!(failures.recv().await.as_deref(), Some("bob"));
     /// # Ok(()) });
     /// ```
-    /// are too slow, failures are dropped and counted: [`Hub::dropped_failures`].
     #[must_use]
     pub fn on_failure(mut self, kind: FailureKind, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
         let handler = move |failure: &Failure| {
