@@ -112,7 +112,7 @@ impl Turn<'_> {
         let cx = &mut *self.cx;
         self.state.attach(&user, id, plan.groups, &cx.shard.node.settings, cx.now);
         if let Some((connection, cx)) = self.with(id) {
-            greet(cx, connection, &plan.streams, &plan.epoch);
+            greet(cx, connection, &plan.streams);
         }
         let missed_nothing = self.state.published == plan.published;
         for planned in &plan.streams {
@@ -158,7 +158,7 @@ impl Turn<'_> {
             return Err(Refused(CloseCode::Replaced, "a newer connection of this device"));
         }
         // Positions of an epoch that ended meanwhile: it begins anew in the present one.
-        if plan.epoch != self.cx.node().log.store.epoch() {
+        if plan.epochs != self.state.epochs {
             return Err(Refused(CloseCode::Hole, "a new epoch"));
         }
         // Whoever is let in now was not among those that are told and closed.
@@ -229,7 +229,7 @@ async fn attach(shard: Rc<Handle>, arrival: Box<Arrival>, attach_turn: u64) {
     }
 }
 
-fn greet(cx: &Context, connection: &mut Connection, streams: &[Planned], epoch: &Arc<str>) {
+fn greet(cx: &Context, connection: &mut Connection, streams: &[Planned]) {
     let node = cx.node();
     let identity = Rc::clone(&connection.identity);
     if let Some(bare) = &connection.bare {
@@ -242,7 +242,7 @@ fn greet(cx: &Context, connection: &mut Connection, streams: &[Planned], epoch: 
     let settings = &node.settings;
     let open = |planned: &Planned| OpenStream {
         stream: stream_name(&planned.opened.stream).into_owned(),
-        epoch: epoch.to_string().into(),
+        epoch: planned.opened.epoch.to_string().into(),
         from: planned.resume.from,
         head: planned.opened.head,
     };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use wsc_core::CloseCode;
 use wsc_core::coverage::Fit;
 use wsc_core::frame::{HubFrame, Range};
 use wsc_core::peer::{Offer, TrackId};
@@ -124,15 +125,21 @@ impl Turn<'_> {
                     });
                     runs[at].1.add(commit);
                 }
-                Published::Joined { group, user, head } => {
+                Published::EpochBegan => {
                     self.deliver(std::mem::take(&mut runs));
                     latest.clear();
-                    self.joined(group, user, *head);
+                    self.state.epochs += 1;
+                    self.close_attached(CloseCode::Hole, "a new epoch");
                 }
-                Published::Left { group, users, action } => {
+                Published::Joined { group, user, head, epoch } => {
                     self.deliver(std::mem::take(&mut runs));
                     latest.clear();
-                    self.left(group, users, action);
+                    self.joined(group, user, *head, epoch);
+                }
+                Published::Left { group, user, action } => {
+                    self.deliver(std::mem::take(&mut runs));
+                    latest.clear();
+                    self.left(group, user.as_ref(), action);
                 }
             }
         }

@@ -24,7 +24,7 @@ enum Stream {
 
 impl Turn<'_> {
     /// A user joined a group: its stream opens on the user's connections that read all groups, or asked.
-    pub(super) fn joined(&mut self, group: &GroupKey, user: &Arc<str>, head: u64) {
+    pub(super) fn joined(&mut self, group: &GroupKey, user: &Arc<str>, head: u64, epoch: &Arc<str>) {
         let key = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
         self.state.attaching.membership_changed(&key);
         let Some(known) = self.state.users.get_mut(&key) else { return };
@@ -51,7 +51,7 @@ impl Turn<'_> {
             }
             let opened = OpenStream {
                 stream: StreamName::group(&group.group),
-                epoch: cx.node().log.store.epoch().to_string().into(),
+                epoch: epoch.to_string().into(),
                 from: head + 1,
                 head,
             };
@@ -68,11 +68,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Memberships ended: the stream closes on the users' connections, and their devices' positions are forgotten.
-    pub(super) fn left(&mut self, group: &GroupKey, users: &[Arc<str>], action: &'static str) {
+    /// The membership of a user ended, or those of all (`None`): the stream closes on the users' connections, and their
+    /// devices' positions are forgotten.
+    pub(super) fn left(&mut self, group: &GroupKey, user: Option<&Arc<str>>, action: &'static str) {
         let stream = StreamKey::Group(group.clone());
-        for user in users {
-            let key = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
+        let keys = match user {
+            Some(user) => vec![UserKey { scope: group.scope.clone(), user: Arc::clone(user) }],
+            None => self.state.members(group),
+        };
+        for key in keys {
+            let user = &key.user;
             self.state.attaching.membership_changed(&key);
             let Some(known) = self.state.users.get_mut(&key) else { continue };
             known.groups.remove(&group.group);
@@ -138,8 +143,8 @@ impl Connection {
 
 /// Tells a group's other members of a change, in groups where that is affordable.
 pub(crate) async fn announce(node: &Node, group: &GroupKey, user: &Arc<str>, action: &'static str) {
-    let page = node.log.store.members(group, None, 0).await;
-    if page.is_ok_and(|page| page.total <= limits::WATCH as u64) {
+    let count = node.log.store.member_count(group).await;
+    if count.is_ok_and(|count| count <= limits::WATCH as u64) {
         let frame = HubFrame::GroupChanged(Box::new(GroupChanged {
             request_id: "".into(),
             group: group.group.to_string().into(),
@@ -161,7 +166,7 @@ pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<
         removed: true,
         now: clock::wall().ms(),
     };
-    let removed = matches!(node.log.write(write).await?, Written::Leave(true));
+    let removed = matches!(node.log.write(write).await?, Written::Leave(Some(_)));
     if removed {
         announce(node, group, &user, "removed").await;
     }
@@ -171,5 +176,5 @@ pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<
 /// Ends a group; nothing happens when there is none.
 pub(crate) async fn disband(node: &Node, group: &GroupKey) -> Result<bool, StoreError> {
     let write = Write::Disband { group: group.clone(), now: clock::wall().ms() };
-    Ok(matches!(node.log.write(write).await?, Written::Disband(users) if !users.is_empty()))
+    Ok(matches!(node.log.write(write).await?, Written::Disband(Some(_))))
 }

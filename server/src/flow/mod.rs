@@ -205,7 +205,6 @@ impl Turn<'_> {
             Letter::Hint(hint, from) => self.hint(&hint, from),
             Letter::ToConnection(address, frame) => self.hand_to(address.id, &frame),
             Letter::ToWatcher(address, user, frame) => self.tell_watcher(address.id, &user, &frame),
-            Letter::EpochBegan => self.close_attached(CloseCode::Hole, "a new epoch"),
             Letter::Positions(query) => self.positions(query),
             Letter::Find(predicate, answer) => {
                 let _ = answer.send(self.find(&*predicate));

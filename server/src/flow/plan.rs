@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use wsc_core::limits;
 
-use super::Handle;
+use super::{Handle, Turn};
 use super::membership::announce;
 use super::node::Node;
 use super::resume::{Resume, resume};
@@ -19,7 +19,7 @@ use crate::log::store::{
     Written,
 };
 use crate::net::entry::{group_of, stream_name};
-use crate::shard::letter::{Arrival, Letter, ReplyTo};
+use crate::shard::letter::{Arrival, ReplyTo};
 
 /// A stream a connection will read.
 pub(super) struct Planned {
@@ -38,8 +38,8 @@ pub(super) struct Plan {
     pub(super) published: u64,
     /// How often the user's memberships had changed while it attaches, before they were read.
     pub(super) changes: u64,
-    /// The epoch of all positions.
-    pub(super) epoch: Arc<str>,
+    /// How many epochs had begun before the streams were read.
+    pub(super) epochs: u64,
 }
 
 /// Joins the token's groups. What an earlier connection of the device left is written when it returns.
@@ -84,9 +84,8 @@ pub(super) async fn plan_streams(shard: &Rc<Handle>, arrival: &Arrival) -> Resul
     let device = (!arrival.device.is_empty()).then_some(&*arrival.device);
     let now = clock::wall().ms();
     loop {
-        let (published, changes) = changes(shard, &identity.user).await?;
+        let (published, changes, epochs) = counts(shard, &identity.user).await?;
         let opened = node.log.store.open(&identity.user, device).await?;
-        let epoch = opened.epoch;
         let groups: HashSet<Arc<str>> =
             opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
         let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
@@ -106,7 +105,7 @@ pub(super) async fn plan_streams(shard: &Rc<Handle>, arrival: &Arrival) -> Resul
             let in_frame = arrival.cursors.get(&name);
             let kept = stored.get(&opened.stream);
             let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
-            let resume = resume(&opened, &epoch, in_frame, kept, at_head);
+            let resume = resume(&opened, in_frame, kept, at_head);
             planned.push(Planned { opened, resume });
         }
         // Tracks 0 and 1 are the inbox and the broadcast, then groups in order of name.
@@ -147,14 +146,19 @@ pub(super) async fn plan_streams(shard: &Rc<Handle>, arrival: &Arrival) -> Resul
                 return Err(StoreError::Closed);
             }
         }
-        return Ok(Plan { streams: planned, groups, attempts, published, changes, epoch });
+        return Ok(Plan { streams: planned, groups, attempts, published, changes, epochs });
     }
 }
 
-/// How many entries have been published to the shard, and how often the memberships of a user who attaches changed.
-async fn changes(shard: &Rc<Handle>, user: &UserKey) -> Result<(u64, u64), StoreError> {
+/// How many entries have been published to the shard, how often the memberships of a user who attaches changed, and how
+/// many epochs have begun.
+async fn counts(shard: &Rc<Handle>, user: &UserKey) -> Result<(u64, u64, u64), StoreError> {
     let user = user.clone();
-    let counts = shard.ask(move |turn| (turn.state.published, turn.state.attaching.changes(&user))).await;
+    let counts = move |turn: &mut Turn<'_>| {
+        let state = &turn.state;
+        (state.published, state.attaching.changes(&user), state.epochs)
+    };
+    let counts = shard.ask(counts).await;
     counts.ok_or(StoreError::Closed)
 }
 
@@ -207,12 +211,12 @@ async fn begin_epoch(node: &Node, arrival: &Arrival, stream: &OpenedStream) -> b
         "a device has seen more than the store has: its directory was put back to an earlier time; a new epoch begins. \
          After restoring a copy, start once with --restored"
     );
-    if let Err(error) = node.log.store.begin_epoch().await {
+    let (stream, ended) = (stream.stream.clone(), Arc::clone(&stream.epoch));
+    if let Err(error) = node.log.write(Write::BeginEpoch { stream, ended }).await {
         tracing::error!(%error, "the new epoch could not be begun");
         node.went_back.store(false, Ordering::Relaxed);
         return false;
     }
-    node.router.shards.send_all(|| Letter::EpochBegan);
     true
 }
 

@@ -20,7 +20,6 @@ pub(crate) struct Resume {
 /// Decides where a device goes on: its cursor in the frame, else the stored one, else the user's start (or the head).
 pub(crate) fn resume(
     stream: &OpenedStream,
-    epoch: &str,
     in_frame: Option<&Cursor>,
     stored: Option<&DeviceStream>,
     at_head: bool,
@@ -29,30 +28,30 @@ pub(crate) fn resume(
         let start = if at_head { stream.head } else { stream.start };
         return Resume { from: start + 1, new_epoch: false, left_to: 0, noted: start, is_ahead: false };
     };
-    let mut resume = go_on(stream, epoch, cursor, in_frame.is_some());
+    let mut resume = go_on(stream, cursor, in_frame.is_some());
     resume.noted = resume.from - 1;
     // What lies between the stored place and the device's own was on a connection that ended before it was written.
     if let (Some(_), Some(stored)) = (in_frame, stored)
         && resume.left_to == 0
     {
-        let known = place(stream, epoch, &stored.cursor, false).unwrap_or(resume.noted);
+        let known = place(stream, &stored.cursor, false).unwrap_or(resume.noted);
         resume.noted = resume.noted.min(known.max(stream.start));
     }
     resume
 }
 
 /// A cursor in the present numbering; `None`: nothing is known of it. `by_client`: it was named by a client.
-fn place(stream: &OpenedStream, epoch: &str, cursor: &Cursor, by_client: bool) -> Option<u64> {
-    if *cursor.epoch == *epoch {
+fn place(stream: &OpenedStream, cursor: &Cursor, by_client: bool) -> Option<u64> {
+    if cursor.epoch == stream.epoch {
         return (cursor.seq <= stream.head).then_some(cursor.seq);
     }
     let earlier = stream.lineage.iter().find(|earlier| earlier.epoch == cursor.epoch)?;
     (earlier.is_proven || !by_client).then_some(cursor.seq.min(earlier.survived))
 }
 
-fn go_on(stream: &OpenedStream, epoch: &str, cursor: &Cursor, in_frame: bool) -> Resume {
-    let is_present = *cursor.epoch == *epoch;
-    let found = place(stream, epoch, cursor, in_frame);
+fn go_on(stream: &OpenedStream, cursor: &Cursor, in_frame: bool) -> Resume {
+    let is_present = cursor.epoch == stream.epoch;
+    let found = place(stream, cursor, in_frame);
     let (new_epoch, is_ahead) = (!is_present || found.is_none(), is_present && found.is_none());
     let at = |from, left_to| Resume { from, new_epoch, left_to, noted: 0, is_ahead };
     let seq = found.unwrap_or_else(|| stream.floor.max(1) - 1);
@@ -75,7 +74,8 @@ mod tests {
     fn stream(start: u64, floor: u64, head: u64) -> OpenedStream {
         let earlier = |epoch: &str, survived, is_proven| Earlier { epoch: epoch.into(), survived, is_proven };
         let lineage = vec![earlier("ex", 40, false), earlier("e1", 30, true), earlier("e0", 10, true)];
-        OpenedStream { stream: StreamKey::Broadcast(Scope::default()), start, floor, head, lineage }
+        let stream = StreamKey::Broadcast(Scope::default());
+        OpenedStream { stream, start, floor, head, epoch: "e2".into(), version: 0, lineage }
     }
 
     fn cursor(epoch: &str, seq: u64) -> Option<Cursor> {
@@ -85,14 +85,14 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "made in the call")]
     fn from(stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>) -> (u64, bool, u64) {
         let stored = stored.map(|cursor| DeviceStream { stream: stream.stream.clone(), cursor });
-        let resume = resume(stream, "e2", frame.as_ref(), stored.as_ref(), false);
+        let resume = resume(stream, frame.as_ref(), stored.as_ref(), false);
         (resume.from, resume.new_epoch, resume.left_to)
     }
 
     #[test]
     fn a_device_begins_at_the_user_s_start_or_at_the_head() {
         assert_eq!(from(&stream(7, 1, 50), None, None), (8, false, 0));
-        assert_eq!(resume(&stream(7, 1, 50), "e2", None, None, true).from, 51);
+        assert_eq!(resume(&stream(7, 1, 50), None, None, true).from, 51);
     }
 
     #[test]
@@ -125,8 +125,7 @@ mod tests {
 
     #[test]
     fn only_a_client_s_cursor_beyond_the_head_of_the_present_epoch_is_ahead() {
-        let ahead =
-            |frame: Option<Cursor>| resume(&stream(0, 1, 50), "e2", frame.as_ref(), None, false).is_ahead;
+        let ahead = |frame: Option<Cursor>| resume(&stream(0, 1, 50), frame.as_ref(), None, false).is_ahead;
         assert!(ahead(cursor("e2", 51)));
         assert!(
             !ahead(cursor("e2", 50))
@@ -140,7 +139,7 @@ mod tests {
     fn what_was_acknowledged_and_not_written_is_known_by_the_device_s_own_cursor() {
         let noted = |stream: &OpenedStream, frame: Option<Cursor>, stored: Option<Cursor>| {
             let stored = stored.map(|cursor| DeviceStream { stream: stream.stream.clone(), cursor });
-            resume(stream, "e2", frame.as_ref(), stored.as_ref(), false).noted
+            resume(stream, frame.as_ref(), stored.as_ref(), false).noted
         };
         let whole = stream(0, 1, 50);
         assert_eq!(noted(&whole, None, None), 0);

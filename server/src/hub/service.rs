@@ -138,7 +138,7 @@ impl Hub {
             return Err(FieldError { field: "receiver", reason: "names no target" }.into());
         };
         if let Target::Group(group) = &target
-            && node.log.store.members(group, None, 1).await?.total == 0
+            && node.log.store.member_count(group).await? == 0
         {
             return Err(SendError::NoGroup);
         }

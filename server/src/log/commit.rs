@@ -18,11 +18,16 @@ pub(crate) enum Published {
         user: Arc<str>,
         /// The group's head at that moment.
         head: u64,
+        /// The epoch of that position.
+        epoch: Arc<str>,
     },
-    /// A membership ended.
+    /// A new epoch has begun: positions mean something else now.
+    EpochBegan,
+    /// A membership ended, or all of a group.
     Left {
         group: GroupKey,
-        users: Vec<Arc<str>>,
+        /// The user; `None`: all members.
+        user: Option<Arc<str>>,
         /// `left`, `removed` or `disbanded`.
         action: &'static str,
     },
@@ -63,16 +68,18 @@ pub(super) fn publish(write: Write, written: &Written, published: &mut Vec<Publi
             }
             published.push(Published::Entry(Commit::new(stream, *seq, append)));
         }
-        (Write::Join(join), Written::Join(Joined::New { head })) => {
-            published.push(Published::Joined { group: join.group, user: join.user, head: *head });
+        (Write::Join(join), Written::Join(Joined::New { head, epoch, .. })) => {
+            let epoch = Arc::clone(epoch);
+            published.push(Published::Joined { group: join.group, user: join.user, head: *head, epoch });
         }
-        (Write::Leave { group, user, removed, .. }, Written::Leave(true)) => {
+        (Write::Leave { group, user, removed, .. }, Written::Leave(Some(_))) => {
             let action = if removed { "removed" } else { "left" };
-            published.push(Published::Left { group, users: vec![user], action });
+            published.push(Published::Left { group, user: Some(user), action });
         }
-        (Write::Disband { group, .. }, Written::Disband(users)) if !users.is_empty() => {
-            published.push(Published::Left { group, users: users.clone(), action: "disbanded" });
+        (Write::Disband { group, .. }, Written::Disband(Some(_))) => {
+            published.push(Published::Left { group, user: None, action: "disbanded" });
         }
+        (Write::BeginEpoch { .. }, Written::Epoch(_)) => published.push(Published::EpochBegan),
         _ => {}
     }
 }

@@ -31,6 +31,26 @@ pub(super) fn tombstone_life(retention: &Retention) -> Milliseconds {
     retention.age.max(retention.device)
 }
 
+/// How the members of a group changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// How often: the version of the group.
+    pub(super) version: u64,
+    /// When the group was last disbanded; 0: never.
+    pub(super) disbanded: Milliseconds,
+}
+
+impl Changes {
+    /// The answer to disbanding at `now`, when `ended` memberships ended by it. That a group was disbanded at that time
+    /// already means: the write is repeated.
+    pub(super) fn disband(&mut self, ended: bool, now: Milliseconds) -> Option<u64> {
+        if ended {
+            *self = Self { version: self.version + 1, disbanded: now };
+        }
+        (ended || self.disbanded == now).then_some(self.version)
+    }
+}
+
 /// The seconds in which a membership ended, the newest of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tombstone {
@@ -38,12 +58,17 @@ pub(super) struct Tombstone {
     pub(super) left: Option<u64>,
     /// By somebody else.
     pub(super) removed: Option<u64>,
+    /// When there last was a membership that ended, in milliseconds: a write that is repeated is known by it. 0: never.
+    pub(super) ended: Milliseconds,
 }
 
 impl Tombstone {
-    /// Remembers an ending at `now`.
-    pub(super) fn record(&mut self, removed: bool, now: Milliseconds) {
+    /// Remembers an ending at `now`; `was_member`: of a membership, not only of the right to one.
+    pub(super) fn record(&mut self, removed: bool, was_member: bool, now: Milliseconds) {
         let second = Some(now / 1000);
+        if was_member {
+            self.ended = now;
+        }
         if removed {
             self.removed = self.removed.max(second);
         } else {

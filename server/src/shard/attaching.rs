@@ -40,6 +40,11 @@ impl Attaching {
         }
     }
 
+    /// Users who attach.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &UserKey> {
+        self.users.keys()
+    }
+
     /// Whether nobody attaches.
     pub(crate) fn is_empty(&self) -> bool {
         self.users.is_empty()

@@ -95,8 +95,6 @@ pub(crate) enum Letter {
     ToConnection(Address, Bytes),
     /// A change of a user's presence for a connection that watches it.
     ToWatcher(Address, Arc<str>, Bytes),
-    /// A new epoch has begun: positions mean something else now.
-    EpochBegan,
     /// What connected devices of users have acknowledged and the log does not know yet.
     Positions(PositionsQuery),
     /// Which connections satisfy a predicate of the application.

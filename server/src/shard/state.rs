@@ -14,7 +14,7 @@ use super::subscription::{Streams, Subscriber, Subscription};
 use super::wheel::Wheel;
 use crate::Settings;
 use crate::clock::{Clock, Tick};
-use crate::log::key::{StreamKey, UserKey};
+use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::Conversation;
 use crate::net::entry::group_of;
 use crate::net::id::ConnectionId;
@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) reader: Option<Box<FrameReader>>,
     /// Entries published to this shard so far: an attach compares before and after.
     pub(crate) published: u64,
+    /// Epochs that began so far: what an attach has read of one that ended meanwhile is void.
+    pub(crate) epochs: u64,
     pub(crate) attaching: Attaching,
     /// Read marks that were passed on, or wait to be.
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
@@ -63,6 +65,7 @@ impl State {
             streams: Streams::default(),
             reader: None,
             published: 0,
+            epochs: 0,
             attaching: Attaching::default(),
             marks: HashMap::new(),
             is_draining: false,
@@ -85,6 +88,16 @@ impl State {
     pub(crate) fn of_user(&self, user: &UserKey) -> impl Iterator<Item = &Connection> {
         let ids = self.users.get(user).into_iter().flat_map(|user| &user.connections);
         ids.filter_map(|id| self.connections.get(*id))
+    }
+
+    /// The users here who are in a group as far as this shard knows, and those who attach and may be, in order.
+    pub(crate) fn members(&self, group: &GroupKey) -> Vec<UserKey> {
+        let known = self.users.iter().filter(|(_, user)| user.groups.contains(&group.group));
+        let users = known.map(|(key, _)| key).chain(self.attaching.users());
+        let mut users: Vec<UserKey> = users.filter(|key| key.scope == group.scope).cloned().collect();
+        users.sort_unstable();
+        users.dedup();
+        users
     }
 
     /// The connections of a user, as ids.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 use wsc_server::http::serve_connection;
-use wsc_server::log::store::Store as _;
 use wsc_server::token::Keys;
 use wsc_server::{Hub, Settings};
 
@@ -38,7 +37,7 @@ impl Running {
     /// Starts a hub on a disk.
     pub(super) fn start(disk: &Disk, settings: Settings, tokens: bool) -> Self {
         let store = disk.open();
-        let epoch = Rc::from(&*store.epoch());
+        let epoch = Rc::from(&*disk.epoch());
         let mut builder = Hub::builder(store).settings(settings);
         if tokens {
             builder = builder.keys(Keys::new(SECRET, ["shop".to_owned()]));

@@ -65,7 +65,7 @@ impl Asker {
         let user = Arc::clone(&self.identity.user.user);
         let write = Write::Leave { group: self.group(group), user, removed: false, now: clock::wall().ms() };
         match self.shard.node.log.write(write).await? {
-            Written::Leave(true) => {
+            Written::Leave(Some(_)) => {
                 let _ = published.await;
                 announce(&self.shard.node, &self.group(group), &self.identity.user.user, "left").await;
                 Ok(Reply::Written)

@@ -35,7 +35,8 @@ impl Asker {
         let stream = self.stream(name);
         let mut start = 0;
         if let StreamKey::Group(group) = &stream {
-            let membership = store.membership(group, &self.identity.user.user).await?;
+            let user = Arc::clone(&self.identity.user.user);
+            let membership = store.memberships(group, &[user]).await?.pop().flatten();
             start = membership.ok_or_else(|| Refused::new(ErrorCode::GroupNotFound))?.start;
         }
         let limit = page_size(limit, limits::FETCH);

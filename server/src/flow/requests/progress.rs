@@ -31,7 +31,8 @@ impl Asker {
             None => Conversation::Peer(peer.into()),
         };
         let stream = self.stream(name);
-        let head = node.log.store.headers(&stream, u64::MAX, 0).await?.head;
+        let tips = node.log.store.tips(std::slice::from_ref(&stream)).await?;
+        let head = tips.first().map_or(0, |tip| tip.head);
         if seq > head {
             return Err(Refused::because(
                 ErrorCode::InvalidFormat,

@@ -32,7 +32,8 @@ pub async fn a_device_keeps_its_places_and_they_never_fall(store: &dyn Store) {
     let found = open(store, "ann", Some("d1")).await;
     let found = found.device.expect("the device");
     assert_eq!((&*found.device, found.attempts, found.last_seen), ("d1", 3, START + 9));
-    assert!(found.streams.iter().all(|stream| stream.cursor.epoch == store.epoch()));
+    let present = epoch(store).await;
+    assert!(found.streams.iter().all(|stream| stream.cursor.epoch == present));
     assert_eq!(store.devices(&user("ann")).await.expect("devices"), [found]);
     assert_eq!(open(store, "ann", Some("d2")).await.device, None);
 }
@@ -67,11 +68,13 @@ pub async fn a_new_epoch_distrusts_what_clients_name_in_the_last(store: &dyn Sto
     append(store, to_user("bob", "ann", "1", START)).await;
     device(store, DeviceWrite { cursors: vec![(inbox("ann"), 1)], ..seen("ann", "d1", START) }).await;
     one(store, delivered("ann", &[(inbox("ann"), 0, 1)], &[])).await;
-    let before = store.epoch();
-    store.begin_epoch().await.expect("an epoch");
-    assert_ne!(store.epoch(), before);
+    let before = epoch(store).await;
+    let begin = Write::BeginEpoch { stream: inbox("ann"), ended: before.clone() };
+    let Written::Epoch(present) = one(store, begin.clone()).await else { panic!("no epoch") };
+    assert_ne!(present, before);
+    assert_eq!(one(store, begin).await, Written::Epoch(present.clone()), "it ends once");
     let found = open(store, "ann", Some("d1")).await;
-    assert_eq!(found.epoch, store.epoch());
+    assert_eq!(found.streams[0].epoch, present);
     let earlier = Earlier { epoch: before.clone(), survived: 1, is_proven: false };
     for name in [inbox("ann"), StreamKey::Broadcast(scope())] {
         let lineage = &opened(&found, &name).expect("a stream").lineage;
@@ -86,7 +89,7 @@ pub async fn a_new_epoch_distrusts_what_clients_name_in_the_last(store: &dyn Sto
     assert_eq!(appended, Appended::Stored { seq: 2, own_seq: Some(2) });
     device(store, DeviceWrite { cursors: vec![(inbox("ann"), 2)], ..seen("ann", "d1", START) }).await;
     let place = open(store, "ann", Some("d1")).await.device.expect("the device").streams.remove(0);
-    assert_eq!(place.cursor, Cursor { epoch: store.epoch(), seq: 2 });
+    assert_eq!(place.cursor, Cursor { epoch: present, seq: 2 });
 }
 
 pub async fn the_longest_unseen_device_makes_room(store: &dyn Store) {

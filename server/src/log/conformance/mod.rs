@@ -8,6 +8,7 @@ mod devices;
 mod members;
 mod progress;
 mod retain;
+mod tips;
 mod wrapped;
 
 use std::sync::Arc;
@@ -19,11 +20,12 @@ pub use self::devices::*;
 pub use self::members::*;
 pub use self::progress::*;
 pub use self::retain::*;
+pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Answer, Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream,
-    Page, Retention, Store, Target, Write, Written,
+    Page, Retention, Store, Target, Tip, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -92,6 +94,10 @@ macro_rules! conformance {
             a_removal_is_forgotten_after_its_time,
             maintenance_comes_to_an_end,
             after_closing_everything_fails,
+            tips_say_where_streams_stand,
+            versions_count_what_changes_beside_the_entries,
+            pages_and_openings_stand_where_the_tip_does,
+            an_epoch_begins_between_the_writes_around_it,
         );
     };
     ($make:expr; $($check:ident),+ $(,)?) => {
@@ -187,6 +193,23 @@ pub async fn append(store: &dyn Store, append: Append) -> Appended {
     }
 }
 
+/// Where the membership that a join began starts.
+pub fn joined_at(joined: &Joined) -> Option<u64> {
+    match joined {
+        Joined::New { head, .. } => Some(*head),
+        Joined::Already | Joined::Refused | Joined::TooMany => None,
+    }
+}
+
+pub async fn tip(store: &dyn Store, stream: &StreamKey) -> Tip {
+    store.tips(std::slice::from_ref(stream)).await.expect("a tip").remove(0)
+}
+
+/// The present epoch of all streams, for stores that have one.
+pub async fn epoch(store: &dyn Store) -> Arc<str> {
+    tip(store, &inbox("anybody")).await.epoch
+}
+
 pub async fn join(store: &dyn Store, to: &str, who: &str, by: JoinBy, now: u64) -> Joined {
     let join = Join { group: group(to), user: who.into(), by, max_groups: 1_000, now };
     match one(store, Write::Join(join)).await {
@@ -197,7 +220,7 @@ pub async fn join(store: &dyn Store, to: &str, who: &str, by: JoinBy, now: u64) 
 
 pub async fn leave(store: &dyn Store, from: &str, who: &str, removed: bool, now: u64) -> bool {
     match one(store, Write::Leave { group: group(from), user: who.into(), removed, now }).await {
-        Written::Leave(left) => left,
+        Written::Leave(version) => version.is_some(),
         other => panic!("{other:?} answers a leave"),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store,
-    StoreFuture, WaitingMark, Write,
+    StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// Which read of a [`Store`], by the method's name.
@@ -24,7 +24,9 @@ pub enum Read {
     Delivered,
     Find,
     Members,
-    Membership,
+    MemberCount,
+    Memberships,
+    Tips,
 }
 
 /// What happens between a hub and its store. Whatever is not overridden changes nothing.
@@ -93,6 +95,10 @@ impl<B: Between> Store for Wrapped<B> {
         self.0.read(Read::Headers, move |store| store.headers(stream, from, limit))
     }
 
+    fn tips<'a>(&'a self, streams: &'a [StreamKey]) -> StoreFuture<'a, Vec<Tip>> {
+        self.0.read(Read::Tips, move |store| store.tips(streams))
+    }
+
     fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
         self.0.read(Read::Open, move |store| store.open(user, device))
     }
@@ -134,20 +140,20 @@ impl<B: Between> Store for Wrapped<B> {
         self.0.read(Read::Members, move |store| store.members(group, after, limit))
     }
 
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        self.0.read(Read::Membership, move |store| store.membership(group, user))
+    fn member_count<'a>(&'a self, group: &'a GroupKey) -> StoreFuture<'a, u64> {
+        self.0.read(Read::MemberCount, move |store| store.member_count(group))
+    }
+
+    fn memberships<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        users: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Membership>>> {
+        self.0.read(Read::Memberships, move |store| store.memberships(group, users))
     }
 
     fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
         self.0.store().maintain(now)
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        self.0.store().epoch()
-    }
-
-    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
-        self.0.store().begin_epoch()
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

@@ -26,6 +26,8 @@ impl Work<'_> {
                 self.device(device)?;
                 Written::Done
             }
+            // The writer has begun it, between two batches of the engine.
+            Write::BeginEpoch { .. } => Written::Epoch(self.epoch()),
         })
     }
 

@@ -14,7 +14,7 @@ use super::super::store::{Earlier, Retention, StoreError};
 use super::layout;
 use super::marker::Epochs;
 use super::recent::Recent;
-use super::record::{Invalid, Number, Record, StreamRecord};
+use super::record::{GroupRecord, Invalid, Number, Record, StreamRecord, UserRecord};
 
 /// Sealed journals above this make the engine flush its slowest part; it bounds the time a start takes.
 const JOURNALS: u64 = 256 * 1024 * 1024;
@@ -32,8 +32,7 @@ pub(super) struct Engine {
     pub(super) ids: Keyspace,
     /// Everything else.
     pub(super) state: Keyspace,
-    /// Outlives the engine: a closed store still has an epoch.
-    pub(super) shared_epochs: SharedEpochs,
+    epochs: Mutex<Arc<Epochs>>,
     pub(super) retention: Retention,
     numbers: Mutex<Recent<StreamKey, u64>>,
 }
@@ -54,8 +53,8 @@ impl Engine {
         // Ids are asked for to hear that they are new: the filter answers it.
         let ids = database.keyspace("ids", || options().filter_policy(bloom(14.0)))?;
         let state = database.keyspace("state", options)?;
-        let (shared_epochs, numbers) = (SharedEpochs::new(epochs), Mutex::new(Recent::new(50_000)));
-        Ok(Self { database, log, ids, state, shared_epochs, retention, numbers })
+        let (epochs, numbers) = (Mutex::new(Arc::new(epochs)), Mutex::new(Recent::new(50_000)));
+        Ok(Self { database, log, ids, state, epochs, retention, numbers })
     }
 
     /// The store as it is now, unmoved by later writes.
@@ -65,34 +64,20 @@ impl Engine {
 
     /// The generations as they are now.
     pub(super) fn epochs(&self) -> Arc<Epochs> {
-        self.shared_epochs.get()
-    }
-
-    /// The number of the present generation.
-    pub(super) fn present(&self) -> u64 {
-        self.shared_epochs.lock().present()
-    }
-
-    pub(super) fn set_epochs(&self, epochs: Epochs) {
-        *self.shared_epochs.lock() = Arc::new(epochs);
-    }
-}
-
-/// The generations, which may begin anew while the store is open.
-#[derive(Clone)]
-pub(super) struct SharedEpochs(Arc<Mutex<Arc<Epochs>>>);
-
-impl SharedEpochs {
-    fn new(epochs: Epochs) -> Self {
-        Self(Arc::new(Mutex::new(Arc::new(epochs))))
-    }
-
-    pub(super) fn get(&self) -> Arc<Epochs> {
         Arc::clone(&self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Epochs>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the present generation.
+    pub(super) fn present(&self) -> u64 {
+        self.lock().present()
+    }
+
+    pub(super) fn set_epochs(&self, epochs: Epochs) {
+        *self.lock() = Arc::new(epochs);
     }
 }
 
@@ -193,6 +178,27 @@ impl View<'_> {
             .transpose()?;
         let head = newest.unwrap_or(record.floor - 1);
         Ok(Some(Stream { number, record, head }))
+    }
+
+    /// The version of a stream with this number; `None`: nothing was ever written to it.
+    pub(super) fn version(&self, name: &StreamKey, number: Option<u64>) -> Result<u64, StoreError> {
+        let Some(number) = number else { return Ok(0) };
+        Ok(match name {
+            StreamKey::Inbox(_) => {
+                let record = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?;
+                record.unwrap_or_default().version
+            }
+            StreamKey::Group(_) => {
+                let record = self.record::<GroupRecord>(&layout::numbered(layout::GROUP, number))?;
+                record.unwrap_or_default().version
+            }
+            StreamKey::Broadcast(_) => 0,
+        })
+    }
+
+    /// The name of the present epoch.
+    pub(super) fn epoch(&self) -> Arc<str> {
+        self.epochs.name(self.epochs.present())
     }
 
     pub(super) fn stream_name(&self, number: u64) -> Result<Option<StreamKey>, StoreError> {

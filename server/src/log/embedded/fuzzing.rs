@@ -2,8 +2,8 @@
 
 use super::layout;
 use super::record::{
-    DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord, Record,
-    StreamRecord, UserRecord, WaitingRecord,
+    DeliveredRecord, DeviceRecord, GroupRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord,
+    Record, StreamRecord, UserRecord, WaitingRecord,
 };
 
 /// Reads bytes as every kind of value and of key. What is read is written and read again as the same.
@@ -24,6 +24,7 @@ pub fn decode(bytes: &[u8]) {
     again::<WaitingRecord>(bytes);
     again::<DeviceRecord>(bytes);
     again::<UserRecord>(bytes);
+    again::<GroupRecord>(bytes);
     again::<MemberRecord>(bytes);
     again::<IdRecord>(bytes);
     again::<StreamRecord>(bytes);

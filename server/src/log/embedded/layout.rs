@@ -16,10 +16,10 @@ pub(super) const STREAM: u8 = b's';
 pub(super) const USER: u8 = b'u';
 /// Group memberships and their tombstones: group, user id → [`MemberRecord`](super::record::MemberRecord).
 pub(super) const MEMBER: u8 = b'm';
-/// How many members a group has.
-pub(super) const COUNT: u8 = b'c';
+/// Groups: number → [`GroupRecord`](super::record::GroupRecord).
+pub(super) const GROUP: u8 = b'c';
 /// The groups of a user: user, group → start.
-pub(super) const GROUP: u8 = b'g';
+pub(super) const USER_GROUP: u8 = b'g';
 /// Read marks: user, conversation → position.
 pub(super) const MARK: u8 = b'r';
 /// Read marks that were not passed on: user, conversation → [`WaitingRecord`](super::record::WaitingRecord).

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::rules::Tombstone;
+use super::super::rules::{Changes, Tombstone};
 use super::super::store::{Join, Joined, Milliseconds, StoreError};
 use super::engine::{Source, damaged};
 use super::layout;
-use super::record::{MemberRecord, Number, Record};
+use super::record::{GroupRecord, MemberRecord, Number, Record, UserRecord};
 use super::work::Work;
 
 /// How many members are taken at a time.
@@ -21,7 +21,11 @@ impl Work<'_> {
             let key = layout::with_id(layout::MEMBER, group, &join.user);
             before = self.record(&key)?.unwrap_or_default();
             if before.start > 0 {
-                return Ok(Joined::Already);
+                if before.since != join.now {
+                    return Ok(Joined::Already);
+                }
+                let version = self.group(group)?.version;
+                return Ok(Joined::New { head: before.start - 1, epoch: self.epoch(), version });
             }
             if before.tombstone().forbids(join.by) {
                 return Ok(Joined::Refused);
@@ -29,7 +33,7 @@ impl Work<'_> {
         }
         let user = UserKey { scope: join.group.scope.clone(), user: join.user.clone() };
         if let Some(user) = self.existing_number(&StreamKey::Inbox(user.clone()))? {
-            let groups = self.scan(&layout::numbered(layout::GROUP, user), None, join.max_groups)?;
+            let groups = self.scan(&layout::numbered(layout::USER_GROUP, user), None, join.max_groups)?;
             if groups.len() >= join.max_groups {
                 return Ok(Joined::TooMany);
             }
@@ -42,15 +46,25 @@ impl Work<'_> {
         let (number, head) = (stream.number, stream.head);
         let record = MemberRecord { start: head + 1, since: join.now, user, ..before };
         self.put(layout::with_id(layout::MEMBER, number, &join.user), &record);
-        self.put(layout::pair(layout::GROUP, user, number), &Number { value: head });
-        self.count(number, 1)?;
-        Ok(Joined::New { head })
+        self.put(layout::pair(layout::USER_GROUP, user, number), &Number { value: head });
+        self.changed(user)?;
+        let mut record = self.group(number)?;
+        record.members += 1;
+        record.version += 1;
+        self.put(layout::numbered(layout::GROUP, number), &record);
+        Ok(Joined::New { head, epoch: self.epoch(), version: record.version })
     }
 
-    fn count(&mut self, group: u64, change: i64) -> Result<(), StoreError> {
-        let key = layout::numbered(layout::COUNT, group);
-        let count = self.record::<Number>(&key)?.unwrap_or_default();
-        self.put(key, &Number { value: count.value.saturating_add_signed(change) });
+    fn group(&self, number: u64) -> Result<GroupRecord, StoreError> {
+        Ok(self.record(&layout::numbered(layout::GROUP, number))?.unwrap_or_default())
+    }
+
+    /// Counts a change of what is true of a user.
+    fn changed(&mut self, user: u64) -> Result<(), StoreError> {
+        let key = layout::numbered(layout::USER, user);
+        let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
+        record.version += 1;
+        self.put(key, &record);
         Ok(())
     }
 
@@ -60,26 +74,29 @@ impl Work<'_> {
         user: &Arc<str>,
         removed: bool,
         now: Milliseconds,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let group = StreamKey::Group(group.clone());
         // A removal is remembered even of one who is no member: an older token may still claim the group.
         let number = match removed {
             true => self.number(&group)?,
             false => match self.existing_number(&group)? {
                 Some(number) => number,
-                None => return Ok(false),
+                None => return Ok(None),
             },
         };
         let key = layout::with_id(layout::MEMBER, number, user);
         let record = self.record::<MemberRecord>(&key)?.unwrap_or_default();
         let was_member = record.start > 0;
         if was_member || removed {
-            self.end_membership(number, user, record, removed, now);
+            self.end_membership(number, user, record, removed, now)?;
         }
+        let mut group = self.group(number)?;
         if was_member {
-            self.count(number, -1)?;
+            group.members = group.members.saturating_sub(1);
+            group.version += 1;
+            self.put(layout::numbered(layout::GROUP, number), &group);
         }
-        Ok(was_member)
+        Ok((was_member || record.tombstone().ended == now).then_some(group.version))
     }
 
     fn end_membership(
@@ -89,29 +106,25 @@ impl Work<'_> {
         record: MemberRecord,
         removed: bool,
         now: Milliseconds,
-    ) {
+    ) -> Result<(), StoreError> {
+        let was_member = record.start > 0;
         let mut tombstone = record.tombstone();
-        tombstone.record(removed, now);
+        tombstone.record(removed, was_member, now);
         let key = layout::with_id(layout::MEMBER, group, user);
         // The time of the tombstone is a whole second.
         self.put_timer(layout::timer::MEMBER, now / 1000 * 1000, &key[1..]);
         self.put(key, &MemberRecord::ended(tombstone));
-        if record.start > 0 {
-            self.remove(layout::pair(layout::GROUP, record.user, group));
+        if was_member {
+            self.remove(layout::pair(layout::USER_GROUP, record.user, group));
             self.remove(layout::pair(layout::DELIVERED, record.user, group));
+            self.changed(record.user)?;
         }
+        Ok(())
     }
 
-    pub(super) fn disband(
-        &mut self,
-        group: &GroupKey,
-        now: Milliseconds,
-    ) -> Result<Vec<Arc<str>>, StoreError> {
-        let Some(number) = self.existing_number(&StreamKey::Group(group.clone()))? else {
-            return Ok(Vec::new());
-        };
+    pub(super) fn disband(&mut self, group: &GroupKey, now: Milliseconds) -> Result<Option<u64>, StoreError> {
+        let Some(number) = self.existing_number(&StreamKey::Group(group.clone()))? else { return Ok(None) };
         let prefix = layout::numbered(layout::MEMBER, number);
-        let mut members = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = self.scan(&prefix, after.as_deref(), PAGE)?;
@@ -122,23 +135,31 @@ impl Work<'_> {
                 let record = record.map_err(|invalid| damaged(invalid, key))?;
                 if record.start > 0 {
                     let user = layout::id_of(key).map_err(|invalid| damaged(invalid, key))?;
-                    members.push(Arc::from(user));
-                    self.end_membership(number, user, record, true, now);
+                    self.end_membership(number, user, record, true, now)?;
                 }
             }
         }
-        self.count(number, -i64::try_from(members.len()).unwrap_or(i64::MAX))?;
-        Ok(members)
+        let GroupRecord { members, version, disbanded } = self.group(number)?;
+        let mut changes = Changes { version, disbanded };
+        let answer = changes.disband(members > 0, now);
+        if members > 0 {
+            let Changes { version, disbanded } = changes;
+            let record = GroupRecord { members: 0, version, disbanded };
+            self.put(layout::numbered(layout::GROUP, number), &record);
+        }
+        Ok(answer)
     }
 }
 
 impl MemberRecord {
     pub(super) fn tombstone(&self) -> Tombstone {
-        Tombstone { left: self.left.checked_sub(1), removed: self.removed.checked_sub(1) }
+        let ended = if self.start == 0 { self.since } else { 0 };
+        Tombstone { left: self.left.checked_sub(1), removed: self.removed.checked_sub(1), ended }
     }
 
     fn ended(tombstone: Tombstone) -> Self {
         let plus_one = |second: Option<u64>| second.map_or(0, |second| second.saturating_add(1));
-        Self { left: plus_one(tombstone.left), removed: plus_one(tombstone.removed), ..Self::default() }
+        let Tombstone { left, removed, ended } = tombstone;
+        Self { since: ended, left: plus_one(left), removed: plus_one(removed), ..Self::default() }
     }
 }

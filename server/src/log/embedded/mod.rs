@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 
 pub use marker::{FORMAT, OpenError};
 
-use self::engine::{Engine, SharedEpochs, View, system_cause};
+use self::engine::{Engine, View, system_cause};
 use self::marker::{Directory, Left};
 use self::read::Reading;
 use self::readers::Readers;
@@ -48,7 +48,7 @@ use self::writer::{Command, Writer};
 use super::key::{GroupKey, StreamKey, UserKey};
 use super::store::{
     Answers, Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page,
-    Ranges, Retention, Store, StoreError, StoreFuture, WaitingMark, Write,
+    Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// How the store works.
@@ -86,7 +86,6 @@ impl Default for EmbeddedOptions {
 /// A write is under way as soon as [`Store::write`] is called, whether or not its future is waited for. No method blocks
 /// the calling thread, except [`EmbeddedStore::open`] and dropping.
 pub struct EmbeddedStore {
-    epochs: SharedEpochs,
     readers: Arc<Readers>,
     /// `None` after closing.
     commands: Mutex<Option<Sender<Command>>>,
@@ -159,13 +158,12 @@ impl EmbeddedStore {
         let readers = Arc::new(Readers::start(&engine, options.readers).map_err(system)?);
         let (commands, queue) = channel();
         let (durability, in_writer) = (options.durability, readers.clone());
-        let epochs = engine.shared_epochs.clone();
         let writer = Writer { engine, directory, memory, readers: in_writer, durability, failed: None };
         let writer = Builder::new()
             .name("store-write".to_owned())
             .spawn(move || writer.run(&queue))
             .map_err(system)?;
-        Ok(Self { epochs, readers, commands: Mutex::new(Some(commands)), writer: Mutex::new(Some(writer)) })
+        Ok(Self { readers, commands: Mutex::new(Some(commands)), writer: Mutex::new(Some(writer)) })
     }
 
     fn command<T: Send + 'static>(
@@ -238,6 +236,11 @@ impl Store for EmbeddedStore {
         self.ask(move |view| view.page(&stream, reading))
     }
 
+    fn tips<'a>(&'a self, streams: &'a [StreamKey]) -> StoreFuture<'a, Vec<Tip>> {
+        let streams = streams.to_vec();
+        self.ask(move |view| streams.iter().map(|stream| view.tip(stream)).collect())
+    }
+
     fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
         let (user, device) = (user.clone(), device.map(str::to_owned));
         self.ask(move |view| view.open(&user, device.as_deref()))
@@ -286,22 +289,22 @@ impl Store for EmbeddedStore {
         self.ask(move |view| view.members(&group, after.as_deref(), limit))
     }
 
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        let (group, user) = (group.clone(), user.to_owned());
-        self.ask(move |view| view.membership(&group, &user))
+    fn member_count<'a>(&'a self, group: &'a GroupKey) -> StoreFuture<'a, u64> {
+        let group = group.clone();
+        self.ask(move |view| view.member_count(&group))
+    }
+
+    fn memberships<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        users: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Membership>>> {
+        let (group, users) = (group.clone(), users.to_vec());
+        self.ask(move |view| view.memberships(&group, &users))
     }
 
     fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
         self.command(|answer| Command::Maintain(now, answer))
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        let epochs = self.epochs.get();
-        epochs.name(epochs.present())
-    }
-
-    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
-        self.command(Command::BeginEpoch)
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
@@ -330,6 +333,6 @@ impl Drop for EmbeddedStore {
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("epoch", &self.epoch()).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore").finish_non_exhaustive()
     }
 }

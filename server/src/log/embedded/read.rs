@@ -8,13 +8,13 @@ use fjall::Readable;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges, StoreError, Target, WaitingMark,
+    Page, Ranges, StoreError, Target, Tip, WaitingMark,
 };
 use super::engine::{Source, Stream, View, damaged, unreadable};
 use super::layout;
 use super::record::{
-    DeliveredRecord, DeviceRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number, PlaceRecord,
-    Record, UserRecord, WaitingRecord,
+    DeliveredRecord, DeviceRecord, GroupRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number,
+    PlaceRecord, Record, UserRecord, WaitingRecord,
 };
 
 /// How a page is read.
@@ -29,13 +29,12 @@ pub(super) struct Reading {
 
 impl View<'_> {
     pub(super) fn page(&self, name: &StreamKey, reading: Reading) -> Result<Page, StoreError> {
-        let Some(stream) = self.stream(name)? else {
-            let next = if reading.back { 0 } else { reading.from.max(1) };
-            return Ok(Page { floor: 1, head: 0, entries: Vec::new(), next });
-        };
-        let (floor, head) = (stream.record.floor, stream.head);
+        let stream = self.stream(name)?;
+        let (floor, head) = stream.as_ref().map_or((1, 0), |stream| (stream.record.floor, stream.head));
         let from = if reading.back { reading.from.min(head) } else { reading.from.max(floor) };
-        let mut page = Page { floor, head, entries: Vec::new(), next: from };
+        let version = self.version(name, stream.as_ref().map(|stream| stream.number))?;
+        let mut page = Page { floor, head, epoch: self.epoch(), version, entries: Vec::new(), next: from };
+        let Some(stream) = stream else { return Ok(page) };
         let (first, last) = if reading.back { (floor, from) } else { (from, head) };
         if first > last {
             return Ok(page);
@@ -82,14 +81,21 @@ impl View<'_> {
         Ok(page)
     }
 
+    pub(super) fn tip(&self, name: &StreamKey) -> Result<Tip, StoreError> {
+        let stream = self.stream(name)?;
+        let head = stream.as_ref().map_or(0, |stream| stream.head);
+        let version = self.version(name, stream.as_ref().map(|stream| stream.number))?;
+        Ok(Tip { epoch: self.epoch(), head, version })
+    }
+
     pub(super) fn open(&self, user: &UserKey, device: Option<&str>) -> Result<Opened, StoreError> {
         let inbox = StreamKey::Inbox(user.clone());
         let broadcast_name = StreamKey::Broadcast(user.scope.clone());
         let broadcast = self.stream(&broadcast_name)?;
-        let mut opened = Opened { epoch: self.epochs.name(self.epochs.present()), ..Opened::default() };
+        let mut opened = Opened::default();
         let known = self.stream(&inbox)?;
         let number = known.as_ref().map(|stream| stream.number);
-        opened.streams.push(self.opened(inbox, known.as_ref(), 0));
+        opened.streams.push(self.opened(inbox, known.as_ref(), 0)?);
 
         let mut start = broadcast.as_ref().map_or(0, |stream| stream.head);
         if let Some(number) = number
@@ -97,15 +103,15 @@ impl View<'_> {
         {
             start = record.broadcast.checked_sub(1).unwrap_or(start);
         }
-        opened.streams.push(self.opened(broadcast_name, broadcast.as_ref(), start));
+        opened.streams.push(self.opened(broadcast_name, broadcast.as_ref(), start)?);
 
         let Some(number) = number else { return Ok(opened) };
         let mut groups = Vec::new();
-        for (key, value) in self.scan(&layout::numbered(layout::GROUP, number), None, usize::MAX)? {
+        for (key, value) in self.scan(&layout::numbered(layout::USER_GROUP, number), None, usize::MAX)? {
             let group = layout::last_number(&key).map_err(|invalid| damaged(invalid, &key))?;
             let start = Number::decode(&value).map_err(|invalid| damaged(invalid, &key))?.value;
             if let Some(stream) = self.stream_by_number(group)? {
-                groups.push(self.opened(stream.record.name.clone(), Some(&stream), start));
+                groups.push(self.opened(stream.record.name.clone(), Some(&stream), start)?);
             }
         }
         groups.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -119,9 +125,16 @@ impl View<'_> {
         Ok(opened)
     }
 
-    fn opened(&self, name: StreamKey, stream: Option<&Stream>, start: u64) -> OpenedStream {
+    fn opened(
+        &self,
+        name: StreamKey,
+        stream: Option<&Stream>,
+        start: u64,
+    ) -> Result<OpenedStream, StoreError> {
         let (floor, head) = stream.map_or((1, 0), |stream| (stream.record.floor, stream.head));
-        OpenedStream { stream: name, start, floor, head, lineage: self.lineage(stream) }
+        let version = self.version(&name, stream.map(|stream| stream.number))?;
+        let (epoch, lineage) = (self.epoch(), self.lineage(stream));
+        Ok(OpenedStream { stream: name, start, floor, head, epoch, version, lineage })
     }
 
     fn device(&self, user: u64, device: &str, record: DeviceRecord) -> Result<Device, StoreError> {
@@ -220,7 +233,7 @@ impl View<'_> {
         let Some(group) = self.number(&StreamKey::Group(group.clone()))? else {
             return Ok(Members::default());
         };
-        let total = self.record::<Number>(&layout::numbered(layout::COUNT, group))?.unwrap_or_default().value;
+        let total = self.group(group)?.members;
         let mut members = Members { users: Vec::new(), total, more: false };
         let prefix = layout::numbered(layout::MEMBER, group);
         let mut after = after.map(|user| layout::with_id(layout::MEMBER, group, user));
@@ -242,11 +255,29 @@ impl View<'_> {
         }
     }
 
-    pub(super) fn membership(&self, group: &GroupKey, user: &str) -> Result<Option<Membership>, StoreError> {
-        let Some(group) = self.number(&StreamKey::Group(group.clone()))? else { return Ok(None) };
-        let record = self.record::<MemberRecord>(&layout::with_id(layout::MEMBER, group, user))?;
-        let member = record.filter(|record| record.start > 0);
-        Ok(member.map(|record| Membership { start: record.start - 1, since: record.since }))
+    fn group(&self, number: u64) -> Result<GroupRecord, StoreError> {
+        Ok(self.record(&layout::numbered(layout::GROUP, number))?.unwrap_or_default())
+    }
+
+    pub(super) fn member_count(&self, group: &GroupKey) -> Result<u64, StoreError> {
+        let number = self.number(&StreamKey::Group(group.clone()))?;
+        number.map_or(Ok(0), |number| Ok(self.group(number)?.members))
+    }
+
+    pub(super) fn memberships(
+        &self,
+        group: &GroupKey,
+        users: &[Arc<str>],
+    ) -> Result<Vec<Option<Membership>>, StoreError> {
+        let Some(group) = self.number(&StreamKey::Group(group.clone()))? else {
+            return Ok(vec![None; users.len()]);
+        };
+        let membership = |user: &Arc<str>| {
+            let record = self.record::<MemberRecord>(&layout::with_id(layout::MEMBER, group, user))?;
+            let member = record.filter(|record| record.start > 0);
+            Ok(member.map(|record| Membership { start: record.start - 1, since: record.since }))
+        };
+        users.iter().map(membership).collect()
     }
 }
 

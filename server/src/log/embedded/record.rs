@@ -217,22 +217,36 @@ pub(super) trait Record: Sized {
 }
 
 macro_rules! numbers {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $($(#[$field_doc:meta])* $field:ident),+ $(,)?
+            // What earlier versions did not write; 0 then.
+            $(; $($(#[$later_doc:meta])* $later:ident),+ $(,)?)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(super) struct $name { $($(#[$field_doc])* pub(super) $field: u64),+ }
+        pub(super) struct $name {
+            $($(#[$field_doc])* pub(super) $field: u64,)+
+            $($($(#[$later_doc])* pub(super) $later: u64,)+)?
+        }
 
         impl Record for $name {
             fn encode(&self) -> Vec<u8> {
                 let mut out = vec![VERSION];
                 $(put_number(&mut out, self.$field);)+
+                $($(put_number(&mut out, self.$later);)+)?
                 out
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
                 let mut from = Decoder::new(bytes);
                 from.version(VERSION)?;
-                let record = Self { $($field: from.number()?),+ };
+                let record = Self {
+                    $($field: from.number()?,)+
+                    $($($later: if from.0.is_empty() { 0 } else { from.number()? },)+)?
+                };
                 from.end()?;
                 Ok(record)
             }
@@ -340,7 +354,19 @@ numbers! {
     UserRecord {
         /// The start in `broadcast`, plus 1; 0: not yet seen.
         broadcast,
-        last_seen,
+        last_seen;
+        /// The version of the inbox.
+        version,
+    }
+}
+
+numbers! {
+    /// A group.
+    GroupRecord {
+        members;
+        version,
+        /// When it was last disbanded; 0: never.
+        disbanded,
     }
 }
 
@@ -348,6 +374,7 @@ numbers! {
     /// A membership or what is left of one. Seconds and starts are kept plus 1; 0: none.
     MemberRecord {
         start,
+        /// When the membership began, or when the last one ended.
         since,
         /// The number of the member's inbox.
         user,

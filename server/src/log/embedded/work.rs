@@ -306,6 +306,12 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The name of the present epoch.
+    pub(super) fn epoch(&self) -> Arc<str> {
+        let epochs = self.engine.epochs();
+        epochs.name(epochs.present())
+    }
+
     /// The engine as it is without this batch.
     pub(super) fn view(&self) -> View<'a> {
         self.engine.view()

@@ -22,8 +22,6 @@ const LONGEST_ID: usize = 1_024;
 pub(super) enum Command {
     Write(Vec<Write>, oneshot::Sender<Result<Vec<Answer>, StoreError>>),
     Maintain(Milliseconds, oneshot::Sender<Result<bool, StoreError>>),
-    /// Begins a generation in which nothing proves what clients name in the one before.
-    BeginEpoch(oneshot::Sender<Result<(), StoreError>>),
     /// Flushes, releases the engine and says in the marker that all is there.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -45,13 +43,10 @@ impl Writer {
         while let Ok(command) = commands.recv() {
             match command {
                 Command::Write(batch, answer) => {
-                    let _ = answer.send(self.guarded(|writer| writer.write(&batch)));
+                    let _ = answer.send(Ok(self.write(&batch)));
                 }
                 Command::Maintain(now, answer) => {
                     let _ = answer.send(self.guarded(|writer| writer.maintain(now)));
-                }
-                Command::BeginEpoch(answer) => {
-                    let _ = answer.send(self.guarded(Self::begin_epoch));
                 }
                 Command::Close(answer) => {
                     let _ = answer.send(self.close());
@@ -79,8 +74,26 @@ impl Writer {
         done
     }
 
+    fn write(&mut self, batch: &[Write]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(batch.len());
+        // An epoch begins between two batches of the engine.
+        for part in batch.chunk_by(|_, next| !matches!(next, Write::BeginEpoch { .. })) {
+            match self.guarded(|writer| writer.make(part)) {
+                Ok(mut made) => answers.append(&mut made),
+                Err(error) => {
+                    answers.resize(batch.len(), Err(error));
+                    break;
+                }
+            }
+        }
+        answers
+    }
+
     /// Makes all writes that can be stored, or none.
-    fn write(&mut self, batch: &[Write]) -> Result<Vec<Answer>, StoreError> {
+    fn make(&mut self, batch: &[Write]) -> Result<Vec<Answer>, StoreError> {
+        if let Some(Write::BeginEpoch { ended, .. }) = batch.first() {
+            self.begin_epoch(ended)?;
+        }
         let engine = self.engine.clone();
         let mut work = Work::new(&engine, &mut self.memory);
         let mut answers = Vec::with_capacity(batch.len());
@@ -112,12 +125,19 @@ impl Writer {
     }
 
     /// Begins a generation in which nothing proves what clients name in the one before.
-    fn begin_epoch(&mut self) -> Result<(), StoreError> {
+    fn begin_epoch(&mut self, ended: &str) -> Result<(), StoreError> {
         let mut epochs = (*self.engine.epochs()).clone();
+        if *epochs.name(epochs.present()) != *ended {
+            return Ok(());
+        }
         epochs.distrust();
         epochs.begin();
-        let written = self.directory.write(Left::open(self.durability), &epochs);
-        written.map_err(|cause| StoreError::Broken(cause.to_string().into()))?;
+        if let Err(cause) = self.directory.write(Left::open(self.durability), &epochs) {
+            // What the marker says now is unknown.
+            let failed = StoreError::Broken(cause.to_string().into());
+            self.failed = Some(failed.clone());
+            return Err(failed);
+        }
         self.engine.set_epochs(epochs);
         Ok(())
     }
@@ -180,6 +200,7 @@ fn admissible(write: &Write) -> bool {
         Write::Join(join) => stream(&StreamKey::Group(join.group.clone())) && short(&join.user),
         Write::Leave { group, user, .. } => stream(&StreamKey::Group(group.clone())) && short(user),
         Write::Disband { group, .. } => stream(&StreamKey::Group(group.clone())),
+        Write::BeginEpoch { .. } => true,
         Write::Mark { user, conversation, .. } => {
             let (Conversation::Peer(id) | Conversation::Group(id)) = conversation;
             stream(&StreamKey::Inbox(user.clone())) && short(id)

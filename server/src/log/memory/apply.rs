@@ -1,5 +1,6 @@
 //! Writes to the memory store's state, one at a time. A write either happens wholly or changes nothing.
 
+use super::super::rules;
 use super::super::store::{Write, Written};
 use super::state::State;
 
@@ -25,6 +26,12 @@ impl State {
             Write::Device(device) => {
                 self.device(device);
                 Written::Done
+            }
+            Write::BeginEpoch { ended, .. } => {
+                if *ended == self.epoch {
+                    self.begin_epoch(&rules::new_epoch(), false);
+                }
+                Written::Epoch(self.epoch.clone())
             }
         }
     }

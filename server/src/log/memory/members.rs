@@ -12,8 +12,12 @@ impl State {
         if let Some((membership, tombstone)) =
             self.groups.get(&join.group).and_then(|group| group.users.get(&join.user))
         {
-            if membership.is_some() {
-                return Joined::Already;
+            if let Some(Membership { start, since }) = membership {
+                if *since != join.now {
+                    return Joined::Already;
+                }
+                let version = self.version(&StreamKey::Group(join.group.clone()));
+                return Joined::New { head: *start, epoch: self.epoch.clone(), version };
             }
             if tombstone.forbids(join.by) {
                 return Joined::Refused;
@@ -26,10 +30,14 @@ impl State {
         let head = self.stream_mut(&StreamKey::Group(join.group.clone())).head();
         let group = self.groups.entry(join.group.clone()).or_default();
         group.members += 1;
+        group.changes.version += 1;
+        let version = group.changes.version;
         group.users.entry(join.user.clone()).or_default().0 =
             Some(Membership { start: head, since: join.now });
-        self.users.entry(user).or_default().groups.insert(join.group.group.clone());
-        Joined::New { head }
+        let user = self.users.entry(user).or_default();
+        user.groups.insert(join.group.group.clone());
+        user.version += 1;
+        Joined::New { head, epoch: self.epoch.clone(), version }
     }
 
     pub(super) fn leave(
@@ -38,7 +46,19 @@ impl State {
         user: &Arc<str>,
         removed: bool,
         now: Milliseconds,
-    ) -> bool {
+    ) -> Option<u64> {
+        if self.end_membership(key, user, removed, now) {
+            let group = self.groups.get_mut(key)?;
+            group.changes.version += 1;
+            return Some(group.changes.version);
+        }
+        let group = self.groups.get(key)?;
+        let (_, tombstone) = group.users.get(user)?;
+        (tombstone.ended == now).then_some(group.changes.version)
+    }
+
+    /// Whether there was a membership to be ended.
+    fn end_membership(&mut self, key: &GroupKey, user: &Arc<str>, removed: bool, now: Milliseconds) -> bool {
         let known = self.groups.get(key).is_some_and(|group| group.users.contains_key(user));
         // A removal is remembered even of one who is no member: an older token may still claim the group.
         if !known && !removed {
@@ -48,7 +68,7 @@ impl State {
         let (membership, tombstone) = group.users.entry(user.clone()).or_default();
         let was_member = membership.take().is_some();
         if was_member || removed {
-            tombstone.record(removed, now);
+            tombstone.record(removed, was_member, now);
         }
         if was_member {
             group.members -= 1;
@@ -56,22 +76,19 @@ impl State {
             if let Some(user) = self.users.get_mut(&user) {
                 user.groups.remove(&key.group);
                 user.delivered.remove(&StreamKey::Group(key.clone()));
+                user.version += 1;
             }
         }
         was_member
     }
 
-    pub(super) fn disband(&mut self, key: &GroupKey, now: Milliseconds) -> Vec<Arc<str>> {
-        let Some(group) = self.groups.get(key) else { return Vec::new() };
-        let members: Vec<Arc<str>> = group
-            .users
-            .iter()
-            .filter(|(_, (member, _))| member.is_some())
-            .map(|(user, _)| user.clone())
-            .collect();
+    pub(super) fn disband(&mut self, key: &GroupKey, now: Milliseconds) -> Option<u64> {
+        let users = &self.groups.get(key)?.users;
+        let members = users.iter().filter(|(_, (member, _))| member.is_some());
+        let members: Vec<Arc<str>> = members.map(|(user, _)| user.clone()).collect();
         for user in &members {
-            self.leave(key, user, true, now);
+            self.end_membership(key, user, true, now);
         }
-        members
+        self.groups.get_mut(key)?.changes.disband(!members.is_empty(), now)
     }
 }

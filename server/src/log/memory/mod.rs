@@ -23,10 +23,9 @@ pub use state::State;
 use state::State;
 
 use super::key::{GroupKey, StreamKey, UserKey};
-use super::rules;
 use super::store::{
     Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention,
-    Store, StoreError, StoreFuture, WaitingMark, Write,
+    Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// A store in memory, behind one lock; it ends with the process.
@@ -34,7 +33,6 @@ use super::store::{
 pub struct MemoryStore {
     /// `None` after closing.
     state: Mutex<Option<State>>,
-    epoch: Mutex<Arc<str>>,
 }
 
 impl MemoryStore {
@@ -57,7 +55,7 @@ impl MemoryStore {
     }
 
     fn over(state: State) -> Self {
-        Self { epoch: Mutex::new(state.epoch()), state: Mutex::new(Some(state)) }
+        Self { state: Mutex::new(Some(state)) }
     }
 
     /// A copy of the present state; `None` after closing.
@@ -111,6 +109,10 @@ impl Store for MemoryStore {
         self.ask(|state| state.headers(stream, from, limit))
     }
 
+    fn tips<'a>(&'a self, streams: &'a [StreamKey]) -> StoreFuture<'a, Vec<Tip>> {
+        self.ask(|state| streams.iter().map(|stream| state.tip(stream)).collect())
+    }
+
     fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
         self.ask(|state| state.open(user, device))
     }
@@ -152,24 +154,20 @@ impl Store for MemoryStore {
         self.ask(|state| state.members(group, after, limit))
     }
 
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>> {
-        self.ask(|state| state.membership(group, user))
+    fn member_count<'a>(&'a self, group: &'a GroupKey) -> StoreFuture<'a, u64> {
+        self.ask(|state| state.member_count(group))
+    }
+
+    fn memberships<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        users: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Membership>>> {
+        self.ask(|state| users.iter().map(|user| state.membership(group, user)).collect())
     }
 
     fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool> {
         self.ask(|state| state.maintain(now))
-    }
-
-    fn epoch(&self) -> Arc<str> {
-        // Known after closing, too.
-        self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn begin_epoch(&self) -> StoreFuture<'_, ()> {
-        self.ask(|state| {
-            state.begin_epoch(&rules::new_epoch(), false);
-            *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = state.epoch();
-        })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

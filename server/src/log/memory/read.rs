@@ -8,16 +8,17 @@ use bytes::Bytes;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges, WaitingMark,
+    Page, Ranges, Tip, WaitingMark,
 };
 use super::state::{KnownDevice, State, Stream, survived};
 
 impl State {
     /// See [`Store::read`](crate::log::store::Store::read).
     pub fn read(&self, stream: &StreamKey, from: u64, limit: usize, max_bytes: usize) -> Page {
-        let Some(stream) = self.streams.get(stream) else { return empty(from.max(1)) };
-        let from = from.max(stream.floor());
-        let mut page = Page { floor: stream.floor(), head: stream.head(), entries: Vec::new(), next: from };
+        let mut page = self.page(stream);
+        page.next = from.max(page.floor);
+        let Some(stream) = self.streams.get(stream) else { return page };
+        let from = page.next;
         let mut bytes = 0;
         for entry in stream.entries.iter().skip(usize::try_from(from - stream.floor()).unwrap_or(usize::MAX))
         {
@@ -31,9 +32,10 @@ impl State {
 
     /// See [`Store::read_back`](crate::log::store::Store::read_back).
     pub fn read_back(&self, stream: &StreamKey, from: u64, limit: usize, max_bytes: usize) -> Page {
-        let Some(stream) = self.streams.get(stream) else { return empty(0) };
-        let from = from.min(stream.head());
-        let mut page = Page { floor: stream.floor(), head: stream.head(), entries: Vec::new(), next: from };
+        let mut page = self.page(stream);
+        page.next = from.min(page.head);
+        let Some(stream) = self.streams.get(stream) else { return page };
+        let from = page.next;
         let mut bytes = 0;
         for entry in
             stream.entries.iter().rev().skip(usize::try_from(stream.head() - from).unwrap_or(usize::MAX))
@@ -69,7 +71,6 @@ impl State {
             streams.push(self.opened(StreamKey::Group(group), start));
         }
         Opened {
-            epoch: self.epoch(),
             streams,
             device: user.zip(device).and_then(|(user, device)| {
                 user.devices.get_key_value(device).map(|(id, device)| told(id, device))
@@ -82,7 +83,28 @@ impl State {
             Some(kept) => (kept.floor(), kept.head(), kept.lineage.clone()),
             None => (1, 0, self.blank_lineage()),
         };
-        OpenedStream { stream, start, floor, head, lineage }
+        let (epoch, version) = (self.epoch.clone(), self.version(&stream));
+        OpenedStream { stream, start, floor, head, epoch, version, lineage }
+    }
+
+    /// See [`Store::tips`](crate::log::store::Store::tips).
+    pub fn tip(&self, stream: &StreamKey) -> Tip {
+        Tip { epoch: self.epoch.clone(), head: self.head(stream), version: self.version(stream) }
+    }
+
+    pub(super) fn version(&self, stream: &StreamKey) -> u64 {
+        match stream {
+            StreamKey::Inbox(user) => self.users.get(user).map_or(0, |user| user.version),
+            StreamKey::Group(group) => self.groups.get(group).map_or(0, |group| group.changes.version),
+            StreamKey::Broadcast(_) => 0,
+        }
+    }
+
+    /// A page of a stream without entries.
+    fn page(&self, stream: &StreamKey) -> Page {
+        let Tip { epoch, head, version } = self.tip(stream);
+        let floor = self.streams.get(stream).map_or(1, Stream::floor);
+        Page { floor, head, epoch, version, entries: Vec::new(), next: 0 }
     }
 
     /// See [`Store::devices`](crate::log::store::Store::devices).
@@ -145,14 +167,15 @@ impl State {
         Members { users, total: group.members, more: rest.next().is_some() }
     }
 
-    /// See [`Store::membership`](crate::log::store::Store::membership).
+    /// See [`Store::member_count`](crate::log::store::Store::member_count).
+    pub fn member_count(&self, group: &GroupKey) -> u64 {
+        self.groups.get(group).map_or(0, |group| group.members)
+    }
+
+    /// See [`Store::memberships`](crate::log::store::Store::memberships).
     pub fn membership(&self, group: &GroupKey, user: &str) -> Option<Membership> {
         self.groups.get(group)?.users.get(user)?.0
     }
-}
-
-fn empty(next: u64) -> Page {
-    Page { floor: 1, head: 0, entries: Vec::new(), next }
 }
 
 fn take(page: &mut Page, bytes: &mut usize, entry: &Entry, limit: usize, max_bytes: usize) -> bool {

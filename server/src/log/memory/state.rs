@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::rules::{self, LINEAGE, Tombstone};
+use super::super::rules::{self, Changes, LINEAGE, Tombstone};
 use super::super::store::{
     Conversation, Earlier, Entry, Membership, Milliseconds, Ranges, Retention, Target,
 };
@@ -61,6 +61,8 @@ impl Stream {
 pub(super) struct User {
     pub(super) broadcast_start: Option<u64>,
     pub(super) last_seen: Milliseconds,
+    /// The version of the inbox.
+    pub(super) version: u64,
     pub(super) groups: BTreeSet<Arc<str>>,
     pub(super) devices: BTreeMap<Arc<str>, KnownDevice>,
     pub(super) marks: BTreeMap<Conversation, u64>,
@@ -79,6 +81,7 @@ pub(super) struct KnownDevice {
 pub(super) struct Group {
     pub(super) users: BTreeMap<Arc<str>, (Option<Membership>, Tombstone)>,
     pub(super) members: u64,
+    pub(super) changes: Changes,
 }
 
 /// What a sender sent under one message id.

@@ -15,7 +15,7 @@ mod write;
 
 pub use self::records::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
-    OpenedStream, Page, WaitingMark,
+    OpenedStream, Page, Tip, WaitingMark,
 };
 pub use self::write::{
     Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written,
@@ -81,6 +81,9 @@ pub trait Store: Send + Sync + 'static {
     /// Reads what [`Store::read`] reads, without bodies ([`Entry::body`] is empty).
     fn headers<'a>(&'a self, stream: &'a StreamKey, from: u64, limit: usize) -> StoreFuture<'a, Page>;
 
+    /// Where streams stand, in the order asked. A stream that was never written to has head 0.
+    fn tips<'a>(&'a self, streams: &'a [StreamKey]) -> StoreFuture<'a, Vec<Tip>>;
+
     /// Everything needed to attach a device: heads, the user's starts, the device's stored positions.
     fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened>;
 
@@ -114,20 +117,19 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'a, Members>;
 
-    /// One user's membership of one group.
-    fn membership<'a>(&'a self, group: &'a GroupKey, user: &'a str) -> StoreFuture<'a, Option<Membership>>;
+    /// How many members a group has; 0: no such group. Costs one read, however many there are.
+    fn member_count<'a>(&'a self, group: &'a GroupKey) -> StoreFuture<'a, u64>;
+
+    /// The memberships of users in one group, in the order asked.
+    fn memberships<'a>(
+        &'a self,
+        group: &'a GroupKey,
+        users: &'a [Arc<str>],
+    ) -> StoreFuture<'a, Vec<Option<Membership>>>;
 
     /// Forgets what is too old or too much: entries beyond the retention, dedupe keys, devices not seen for long,
     /// tombstones of memberships. Bounded work per call; `true` means: call again, there is more.
     fn maintain(&self, now: Milliseconds) -> StoreFuture<'_, bool>;
-
-    /// The present epoch, the same for every stream.
-    fn epoch(&self) -> Arc<str>;
-
-    /// Begins a new epoch, because the store was put back to an earlier time without knowing it: somebody has seen
-    /// more in the present epoch than there is. What clients name in that epoch proves nothing then
-    /// ([`Earlier::is_proven`]). Returns when the new epoch is kept.
-    fn begin_epoch(&self) -> StoreFuture<'_, ()>;
 
     /// Flushes and releases everything. After it every operation fails with [`StoreError::Closed`].
     fn close(&self) -> StoreFuture<'_, ()>;

@@ -92,11 +92,21 @@ pub struct Earlier {
     pub is_proven: bool,
 }
 
+/// Where a stream stands: enough to know whether anything was missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The epoch of its positions.
+    pub epoch: Arc<str>,
+    /// The newest position.
+    pub head: u64,
+    /// Counts what is true of the stream beside its entries, and never falls: of a group its members, of an inbox the
+    /// groups of its owner.
+    pub version: u64,
+}
+
 /// What [`Store::open`](super::Store::open) found.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Opened {
-    /// The epoch of all positions here.
-    pub epoch: Arc<str>,
     /// `inbox`, `broadcast` and one for every group of the user.
     pub streams: Vec<OpenedStream>,
     /// The device as stored, if it is known.
@@ -114,6 +124,10 @@ pub struct OpenedStream {
     pub floor: u64,
     /// The newest position.
     pub head: u64,
+    /// The epoch of its positions.
+    pub epoch: Arc<str>,
+    /// As in [`Tip::version`].
+    pub version: u64,
     /// Earlier epochs, newest first.
     pub lineage: Vec<Earlier>,
 }
@@ -125,6 +139,10 @@ pub struct Page {
     pub floor: u64,
     /// The newest position.
     pub head: u64,
+    /// The epoch of the positions.
+    pub epoch: Arc<str>,
+    /// As in [`Tip::version`].
+    pub version: u64,
     /// The entries, in the order of reading.
     pub entries: Vec<Entry>,
     /// The position after (before, when reading back) the last one looked at: where to go on.

@@ -22,7 +22,8 @@ pub enum Write {
     },
     /// Adds a user to a group, which is created when it does not exist.
     Join(Join),
-    /// Ends a membership, and remembers when and why.
+    /// Ends a membership, and remembers when and why. The same again, by its time, is answered as the first time: that
+    /// answer may have been lost.
     Leave {
         /// The group.
         group: GroupKey,
@@ -33,7 +34,8 @@ pub enum Write {
         /// Now.
         now: Milliseconds,
     },
-    /// Ends all memberships of a group, as by removal. The entries stay until retention takes them.
+    /// Ends all memberships of a group, as by removal. The entries stay until retention takes them. The same again, by
+    /// its time, is answered as the first time.
     Disband {
         /// The group.
         group: GroupKey,
@@ -55,6 +57,15 @@ pub enum Write {
     Delivered(Delivered),
     /// Stores a device's positions and when it was seen.
     Device(DeviceWrite),
+    /// Ends the epoch of a stream, and of all streams that share it, because the store was put back to an earlier time
+    /// without knowing it: somebody has seen more in that epoch than there is. What clients name in it proves nothing
+    /// then ([`Earlier::is_proven`](super::Earlier::is_proven)). Nothing changes when another epoch is present.
+    BeginEpoch {
+        /// The stream.
+        stream: StreamKey,
+        /// The epoch to be ended.
+        ended: Arc<str>,
+    },
 }
 
 impl Write {
@@ -70,6 +81,7 @@ impl Write {
             | Self::Mark { user, .. }
             | Self::Delivered(Delivered { user, .. })
             | Self::Device(DeviceWrite { user, .. }) => StreamKey::Inbox(user.clone()),
+            Self::BeginEpoch { stream, .. } => stream.clone(),
         }
     }
 }
@@ -81,10 +93,10 @@ pub enum Written {
     Append(Appended),
     /// To [`Write::Join`].
     Join(Joined),
-    /// To [`Write::Leave`]: whether there was a membership.
-    Leave(bool),
-    /// To [`Write::Disband`]: who was a member.
-    Disband(Vec<Arc<str>>),
+    /// To [`Write::Leave`]: the group's version when a membership ended; `None`: there was none.
+    Leave(Option<u64>),
+    /// To [`Write::Disband`]: the group's version when memberships ended; `None`: there were none.
+    Disband(Option<u64>),
     /// To [`Write::Mark`]: the position before, and the one now.
     Mark {
         /// Before (0: none).
@@ -94,6 +106,8 @@ pub enum Written {
     },
     /// To [`Write::Delivered`]: those positions of [`Delivered::asked`] that were not delivered or read before.
     Delivered(Vec<u64>),
+    /// To [`Write::BeginEpoch`]: the present epoch.
+    Epoch(Arc<str>),
     /// To [`Write::See`] and [`Write::Device`].
     Done,
 }
@@ -240,10 +254,15 @@ pub enum JoinBy {
 /// What became of a [`Join`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Joined {
-    /// A member from now on: the first position to be read is `head + 1`.
+    /// A member from now on: the first position to be read is `head + 1`. Also the answer to the same join again (by
+    /// [`Join::now`]): the first answer may have been lost.
     New {
         /// The group's head at the moment of joining.
         head: u64,
+        /// The epoch of that position.
+        epoch: Arc<str>,
+        /// The group's version.
+        version: u64,
     },
     /// Was a member already.
     Already,

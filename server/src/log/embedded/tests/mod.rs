@@ -9,10 +9,11 @@ mod records;
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::super::conformance::retention;
+use super::super::conformance::{epoch, retention, run};
 use super::super::store::Durability;
 use super::{EmbeddedOptions, EmbeddedStore};
 
@@ -53,6 +54,12 @@ impl Deref for Fresh {
 
     fn deref(&self) -> &EmbeddedStore {
         &self.store
+    }
+}
+
+impl EmbeddedStore {
+    fn epoch(&self) -> Arc<str> {
+        run(epoch(self))
     }
 }
 

@@ -133,6 +133,7 @@ fn at(write: &mut Write, time: u64) {
         | Write::Join(Join { now, .. })
         | Write::Leave { now, .. }
         | Write::Disband { now, .. } => *now = time,
+        Write::BeginEpoch { .. } => {}
         Write::Device(write) => (write.now, write.visible) = (time, time / 1000),
         Write::See { visible, .. } => *visible = time / 500,
         Write::Mark { .. } | Write::Delivered(_) => {}
@@ -170,16 +171,18 @@ async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
             let delivered = store.delivered(&user, stream).await.unwrap();
             prop_assert_eq!(delivered, model.delivered(&user, stream));
         }
-        for group in GROUPS {
-            let group = make::group(group);
-            prop_assert_eq!(store.membership(&group, id).await.unwrap(), model.membership(&group, id));
-        }
     }
+    let tips: Vec<_> = streams.iter().map(|stream| model.tip(stream)).collect();
+    prop_assert_eq!(store.tips(&streams).await.unwrap(), tips);
     let mut waiting = store.waiting_marks(100).await.unwrap();
     waiting.sort();
     prop_assert_eq!(waiting, model.waiting_marks(100));
     for group in GROUPS {
         let group = make::group(group);
+        let users = USERS.map(Arc::from);
+        let memberships = users.iter().map(|user| model.membership(&group, user)).collect::<Vec<_>>();
+        prop_assert_eq!(store.memberships(&group, &users).await.unwrap(), memberships);
+        prop_assert_eq!(store.member_count(&group).await.unwrap(), model.member_count(&group));
         for (after, limit) in [(None, 2), (Some("bob"), 9), (None, 0)] {
             prop_assert_eq!(
                 store.members(&group, after, limit).await.unwrap(),
@@ -195,7 +198,7 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
     let path = directory.path().join("store");
     let mut store = EmbeddedStore::open(&path, options()).unwrap();
     let mut model = State::new(retention());
-    model.rename_epoch(&store.epoch());
+    model.rename_epoch(&run(make::epoch(&store)));
     let mut now = START;
     run(async {
         for step in steps {
@@ -216,23 +219,24 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                 Step::Reopen => {
                     make::maintain(&store, now).await;
                     while model.maintain(now) {}
-                    let epoch: Arc<str> = store.epoch();
+                    let epoch: Arc<str> = make::epoch(&store).await;
                     store.close().await.unwrap();
                     store = EmbeddedStore::open(&path, options()).unwrap();
-                    prop_assert_eq!(&store.epoch(), &epoch);
+                    prop_assert_eq!(&make::epoch(&store).await, &epoch);
                 }
                 Step::Crash => {
                     make::maintain(&store, now).await;
                     while model.maintain(now) {}
                     drop(store);
                     store = EmbeddedStore::open(&path, options()).unwrap();
-                    model.begin_epoch(&store.epoch(), true);
+                    model.begin_epoch(&make::epoch(&store).await, true);
                 }
                 Step::Begin => {
                     make::maintain(&store, now).await;
                     while model.maintain(now) {}
-                    store.begin_epoch().await.unwrap();
-                    model.begin_epoch(&store.epoch(), false);
+                    let ended = make::epoch(&store).await;
+                    make::one(&store, Write::BeginEpoch { stream: make::inbox("ann"), ended }).await;
+                    model.begin_epoch(&make::epoch(&store).await, false);
                 }
             }
             compare(&store, &model).await?;

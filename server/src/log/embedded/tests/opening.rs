@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::super::super::conformance::{START, all, append, inbox, open, run, to_user};
-use super::super::super::store::{Appended, Durability, Earlier, Store};
+use super::super::super::conformance::{START, all, append, inbox, one, open, run, to_user};
+use super::super::super::store::{Appended, Durability, Earlier, Store, Write};
 use super::super::{EmbeddedOptions, EmbeddedStore, FORMAT, OpenError};
 use super::{copy, options};
 
@@ -102,7 +102,8 @@ fn a_distrusted_epoch_stays_so() {
     let store = EmbeddedStore::open(directory.path(), options()).unwrap();
     let epoch = store.epoch();
     run(append(&store, to_user("ann", "bob", "a", START)));
-    run(store.begin_epoch()).unwrap();
+    let begin = Write::BeginEpoch { stream: inbox("bob"), ended: epoch.clone() };
+    run(one(&store, begin));
     let present = store.epoch();
     for _ in 0..2 {
         let lineage = run(open(&store, "bob", None)).streams.remove(0).lineage;

@@ -66,7 +66,8 @@ proptest! {
         survives(&DeliveredRecord { generation: a, ranges });
         survives(&WaitingRecord { seq: a, device: name.scope().app.clone() });
         survives(&DeviceRecord { attempts: a, last_seen: b });
-        survives(&UserRecord { broadcast: a, last_seen: b });
+        survives(&UserRecord { broadcast: a, last_seen: b, version: c });
+        survives(&GroupRecord { members: a, version: b, disbanded: c });
         survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e });
         survives(&IdRecord { digest, seq: a, own_seq: b, create_at: c });
         survives(&StreamRecord { name, floor: a.max(1), generation: b, lineage });
@@ -84,6 +85,7 @@ proptest! {
             let _ = WaitingRecord::decode(bytes);
             let _ = DeviceRecord::decode(bytes);
             let _ = UserRecord::decode(bytes);
+            let _ = GroupRecord::decode(bytes);
             let _ = MemberRecord::decode(bytes);
             let _ = IdRecord::decode(bytes);
             let _ = StreamRecord::decode(bytes);
