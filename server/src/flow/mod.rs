@@ -25,7 +25,6 @@ pub(crate) mod node;
 mod plan;
 mod receipts;
 mod requests;
-mod resume;
 pub(crate) mod send;
 pub(crate) mod volatile;
 mod watchers;

@@ -11,12 +11,12 @@ use wsc_core::limits;
 use super::{Handle, Turn};
 use super::membership::announce;
 use super::node::Node;
-use super::resume::{Resume, resume};
 use crate::clock;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
+use crate::log::resume::resume;
 use crate::log::store::{
-    Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, StoreError, Target, Write,
-    Written,
+    Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, Resume, StoreError, Target,
+    Write, Written,
 };
 use crate::net::entry::{group_of, stream_name};
 use crate::shard::letter::{Arrival, ReplyTo};

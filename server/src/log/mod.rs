@@ -4,6 +4,7 @@
 //! store keep it (one flush for all), and hands the answers and what was committed to a [`Sink`], in the order of the
 //! log. It does not know who asked, nor who reads.
 
+pub mod attach;
 pub(crate) mod commit;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -12,6 +13,7 @@ pub mod key;
 pub mod memory;
 mod queue;
 mod ranges;
+pub(crate) mod resume;
 mod rules;
 pub mod store;
 

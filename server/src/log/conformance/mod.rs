@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the names of the checks are sentences")]
 
 mod append;
+mod attach;
 mod devices;
 mod members;
 mod progress;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::append::*;
+pub use self::attach::*;
 pub use self::devices::*;
 pub use self::members::*;
 pub use self::progress::*;
@@ -24,8 +26,8 @@ pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Answer, Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened, OpenedStream,
-    Page, Retention, Store, Target, Tip, Write, Written,
+    Answer, Append, Appended, Attach, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened,
+    OpenedStream, Page, Retention, Store, Target, Tip, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -98,6 +100,12 @@ macro_rules! conformance {
             versions_count_what_changes_beside_the_entries,
             pages_and_openings_stand_where_the_tip_does,
             an_epoch_begins_between_the_writes_around_it,
+            an_attach_joins_and_places_the_device,
+            an_attach_goes_on_where_the_device_says,
+            a_device_ahead_of_the_store_is_not_attached,
+            of_an_ephemeral_device_nothing_is_kept,
+            an_attach_reads_only_the_groups_it_wants_and_makes_room,
+            an_attach_sees_the_writes_before_it,
         );
     };
     ($make:expr; $($check:ident),+ $(,)?) => {
@@ -246,6 +254,24 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
 pub fn delivered(to: &str, ranges: &[(StreamKey, u64, u64)], asked: &[(u64, &str)]) -> Write {
     let asked = asked.iter().map(|(seq, sender)| (*seq, Arc::from(*sender))).collect();
     Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked })
+}
+
+/// An attach with defaults: of all groups, from the user's start.
+pub fn attach(who: &str, device: &str, now: u64) -> Attach {
+    Attach {
+        user: user(who),
+        device: device.into(),
+        joins: Vec::new(),
+        cursors: Vec::new(),
+        groups: None,
+        max_streams: 100,
+        at_head: false,
+        delivered: None,
+        now,
+        visible: now,
+        max_devices: 16,
+        connected: Vec::new(),
+    }
 }
 
 pub async fn all(store: &dyn Store, stream: &StreamKey) -> Page {

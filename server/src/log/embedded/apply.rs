@@ -6,6 +6,7 @@ use super::work::Work;
 
 impl Work<'_> {
     pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
+        self.must_flush |= !matches!(write, Write::Attach(_));
         Ok(match write {
             Write::Append(append) => Written::Append(self.append(append)?),
             Write::See { user, visible } => {
@@ -26,6 +27,7 @@ impl Work<'_> {
                 self.device(device)?;
                 Written::Done
             }
+            Write::Attach(attach) => Written::Attach(Box::new(self.attach(attach)?)),
             // The writer has begun it, between two batches of the engine.
             Write::BeginEpoch { .. } => Written::Epoch(self.epoch()),
         })

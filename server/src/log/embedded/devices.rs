@@ -9,22 +9,25 @@ use super::record::{DeviceRecord, PlaceRecord, Record, UserRecord};
 use super::work::Work;
 
 impl Work<'_> {
-    pub(super) fn see(&mut self, user: &UserKey, visible: Milliseconds) -> Result<(), StoreError> {
+    /// Whether the user was not known before.
+    pub(super) fn see(&mut self, user: &UserKey, visible: Milliseconds) -> Result<bool, StoreError> {
         let number = self.user(user)?;
         let broadcast = StreamKey::Broadcast(user.scope.clone());
         let broadcast = self.existing(&broadcast)?;
         let head = broadcast.map_or(0, |slot| self.known(slot).head);
         let key = layout::numbered(layout::USER, number);
         let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
-        if record.broadcast == 0 {
+        let is_new = record.broadcast == 0;
+        if is_new {
             record.broadcast = head + 1;
         }
         record.last_seen = record.last_seen.max(visible);
         self.put(key, &record);
-        Ok(())
+        Ok(is_new)
     }
 
-    pub(super) fn device(&mut self, write: &DeviceWrite) -> Result<(), StoreError> {
+    /// Whether more changed than when it was last seen.
+    pub(super) fn device(&mut self, write: &DeviceWrite) -> Result<bool, StoreError> {
         let user = self.user(&write.user)?;
         let user_key = layout::numbered(layout::USER, user);
         let mut record = self.record::<UserRecord>(&user_key)?.unwrap_or_default();
@@ -39,28 +42,38 @@ impl Work<'_> {
         if before.is_none() {
             self.put_timer(layout::timer::DEVICE, write.now, &key[1..]);
         }
-        self.put(key, &DeviceRecord { attempts: u64::from(write.attempts), last_seen });
+        let attempts = u64::from(write.attempts);
+        self.put(key, &DeviceRecord { attempts, last_seen });
+        let mut changed = !write.forget.is_empty() || before.is_none_or(|before| before.attempts != attempts);
 
         for (stream, cursor) in &write.cursors {
-            self.place(user, &write.device, stream, *cursor)?;
+            changed |= self.place(user, &write.device, stream, *cursor)?;
         }
         for stream in &write.forget {
             if let Some(stream) = self.existing_number(stream)? {
                 self.remove(layout::place(user, &write.device, stream));
             }
         }
-        if rules::makes_room(before.is_some(), write) { self.evict(user, write) } else { Ok(()) }
+        if rules::makes_room(before.is_some(), write) {
+            self.evict(user, write)?;
+        }
+        Ok(changed)
     }
 
-    fn place(&mut self, user: u64, device: &str, name: &StreamKey, cursor: u64) -> Result<(), StoreError> {
+    /// Whether the place is another than before.
+    fn place(&mut self, user: u64, device: &str, name: &StreamKey, cursor: u64) -> Result<bool, StoreError> {
         let present = self.engine.present();
         let number = self.number(name)?;
         let key = layout::place(user, device, number);
         let before = self.record::<PlaceRecord>(&key)?;
         let carried = before.is_some_and(|before| before.generation != present);
         let seq = rules::moved(before.map(|before| before.seq), carried, cursor);
-        self.put(key, &PlaceRecord { generation: present, seq });
-        Ok(())
+        let place = PlaceRecord { generation: present, seq };
+        if before == Some(place) {
+            return Ok(false);
+        }
+        self.put(key, &place);
+        Ok(true)
     }
 
     /// Lets the longest unseen devices of a user go when there are too many.

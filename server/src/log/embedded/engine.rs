@@ -10,7 +10,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Slice, Snapshot
 
 use super::super::key::StreamKey;
 use super::super::rules::LINEAGE;
-use super::super::store::{Earlier, Retention, StoreError};
+use super::super::store::{Retention, StoreError};
 use super::layout;
 use super::marker::Epochs;
 use super::recent::Recent;
@@ -116,6 +116,22 @@ pub(super) trait Source {
     fn record<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
         self.get(key)?.map(|value| R::decode(&value)).transpose().map_err(|invalid| damaged(invalid, key))
     }
+
+    /// The version of a stream with this number; `None`: nothing was ever written to it.
+    fn version(&self, name: &StreamKey, number: Option<u64>) -> Result<u64, StoreError> {
+        let Some(number) = number else { return Ok(0) };
+        Ok(match name {
+            StreamKey::Inbox(_) => {
+                let record = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?;
+                record.unwrap_or_default().version
+            }
+            StreamKey::Group(_) => {
+                let record = self.record::<GroupRecord>(&layout::numbered(layout::GROUP, number))?;
+                record.unwrap_or_default().version
+            }
+            StreamKey::Broadcast(_) => 0,
+        })
+    }
 }
 
 /// A consistent view.
@@ -180,22 +196,6 @@ impl View<'_> {
         Ok(Some(Stream { number, record, head }))
     }
 
-    /// The version of a stream with this number; `None`: nothing was ever written to it.
-    pub(super) fn version(&self, name: &StreamKey, number: Option<u64>) -> Result<u64, StoreError> {
-        let Some(number) = number else { return Ok(0) };
-        Ok(match name {
-            StreamKey::Inbox(_) => {
-                let record = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?;
-                record.unwrap_or_default().version
-            }
-            StreamKey::Group(_) => {
-                let record = self.record::<GroupRecord>(&layout::numbered(layout::GROUP, number))?;
-                record.unwrap_or_default().version
-            }
-            StreamKey::Broadcast(_) => 0,
-        })
-    }
-
     /// The name of the present epoch.
     pub(super) fn epoch(&self) -> Arc<str> {
         self.epochs.name(self.epochs.present())
@@ -208,30 +208,6 @@ impl View<'_> {
 
     pub(super) fn entry(&self, stream: u64, seq: u64) -> Result<Option<Slice>, StoreError> {
         self.snapshot.get(&self.engine.log, layout::entry(stream, seq)).map_err(unreadable)
-    }
-
-    /// The lineage with the names of the epochs, newest first.
-    pub(super) fn lineage(&self, stream: Option<&Stream>) -> Vec<Earlier> {
-        let epochs = &self.epochs;
-        let blank;
-        let (record, head) = match stream {
-            Some(stream) => (&stream.record, stream.head),
-            None => {
-                let name = StreamKey::Broadcast(super::super::key::Scope::default());
-                blank = StreamRecord { name, floor: 1, generation: 0, lineage: Vec::new() };
-                (&blank, 0)
-            }
-        };
-        let lineage = Stream::lineage(record, head, epochs.present());
-        lineage
-            .into_iter()
-            .rev()
-            .map(|(generation, survived)| Earlier {
-                epoch: epochs.name(generation),
-                survived,
-                is_proven: epochs.is_proven(generation),
-            })
-            .collect()
     }
 }
 

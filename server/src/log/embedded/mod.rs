@@ -8,6 +8,7 @@
 
 mod append;
 mod apply;
+mod attach;
 mod devices;
 mod engine;
 #[cfg(fuzzing)]
@@ -17,6 +18,7 @@ mod inspect;
 mod layout;
 mod marker;
 mod members;
+mod opening;
 mod progress;
 mod read;
 mod readers;
@@ -41,6 +43,7 @@ pub use marker::{FORMAT, OpenError};
 
 use self::engine::{Engine, View, system_cause};
 use self::marker::{Directory, Left};
+use self::opening::Opening as _;
 use self::read::Reading;
 use self::readers::Readers;
 use self::work::Memory;
@@ -243,7 +246,7 @@ impl Store for EmbeddedStore {
 
     fn open<'a>(&'a self, user: &'a UserKey, device: Option<&'a str>) -> StoreFuture<'a, Opened> {
         let (user, device) = (user.clone(), device.map(str::to_owned));
-        self.ask(move |view| view.open(&user, device.as_deref()))
+        self.ask(move |mut view| view.open(&user, device.as_deref()))
     }
 
     fn devices<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<Device>> {

@@ -7,14 +7,15 @@ use fjall::Readable;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges, StoreError, Target, Tip, WaitingMark,
+    Conversation, Device, Entry, Found, Members, Membership, Page, Ranges, StoreError, Target, Tip,
+    WaitingMark,
 };
 use super::engine::{Source, Stream, View, damaged, unreadable};
 use super::layout;
+use super::opening::Opening as _;
 use super::record::{
     DeliveredRecord, DeviceRecord, GroupRecord, IdRecord, LogRecord, MemberRecord, MessageRecord, Number,
-    PlaceRecord, Record, UserRecord, WaitingRecord,
+    Record, UserRecord, WaitingRecord,
 };
 
 /// How a page is read.
@@ -88,78 +89,13 @@ impl View<'_> {
         Ok(Tip { epoch: self.epoch(), head, version })
     }
 
-    pub(super) fn open(&self, user: &UserKey, device: Option<&str>) -> Result<Opened, StoreError> {
-        let inbox = StreamKey::Inbox(user.clone());
-        let broadcast_name = StreamKey::Broadcast(user.scope.clone());
-        let broadcast = self.stream(&broadcast_name)?;
-        let mut opened = Opened::default();
-        let known = self.stream(&inbox)?;
-        let number = known.as_ref().map(|stream| stream.number);
-        opened.streams.push(self.opened(inbox, known.as_ref(), 0)?);
-
-        let mut start = broadcast.as_ref().map_or(0, |stream| stream.head);
-        if let Some(number) = number
-            && let Some(record) = self.record::<UserRecord>(&layout::numbered(layout::USER, number))?
-        {
-            start = record.broadcast.checked_sub(1).unwrap_or(start);
-        }
-        opened.streams.push(self.opened(broadcast_name, broadcast.as_ref(), start)?);
-
-        let Some(number) = number else { return Ok(opened) };
-        let mut groups = Vec::new();
-        for (key, value) in self.scan(&layout::numbered(layout::USER_GROUP, number), None, usize::MAX)? {
-            let group = layout::last_number(&key).map_err(|invalid| damaged(invalid, &key))?;
-            let start = Number::decode(&value).map_err(|invalid| damaged(invalid, &key))?.value;
-            if let Some(stream) = self.stream_by_number(group)? {
-                groups.push(self.opened(stream.record.name.clone(), Some(&stream), start)?);
-            }
-        }
-        groups.sort_by(|a, b| a.stream.cmp(&b.stream));
-        opened.streams.append(&mut groups);
-        if let Some(device) = device
-            && let Some(record) =
-                self.record::<DeviceRecord>(&layout::with_id(layout::DEVICE, number, device))?
-        {
-            opened.device = Some(self.device(number, device, record)?);
-        }
-        Ok(opened)
-    }
-
-    fn opened(
-        &self,
-        name: StreamKey,
-        stream: Option<&Stream>,
-        start: u64,
-    ) -> Result<OpenedStream, StoreError> {
-        let (floor, head) = stream.map_or((1, 0), |stream| (stream.record.floor, stream.head));
-        let version = self.version(&name, stream.map(|stream| stream.number))?;
-        let (epoch, lineage) = (self.epoch(), self.lineage(stream));
-        Ok(OpenedStream { stream: name, start, floor, head, epoch, version, lineage })
-    }
-
-    fn device(&self, user: u64, device: &str, record: DeviceRecord) -> Result<Device, StoreError> {
-        let mut streams = Vec::new();
-        for (key, value) in self.scan(&layout::places(user, device), None, usize::MAX)? {
-            let invalid = |invalid| damaged(invalid, &key);
-            let number = layout::last_number(&key).map_err(invalid)?;
-            let place = PlaceRecord::decode(&value).map_err(invalid)?;
-            if let Some(stream) = self.stream_name(number)? {
-                let cursor = Cursor { epoch: self.epochs.name(place.generation), seq: place.seq };
-                streams.push(DeviceStream { stream, cursor });
-            }
-        }
-        streams.sort_by(|a, b| a.stream.cmp(&b.stream));
-        let attempts = u32::try_from(record.attempts).unwrap_or(u32::MAX);
-        Ok(Device { device: device.into(), streams, attempts, last_seen: record.last_seen })
-    }
-
     pub(super) fn devices(&self, user: &UserKey) -> Result<Vec<Device>, StoreError> {
         let Some(user) = self.number(&StreamKey::Inbox(user.clone()))? else { return Ok(Vec::new()) };
         let mut devices = Vec::new();
         for (key, value) in self.scan(&layout::numbered(layout::DEVICE, user), None, usize::MAX)? {
             let device = layout::id_of(&key).map_err(|invalid| damaged(invalid, &key))?;
             let record = DeviceRecord::decode(&value).map_err(|invalid| damaged(invalid, &key))?;
-            devices.push(self.device(user, device, record)?);
+            devices.push(self.read_device(user, device, record)?);
         }
         Ok(devices)
     }

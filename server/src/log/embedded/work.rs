@@ -134,6 +134,8 @@ pub(super) struct Work<'a> {
     state: BTreeMap<Vec<u8>, Option<Slice>>,
     ids: HashMap<Vec<u8>, IdRecord>,
     batch: WriteBatch,
+    /// Whether anything in it must not be lost once it is answered.
+    pub(super) must_flush: bool,
 }
 
 impl Source for Work<'_> {
@@ -189,7 +191,7 @@ impl Source for Work<'_> {
 impl<'a> Work<'a> {
     pub(super) fn new(engine: &'a Engine, memory: &'a mut Memory) -> Self {
         let batch = engine.database.batch();
-        Self { engine, memory, state: BTreeMap::new(), ids: HashMap::new(), batch }
+        Self { engine, memory, state: BTreeMap::new(), ids: HashMap::new(), batch, must_flush: false }
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, record: &impl Record) {

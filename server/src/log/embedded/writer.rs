@@ -104,8 +104,8 @@ impl Writer {
             });
         }
         let mode = match self.durability {
-            Durability::Fsync => Some(PersistMode::SyncData),
-            Durability::Os => Some(PersistMode::Buffer),
+            Durability::Fsync if work.must_flush => Some(PersistMode::SyncData),
+            Durability::Fsync | Durability::Os => Some(PersistMode::Buffer),
             Durability::Memory => None,
         };
         let done = work.commit(mode);
@@ -211,6 +211,14 @@ fn admissible(write: &Write) -> bool {
             stream(&StreamKey::Inbox(delivered.user.clone()))
                 && named.into_iter().all(stream)
                 && asked.into_iter().all(|sender| short(sender))
+        }
+        Write::Attach(attach) => {
+            let named = attach.cursors.iter().map(|(name, _)| name);
+            let joined = attach.joins.iter().map(|join| StreamKey::Group(join.group.clone()));
+            stream(&StreamKey::Inbox(attach.user.clone()))
+                && short(&attach.device)
+                && named.into_iter().all(stream)
+                && joined.into_iter().all(|group| stream(&group))
         }
         Write::Device(device) => {
             let named = device.cursors.iter().map(|(name, _)| name).chain(&device.forget);

@@ -27,6 +27,7 @@ impl State {
                 self.device(device);
                 Written::Done
             }
+            Write::Attach(attach) => Written::Attach(Box::new(self.attach(attach))),
             Write::BeginEpoch { ended, .. } => {
                 if *ended == self.epoch {
                     self.begin_epoch(&rules::new_epoch(), false);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::attach::{Decision, decide};
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
-use super::super::store::{DeviceWrite, Milliseconds};
+use super::super::store::{
+    Attach, AttachOutcome, Attached, Attachment, Delivered, DeviceWrite, Joined, Milliseconds, NewMembership,
+};
 use super::state::State;
 
 impl State {
@@ -13,6 +16,26 @@ impl State {
         let user = self.users.entry(user.clone()).or_default();
         user.broadcast_start.get_or_insert(head);
         user.last_seen = user.last_seen.max(visible);
+    }
+
+    pub(super) fn attach(&mut self, attach: &Attach) -> Attached {
+        let mut memberships = Vec::new();
+        for join in &attach.joins {
+            if let Joined::New { head, epoch, version } = self.join(join) {
+                memberships.push(NewMembership { group: join.group.clone(), head, epoch, version });
+            }
+        }
+        self.see(&attach.user, attach.visible);
+        let device = (!attach.device.is_empty()).then_some(&*attach.device);
+        let Decision { outcome, cursors, delivered } = decide(attach, self.open(&attach.user, device));
+        if let AttachOutcome::Ready(Attachment { attempts, .. }) = &outcome {
+            let user = attach.user.clone();
+            self.delivered_to(&Delivered { user, ranges: delivered, asked: Vec::new() });
+            if device.is_some() {
+                self.device(&attach.device_write(cursors, *attempts));
+            }
+        }
+        Attached { memberships, outcome }
     }
 
     pub(super) fn device(&mut self, write: &DeviceWrite) {

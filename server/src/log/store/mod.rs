@@ -10,9 +10,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+mod attach;
 mod records;
 mod write;
 
+pub use self::attach::{Attach, AttachOutcome, Attached, Attachment, InboxDelivered, NewMembership, Resume};
 pub use self::records::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
     OpenedStream, Page, Tip, WaitingMark,

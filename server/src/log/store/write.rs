@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Conversation, Milliseconds};
+use super::{Attach, Attached, Conversation, Milliseconds};
 use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
 
 /// One change.
@@ -57,6 +57,8 @@ pub enum Write {
     Delivered(Delivered),
     /// Stores a device's positions and when it was seen.
     Device(DeviceWrite),
+    /// Attaches a device.
+    Attach(Box<Attach>),
     /// Ends the epoch of a stream, and of all streams that share it, because the store was put back to an earlier time
     /// without knowing it: somebody has seen more in that epoch than there is. What clients name in it proves nothing
     /// then ([`Earlier::is_proven`](super::Earlier::is_proven)). Nothing changes when another epoch is present.
@@ -81,6 +83,7 @@ impl Write {
             | Self::Mark { user, .. }
             | Self::Delivered(Delivered { user, .. })
             | Self::Device(DeviceWrite { user, .. }) => StreamKey::Inbox(user.clone()),
+            Self::Attach(attach) => StreamKey::Inbox(attach.user.clone()),
             Self::BeginEpoch { stream, .. } => stream.clone(),
         }
     }
@@ -106,6 +109,8 @@ pub enum Written {
     },
     /// To [`Write::Delivered`]: those positions of [`Delivered::asked`] that were not delivered or read before.
     Delivered(Vec<u64>),
+    /// To [`Write::Attach`].
+    Attach(Box<Attached>),
     /// To [`Write::BeginEpoch`]: the present epoch.
     Epoch(Arc<str>),
     /// To [`Write::See`] and [`Write::Device`].

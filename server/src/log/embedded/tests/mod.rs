@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod flush;
 mod model;
 mod opening;
 mod records;

@@ -11,7 +11,8 @@ use super::super::super::conformance::{self as make, START, retention, run};
 use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
-    Append, Conversation, Delivered, DeviceWrite, Join, JoinBy, Opened, Page, Store, Target, Write,
+    Append, Attach, Conversation, Cursor, Delivered, DeviceWrite, InboxDelivered, Join, JoinBy, Opened, Page,
+    Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -82,6 +83,7 @@ fn write() -> impl Strategy<Value = Write> {
     let places = || prop::collection::vec((stream(), 0..9_u64), 0..3);
     prop_oneof![
         8 => append(),
+        3 => attach(),
         1 => user().prop_map(|id| Write::See { user: make::user(id), visible: 0 }),
         3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
             Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
@@ -117,6 +119,41 @@ fn write() -> impl Strategy<Value = Write> {
     ]
 }
 
+fn attach() -> impl Strategy<Value = Write> {
+    let cursors = prop::collection::vec((stream(), any::<bool>(), 0..9_u64), 0..3);
+    let joins = prop::collection::vec((group(), by(), 1..3_usize), 0..3);
+    let delivered = prop::option::of((0..5_u64, 5..9_u64));
+    (user(), 0..4_u8, joins, cursors, delivered, any::<bool>()).prop_map(
+        |(user, device, joins, cursors, delivered, at_head)| {
+            let join = |(id, by, max_groups): (&str, JoinBy, usize)| Join {
+                group: make::group(id),
+                user: user.into(),
+                by,
+                max_groups,
+                now: 0,
+            };
+            let cursor = |(stream, present, seq): (StreamKey, bool, u64)| {
+                (stream, Cursor { epoch: if present { PRESENT } else { "another" }.into(), seq })
+            };
+            let delivered = delivered.map(|(after, to)| InboxDelivered {
+                epoch: PRESENT.into(),
+                after,
+                to,
+                ranges: vec![(after, after + 1), (to - 1, to)],
+            });
+            let device = if device == 0 { String::new() } else { device.to_string() };
+            Write::Attach(Box::new(Attach {
+                joins: joins.into_iter().map(join).collect(),
+                cursors: cursors.into_iter().map(cursor).collect(),
+                delivered,
+                at_head,
+                max_devices: 3,
+                ..make::attach(user, &device, 0)
+            }))
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (prop::collection::vec(write(), 0..12), 0..3_000_u64).prop_map(|(batch, time)| Step::Batch(batch, time)),
@@ -127,8 +164,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn at(write: &mut Write, time: u64) {
+/// Stands for the present epoch in what is generated.
+const PRESENT: &str = "present";
+
+fn at(write: &mut Write, time: u64, present: &Arc<str>) {
+    let named = |epoch: &mut Arc<str>| {
+        if **epoch == *PRESENT {
+            epoch.clone_from(present);
+        }
+    };
     match write {
+        Write::Attach(attach) => {
+            (attach.now, attach.visible) = (time, time / 700);
+            attach.joins.iter_mut().for_each(|join| join.now = time);
+            attach.cursors.iter_mut().for_each(|(_, cursor)| named(&mut cursor.epoch));
+            attach.delivered.iter_mut().for_each(|delivered| named(&mut delivered.epoch));
+        }
         Write::Append(Append { now, .. })
         | Write::Join(Join { now, .. })
         | Write::Leave { now, .. }
@@ -205,7 +256,8 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
             match step {
                 Step::Batch(mut batch, time) => {
                     now += time;
-                    batch.iter_mut().for_each(|write| at(write, now));
+                    let epoch = model.epoch();
+                    batch.iter_mut().for_each(|write| at(write, now, &epoch));
                     let written = make::written(&store, &batch).await;
                     let expected: Vec<_> = batch.iter().map(|write| model.apply(write)).collect();
                     prop_assert_eq!(written, expected);

@@ -1,21 +1,6 @@
-//! Where a device goes on in a stream. Pure: positions in, positions out.
+//! Where a device goes on in a stream. Pure: positions in, positions out. The same for every store.
 
-use crate::log::store::{Cursor, DeviceStream, OpenedStream};
-
-/// Where reading begins, and what must be said before the first entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resume {
-    /// The first position covered on the connection.
-    pub(crate) from: u64,
-    /// Say `gap` of reason `epoch` with an empty range first.
-    pub(crate) new_epoch: bool,
-    /// Say `gap` of reason `left` from `from` up to here first; 0: nothing.
-    pub(crate) left_to: u64,
-    /// The device acknowledged what lies after this and before `from`, and the store does not know it yet.
-    pub(crate) noted: u64,
-    /// The device has seen more in the present epoch than there is: the store was put back to an earlier time.
-    pub(crate) is_ahead: bool,
-}
+use super::store::{Cursor, DeviceStream, OpenedStream, Resume};
 
 /// Decides where a device goes on: its cursor in the frame, else the stored one, else the user's start (or the head).
 pub(crate) fn resume(
@@ -67,9 +52,9 @@ fn go_on(stream: &OpenedStream, cursor: &Cursor, in_frame: bool) -> Resume {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::{Scope, StreamKey};
+    use super::super::store::Earlier;
     use super::*;
-    use crate::log::key::{Scope, StreamKey};
-    use crate::log::store::Earlier;
 
     fn stream(start: u64, floor: u64, head: u64) -> OpenedStream {
         let earlier = |epoch: &str, survived, is_proven| Earlier { epoch: epoch.into(), survived, is_proven };

@@ -1,0 +1,37 @@
+//! Attaching a device, in a batch.
+
+use super::super::attach::{Decision, decide};
+use super::super::store::{
+    Attach, AttachOutcome, Attached, Attachment, Delivered, Joined, NewMembership, StoreError,
+};
+use super::opening::Opening as _;
+use super::work::Work;
+
+impl Work<'_> {
+    pub(super) fn attach(&mut self, attach: &Attach) -> Result<Attached, StoreError> {
+        let mut memberships = Vec::new();
+        for join in &attach.joins {
+            if let Joined::New { head, epoch, version } = self.join(join)? {
+                memberships.push(NewMembership { group: join.group.clone(), head, epoch, version });
+            }
+        }
+        let is_new = self.see(&attach.user, attach.visible)?;
+        let mut changed = is_new || !memberships.is_empty();
+        let device = (!attach.device.is_empty()).then_some(&*attach.device);
+        let opened = self.open(&attach.user, device)?;
+        let Decision { outcome, cursors, delivered } = decide(attach, opened);
+        if let AttachOutcome::Ready(Attachment { attempts, .. }) = &outcome {
+            if !delivered.is_empty() {
+                changed = true;
+                let user = attach.user.clone();
+                self.delivered(&Delivered { user, ranges: delivered, asked: Vec::new() })?;
+            }
+            if device.is_some() {
+                changed |= self.device(&attach.device_write(cursors, *attempts))?;
+            }
+        }
+        // When it was last seen may be lost with the machine.
+        self.must_flush |= changed;
+        Ok(Attached { memberships, outcome })
+    }
+}
