@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::Turn;
 use super::node::Node;
 use crate::log::key::{StreamKey, UserKey};
-use crate::log::store::{Delivered, DeviceWrite, Write};
+use crate::log::store::{ClaimChange, Delivered, DeviceWrite, Write};
 use crate::net::id::ConnectionId;
 use crate::shard::letter::{Letter, PositionsQuery, Range, ReplyTo};
 use crate::shard::state::State;
@@ -122,6 +122,7 @@ impl Turn<'_> {
             visible: node.presence.seen_at(&user),
             max_devices: node.settings.devices,
             connected,
+            claim: ClaimChange::Keep,
             user,
         };
         cx.write(Write::Device(write), ReplyTo::Nobody);

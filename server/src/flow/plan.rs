@@ -15,8 +15,8 @@ use crate::clock;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::resume::resume;
 use crate::log::store::{
-    Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, Resume, StoreError, Target,
-    Write, Written,
+    ClaimChange, Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, Resume,
+    StoreError, Target, Write, Written,
 };
 use crate::net::entry::{group_of, stream_name};
 use crate::shard::letter::{Arrival, ReplyTo};
@@ -141,6 +141,7 @@ pub(super) async fn plan_streams(shard: &Rc<Handle>, arrival: &Arrival) -> Resul
                 visible: node.presence.seen_at(&identity.user),
                 max_devices: node.settings.devices,
                 connected,
+                claim: ClaimChange::Keep,
             };
             if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {
                 return Err(StoreError::Closed);

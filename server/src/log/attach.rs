@@ -76,7 +76,11 @@ pub fn decide(attach: &Attach, opened: Opened) -> Decision {
         }
     }
     let cursors = streams.iter().map(|(opened, resume)| (opened.stream.clone(), resume.from - 1)).collect();
-    Decision { outcome: AttachOutcome::Ready(Attachment { streams, groups, attempts }), cursors, delivered }
+    Decision {
+        outcome: AttachOutcome::Ready(Attachment { streams, groups, attempts, turn: 0 }),
+        cursors,
+        delivered,
+    }
 }
 
 /// The inbox, the broadcast, then groups in order of their ids.

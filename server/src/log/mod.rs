@@ -5,6 +5,7 @@
 //! log. It does not know who asked, nor who reads.
 
 pub mod attach;
+mod claims;
 pub(crate) mod commit;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

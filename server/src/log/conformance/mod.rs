@@ -5,6 +5,7 @@
 
 mod append;
 mod attach;
+mod claims;
 mod devices;
 mod members;
 mod progress;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 
 pub use self::append::*;
 pub use self::attach::*;
+pub use self::claims::*;
 pub use self::devices::*;
 pub use self::members::*;
 pub use self::progress::*;
@@ -26,8 +28,8 @@ pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Answer, Append, Appended, Attach, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Opened,
-    OpenedStream, Page, Retention, Store, Target, Tip, Write, Written,
+    Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined,
+    Opened, OpenedStream, Page, Retention, Store, Target, Tip, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -106,6 +108,16 @@ macro_rules! conformance {
             of_an_ephemeral_device_nothing_is_kept,
             an_attach_reads_only_the_groups_it_wants_and_makes_room,
             an_attach_sees_the_writes_before_it,
+            the_newest_claim_of_a_device_counts,
+            a_claim_ends_when_it_is_released,
+            a_connect_that_was_sent_before_the_present_one_is_overtaken,
+            connections_that_share_a_device_claim_for_themselves,
+            an_attach_takes_a_claim,
+            a_kick_ends_the_claims_there_are,
+            people_are_described_in_the_order_asked,
+            users_with_a_claim_are_listed_in_order,
+            hubs_that_give_signs_of_life_are_alive,
+            versions_of_inboxes_do_not_touch_others,
         );
     };
     ($make:expr; $($check:ident),+ $(,)?) => {
@@ -234,7 +246,7 @@ pub async fn leave(store: &dyn Store, from: &str, who: &str, removed: bool, now:
 }
 
 pub async fn device(store: &dyn Store, write: DeviceWrite) {
-    assert_eq!(one(store, Write::Device(write)).await, Written::Done);
+    assert_eq!(one(store, Write::Device(write)).await, Written::Device { turn: 0 });
 }
 
 pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
@@ -248,6 +260,7 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
         visible: now,
         max_devices: 16,
         connected: Vec::new(),
+        claim: ClaimChange::Keep,
     }
 }
 
@@ -271,6 +284,7 @@ pub fn attach(who: &str, device: &str, now: u64) -> Attach {
         visible: now,
         max_devices: 16,
         connected: Vec::new(),
+        claim: ClaimChange::Keep,
     }
 }
 

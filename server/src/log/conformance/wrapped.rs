@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::super::key::{GroupKey, StreamKey, UserKey};
+use super::super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::super::store::{
-    Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Store,
-    StoreFuture, Tip, WaitingMark, Write,
+    Answers, Beat, Conversation, Device, Found, Members, Membership, Milliseconds, Nodes, Opened, Page,
+    Person, Ranges, Store, StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// Which read of a [`Store`], by the method's name.
@@ -27,6 +27,9 @@ pub enum Read {
     MemberCount,
     Memberships,
     Tips,
+    People,
+    Claimed,
+    Beat,
 }
 
 /// What happens between a hub and its store. Whatever is not overridden changes nothing.
@@ -59,6 +62,10 @@ pub trait Between: Send + Sync + 'static {
 pub struct Wrapped<B>(pub B);
 
 impl<B: Between> Store for Wrapped<B> {
+    fn is_shared(&self) -> bool {
+        self.0.store().is_shared()
+    }
+
     fn lanes(&self) -> usize {
         self.0.store().lanes()
     }
@@ -109,6 +116,23 @@ impl<B: Between> Store for Wrapped<B> {
 
     fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
         self.0.read(Read::LastSeen, move |store| store.last_seen(user))
+    }
+
+    fn people<'a>(&'a self, users: &'a [UserKey]) -> StoreFuture<'a, Vec<Person>> {
+        self.0.read(Read::People, move |store| store.people(users))
+    }
+
+    fn claimed<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: &'a str,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<str>>> {
+        self.0.read(Read::Claimed, move |store| store.claimed(scope, after, limit))
+    }
+
+    fn beat<'a>(&'a self, beat: &'a Beat) -> StoreFuture<'a, Nodes> {
+        self.0.read(Read::Beat, move |store| store.beat(beat))
     }
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {

@@ -24,7 +24,23 @@ impl Work<'_> {
             }
             Write::Delivered(delivered) => Written::Delivered(self.delivered(delivered)?),
             Write::Device(device) => {
-                self.device(device)?;
+                match self.claim(&device.user, &device.device, &device.claim, device.now)? {
+                    None => Written::Overtaken,
+                    Some(turn) => {
+                        self.device(device)?;
+                        Written::Device { turn }
+                    }
+                }
+            }
+            Write::Kick { user, device, now, .. } => {
+                let kicked = self.engine.claims().kick(user, device.as_deref(), *now);
+                Written::Kick(if kicked { Some(self.changed(user)?) } else { None })
+            }
+            Write::Status { user, status } => {
+                let is_new = self.engine.claims().set_status(user, *status);
+                if is_new {
+                    self.changed(user)?;
+                }
                 Written::Done
             }
             Write::Attach(attach) => Written::Attach(Box::new(self.attach(attach)?)),

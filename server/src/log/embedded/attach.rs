@@ -9,6 +9,10 @@ use super::work::Work;
 
 impl Work<'_> {
     pub(super) fn attach(&mut self, attach: &Attach) -> Result<Attached, StoreError> {
+        let is_overtaken = self.engine.claims().overtakes(&attach.user, &attach.device, &attach.claim);
+        if is_overtaken {
+            return Ok(Attached { memberships: Vec::new(), outcome: AttachOutcome::Overtaken });
+        }
         let mut memberships = Vec::new();
         for join in &attach.joins {
             if let Joined::New { head, epoch, version } = self.join(join)? {
@@ -19,8 +23,8 @@ impl Work<'_> {
         let mut changed = is_new || !memberships.is_empty();
         let device = (!attach.device.is_empty()).then_some(&*attach.device);
         let opened = self.open(&attach.user, device)?;
-        let Decision { outcome, cursors, delivered } = decide(attach, opened);
-        if let AttachOutcome::Ready(Attachment { attempts, .. }) = &outcome {
+        let Decision { mut outcome, cursors, delivered } = decide(attach, opened);
+        if let AttachOutcome::Ready(Attachment { attempts, turn, .. }) = &mut outcome {
             if !delivered.is_empty() {
                 changed = true;
                 let user = attach.user.clone();
@@ -29,6 +33,7 @@ impl Work<'_> {
             if device.is_some() {
                 changed |= self.device(&attach.device_write(cursors, *attempts))?;
             }
+            *turn = self.claim(&attach.user, &attach.device, &attach.claim, attach.now)?.unwrap_or(0);
         }
         // When it was last seen may be lost with the machine.
         self.must_flush |= changed;

@@ -1,14 +1,51 @@
 //! Users and their devices, in a batch.
 
+use std::sync::Arc;
+
+use super::super::claims::Changed;
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
-use super::super::store::{DeviceWrite, Milliseconds, StoreError};
+use super::super::store::{ClaimChange, DeviceWrite, Milliseconds, StoreError};
 use super::engine::{Source, damaged};
 use super::layout;
 use super::record::{DeviceRecord, PlaceRecord, Record, UserRecord};
 use super::work::Work;
 
 impl Work<'_> {
+    /// Counts a change of what is true of a user; the version of the inbox.
+    pub(super) fn changed(&mut self, user: &UserKey) -> Result<u64, StoreError> {
+        let number = self.user(user)?;
+        self.changed_of(number)
+    }
+
+    /// The same, by the number of the inbox.
+    pub(super) fn changed_of(&mut self, user: u64) -> Result<u64, StoreError> {
+        let key = layout::numbered(layout::USER, user);
+        let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
+        record.version += 1;
+        self.put(key, &record);
+        Ok(record.version)
+    }
+
+    /// The turn of the claim; `None`: a newer connection has it.
+    pub(super) fn claim(
+        &mut self,
+        user: &UserKey,
+        device: &Arc<str>,
+        change: &ClaimChange,
+        now: Milliseconds,
+    ) -> Result<Option<u64>, StoreError> {
+        let changed = self.engine.claims().change(user, device, change, now);
+        Ok(match changed {
+            Changed::Overtaken => None,
+            Changed::No(turn) => Some(turn),
+            Changed::Yes(turn) => {
+                self.changed(user)?;
+                Some(turn)
+            }
+        })
+    }
+
     /// Whether the user was not known before.
     pub(super) fn see(&mut self, user: &UserKey, visible: Milliseconds) -> Result<bool, StoreError> {
         let number = self.user(user)?;
@@ -34,6 +71,9 @@ impl Work<'_> {
         if record.last_seen < write.visible {
             record.last_seen = write.visible;
             self.put(user_key, &record);
+        }
+        if write.device.is_empty() {
+            return Ok(false);
         }
 
         let key = layout::with_id(layout::DEVICE, user, &write.device);

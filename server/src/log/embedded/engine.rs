@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Slice, Snapshot};
 
+use super::super::claims::Claims;
 use super::super::key::StreamKey;
 use super::super::rules::LINEAGE;
 use super::super::store::{Retention, StoreError};
@@ -33,6 +34,8 @@ pub(super) struct Engine {
     /// Everything else.
     pub(super) state: Keyspace,
     epochs: Mutex<Arc<Epochs>>,
+    /// Of this process alone: they end with it.
+    claims: Mutex<Claims>,
     pub(super) retention: Retention,
     numbers: Mutex<Recent<StreamKey, u64>>,
 }
@@ -54,7 +57,8 @@ impl Engine {
         let ids = database.keyspace("ids", || options().filter_policy(bloom(14.0)))?;
         let state = database.keyspace("state", options)?;
         let (epochs, numbers) = (Mutex::new(Arc::new(epochs)), Mutex::new(Recent::new(50_000)));
-        Ok(Self { database, log, ids, state, epochs, retention, numbers })
+        let claims = Mutex::default();
+        Ok(Self { database, log, ids, state, epochs, claims, retention, numbers })
     }
 
     /// The store as it is now, unmoved by later writes.
@@ -69,6 +73,11 @@ impl Engine {
 
     fn lock(&self) -> MutexGuard<'_, Arc<Epochs>> {
         self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
+        // Changed by code that does not panic halfway.
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the present generation.

@@ -7,7 +7,7 @@ use super::super::rules::{Changes, Tombstone};
 use super::super::store::{Join, Joined, Milliseconds, StoreError};
 use super::engine::{Source, damaged};
 use super::layout;
-use super::record::{GroupRecord, MemberRecord, Number, Record, UserRecord};
+use super::record::{GroupRecord, MemberRecord, Number, Record};
 use super::work::Work;
 
 /// How many members are taken at a time.
@@ -47,7 +47,7 @@ impl Work<'_> {
         let record = MemberRecord { start: head + 1, since: join.now, user, ..before };
         self.put(layout::with_id(layout::MEMBER, number, &join.user), &record);
         self.put(layout::pair(layout::USER_GROUP, user, number), &Number { value: head });
-        self.changed(user)?;
+        self.changed_of(user)?;
         let mut record = self.group(number)?;
         record.members += 1;
         record.version += 1;
@@ -57,15 +57,6 @@ impl Work<'_> {
 
     fn group(&self, number: u64) -> Result<GroupRecord, StoreError> {
         Ok(self.record(&layout::numbered(layout::GROUP, number))?.unwrap_or_default())
-    }
-
-    /// Counts a change of what is true of a user.
-    fn changed(&mut self, user: u64) -> Result<(), StoreError> {
-        let key = layout::numbered(layout::USER, user);
-        let mut record = self.record::<UserRecord>(&key)?.unwrap_or_default();
-        record.version += 1;
-        self.put(key, &record);
-        Ok(())
     }
 
     pub(super) fn leave(
@@ -117,7 +108,7 @@ impl Work<'_> {
         if was_member {
             self.remove(layout::pair(layout::USER_GROUP, record.user, group));
             self.remove(layout::pair(layout::DELIVERED, record.user, group));
-            self.changed(record.user)?;
+            self.changed_of(record.user)?;
         }
         Ok(())
     }

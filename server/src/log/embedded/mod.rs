@@ -48,10 +48,10 @@ use self::read::Reading;
 use self::readers::Readers;
 use self::work::Memory;
 use self::writer::{Command, Writer};
-use super::key::{GroupKey, StreamKey, UserKey};
+use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Answers, Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Opened, Page,
-    Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
+    Answers, Beat, Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Nodes, Opened,
+    Page, Person, Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// How the store works.
@@ -257,6 +257,26 @@ impl Store for EmbeddedStore {
     fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
         let user = user.clone();
         self.ask(move |view| view.last_seen(&user))
+    }
+
+    fn people<'a>(&'a self, users: &'a [UserKey]) -> StoreFuture<'a, Vec<Person>> {
+        let users = users.to_vec();
+        self.ask(move |view| users.iter().map(|user| view.person(user)).collect())
+    }
+
+    fn claimed<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: &'a str,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<str>>> {
+        let (scope, after) = (scope.clone(), after.to_owned());
+        self.ask(move |view| Ok(view.engine.claims().claimed(&scope, &after, limit)))
+    }
+
+    fn beat<'a>(&'a self, beat: &'a Beat) -> StoreFuture<'a, Nodes> {
+        let beat = beat.clone();
+        self.ask(move |view| Ok(view.engine.claims().beat(&beat)))
     }
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {

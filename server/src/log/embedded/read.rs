@@ -7,7 +7,7 @@ use fjall::Readable;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Conversation, Device, Entry, Found, Members, Membership, Page, Ranges, StoreError, Target, Tip,
+    Conversation, Device, Entry, Found, Members, Membership, Page, Person, Ranges, StoreError, Target, Tip,
     WaitingMark,
 };
 use super::engine::{Source, Stream, View, damaged, unreadable};
@@ -98,6 +98,13 @@ impl View<'_> {
             devices.push(self.read_device(user, device, record)?);
         }
         Ok(devices)
+    }
+
+    pub(super) fn person(&self, user: &UserKey) -> Result<Person, StoreError> {
+        let inbox = StreamKey::Inbox(user.clone());
+        let version = self.version(&inbox, self.number(&inbox)?)?;
+        let last_seen = self.last_seen(user)?;
+        Ok(self.engine.claims().person(user, last_seen, version))
     }
 
     pub(super) fn last_seen(&self, user: &UserKey) -> Result<u64, StoreError> {

@@ -196,6 +196,8 @@ fn admissible(write: &Write) -> bool {
         Write::Append(append) => {
             stream(&append.target.stream()) && short(&append.sender) && short(&append.message_id)
         }
+        Write::Status { user, .. } => stream(&StreamKey::Inbox(user.clone())),
+        Write::Kick { user, .. } => stream(&StreamKey::Inbox(user.clone())),
         Write::See { user, .. } => stream(&StreamKey::Inbox(user.clone())),
         Write::Join(join) => stream(&StreamKey::Group(join.group.clone())) && short(&join.user),
         Write::Leave { group, user, .. } => stream(&StreamKey::Group(group.clone())) && short(user),

@@ -24,7 +24,22 @@ impl State {
             }
             Write::Delivered(delivered) => Written::Delivered(self.delivered_to(delivered)),
             Write::Device(device) => {
-                self.device(device);
+                match self.claim(&device.user, &device.device, &device.claim, device.now) {
+                    None => Written::Overtaken,
+                    Some(turn) => {
+                        self.device(device);
+                        Written::Device { turn }
+                    }
+                }
+            }
+            Write::Kick { user, device, now, .. } => {
+                let kicked = self.claims.kick(user, device.as_deref(), *now);
+                Written::Kick(kicked.then(|| self.changed(user)))
+            }
+            Write::Status { user, status } => {
+                if self.claims.set_status(user, *status) {
+                    self.changed(user);
+                }
                 Written::Done
             }
             Write::Attach(attach) => Written::Attach(Box::new(self.attach(attach))),

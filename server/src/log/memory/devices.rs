@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::super::attach::{Decision, decide};
+use super::super::claims::Changed;
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, Delivered, DeviceWrite, Joined, Milliseconds, NewMembership,
+    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, DeviceWrite, Joined, Milliseconds,
+    NewMembership,
 };
 use super::state::State;
 
@@ -18,7 +20,35 @@ impl State {
         user.last_seen = user.last_seen.max(visible);
     }
 
+    /// Counts a change of what is true of a user; the version of the inbox.
+    pub(super) fn changed(&mut self, user: &UserKey) -> u64 {
+        let user = self.users.entry(user.clone()).or_default();
+        user.version += 1;
+        user.version
+    }
+
+    /// The turn of the claim; `None`: a newer connection has it.
+    pub(super) fn claim(
+        &mut self,
+        user: &UserKey,
+        device: &Arc<str>,
+        change: &ClaimChange,
+        now: Milliseconds,
+    ) -> Option<u64> {
+        match self.claims.change(user, device, change, now) {
+            Changed::Overtaken => None,
+            Changed::No(turn) => Some(turn),
+            Changed::Yes(turn) => {
+                self.changed(user);
+                Some(turn)
+            }
+        }
+    }
+
     pub(super) fn attach(&mut self, attach: &Attach) -> Attached {
+        if self.claims.overtakes(&attach.user, &attach.device, &attach.claim) {
+            return Attached { memberships: Vec::new(), outcome: AttachOutcome::Overtaken };
+        }
         let mut memberships = Vec::new();
         for join in &attach.joins {
             if let Joined::New { head, epoch, version } = self.join(join) {
@@ -27,13 +57,14 @@ impl State {
         }
         self.see(&attach.user, attach.visible);
         let device = (!attach.device.is_empty()).then_some(&*attach.device);
-        let Decision { outcome, cursors, delivered } = decide(attach, self.open(&attach.user, device));
-        if let AttachOutcome::Ready(Attachment { attempts, .. }) = &outcome {
+        let Decision { mut outcome, cursors, delivered } = decide(attach, self.open(&attach.user, device));
+        if let AttachOutcome::Ready(Attachment { attempts, turn, .. }) = &mut outcome {
             let user = attach.user.clone();
             self.delivered_to(&Delivered { user, ranges: delivered, asked: Vec::new() });
             if device.is_some() {
                 self.device(&attach.device_write(cursors, *attempts));
             }
+            *turn = self.claim(&attach.user, &attach.device, &attach.claim, attach.now).unwrap_or(0);
         }
         Attached { memberships, outcome }
     }
@@ -42,6 +73,9 @@ impl State {
         let epoch = self.epoch.clone();
         let user = self.users.entry(write.user.clone()).or_default();
         user.last_seen = user.last_seen.max(write.visible);
+        if write.device.is_empty() {
+            return;
+        }
         let known = user.devices.contains_key(&write.device);
         let device = user.devices.entry(write.device.clone()).or_default();
         device.attempts = write.attempts;

@@ -34,9 +34,8 @@ impl State {
         let version = group.changes.version;
         group.users.entry(join.user.clone()).or_default().0 =
             Some(Membership { start: head, since: join.now });
-        let user = self.users.entry(user).or_default();
-        user.groups.insert(join.group.group.clone());
-        user.version += 1;
+        self.users.entry(user.clone()).or_default().groups.insert(join.group.group.clone());
+        self.changed(&user);
         Joined::New { head, epoch: self.epoch.clone(), version }
     }
 

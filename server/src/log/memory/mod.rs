@@ -22,10 +22,10 @@ pub use state::State;
 #[cfg(not(any(test, feature = "testing")))]
 use state::State;
 
-use super::key::{GroupKey, StreamKey, UserKey};
+use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
-    Answers, Conversation, Device, Found, Members, Membership, Milliseconds, Opened, Page, Ranges, Retention,
-    Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
+    Answers, Beat, Conversation, Device, Found, Members, Membership, Milliseconds, Nodes, Opened, Page,
+    Person, Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
 };
 
 /// A store in memory, behind one lock; it ends with the process.
@@ -123,6 +123,23 @@ impl Store for MemoryStore {
 
     fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds> {
         self.ask(|state| state.last_seen(user))
+    }
+
+    fn people<'a>(&'a self, users: &'a [UserKey]) -> StoreFuture<'a, Vec<Person>> {
+        self.ask(|state| users.iter().map(|user| state.person(user)).collect())
+    }
+
+    fn claimed<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: &'a str,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<str>>> {
+        self.ask(|state| state.claims.claimed(scope, after, limit))
+    }
+
+    fn beat<'a>(&'a self, beat: &'a Beat) -> StoreFuture<'a, Nodes> {
+        self.ask(|state| state.claims.beat(beat))
     }
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
     Conversation, Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Opened, OpenedStream,
-    Page, Ranges, Tip, WaitingMark,
+    Page, Person, Ranges, Tip, WaitingMark,
 };
 use super::state::{KnownDevice, State, Stream, survived};
 
@@ -116,6 +116,12 @@ impl State {
     /// See [`Store::last_seen`](crate::log::store::Store::last_seen).
     pub fn last_seen(&self, user: &UserKey) -> u64 {
         self.users.get(user).map_or(0, |user| user.last_seen)
+    }
+
+    /// See [`Store::people`](crate::log::store::Store::people).
+    pub fn person(&self, user: &UserKey) -> Person {
+        let version = self.version(&StreamKey::Inbox(user.clone()));
+        self.claims.person(user, self.last_seen(user), version)
     }
 
     /// See [`Store::marks`](crate::log::store::Store::marks).

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::super::claims::Claims;
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::rules::{self, Changes, LINEAGE, Tombstone};
 use super::super::store::{
@@ -17,6 +18,7 @@ pub struct State {
     pub(super) epoch: Arc<str>,
     /// Earlier epochs, newest first, and whether they are proven.
     pub(super) earlier: Vec<(Arc<str>, bool)>,
+    pub(super) claims: Claims,
     /// Read marks that were not passed on.
     pub(super) waiting_marks: BTreeMap<(UserKey, Conversation), (u64, Arc<str>)>,
     pub(super) streams: BTreeMap<StreamKey, Stream>,
@@ -102,6 +104,7 @@ impl State {
             retention,
             epoch: rules::new_epoch().into(),
             earlier: Vec::new(),
+            claims: Claims::default(),
             waiting_marks: BTreeMap::new(),
             streams: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -121,6 +124,12 @@ impl State {
     #[cfg(test)]
     pub(in super::super) fn rename_epoch(&mut self, epoch: &str) {
         self.epoch = epoch.into();
+    }
+
+    /// Forgets who is connected, as a process does that ends.
+    #[cfg(test)]
+    pub(in super::super) fn forget_claims(&mut self) {
+        self.claims = Claims::default();
     }
 
     /// Begins a new generation on what is here, as a store does that cannot prove it kept everything. `is_proven`: what

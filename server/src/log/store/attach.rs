@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Cursor, DeviceWrite, Join, Milliseconds, OpenedStream};
+use super::{ClaimChange, Cursor, DeviceWrite, Join, Milliseconds, OpenedStream};
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 
 /// A device attaches: everything that is decided and kept before it is told `connected`.
 ///
-/// In this order: the memberships that its token claims begin, the user is made known ([`Write::See`](super::Write::See)),
+/// In this order: the claim is looked at, the memberships that its token claims begin, the user is made known ([`Write::See`](super::Write::See)),
 /// and then in one step all streams are read, it is decided where the device goes on in each
-/// ([`decide`](crate::log::attach::decide)), and that is kept. So no change of a membership can lie between what was read
+/// ([`decide`](crate::log::attach::decide)), and that is kept, with the claim. So no change of a membership can lie between what was read
 /// and what is kept.
 ///
 /// Only the first position of a device has to be durable when this is answered. Where nothing but
@@ -40,6 +40,8 @@ pub struct Attach {
     pub max_devices: usize,
     /// As in [`DeviceWrite::connected`].
     pub connected: Vec<Arc<str>>,
+    /// The claim that is taken with it.
+    pub claim: ClaimChange,
 }
 
 impl Attach {
@@ -59,6 +61,7 @@ impl Attach {
             visible: self.visible,
             max_devices: self.max_devices,
             connected: self.connected.clone(),
+            claim: ClaimChange::Keep,
         }
     }
 }
@@ -79,7 +82,7 @@ pub struct InboxDelivered {
 /// What became of an [`Attach`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attached {
-    /// The memberships that began, whatever the outcome. The same attach again names them again (by [`Join::now`]).
+    /// The memberships that began, whatever the outcome but `Overtaken`. The same attach again names them again (by [`Join::now`]).
     pub memberships: Vec<NewMembership>,
     /// The rest.
     pub outcome: AttachOutcome,
@@ -103,6 +106,8 @@ pub struct NewMembership {
 pub enum AttachOutcome {
     /// It is.
     Ready(Attachment),
+    /// A newer connection of the device has the claim: nothing was done.
+    Overtaken,
     /// The device has seen more of this stream, in the present epoch, than there is: the store was put back to an earlier
     /// time. Begin a new epoch ([`Write::BeginEpoch`](super::Write::BeginEpoch)) and attach again.
     Ahead(OpenedStream),
@@ -133,6 +138,8 @@ pub struct Attachment {
     pub groups: Vec<Arc<str>>,
     /// Failed delivery attempts of the device in a row.
     pub attempts: u32,
+    /// The turn of the claim that was taken; 0: none was.
+    pub turn: u64,
 }
 
 /// Where reading begins, and what must be said before the first entry.

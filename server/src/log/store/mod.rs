@@ -11,10 +11,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 mod attach;
+mod claims;
 mod records;
 mod write;
 
 pub use self::attach::{Attach, AttachOutcome, Attached, Attachment, InboxDelivered, NewMembership, Resume};
+pub use self::claims::{Beat, Claim, ClaimChange, Facts, Nodes, Person};
 pub use self::records::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
     OpenedStream, Page, Tip, WaitingMark,
@@ -22,7 +24,7 @@ pub use self::records::{
 pub use self::write::{
     Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written,
 };
-use super::key::{GroupKey, StreamKey, UserKey};
+use super::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use super::ranges::Ranges;
 
 /// The answer to one write.
@@ -49,6 +51,12 @@ pub trait Store: Send + Sync + 'static {
     /// The lane of a stream, below [`Store::lanes`]: that of a write is the lane of [`Write::stream`]. Never changes.
     fn lane(&self, _stream: &StreamKey) -> usize {
         0
+    }
+
+    /// Whether several hubs may use the store at the same time. Where not, a hub takes no claims and gives no signs of
+    /// life: it knows its own connections.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// Makes the writes of one lane in order; a hub has one call per lane under way. Answers each write: `Ok` means that
@@ -94,6 +102,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// When others could last see a user, on any device; 0: never.
     fn last_seen<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Milliseconds>;
+
+    /// Users as others may see them, in the order asked.
+    fn people<'a>(&'a self, users: &'a [UserKey]) -> StoreFuture<'a, Vec<Person>>;
+
+    /// Users of a tenant with a claim, in order of their ids, after `after` (exclusive; empty: from the first). Also
+    /// those whose claims are of dead hubs: the caller leaves them out.
+    fn claimed<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: &'a str,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<str>>>;
+
+    /// Gives a sign of life of a hub, and tells which hubs live. When no hub could give one for more than 5 s, nobody is
+    /// declared dead by that.
+    fn beat<'a>(&'a self, beat: &'a Beat) -> StoreFuture<'a, Nodes>;
 
     /// The user's read marks: conversation and position.
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;

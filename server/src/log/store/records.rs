@@ -100,7 +100,7 @@ pub struct Tip {
     /// The newest position.
     pub head: u64,
     /// Counts what is true of the stream beside its entries, and never falls: of a group its members, of an inbox the
-    /// groups of its owner.
+    /// groups, claims, kicks and status of its owner.
     pub version: u64,
 }
 

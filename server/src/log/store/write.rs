@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use wsc_core::kind::UserStatus;
 
-use super::{Attach, Attached, Conversation, Milliseconds};
+use super::{Attach, Attached, ClaimChange, Conversation, Milliseconds};
 use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
 
 /// One change.
@@ -57,6 +58,26 @@ pub enum Write {
     Delivered(Delivered),
     /// Stores a device's positions and when it was seen.
     Device(DeviceWrite),
+    /// Ends claims of a user, and with them the connections: whoever has one finds it gone ([`Person::claims`]).
+    ///
+    /// [`Person::claims`]: super::Person::claims
+    Kick {
+        /// The user.
+        user: UserKey,
+        /// Only this device; `None`: all.
+        device: Option<Arc<str>>,
+        /// Why, for the user to read.
+        reason: Arc<str>,
+        /// Now.
+        now: Milliseconds,
+    },
+    /// Keeps the status that a user chose.
+    Status {
+        /// The user.
+        user: UserKey,
+        /// The status.
+        status: UserStatus,
+    },
     /// Attaches a device.
     Attach(Box<Attach>),
     /// Ends the epoch of a stream, and of all streams that share it, because the store was put back to an earlier time
@@ -81,6 +102,8 @@ impl Write {
             }
             Self::See { user, .. }
             | Self::Mark { user, .. }
+            | Self::Kick { user, .. }
+            | Self::Status { user, .. }
             | Self::Delivered(Delivered { user, .. })
             | Self::Device(DeviceWrite { user, .. }) => StreamKey::Inbox(user.clone()),
             Self::Attach(attach) => StreamKey::Inbox(attach.user.clone()),
@@ -113,7 +136,16 @@ pub enum Written {
     Attach(Box<Attached>),
     /// To [`Write::BeginEpoch`]: the present epoch.
     Epoch(Arc<str>),
-    /// To [`Write::See`] and [`Write::Device`].
+    /// To [`Write::Kick`]: the version of the inbox when claims ended; `None`: there were none.
+    Kick(Option<u64>),
+    /// To [`Write::Device`].
+    Device {
+        /// The turn of the claim that was taken; 0: none was.
+        turn: u64,
+    },
+    /// To [`Write::Device`], when a newer connection has the claim: nothing was written.
+    Overtaken,
+    /// To [`Write::See`] and [`Write::Status`].
     Done,
 }
 
@@ -294,7 +326,7 @@ pub struct Delivered {
 pub struct DeviceWrite {
     /// Whose device.
     pub user: UserKey,
-    /// Which device.
+    /// Which device; empty: an ephemeral one, of which nothing but its claim is kept.
     pub device: Arc<str>,
     /// Positions by stream. Within the present epoch a stored position never falls; streams not named stay as they are.
     pub cursors: Vec<(StreamKey, u64)>,
@@ -310,4 +342,6 @@ pub struct DeviceWrite {
     pub max_devices: usize,
     /// Devices of the user that are connected now; of very many only some.
     pub connected: Vec<Arc<str>>,
+    /// What becomes of its claim.
+    pub claim: ClaimChange,
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult};
 use tempfile::TempDir;
+use wsc_core::kind::UserStatus;
 
 use super::super::super::conformance::{self as make, START, retention, run};
 use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
-    Append, Attach, Conversation, Cursor, Delivered, DeviceWrite, InboxDelivered, Join, JoinBy, Opened, Page,
-    Store, Target, Write,
+    Append, Attach, ClaimChange, Conversation, Cursor, Delivered, DeviceWrite, InboxDelivered, Join, JoinBy,
+    Opened, Page, Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -84,6 +85,12 @@ fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         8 => append(),
         3 => attach(),
+        1 => (user(), prop::option::of(0..4_u8)).prop_map(|(id, device)| Write::Kick {
+            user: make::user(id), device: device.map(|id| id.to_string().into()), reason: "".into(), now: 0,
+        }),
+        1 => (user(), any::<bool>()).prop_map(|(id, busy)| Write::Status {
+            user: make::user(id), status: if busy { UserStatus::Busy } else { UserStatus::Online },
+        }),
         1 => user().prop_map(|id| Write::See { user: make::user(id), visible: 0 }),
         3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
             Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
@@ -107,11 +114,11 @@ fn write() -> impl Strategy<Value = Write> {
                 Write::Delivered(Delivered { user: make::user(user), ranges, asked })
             }
         ),
-        3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32).prop_map(
-            |(user, device, cursors, connected, forget, attempts)| {
+        3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32, claim()).prop_map(
+            |(user, device, cursors, connected, forget, attempts, claim)| {
                 let connected = connected.iter().map(|id| id.to_string().into()).collect();
                 Write::Device(DeviceWrite {
-                    cursors, connected, forget, attempts, max_devices: 3,
+                    cursors, connected, forget, attempts, claim, max_devices: 3,
                     ..make::seen(user, &device.to_string(), 0)
                 })
             }
@@ -119,12 +126,27 @@ fn write() -> impl Strategy<Value = Write> {
     ]
 }
 
+fn claim() -> impl Strategy<Value = ClaimChange> {
+    prop_oneof![
+        4 => Just(ClaimChange::Keep),
+        2 => (1..3_u8, 0..3_u8, any::<bool>(), 0..4_u64).prop_map(|(hub, connection, is_exclusive, sent)| {
+            ClaimChange::Take {
+                incarnation: u128::from(hub),
+                connection: connection.to_string().into(),
+                is_exclusive,
+                sent_ms: sent * 40_000,
+            }
+        }),
+        2 => (0..6_u64).prop_map(|turn| ClaimChange::Release { turn }),
+    ]
+}
+
 fn attach() -> impl Strategy<Value = Write> {
     let cursors = prop::collection::vec((stream(), any::<bool>(), 0..9_u64), 0..3);
     let joins = prop::collection::vec((group(), by(), 1..3_usize), 0..3);
     let delivered = prop::option::of((0..5_u64, 5..9_u64));
-    (user(), 0..4_u8, joins, cursors, delivered, any::<bool>()).prop_map(
-        |(user, device, joins, cursors, delivered, at_head)| {
+    (user(), 0..4_u8, joins, cursors, delivered, any::<bool>(), claim()).prop_map(
+        |(user, device, joins, cursors, delivered, at_head, claim)| {
             let join = |(id, by, max_groups): (&str, JoinBy, usize)| Join {
                 group: make::group(id),
                 user: user.into(),
@@ -147,6 +169,7 @@ fn attach() -> impl Strategy<Value = Write> {
                 cursors: cursors.into_iter().map(cursor).collect(),
                 delivered,
                 at_head,
+                claim,
                 max_devices: 3,
                 ..make::attach(user, &device, 0)
             }))
@@ -183,8 +206,9 @@ fn at(write: &mut Write, time: u64, present: &Arc<str>) {
         Write::Append(Append { now, .. })
         | Write::Join(Join { now, .. })
         | Write::Leave { now, .. }
-        | Write::Disband { now, .. } => *now = time,
-        Write::BeginEpoch { .. } => {}
+        | Write::Disband { now, .. }
+        | Write::Kick { now, .. } => *now = time,
+        Write::BeginEpoch { .. } | Write::Status { .. } => {}
         Write::Device(write) => (write.now, write.visible) = (time, time / 1000),
         Write::See { visible, .. } => *visible = time / 500,
         Write::Mark { .. } | Write::Delivered(_) => {}
@@ -215,6 +239,7 @@ async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
         };
         prop_assert_eq!(by_name(store.devices(&user).await.unwrap()), by_name(model.devices(&user)));
         prop_assert_eq!(store.last_seen(&user).await.unwrap(), model.last_seen(&user));
+        prop_assert_eq!(store.people(std::slice::from_ref(&user)).await.unwrap(), [model.person(&user)]);
         let mut marks = store.marks(&user).await.unwrap();
         marks.sort();
         prop_assert_eq!(marks, model.marks(&user));
@@ -275,6 +300,7 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                     store.close().await.unwrap();
                     store = EmbeddedStore::open(&path, options()).unwrap();
                     prop_assert_eq!(&make::epoch(&store).await, &epoch);
+                    model.forget_claims();
                 }
                 Step::Crash => {
                     make::maintain(&store, now).await;
@@ -282,6 +308,7 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                     drop(store);
                     store = EmbeddedStore::open(&path, options()).unwrap();
                     model.begin_epoch(&make::epoch(&store).await, true);
+                    model.forget_claims();
                 }
                 Step::Begin => {
                     make::maintain(&store, now).await;
