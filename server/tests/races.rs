@@ -31,19 +31,31 @@ async fn a_connect_does_not_wait_for_the_memberships_of_others_to_rest() {
 #[tokio::test]
 async fn a_join_while_its_user_attaches_opens_the_stream_once_and_misses_nothing() {
     let (server, illness) = ill().await;
-    let group = GroupKey::new(&Scope::default(), "team");
-    let mut alice = server.connect_with("alice", "a1", json!({"group_id": "team"})).await;
-    illness.open_ms.store(150, Ordering::Relaxed);
-    let (hub, joined) = (server.hub.clone(), group.clone());
-    let join = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        hub.join(&joined, "bob").await.unwrap();
-    });
-    let mut bob = server.connect("bob", "b1").await;
-    join.await.unwrap();
-    alice.send(json!({"message_type": "text", "message_id": "1", "group_ids": ["team"]})).await;
-    assert_eq!(bob.connected["streams"]["group:team"]["from"], 1, "{}", bob.connected);
-    assert_eq!(bob.message().await["message_id"], "1");
+    let mut alice = server.connect("alice", "a1").await;
+    // The join goes to the log before the attach, with it, and after it.
+    for (round, wait_ms) in [0, 1, 2, 3, 30, 90, 150].into_iter().enumerate() {
+        let team = format!("team{round}");
+        let group = GroupKey::new(&Scope::default(), &team);
+        server.hub.join(&group, "alice").await.unwrap();
+        illness.write_ms.store(60, Ordering::Relaxed);
+        let hub = server.hub.clone();
+        let user = format!("bob{round}");
+        let joining = user.clone();
+        let join = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            hub.join(&group, &joining).await.unwrap();
+        });
+        let mut bob = server.connect(&user, "b1").await;
+        join.await.unwrap();
+        illness.write_ms.store(0, Ordering::Relaxed);
+        alice.send(json!({"message_type": "text", "message_id": team, "group_ids": [team]})).await;
+        let name = format!("group:{team}");
+        let at_once = bob.connected["streams"][&name]["from"].as_u64();
+        let later = if at_once.is_none() { Some(bob.hear_type("group_changed").await) } else { None };
+        let opened = later.map(|changed| changed["from"].as_u64().unwrap());
+        assert_eq!(at_once.or(opened), Some(1), "{wait_ms} ms: {}", bob.connected);
+        assert_eq!(bob.message().await["message_id"], team, "{wait_ms} ms");
+    }
 }
 
 #[tokio::test]
@@ -67,7 +79,7 @@ async fn a_device_that_comes_back_at_once_goes_on_after_what_it_acknowledged() {
 #[tokio::test]
 async fn of_two_connects_of_a_device_at_once_the_newer_stays() {
     let (server, illness) = ill().await;
-    illness.open_ms.store(100, Ordering::Relaxed);
+    illness.write_ms.store(100, Ordering::Relaxed);
     let mut first = server.socket().await;
     let connect = json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob"});
     first.say(&connect).await;
@@ -81,7 +93,7 @@ async fn of_two_connects_of_a_device_at_once_the_newer_stays() {
 #[tokio::test]
 async fn who_attaches_while_the_hub_drains_is_told_to_go_elsewhere() {
     let (server, illness) = ill().await;
-    illness.open_ms.store(300, Ordering::Relaxed);
+    illness.write_ms.store(300, Ordering::Relaxed);
     let mut bob = server.socket().await;
     bob.say(&json!({"message_type": "connect", "protocol": 1, "device_id": "b1", "user_id": "bob"})).await;
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -11,7 +11,7 @@ use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::Target;
 use crate::log::{Outcome, Sink};
 use crate::shard::hint::Hint;
-use crate::shard::letter::{Address, Letter, ReplyTo, Shards, Ticket};
+use crate::shard::letter::{Address, Asked, Letter, ReplyTo, Shards};
 use crate::shard::subscription::Interest;
 
 /// The way to everybody.
@@ -109,15 +109,16 @@ fn reach(hint: &Hint) -> Reach<'_> {
 impl Sink<ReplyTo> for Router {
     fn made(&self, answers: Vec<(ReplyTo, Outcome)>, published: Vec<Published>) {
         let mut tasks = Vec::new();
-        let mut letters: Vec<Vec<(Ticket, Outcome)>> = (0..self.shards.len()).map(|_| Vec::new()).collect();
+        let mut letters: Vec<Vec<(Asked, Outcome)>> = (0..self.shards.len()).map(|_| Vec::new()).collect();
         for (reply, outcome) in answers {
             match reply {
                 ReplyTo::Nobody => {}
-                ReplyTo::Shard(shard, ticket) => letters[shard].push((ticket, outcome)),
+                ReplyTo::Shard(shard, asked) => letters[shard].push((asked, outcome)),
                 ReplyTo::Task(task) => tasks.push((task, outcome)),
             }
         }
-        // Senders first: a receiver may be so quick that its receipt would come before their `ack`.
+        // Who asked hears first: a receiver may be so quick that its receipt would come before the sender's `ack`, and who
+        // attaches reads from where the log stood then, so what was committed since must come after.
         for (shard, letter) in letters.into_iter().enumerate() {
             if !letter.is_empty() {
                 self.shards.send(shard, Letter::Outcomes(letter));

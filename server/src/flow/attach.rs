@@ -1,53 +1,33 @@
-//! A connection arrives at its home shard: what it reads and from where is decided, kept, and told.
+//! A connection arrives at its home shard. The log attaches it by one write; where that write stands among the others, the
+//! connection begins to read, so nothing can fall between.
 
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures_util::FutureExt as _;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
 use wsc_core::peer::{Peer, is_overtaken};
 use wsc_core::{CloseCode, limits};
 
 use super::deliver::{device_bit, write_gap};
 use super::lifecycle::is_cut;
-use super::plan::{Plan, Planned, join_groups, plan_streams};
-use super::{Context, Handle, Turn};
-use crate::log::store::StoreError;
+use super::membership::announce;
+use super::plan::{attach_of, begin_epoch, headers_of, read_only};
+use super::{Context, Turn};
+use crate::log::Outcome;
+use crate::log::store::{
+    Attach, AttachOutcome, Attachment, InboxDelivered, OpenedStream, Resume, StoreError, Write, Written,
+};
 use crate::net::encode;
 use crate::net::entry::stream_name;
 use crate::net::id::ConnectionId;
 use crate::net::linger::linger;
 use crate::net::signal::Signal;
 use crate::net::wire::Wire;
+use crate::shard::attaching::Arrived;
 use crate::shard::connection::{Beginning, Connection};
-use crate::shard::letter::Arrival;
+use crate::shard::letter::{Arrival, Asked, ReplyTo};
 use crate::shard::state::State;
-
-impl Arrival {
-    /// Whether its device has one connection only: ephemeral ones are many, and so are those of bare clients' shared one.
-    fn is_exclusive(&self) -> bool {
-        !self.device.is_empty() && !self.is_shared()
-    }
-
-    /// Whether it is one of several of a device that bare clients share.
-    fn is_shared(&self) -> bool {
-        self.bare.as_ref().is_some_and(|bare| bare.shared)
-    }
-
-    /// Makes anew what stays as long as the connection. The allocator keeps memory by thread: single strings that stay
-    /// between the listener's buffers, which come and go, would keep those from being used again.
-    fn make_at_home(&mut self) {
-        self.name = (*self.name).into();
-        self.device = (*self.device).into();
-        let identity = &mut self.identity;
-        identity.user.user = (*identity.user.user).into();
-        identity.device = (*identity.device).into();
-        identity.groups = identity.groups.iter().map(|group| (**group).into()).collect();
-        identity.capabilities.groups = identity.capabilities.groups.clone();
-    }
-}
 
 /// Why a connection is not let in.
 struct Refused(CloseCode, &'static str);
@@ -55,20 +35,16 @@ struct Refused(CloseCode, &'static str);
 impl Turn<'_> {
     /// Begins to let a connection in.
     pub(super) fn arrive(&mut self, mut arrival: Box<Arrival>) {
-        arrival.make_at_home();
-        let user = arrival.identity.user.clone();
-        let exclusive = arrival.is_exclusive();
-        if exclusive && is_overtaken(arrival.sent_ms, self.state.sent_ms(&user, &arrival.device)) {
+        make_at_home(&mut arrival);
+        let newest = self.state.sent_ms(&arrival.identity.user, &arrival.device);
+        if arrival.is_exclusive() && is_overtaken(arrival.sent_ms, newest) {
             // It was sent before the connection that is here, and took longer. Who sent it has given it up.
-            let refused = Refused(CloseCode::TryAgainLater, "retry_after_ms=1000");
-            return refuse(self.cx, &mut arrival, &refused);
+            return refuse(self.cx, &mut arrival, &Refused(CloseCode::TryAgainLater, "retry_after_ms=1000"));
         }
+        // What an earlier connection of the device leaves is written before it is read where the device stands.
         self.replace(&arrival);
-        let attaching = &mut self.state.attaching;
-        let turn = if exclusive { attaching.take_turn(&user, &arrival.device, arrival.sent_ms) } else { 0 };
-        attaching.begin(&user);
-        let task = attach(Rc::clone(&self.cx.shard), arrival, turn);
-        self.cx.spawn_detached(task);
+        let number = self.state.attaching.begin(arrival);
+        self.ask_to_attach(number, |_| {});
     }
 
     /// The same device's earlier connections give way to the newer one.
@@ -84,42 +60,111 @@ impl Turn<'_> {
         }
     }
 
-    /// Lets a connection in, if nothing has come between. Gives it back where it must be planned again.
-    fn install(
-        &mut self,
-        mut arrival: Box<Arrival>,
-        attach_turn: u64,
-        planned: Result<Plan, StoreError>,
-    ) -> Option<Box<Arrival>> {
+    /// Has the log attach an arrival; `change` is what an answer before asked for.
+    fn ask_to_attach(&mut self, number: u64, change: impl FnOnce(&mut Attach)) {
+        let Some(arrival) = self.state.attaching.get(number) else { return };
+        let mut connected = self.state.connected_devices(&arrival.identity.user);
+        connected.push(Arc::clone(&arrival.device));
+        let mut attach = attach_of(self.cx.node(), arrival, connected, self.cx.wall);
+        change(&mut attach);
+        let shard = self.cx.shard.id;
+        self.cx.write(Write::Attach(Box::new(attach)), ReplyTo::Shard(shard, Asked::Attach(number)));
+    }
+
+    /// The log has answered. Nothing that it committed since has been read yet.
+    pub(super) fn attached(&mut self, number: u64, outcome: Outcome) {
+        let Some(arrival) = self.state.attaching.get(number) else { return };
         let user = arrival.identity.user.clone();
-        // A membership that changed meanwhile is looked at again.
-        if planned.as_ref().is_ok_and(|plan| plan.changes != self.state.attaching.changes(&user)) {
-            return Some(arrival);
+        let cx = &mut *self.cx;
+        let shard = Rc::clone(&cx.shard);
+        let attached = match outcome {
+            Ok(Written::Attach(attached)) => *attached,
+            // A store that cannot write any more still serves readers.
+            Err(error) if error.is_permanent() && !matches!(error, StoreError::Closed) => {
+                tracing::debug!(%error, "attaching without writing");
+                let attach = attach_of(cx.node(), arrival, Vec::new(), cx.wall);
+                return cx.spawn_detached(async move {
+                    let read = read_only(&shard.node, attach).await;
+                    shard.step(None, move |turn| turn.install(number, read));
+                });
+            }
+            Err(error) => return self.install(number, Err(error)),
+            Ok(_) => return self.install(number, Err(StoreError::Closed)),
+        };
+        for membership in attached.memberships {
+            let (shard, user) = (Rc::clone(&shard), Arc::clone(&user.user));
+            cx.spawn_detached(async move {
+                announce(&shard.node, &membership.group, &user, "joined").await;
+            });
         }
-        self.state.attaching.end(&user);
-        let result = self.may_attach(&arrival, attach_turn, planned);
-        let plan = match result {
-            Ok(plan) => plan,
-            Err(refused) => {
-                refuse(self.cx, &mut arrival, &refused);
-                return None;
+        match attached.outcome {
+            AttachOutcome::Ready(attachment) => self.install(number, Ok(attachment)),
+            AttachOutcome::Overtaken => {
+                let refused = Refused(CloseCode::TryAgainLater, "retry_after_ms=1000");
+                self.turn_away(number, &refused);
+            }
+            AttachOutcome::Ahead(stream) => {
+                let device = Arc::clone(&arrival.device);
+                cx.spawn_detached(async move {
+                    let has_begun = begin_epoch(&shard.node, &user, &device, &stream).await;
+                    shard.step(None, move |turn| {
+                        turn.ask_to_attach(number, |attach| {
+                            attach.joins = Vec::new();
+                            attach.begins_anew = !has_begun;
+                        });
+                    });
+                });
+            }
+            AttachOutcome::HeadersNeeded { epoch, after, to } => {
+                let device = Arc::clone(&arrival.device);
+                cx.spawn_detached(async move {
+                    let ranges = headers_of(&shard.node, &user, &device, after, to).await;
+                    shard.step(None, move |turn| match ranges {
+                        Ok(ranges) => turn.ask_to_attach(number, |attach| {
+                            attach.joins = Vec::new();
+                            attach.delivered = Some(InboxDelivered { epoch, after, to, ranges });
+                        }),
+                        Err(error) => turn.install(number, Err(error)),
+                    });
+                });
+            }
+        }
+    }
+
+    /// Lets a connection in.
+    fn install(&mut self, number: u64, attachment: Result<Attachment, StoreError>) {
+        let attachment = match attachment {
+            Ok(attachment) => attachment,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be attached");
+                let refused = Refused(CloseCode::TryAgainLater, "retry_after_ms=5000");
+                return self.turn_away(number, &refused);
             }
         };
-        self.replace(&arrival);
-        let Ok(wire) = Wire::arrive(arrival.wire.take()?) else { return None };
-        let is_shared = arrival.is_shared();
-        let id = self.insert(*arrival, wire, &plan);
-        let cx = &mut *self.cx;
-        self.state.attach(&user, id, plan.groups, &cx.shard.node.settings, cx.now);
-        if let Some((connection, cx)) = self.with(id) {
-            greet(cx, connection, &plan.streams);
+        let Some(Arrived { mut arrival, is_newest }) = self.state.attaching.end(number) else { return };
+        if !is_newest {
+            let refused = Refused(CloseCode::Replaced, "a newer connection of this device");
+            return refuse(self.cx, &mut arrival, &refused);
         }
-        let missed_nothing = self.state.published == plan.published;
-        for planned in &plan.streams {
-            self.open(id, planned, missed_nothing);
+        // Whoever is let in now was not among those that are told and closed.
+        if self.state.is_draining {
+            return refuse(self.cx, &mut arrival, &Refused(CloseCode::GoingAway, "retry_after_ms=500"));
+        }
+        self.replace(&arrival);
+        let Some(Ok(wire)) = arrival.wire.take().map(Wire::arrive) else { return };
+        let (user, is_shared) = (arrival.identity.user.clone(), arrival.is_shared());
+        let id = self.insert(*arrival, wire, &attachment);
+        let cx = &mut *self.cx;
+        let groups = attachment.groups.into_iter().collect();
+        self.state.attach(&user, id, groups, &cx.shard.node.settings, cx.now);
+        if let Some((connection, cx)) = self.with(id) {
+            greet(cx, connection, &attachment.streams);
+        }
+        for (opened, resume) in &attachment.streams {
+            self.open(id, opened, resume);
         }
         let State { connections, wheel, .. } = &mut *self.state;
-        let connection = connections.get_mut(id)?;
+        let Some(connection) = connections.get_mut(id) else { return };
         let cx = &mut *self.cx;
         connection.feed(cx);
         connection.schedule(wheel, cx);
@@ -137,44 +182,22 @@ impl Turn<'_> {
         connection.wake();
         shard.node.presence.connected(&user, is_shared, &shard.node.router);
         shard.node.connections.fetch_add(1, Ordering::Relaxed);
-        None
     }
 
-    /// Whether what was planned still holds.
-    fn may_attach(
-        &mut self,
-        arrival: &Arrival,
-        attach_turn: u64,
-        planned: Result<Plan, StoreError>,
-    ) -> Result<Plan, Refused> {
-        let (user, device) = (&arrival.identity.user, &arrival.device);
-        let is_newest = !arrival.is_exclusive() || self.state.attaching.end_turn(user, device, attach_turn);
-        let plan = planned.map_err(|error| {
-            tracing::warn!(%error, "a connection could not be attached");
-            Refused(CloseCode::TryAgainLater, "retry_after_ms=5000")
-        })?;
-        // Another connection of the device that came meanwhile is the newer one.
-        if !is_newest {
-            return Err(Refused(CloseCode::Replaced, "a newer connection of this device"));
+    fn turn_away(&mut self, number: u64, refused: &Refused) {
+        if let Some(mut arrived) = self.state.attaching.end(number) {
+            refuse(self.cx, &mut arrived.arrival, refused);
         }
-        // Positions of an epoch that ended meanwhile: it begins anew in the present one.
-        if plan.epochs != self.state.epochs {
-            return Err(Refused(CloseCode::Hole, "a new epoch"));
-        }
-        // Whoever is let in now was not among those that are told and closed.
-        if self.state.is_draining {
-            return Err(Refused(CloseCode::GoingAway, "retry_after_ms=500"));
-        }
-        Ok(plan)
     }
 
-    fn insert(&mut self, arrival: Arrival, wire: Wire, plan: &Plan) -> ConnectionId {
+    fn insert(&mut self, arrival: Arrival, wire: Wire, attachment: &Attachment) -> ConnectionId {
         let (cx, id) = (&*self.cx, self.state.connections.next_id());
         let is_ephemeral = arrival.device.is_empty();
         let device = if is_ephemeral { Arc::clone(&arrival.name) } else { arrival.device };
+        let streams = attachment.streams.len();
         let mut peer = Peer::new(cx.now.ms(), &cx.node().settings.peer);
         peer.attach(cx.now.ms());
-        peer.reserve(plan.streams.len());
+        peer.reserve(streams);
         let begin = Beginning {
             id,
             name: arrival.name,
@@ -185,21 +208,20 @@ impl Turn<'_> {
             is_ephemeral,
             wire,
             peer,
-            streams: plan.streams.len(),
+            streams,
             wanted: arrival.groups,
             bare: arrival.bare,
             signal: Signal::new(&cx.shard.signals, id),
-            attempts: plan.attempts,
+            attempts: attachment.attempts,
             permit: arrival.permit,
         };
         self.state.connections.insert(begin, cx.now);
         id
     }
 
-    /// Opens a planned stream on a connection.
-    fn open(&mut self, id: ConnectionId, planned: &Planned, missed_nothing: bool) {
-        let (opened, resume) = (&planned.opened, &planned.resume);
-        let track = self.state.subscribe(id, &opened.stream, resume.from, opened.head, missed_nothing);
+    /// Opens a stream on a connection that attaches.
+    fn open(&mut self, id: ConnectionId, opened: &OpenedStream, resume: &Resume) {
+        let track = self.state.subscribe(id, &opened.stream, resume.from, opened.head);
         let (Some(track), Some((connection, _))) = (track, self.with(id)) else { return };
         connection.subscriptions[track].noted = (resume.from - 1).max(resume.left_to);
         if resume.new_epoch {
@@ -211,25 +233,19 @@ impl Turn<'_> {
     }
 }
 
-/// Kept small: the allocator uses the memory of small tasks again for the next, where the holes that large ones leave
-/// between what stays are cut up.
-async fn attach(shard: Rc<Handle>, arrival: Box<Arrival>, attach_turn: u64) {
-    let joined = AssertUnwindSafe(join_groups(&shard.node, &arrival)).catch_unwind().await;
-    let joined = joined.unwrap_or(Err(StoreError::Closed));
-    let mut left = Some(arrival);
-    while let Some(arrival) = left {
-        let planned = match &joined {
-            Ok(()) => {
-                let planned = AssertUnwindSafe(plan_streams(&shard, &arrival)).catch_unwind().await;
-                planned.unwrap_or(Err(StoreError::Closed))
-            }
-            Err(error) => Err(error.clone()),
-        };
-        left = shard.ask(move |turn| turn.install(arrival, attach_turn, planned)).await.flatten();
-    }
+/// Makes anew what stays as long as the connection. The allocator keeps memory by thread: single strings that stay
+/// between the listener's buffers, which come and go, would keep those from being used again.
+fn make_at_home(arrival: &mut Arrival) {
+    arrival.name = (*arrival.name).into();
+    arrival.device = (*arrival.device).into();
+    let identity = &mut arrival.identity;
+    identity.user.user = (*identity.user.user).into();
+    identity.device = (*identity.device).into();
+    identity.groups = identity.groups.iter().map(|group| (**group).into()).collect();
+    identity.capabilities.groups = identity.capabilities.groups.clone();
 }
 
-fn greet(cx: &Context, connection: &mut Connection, streams: &[Planned]) {
+fn greet(cx: &Context, connection: &mut Connection, streams: &[(OpenedStream, Resume)]) {
     let node = cx.node();
     let identity = Rc::clone(&connection.identity);
     if let Some(bare) = &connection.bare {
@@ -240,11 +256,11 @@ fn greet(cx: &Context, connection: &mut Connection, streams: &[Planned]) {
         return;
     }
     let settings = &node.settings;
-    let open = |planned: &Planned| OpenStream {
-        stream: stream_name(&planned.opened.stream).into_owned(),
-        epoch: planned.opened.epoch.to_string().into(),
-        from: planned.resume.from,
-        head: planned.opened.head,
+    let open = |(opened, resume): &(OpenedStream, Resume)| OpenStream {
+        stream: stream_name(&opened.stream).into_owned(),
+        epoch: opened.epoch.to_string().into(),
+        from: resume.from,
+        head: opened.head,
     };
     let (name, device) = (Arc::clone(&connection.name), Arc::clone(&connection.device));
     connection.write(&HubFrame::Connected(Box::new(Connected {

@@ -111,7 +111,6 @@ impl Turn<'_> {
         for event in events {
             match &**event {
                 Published::Entry(commit) => {
-                    self.state.published += 1;
                     self.observe(commit);
                     let Some(number) = self.state.streams.number(&commit.stream) else {
                         self.report_offline(commit);
@@ -128,7 +127,6 @@ impl Turn<'_> {
                 Published::EpochBegan => {
                     self.deliver(std::mem::take(&mut runs));
                     latest.clear();
-                    self.state.epochs += 1;
                     self.close_attached(CloseCode::Hole, "a new epoch");
                 }
                 Published::Joined { group, user, head, epoch } => {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wsc_core::CloseCode;
 
 use super::{Handle, Turn};
+use crate::log::store::StoreError;
 use crate::net::id::ConnectionId;
 use crate::shard::connection::Stage;
 use crate::shard::letter::Drain;
@@ -57,12 +58,15 @@ impl Turn<'_> {
         left.into_iter().for_each(|id| self.cut(id));
     }
 
-    /// Closes the connections whose messages nobody will answer any more: they are sent again elsewhere.
+    /// Closes the connections that nobody will answer any more: they go elsewhere, and send again there.
     fn close_unanswered(&mut self) {
         let waiting = self.state.connections.iter().filter(|found| found.writing > 0);
         let waiting: Vec<ConnectionId> = waiting.map(|found| found.id).collect();
         for id in waiting {
             self.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
+        }
+        for number in self.state.attaching.numbers() {
+            self.attached(number, Err(StoreError::Closed));
         }
     }
 

@@ -65,7 +65,8 @@ pub(crate) async fn pass_on_left(node: &Node) {
         let entry = entry(&mark.user, "", &mark.device, &mark.conversation, mark.seq);
         (entry, ReplyTo::Nobody)
     });
-    node.log.submit(writes.collect());
+    // The log begins: it takes them.
+    drop(node.log.submit(writes.collect()));
 }
 
 fn append(

@@ -26,7 +26,6 @@ impl Turn<'_> {
     /// A user joined a group: its stream opens on the user's connections that read all groups, or asked.
     pub(super) fn joined(&mut self, group: &GroupKey, user: &Arc<str>, head: u64, epoch: &Arc<str>) {
         let key = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
-        self.state.attaching.membership_changed(&key);
         let Some(known) = self.state.users.get_mut(&key) else { return };
         known.groups.insert(Arc::clone(&group.group));
         let stream = StreamKey::Group(group.clone());
@@ -58,7 +57,7 @@ impl Turn<'_> {
             connection.write_change(group, user, "joined", pending, Stream::Opens(opened));
             // The device's first position in the group is kept like every other.
             connection.cursor_changed.get_or_insert(cx.now);
-            self.state.subscribe(id, &stream, head + 1, head, true);
+            self.state.subscribe(id, &stream, head + 1, head);
             let State { connections, wheel, .. } = &mut *self.state;
             let Some(connection) = connections.get_mut(id) else { continue };
             // Nothing else might wake it: a bare connection is not told.
@@ -78,7 +77,6 @@ impl Turn<'_> {
         };
         for key in keys {
             let user = &key.user;
-            self.state.attaching.membership_changed(&key);
             let Some(known) = self.state.users.get_mut(&key) else { continue };
             known.groups.remove(&group.group);
             for id in self.state.connections_of(&key) {

@@ -44,12 +44,13 @@ use wsc_core::CloseCode;
 
 use self::node::Node;
 use crate::clock::{self, Tick, Wall};
-use crate::log::store::Write;
+use crate::log::Outcome;
+use crate::log::store::{StoreError, Write};
 use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::signal::Signals;
 use crate::shard::connection::Connection;
-use crate::shard::letter::{Address, Letter, ReplyTo};
+use crate::shard::letter::{Address, Asked, Letter, ReplyTo};
 use crate::shard::state::State;
 
 /// One shard, on its own thread.
@@ -200,7 +201,9 @@ impl Turn<'_> {
         match letter {
             Letter::Arrive(arrival) => self.arrive(arrival),
             Letter::Published(events) => self.published(&events),
-            Letter::Outcomes(outcomes) => self.outcomes(outcomes),
+            Letter::Outcomes(outcomes) => {
+                outcomes.into_iter().for_each(|(asked, outcome)| self.answered_by_log(asked, outcome));
+            }
             Letter::Hint(hint, from) => self.hint(&hint, from),
             Letter::ToConnection(address, frame) => self.hand_to(address.id, &frame),
             Letter::ToWatcher(address, user, frame) => self.tell_watcher(address.id, &user, &frame),
@@ -211,6 +214,13 @@ impl Turn<'_> {
             Letter::Drain(step) => self.drain(step),
             #[cfg(test)]
             Letter::Panic => panic!("as it was told"),
+        }
+    }
+
+    fn answered_by_log(&mut self, asked: Asked, outcome: Outcome) {
+        match asked {
+            Asked::Send(ticket) => self.sent(&ticket, outcome),
+            Asked::Attach(number) => self.attached(number, outcome),
         }
     }
 
@@ -246,11 +256,16 @@ impl Context {
         self.writes.push((write, reply));
     }
 
-    /// Hands the writes that are left over to the log.
+    /// Hands the writes that are left over to the log. A log that takes none any more answers none.
     pub(crate) fn submit(&mut self) {
         let writes = std::mem::take(&mut self.writes);
-        if !writes.is_empty() {
-            self.shard.node.log.submit(writes);
+        if writes.is_empty() {
+            return;
+        }
+        for (_, reply) in self.shard.node.log.submit(writes) {
+            if let ReplyTo::Shard(_, asked) = reply {
+                self.shard.step(None, move |turn| turn.answered_by_log(asked, Err(StoreError::Closed)));
+            }
         }
     }
 
@@ -285,9 +300,13 @@ impl Context {
 }
 
 impl Handle {
-    /// Does something for a connection in the shard's next turn.
-    pub(crate) fn step(&self, of: ConnectionId, act: impl FnOnce(&mut Turn<'_>) + 'static) {
-        let _ = self.steps.put([Step { of: Some(of), act: Box::new(act) }]);
+    /// Does something in the shard's next turn: for a connection, which a panic then costs, or for none.
+    pub(crate) fn step(
+        &self,
+        of: impl Into<Option<ConnectionId>>,
+        act: impl FnOnce(&mut Turn<'_>) + 'static,
+    ) {
+        let _ = self.steps.put([Step { of: of.into(), act: Box::new(act) }]);
     }
 
     /// Does something in the shard's next turn and waits for what comes of it. `None`: it panicked, or the shard ended.

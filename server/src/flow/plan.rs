@@ -1,225 +1,139 @@
-//! What a connection begins with: its user's streams, and where its device goes on in each. Reads and writes the log;
-//! touches no socket.
+//! What the log is asked to attach a device with, and what that may take beside the one write: headers of entries, a new
+//! epoch, a store that can only be read. Touches no shard and no socket.
 
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wsc_core::limits;
+use wsc_core::{StreamKind, limits};
 
-use super::{Handle, Turn};
-use super::membership::announce;
 use super::node::Node;
-use crate::clock;
+use crate::clock::Wall;
+use crate::log::attach::decide;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
-use crate::log::resume::resume;
 use crate::log::store::{
-    ClaimChange, Delivered, DeviceStream, DeviceWrite, Join, JoinBy, Joined, OpenedStream, Resume,
-    StoreError, Target, Write, Written,
+    Attach, AttachOutcome, Attachment, ClaimChange, InboxDelivered, Join, JoinBy, OpenedStream, StoreError,
+    Target, Write,
 };
-use crate::net::entry::{group_of, stream_name};
-use crate::shard::letter::{Arrival, ReplyTo};
+use crate::net::entry::stream_name;
+use crate::shard::letter::Arrival;
 
-/// A stream a connection will read.
-pub(super) struct Planned {
-    pub(super) opened: OpenedStream,
-    pub(super) resume: Resume,
-}
+/// Headers read at a time.
+const HEADERS: usize = 2000;
 
-/// What a connection begins with.
-pub(super) struct Plan {
-    pub(super) streams: Vec<Planned>,
-    /// The groups of its user.
-    pub(super) groups: HashSet<Arc<str>>,
-    /// Failed attempts of its device in a row.
-    pub(super) attempts: u32,
-    /// How many entries had been published to the shard before the streams were read.
-    pub(super) published: u64,
-    /// How often the user's memberships had changed while it attaches, before they were read.
-    pub(super) changes: u64,
-    /// How many epochs had begun before the streams were read.
-    pub(super) epochs: u64,
-}
-
-/// Joins the token's groups. What an earlier connection of the device left is written when it returns.
-pub(super) async fn join_groups(node: &Node, arrival: &Arrival) -> Result<(), StoreError> {
-    let identity = &arrival.identity;
-    let now = clock::wall().ms();
-    let mut writes = Vec::with_capacity(identity.groups.len());
-    let mut joins = Vec::with_capacity(identity.groups.len());
-    for group in &identity.groups {
-        let group = GroupKey { scope: identity.user.scope.clone(), group: Arc::clone(group) };
-        let join = Join {
-            group: group.clone(),
-            user: Arc::clone(&identity.user.user),
-            by: JoinBy::Claim { issued_at: identity.issued_at },
-            max_groups: node.settings.groups,
-            now,
-        };
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        writes.push((Write::Join(join), ReplyTo::Task(reply)));
-        joins.push((group, answer));
-    }
-    node.log.submit(writes);
-    for (group, answer) in joins {
-        if let Ok(Ok(Written::Join(Joined::New { .. }))) = answer.await {
-            announce(node, &group, &identity.user.user, "joined").await;
-        }
-    }
-    // Answered when all before it is made, and with it what an earlier connection of the device left. A store that
-    // cannot write any more still serves readers.
-    let see = Write::See { user: identity.user.clone(), visible: node.presence.seen_at(&identity.user) };
-    match node.log.write(see).await {
-        Ok(_) => {}
-        Err(StoreError::Closed) => return Err(StoreError::Closed),
-        Err(error) => tracing::debug!(%error, "attaching without writing"),
-    }
-    Ok(())
-}
-
-/// Reads where everything stands, decides where the device goes on, and keeps that.
-pub(super) async fn plan_streams(shard: &Rc<Handle>, arrival: &Arrival) -> Result<Plan, StoreError> {
-    let (node, identity) = (&shard.node, &arrival.identity);
-    let device = (!arrival.device.is_empty()).then_some(&*arrival.device);
-    let now = clock::wall().ms();
-    loop {
-        let (published, changes, epochs) = counts(shard, &identity.user).await?;
-        let opened = node.log.store.open(&identity.user, device).await?;
-        let groups: HashSet<Arc<str>> =
-            opened.streams.iter().filter_map(|opened| group_of(&opened.stream)).collect();
-        let attempts = opened.device.as_ref().map_or(0, |device| device.attempts);
-        let stored = opened.device.map(|device| device.streams).unwrap_or_default().into_iter();
-        let stored: HashMap<StreamKey, DeviceStream> =
-            stored.map(|kept| (kept.stream.clone(), kept)).collect();
-        let mut planned: Vec<Planned> = Vec::with_capacity(opened.streams.len());
-        for opened in opened.streams {
-            let unwanted = match (&arrival.groups, group_of(&opened.stream)) {
-                (Some(wanted), Some(group)) => !wanted.contains(&group),
-                _ => false,
-            };
-            if unwanted || planned.len() >= limits::GROUPS + 2 {
-                continue;
-            }
-            let name = stream_name(&opened.stream);
-            let in_frame = arrival.cursors.get(&name);
-            let kept = stored.get(&opened.stream);
-            let at_head = arrival.at_head || (device.is_none() && arrival.bare.is_none());
-            let resume = resume(&opened, in_frame, kept, at_head);
-            planned.push(Planned { opened, resume });
-        }
-        // Tracks 0 and 1 are the inbox and the broadcast, then groups in order of name.
-        planned.sort_by(|one, other| one.opened.stream.cmp(&other.opened.stream));
-        planned.sort_by_key(|planned| match planned.opened.stream {
-            StreamKey::Inbox(_) => 0,
-            StreamKey::Broadcast(_) => 1,
-            StreamKey::Group(_) => 2,
-        });
-        if let Some(ahead) = planned.iter().find(|planned| planned.resume.is_ahead)
-            && begin_epoch(node, arrival, &ahead.opened).await
-        {
-            continue;
-        }
-        let delivered = unwritten(shard, arrival, &planned).await?;
-        if !delivered.ranges.is_empty() {
-            node.log.submit(vec![(Write::Delivered(delivered), ReplyTo::Nobody)]);
-        }
-        if device.is_some() {
-            let cursor = |planned: &Planned| (planned.opened.stream.clone(), planned.resume.from - 1);
-            let user = identity.user.clone();
-            let connected = shard.ask(move |turn| turn.state.connected_devices(&user)).await;
-            let mut connected = connected.ok_or(StoreError::Closed)?;
-            connected.push(Arc::clone(&arrival.device));
-            let write = DeviceWrite {
-                user: identity.user.clone(),
-                device: Arc::clone(&arrival.device),
-                cursors: planned.iter().map(cursor).collect(),
-                forget: Vec::new(),
-                attempts,
-                // Of an invisible user others learn when it last was visible.
-                now,
-                visible: node.presence.seen_at(&identity.user),
-                max_devices: node.settings.devices,
-                connected,
-                claim: ClaimChange::Keep,
-            };
-            if let Err(StoreError::Closed) = node.log.write(Write::Device(write)).await {
-                return Err(StoreError::Closed);
-            }
-        }
-        return Ok(Plan { streams: planned, groups, attempts, published, changes, epochs });
-    }
-}
-
-/// How many entries have been published to the shard, how often the memberships of a user who attaches changed, and how
-/// many epochs have begun.
-async fn counts(shard: &Rc<Handle>, user: &UserKey) -> Result<(u64, u64, u64), StoreError> {
-    let user = user.clone();
-    let counts = move |turn: &mut Turn<'_>| {
-        let state = &turn.state;
-        (state.published, state.attaching.changes(&user), state.epochs)
+/// The write that attaches an arrival. `connected`: devices of the user that are connected, this one among them.
+pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>, wall: Wall) -> Attach {
+    let (identity, now) = (&arrival.identity, wall.ms());
+    let scope = &identity.user.scope;
+    let group_of = |group: &Arc<str>| GroupKey { scope: scope.clone(), group: Arc::clone(group) };
+    let join = |group: &Arc<str>| Join {
+        group: group_of(group),
+        user: Arc::clone(&identity.user.user),
+        by: JoinBy::Claim { issued_at: identity.issued_at },
+        max_groups: node.settings.groups,
+        now,
     };
-    let counts = shard.ask(counts).await;
-    counts.ok_or(StoreError::Closed)
+    let cursors = arrival.cursors.iter().map(|(name, cursor)| {
+        let stream = match name.kind() {
+            StreamKind::Inbox => StreamKey::Inbox(identity.user.clone()),
+            StreamKind::Broadcast => StreamKey::Broadcast(scope.clone()),
+            StreamKind::Group(group) => StreamKey::Group(GroupKey::new(scope, group)),
+        };
+        (stream, cursor.clone())
+    });
+    Attach {
+        user: identity.user.clone(),
+        device: Arc::clone(&arrival.device),
+        joins: identity.groups.iter().map(join).collect(),
+        cursors: cursors.collect(),
+        groups: arrival.groups.as_ref().map(|groups| groups.iter().cloned().collect()),
+        max_streams: limits::GROUPS + 2,
+        at_head: arrival.at_head || (arrival.device.is_empty() && arrival.bare.is_none()),
+        begins_anew: false,
+        delivered: None,
+        now,
+        // Of an invisible user others learn when it last was visible.
+        visible: node.presence.seen_at(&identity.user),
+        max_devices: node.settings.devices,
+        connected,
+        claim: ClaimChange::Keep,
+    }
 }
 
-/// What the device says it acknowledged and the store does not know: the connection ended before it was written.
-async fn unwritten(
-    shard: &Rc<Handle>,
-    arrival: &Arrival,
-    planned: &[Planned],
-) -> Result<Delivered, StoreError> {
-    let user = &arrival.identity.user;
-    let mut ranges = Vec::new();
-    let read = planned.iter().filter(|planned| !matches!(planned.opened.stream, StreamKey::Broadcast(_)));
-    for Planned { opened, resume } in read {
-        let (mut after, to) = (resume.noted, resume.from - 1);
-        // What was for another device of the user this one only passed over.
-        while after < to && matches!(opened.stream, StreamKey::Inbox(_)) {
-            let page = shard.node.log.store.headers(&opened.stream, after + 1, HEADERS).await?;
-            let to_others = page.entries.iter().filter(|entry| {
-                let mine = matches!(&entry.target, Target::User(target) if target == user);
-                let narrowed = !entry.only_device.is_empty() && entry.only_device != arrival.device;
-                let own = entry.sender == user.user && entry.device == arrival.device;
-                entry.seq <= to && mine && (narrowed || own)
-            });
-            for entry in to_others {
-                ranges.push((opened.stream.clone(), after, entry.seq - 1));
-                after = entry.seq;
-            }
-            let next = page.next.clamp(after + 1, to + 1);
-            ranges.push((opened.stream.clone(), after, next - 1));
-            after = next - 1;
-        }
-        ranges.push((opened.stream.clone(), after, to));
+/// What an attach decides where nothing can be written: nothing is kept of it.
+pub(super) async fn read_only(node: &Node, mut attach: Attach) -> Result<Attachment, StoreError> {
+    attach.begins_anew = true;
+    let device = (!attach.device.is_empty()).then_some(&*attach.device);
+    let opened = node.log.store.open(&attach.user, device).await?;
+    // What is delivered cannot be kept either.
+    let inbox = opened.streams.iter().find(|opened| matches!(opened.stream, StreamKey::Inbox(_)));
+    attach.delivered = inbox.map(|inbox| InboxDelivered {
+        epoch: Arc::clone(&inbox.epoch),
+        after: 0,
+        to: inbox.head,
+        ranges: Vec::new(),
+    });
+    match decide(&attach, opened).outcome {
+        AttachOutcome::Ready(attachment) => Ok(attachment),
+        _ => Err(StoreError::Closed),
     }
-    ranges.retain(|(_, after, to)| after < to);
-    Ok(Delivered { user: user.clone(), ranges, asked: Vec::new() })
+}
+
+/// What was delivered by acknowledging a user's inbox after one position up to another: all but what was for another
+/// device, which this one only passed over.
+pub(super) async fn headers_of(
+    node: &Node,
+    user: &UserKey,
+    device: &Arc<str>,
+    mut after: u64,
+    to: u64,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    let inbox = StreamKey::Inbox(user.clone());
+    let mut ranges = Vec::new();
+    while after < to {
+        let page = node.log.store.headers(&inbox, after + 1, HEADERS).await?;
+        let to_others = page.entries.iter().filter(|entry| {
+            let mine = matches!(&entry.target, Target::User(target) if target == user);
+            let narrowed = !entry.only_device.is_empty() && entry.only_device != *device;
+            let own = entry.sender == user.user && entry.device == *device;
+            entry.seq <= to && mine && (narrowed || own)
+        });
+        for entry in to_others {
+            ranges.push((after, entry.seq - 1));
+            after = entry.seq;
+        }
+        let next = page.next.clamp(after + 1, to + 1);
+        ranges.push((after, next - 1));
+        after = next - 1;
+    }
+    ranges.retain(|(after, to)| after < to);
+    Ok(ranges)
 }
 
 /// A device has seen more of a stream than there is: the store was put back to an earlier time, which nobody told it.
-/// Positions given since may be other messages to whoever comes later, so a new epoch begins for all.
-async fn begin_epoch(node: &Node, arrival: &Arrival, stream: &OpenedStream) -> bool {
+/// Positions given since may be other messages to whoever comes later, so a new epoch begins for all. `false`: none did.
+pub(super) async fn begin_epoch(
+    node: &Node,
+    user: &UserKey,
+    device: &Arc<str>,
+    stream: &OpenedStream,
+) -> bool {
     if node.went_back.swap(true, Ordering::Relaxed) {
         return false;
     }
-    let (user, name) = (&*arrival.identity.user.user, stream_name(&stream.stream));
+    let name = stream_name(&stream.stream);
     tracing::error!(
-        user,
-        device = &*arrival.device,
+        user = &*user.user,
+        device = &**device,
         stream = name.as_str(),
         head = stream.head,
         "a device has seen more than the store has: its directory was put back to an earlier time; a new epoch begins. \
          After restoring a copy, start once with --restored"
     );
-    let (stream, ended) = (stream.stream.clone(), Arc::clone(&stream.epoch));
-    if let Err(error) = node.log.write(Write::BeginEpoch { stream, ended }).await {
+    let write = Write::BeginEpoch { stream: stream.stream.clone(), ended: Arc::clone(&stream.epoch) };
+    if let Err(error) = node.log.write(write).await {
         tracing::error!(%error, "the new epoch could not be begun");
         node.went_back.store(false, Ordering::Relaxed);
         return false;
     }
     true
 }
-
-/// Headers read at a time.
-const HEADERS: usize = 2000;

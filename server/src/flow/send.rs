@@ -25,7 +25,7 @@ use crate::net::entry::ADDED;
 use crate::net::id::ConnectionId;
 use crate::registry::hooks::{Sender, Verdict};
 use crate::shard::connection::Connection;
-use crate::shard::letter::{ReplyTo, SentTo, Ticket};
+use crate::shard::letter::{Asked, ReplyTo, SentTo, Ticket};
 use crate::shard::state::{State, User};
 
 /// Messages of one connection that may be on their way to the log; beyond, it is not read.
@@ -144,30 +144,27 @@ impl Turn<'_> {
         cx.touch(connection);
     }
 
-    /// Tells connections what became of their messages.
-    pub(crate) fn outcomes(&mut self, outcomes: Vec<(Ticket, Outcome)>) {
-        for (ticket, outcome) in outcomes {
-            let Some((connection, cx)) = self.with(ticket.connection) else { continue };
-            connection.writing -= 1;
-            if connection.writing == WRITING / 2 || connection.has_hung_up() {
-                connection.wake();
-            }
-            match outcome {
-                Ok(written) => connection.written(&ticket, &written),
-                // Only the application can have made it so.
-                Err(StoreError::Invalid(reason)) => {
-                    connection.refuse(&ticket.message_id, ErrorCode::InvalidFormat, &reason);
-                }
-                Err(error) => {
-                    // Not answered: the client sends it again, and it is accepted or not then.
-                    tracing::debug!(%error, "a message could not be stored");
-                    connection.report(cx, FailureKind::SendFailure, "the store refused");
-                    self.close(ticket.connection, CloseCode::TryAgainLater, "retry_after_ms=5000");
-                    continue;
-                }
-            }
-            cx.touch(connection);
+    /// Tells a connection what became of its message.
+    pub(super) fn sent(&mut self, ticket: &Ticket, outcome: Outcome) {
+        let Some((connection, cx)) = self.with(ticket.connection) else { return };
+        connection.writing -= 1;
+        if connection.writing == WRITING / 2 || connection.has_hung_up() {
+            connection.wake();
         }
+        match outcome {
+            Ok(written) => connection.written(ticket, &written),
+            // Only the application can have made it so.
+            Err(StoreError::Invalid(reason)) => {
+                connection.refuse(&ticket.message_id, ErrorCode::InvalidFormat, &reason);
+            }
+            Err(error) => {
+                // Not answered: the client sends it again, and it is accepted or not then.
+                tracing::debug!(%error, "a message could not be stored");
+                connection.report(cx, FailureKind::SendFailure, "the store refused");
+                return self.close(ticket.connection, CloseCode::TryAgainLater, "retry_after_ms=5000");
+            }
+        }
+        cx.touch(connection);
     }
 }
 
@@ -278,7 +275,7 @@ impl Connection {
         let ticket = Ticket { connection: self.id, message_id, stream, create_at: append.now };
         self.writing += 1;
         let shard = cx.shard.id;
-        cx.write(Write::Append(append), ReplyTo::Shard(shard, ticket));
+        cx.write(Write::Append(append), ReplyTo::Shard(shard, Asked::Send(ticket)));
         Ok(())
     }
 

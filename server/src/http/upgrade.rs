@@ -19,8 +19,8 @@ use super::refusal::Refusal;
 use super::request::{Said, text};
 use super::router::Caller;
 use crate::admission::address::TooMany;
-use crate::net::wire::{Socket, Wire};
 use crate::hub::Hub;
+use crate::net::wire::{Socket, Wire};
 
 /// Upgrades a request, or refuses it.
 pub(super) async fn upgrade(

@@ -244,6 +244,7 @@ impl Hub {
     /// # hub::run(async |hub, bob| {
     /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
     /// assert!(hub.join(&team, "bob").await?);
+    /// # tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     /// assert!(!hub.join(&team, "bob").await?);
     /// # Ok(()) });
     /// ```

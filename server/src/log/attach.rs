@@ -49,7 +49,8 @@ pub fn decide(attach: &Attach, opened: Opened) -> Decision {
             streams.push((opened, resume));
         }
     }
-    if let Some((ahead, _)) = streams.iter().find(|(_, resume)| resume.is_ahead) {
+    let ahead = streams.iter().find(|(_, resume)| resume.is_ahead);
+    if let Some((ahead, _)) = ahead.filter(|_| !attach.begins_anew) {
         return Decision::stop(AttachOutcome::Ahead(ahead.clone()));
     }
     let mut delivered = Vec::new();
@@ -205,6 +206,15 @@ mod tests {
             decide(&Attach { cursors, ..attach("ann", "d1", START) }, kept(Some(5)));
         assert!(matches!(&outcome, AttachOutcome::Ahead(ahead) if ahead.stream == team("b")), "{outcome:?}");
         assert_eq!((cursors.len(), delivered.len()), (0, 0));
+    }
+
+    #[test]
+    fn where_an_epoch_was_begun_for_it_already_it_begins_anew() {
+        let cursors = vec![(team("b"), cursor(10))];
+        let attach = Attach { cursors, begins_anew: true, ..attach("ann", "d1", START) };
+        let decision = decide(&attach, kept(Some(5)));
+        let (_, resume) = ready(&decision).streams.last().unwrap();
+        assert_eq!((resume.from, resume.new_epoch), (3, true));
     }
 
     #[test]

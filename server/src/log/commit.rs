@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::key::{GroupKey, StreamKey, UserKey};
-use super::store::{Append, Appended, Joined, Write, Written};
+use super::store::{Append, Appended, Joined, NewMembership, Write, Written};
 
 /// Something that was committed and that readers want to know.
 #[derive(Debug)]
@@ -71,6 +71,12 @@ pub(super) fn publish(write: Write, written: &Written, published: &mut Vec<Publi
         (Write::Join(join), Written::Join(Joined::New { head, epoch, .. })) => {
             let epoch = Arc::clone(epoch);
             published.push(Published::Joined { group: join.group, user: join.user, head: *head, epoch });
+        }
+        (Write::Attach(attach), Written::Attach(attached)) => {
+            for NewMembership { group, head, epoch, .. } in &attached.memberships {
+                let (group, user) = (group.clone(), Arc::clone(&attach.user.user));
+                published.push(Published::Joined { group, user, head: *head, epoch: Arc::clone(epoch) });
+            }
         }
         (Write::Leave { group, user, removed, .. }, Written::Leave(Some(_))) => {
             let action = if removed { "removed" } else { "left" };

@@ -55,10 +55,9 @@ impl<R> Log<R> {
         Self { store, queue: Queue::default(), broken: AtomicBool::new(false) }
     }
 
-    /// Hands over writes, to be made in this order. When the log is closed the answers are dropped, which whoever waits
-    /// for one sees.
-    pub(crate) fn submit(&self, writes: Vec<(Write, R)>) {
-        self.queue.submit(writes);
+    /// Hands over writes, to be made in this order. When the log is closed it gives them back: there will be no answer.
+    pub(crate) fn submit(&self, writes: Vec<(Write, R)>) -> Vec<(Write, R)> {
+        self.queue.submit(writes)
     }
 
     /// Makes one write and waits for its answer. Handed over at once: whoever waits does not carry the write about.
@@ -67,7 +66,8 @@ impl<R> Log<R> {
         R: From<oneshot::Sender<Outcome>>,
     {
         let (reply, answer) = oneshot::channel();
-        self.submit(vec![(write, reply.into())]);
+        // Refused, the reply is dropped, and so the answer.
+        drop(self.submit(vec![(write, reply.into())]));
         async move { answer.await.unwrap_or(Err(StoreError::Closed)) }
     }
 

@@ -27,12 +27,16 @@ impl<W> Default for Queue<W> {
 }
 
 impl<W> Queue<W> {
-    /// Hands over writes, to be made in this order. Dropped when the queue is closed.
-    pub(crate) fn submit(&self, writes: Vec<W>) {
+    /// Hands over writes, to be made in this order. Gives them back when the queue is closed.
+    pub(crate) fn submit(&self, writes: Vec<W>) -> Vec<W> {
         self.waiting.fetch_add(writes.len(), Ordering::Relaxed);
-        if let Err(refused) = self.asked.put(writes.into_iter().map(Asked::Write)) {
-            self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
-        }
+        let Err(refused) = self.asked.put(writes.into_iter().map(Asked::Write)) else { return Vec::new() };
+        self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
+        let writes = refused.into_iter().filter_map(|asked| match asked {
+            Asked::Write(write) => Some(write),
+            Asked::Settled(_) => None,
+        });
+        writes.collect()
     }
 
     /// Waits until all that was handed over before is made, or will never be.

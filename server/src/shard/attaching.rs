@@ -1,10 +1,11 @@
-//! What a shard remembers while memberships change.
+//! Connections on their way in, and requests whose answer is a change of a membership.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::letter::Arrival;
 use crate::log::key::UserKey;
 
 /// A request that is answered when the log publishes the change it made.
@@ -14,78 +15,66 @@ pub(crate) struct PendingMembership {
     pub(crate) published: oneshot::Sender<()>,
 }
 
-/// Users who attach, and how often their memberships changed meanwhile. Changes of others are no reason to look again:
-/// there may always be some.
+/// Arrivals that the log has not answered yet, by a number that grows with each.
 #[derive(Default)]
 pub(crate) struct Attaching {
-    users: HashMap<UserKey, (u32, u64)>,
-    /// Which attach of a device is the newest, and when its `connect` was sent.
-    devices: HashMap<(UserKey, Arc<str>), (u64, u64)>,
-    turns: u64,
+    arrivals: HashMap<u64, Box<Arrival>>,
+    /// The newest of each device that has one connection only, and when its `connect` was sent.
+    newest: HashMap<(UserKey, Arc<str>), (u64, u64)>,
+    numbers: u64,
+}
+
+/// An arrival whose way in has ended.
+pub(crate) struct Arrived {
+    pub(crate) arrival: Box<Arrival>,
+    /// No other connection of the device has come since.
+    pub(crate) is_newest: bool,
 }
 
 impl Attaching {
-    /// A connection of a user begins to attach.
-    pub(crate) fn begin(&mut self, user: &UserKey) {
-        self.users.entry(user.clone()).or_default().0 += 1;
+    /// An arrival begins to attach; returns its number.
+    pub(crate) fn begin(&mut self, arrival: Box<Arrival>) -> u64 {
+        self.numbers += 1;
+        if arrival.is_exclusive() {
+            self.newest.insert(key(&arrival), (self.numbers, arrival.sent_ms));
+        }
+        self.arrivals.insert(self.numbers, arrival);
+        self.numbers
     }
 
-    /// It has ended to attach.
-    pub(crate) fn end(&mut self, user: &UserKey) {
-        if let Some((count, _)) = self.users.get_mut(user) {
-            *count -= 1;
-            if *count == 0 {
-                self.users.remove(user);
+    pub(crate) fn get(&self, number: u64) -> Option<&Arrival> {
+        self.arrivals.get(&number).map(|arrival| &**arrival)
+    }
+
+    pub(crate) fn end(&mut self, number: u64) -> Option<Arrived> {
+        let arrival = self.arrivals.remove(&number)?;
+        let mut is_newest = true;
+        if arrival.is_exclusive() {
+            let key = key(&arrival);
+            is_newest = self.newest.get(&key).is_some_and(|(newest, _)| *newest == number);
+            if is_newest {
+                self.newest.remove(&key);
             }
         }
+        Some(Arrived { arrival, is_newest })
     }
 
-    /// Users who attach.
-    pub(crate) fn users(&self) -> impl Iterator<Item = &UserKey> {
-        self.users.keys()
+    /// All that have not ended.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.arrivals.keys().copied().collect()
     }
 
     /// Whether nobody attaches.
     pub(crate) fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.arrivals.is_empty()
     }
 
-    /// A membership of a user changed.
-    pub(crate) fn membership_changed(&mut self, user: &UserKey) {
-        if let Some((_, changes)) = self.users.get_mut(user) {
-            *changes += 1;
-        }
-    }
-
-    /// How often the memberships of a user who attaches have changed.
-    pub(crate) fn changes(&self, user: &UserKey) -> u64 {
-        self.users.get(user).map_or(0, |(_, changes)| *changes)
-    }
-
-    /// Takes a number for an attach of a device; a later one makes it void.
-    pub(crate) fn take_turn(&mut self, user: &UserKey, device: &Arc<str>, sent_ms: u64) -> u64 {
-        self.turns += 1;
-        if !device.is_empty() {
-            self.devices.insert((user.clone(), Arc::clone(device)), (self.turns, sent_ms));
-        }
-        self.turns
-    }
-
-    /// Whether an attach is still the newest of its device; if so, it ends with this.
-    pub(crate) fn end_turn(&mut self, user: &UserKey, device: &Arc<str>, turn: u64) -> bool {
-        if device.is_empty() {
-            return true;
-        }
-        let key = (user.clone(), Arc::clone(device));
-        let newest = self.devices.get(&key).is_some_and(|(newest, _)| *newest == turn);
-        if newest {
-            self.devices.remove(&key);
-        }
-        newest
-    }
-
-    /// When the newest attach of a device sent its `connect`; 0: there is none, or unknown.
+    /// When the newest arrival of a device sent its `connect`; 0: there is none, or unknown.
     pub(crate) fn sent_ms(&self, user: &UserKey, device: &Arc<str>) -> u64 {
-        self.devices.get(&(user.clone(), Arc::clone(device))).map_or(0, |(_, sent)| *sent)
+        self.newest.get(&(user.clone(), Arc::clone(device))).map_or(0, |(_, sent)| *sent)
     }
+}
+
+fn key(arrival: &Arrival) -> (UserKey, Arc<str>) {
+    (arrival.identity.user.clone(), Arc::clone(&arrival.device))
 }

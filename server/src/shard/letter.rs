@@ -87,8 +87,8 @@ pub(crate) enum Letter {
     Arrive(Box<Arrival>),
     /// This was committed, in the order of the log.
     Published(Vec<Arc<Published>>),
-    /// What became of writes asked for by connections of this shard.
-    Outcomes(Vec<(Ticket, Outcome)>),
+    /// What became of writes that this shard asked for.
+    Outcomes(Vec<(Asked, Outcome)>),
     /// A hint of this hub or another; not for the connection it came from.
     Hint(Arc<Hint>, Option<Address>),
     /// A frame for one connection.
@@ -174,7 +174,19 @@ pub(crate) struct Arrival {
     pub(crate) permit: Permit,
 }
 
-/// Who asked for a write, and for what.
+impl Arrival {
+    /// Whether its device has one connection only: ephemeral ones are many, and so are those of bare clients' shared one.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        !self.device.is_empty() && !self.is_shared()
+    }
+
+    /// Whether it is one of several of a device that bare clients share.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.bare.as_ref().is_some_and(|bare| bare.shared)
+    }
+}
+
+/// A message that its connection handed to the log.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) connection: ConnectionId,
@@ -197,12 +209,21 @@ pub(crate) enum SentTo {
     Broadcast,
 }
 
+/// What a shard asked the log for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A message of a connection.
+    Send(Ticket),
+    /// The arrival with this number is attached.
+    Attach(u64),
+}
+
 /// Who wants the answer to a write.
 #[derive(Debug)]
 pub(crate) enum ReplyTo {
     Nobody,
-    /// A connection of a shard.
-    Shard(usize, Ticket),
+    /// A shard, in the order of what is published.
+    Shard(usize, Asked),
     /// A waiting task.
     Task(oneshot::Sender<Outcome>),
 }

@@ -31,10 +31,6 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     /// Reads for connections that are between two messages.
     pub(crate) reader: Option<Box<FrameReader>>,
-    /// Entries published to this shard so far: an attach compares before and after.
-    pub(crate) published: u64,
-    /// Epochs that began so far: what an attach has read of one that ended meanwhile is void.
-    pub(crate) epochs: u64,
     pub(crate) attaching: Attaching,
     /// Read marks that were passed on, or wait to be.
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
@@ -64,8 +60,6 @@ impl State {
             resting: Resting::default(),
             streams: Streams::default(),
             reader: None,
-            published: 0,
-            epochs: 0,
             attaching: Attaching::default(),
             marks: HashMap::new(),
             is_draining: false,
@@ -90,13 +84,12 @@ impl State {
         ids.filter_map(|id| self.connections.get(*id))
     }
 
-    /// The users here who are in a group as far as this shard knows, and those who attach and may be, in order.
+    /// The users here who are in a group, in order.
     pub(crate) fn members(&self, group: &GroupKey) -> Vec<UserKey> {
         let known = self.users.iter().filter(|(_, user)| user.groups.contains(&group.group));
-        let users = known.map(|(key, _)| key).chain(self.attaching.users());
-        let mut users: Vec<UserKey> = users.filter(|key| key.scope == group.scope).cloned().collect();
+        let known = known.map(|(key, _)| key).filter(|key| key.scope == group.scope);
+        let mut users: Vec<UserKey> = known.cloned().collect();
         users.sort_unstable();
-        users.dedup();
         users
     }
 
@@ -149,14 +142,13 @@ impl State {
         }
     }
 
-    /// Opens a stream on a connection. `live`: nothing after `head` can have been missed.
+    /// Opens a stream on a connection. What is published from now on comes after `head`.
     pub(crate) fn subscribe(
         &mut self,
         id: ConnectionId,
         key: &StreamKey,
         from: u64,
         head: u64,
-        live: bool,
     ) -> Option<TrackId> {
         let connection = self.connections.get_mut(id)?;
         let track = connection.peer.open(from);
@@ -166,7 +158,7 @@ impl State {
             group: group_of(key),
             stream,
             index,
-            is_live: live && from > self.streams.get(stream).head,
+            is_live: from > self.streams.get(stream).head,
             is_closed: false,
             offline_to: head,
             skip_to: 0,

@@ -279,6 +279,7 @@ pub fn attach(who: &str, device: &str, now: u64) -> Attach {
         groups: None,
         max_streams: 100,
         at_head: false,
+        begins_anew: false,
         delivered: None,
         now,
         visible: now,

@@ -30,6 +30,9 @@ pub struct Attach {
     pub max_streams: usize,
     /// Whether to begin at the head of streams without any cursor, rather than at the user's start.
     pub at_head: bool,
+    /// Whether a device that has seen more than there is goes on from the oldest entry, instead of [`AttachOutcome::Ahead`]:
+    /// an epoch was begun for that already, so it does not tell the truth.
+    pub begins_anew: bool,
     /// What was delivered of the inbox, as [`AttachOutcome::HeadersNeeded`] asked for it.
     pub delivered: Option<InboxDelivered>,
     /// Now: when the device was last seen.
