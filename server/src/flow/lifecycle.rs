@@ -90,7 +90,7 @@ impl Turn<'_> {
         self.pass_on_marks(false);
     }
 
-    fn look_at(&mut self, id: ConnectionId) {
+    pub(super) fn look_at(&mut self, id: ConnectionId) {
         let State { connections, wheel, .. } = &mut *self.state;
         let Some(connection) = connections.get_mut(id) else { return };
         match verdict(connection, self.cx) {

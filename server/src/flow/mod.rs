@@ -326,18 +326,4 @@ impl Handle {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_over_one_letter_does_not_end_the_shard() {
-        let settings = crate::Settings { shards: 1, ..crate::Settings::default() };
-        let hub = crate::Hub::builder(crate::MemoryStore::new(settings.retention)).settings(settings);
-        let hub = hub.start().unwrap();
-        let shards = &hub.node().router.shards;
-        shards.send(0, Letter::Panic);
-        let (done, wait) = oneshot::channel();
-        shards.send(0, Letter::Find(Arc::new(|_: &_| true), done));
-        assert!(tokio::time::timeout(Duration::from_secs(5), wait).await.unwrap().unwrap().is_empty());
-    }
-}
+mod tests;

@@ -5,14 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 use crate::Settings;
 use crate::admission::Admission;
+use crate::admission::token::Keys;
+use crate::cluster::local::LocalBroker;
 use crate::cluster::router::Router;
 use crate::failure::Failures;
 use crate::log::Log;
+use crate::log::store::Store;
 use crate::registry::hooks::Hooks;
 use crate::registry::observers::Observers;
 use crate::registry::pending::PendingReceipts;
 use crate::registry::presence::Presence;
-use crate::shard::letter::ReplyTo;
+use crate::settings::SettingsError;
+use crate::shard::letter::{ReplyTo, Shards};
 
 /// The shared part of a hub.
 pub(crate) struct Node {
@@ -36,4 +40,33 @@ pub(crate) struct Node {
     pub(crate) went_back: AtomicBool,
     /// How often in a row the store could not be maintained.
     pub(crate) maintenance_failures: AtomicU32,
+}
+
+impl Node {
+    /// A hub's shared part, of which nothing runs yet. The error is a setting that cannot be.
+    pub(crate) fn new(
+        id: Arc<str>,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        keys: Option<Keys>,
+        hooks: Hooks,
+        failures: Failures,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self {
+            id,
+            router: Router::new(Shards::new(settings.shards), LocalBroker),
+            log: Log::new(store),
+            admission: Admission::new(&settings, keys).map_err(SettingsError)?,
+            presence: Presence::new(settings.offline_after_ms),
+            observers: Observers::default(),
+            hooks,
+            pending: PendingReceipts::default(),
+            failures,
+            connections: 0.into(),
+            draining: false.into(),
+            went_back: false.into(),
+            maintenance_failures: 0.into(),
+            settings,
+        })
+    }
 }

@@ -12,23 +12,16 @@ use wsc_core::Message;
 
 use super::{Hub, Shared, maintenance};
 use crate::Settings;
-use crate::admission::Admission;
 use crate::admission::identity::Identity;
 use crate::admission::token::Keys;
 use crate::clock;
-use crate::cluster::local::LocalBroker;
-use crate::cluster::router::Router;
 use crate::failure::{Dispatcher, Failure, FailureKind, Failures, Handlers};
 use crate::flow::node::Node;
 use crate::flow::{Shard, marks};
-use crate::log::Log;
 use crate::log::store::Store;
 use crate::registry::hooks::{HookFuture, Hooks, Sender, Verdict, guarded};
-use crate::registry::observers::Observers;
-use crate::registry::pending::PendingReceipts;
-use crate::registry::presence::Presence;
 use crate::settings::SettingsError;
-use crate::shard::letter::{Drain, Letter, Shards};
+use crate::shard::letter::{Drain, Letter};
 
 /// Why a hub could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -288,30 +281,18 @@ impl Builder {
 
     /// A hub of which nothing runs yet.
     fn build(self) -> Result<(Hub, Running, Dispatcher), SettingsError> {
-        let settings = self.settings;
+        let mut settings = self.settings;
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let count = if settings.shards == 0 { cores } else { settings.shards };
+        if settings.shards == 0 {
+            settings.shards = cores;
+        }
         let name = match settings.node_id.as_str() {
             "" => uuid::Uuid::new_v4().simple().to_string()[..8].to_owned(),
             name => name.to_owned(),
         };
         let (failures, dispatcher) = Failures::new(self.handlers);
-        let node = Arc::new(Node {
-            id: name.into(),
-            router: Router::new(Shards::new(count), LocalBroker),
-            log: Log::new(self.store),
-            admission: Admission::new(&settings, self.keys).map_err(SettingsError)?,
-            presence: Presence::new(settings.offline_after_ms),
-            observers: Observers::default(),
-            hooks: self.hooks,
-            pending: PendingReceipts::default(),
-            failures,
-            connections: 0.into(),
-            draining: false.into(),
-            went_back: false.into(),
-            maintenance_failures: 0.into(),
-            settings,
-        });
+        let node = Node::new(name.into(), settings, self.store, self.keys, self.hooks, failures)?;
+        let node = Arc::new(node);
         let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
         let shared = Shared { node, draining: watch::Sender::new(false), log, shards };
         Ok((
