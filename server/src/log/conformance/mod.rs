@@ -12,6 +12,7 @@ mod progress;
 mod retain;
 mod tips;
 mod wrapped;
+mod writers;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub use self::progress::*;
 pub use self::retain::*;
 pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
+pub use self::writers::*;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined,
@@ -48,10 +50,14 @@ pub fn retention() -> Retention {
 }
 
 /// Makes a test of every check: `conformance!(|| store)`. The expression is called with nothing and gives a value that
-/// dereferences to a `Store`.
+/// dereferences to a `Store`. A store that writes a message to its two streams in two steps also says how to cut it
+/// between them: `conformance!(|| store, cut: Some(|store, on| ..))`, with a [`Cut`](crate::log::conformance::Cut).
 #[macro_export]
 macro_rules! conformance {
     ($make:expr) => {
+        $crate::conformance!($make, cut: None);
+    };
+    ($make:expr, cut: $cut:expr) => {
         $crate::conformance!($make;
             a_message_to_a_user_takes_a_position_in_both_inboxes,
             a_message_to_oneself_takes_one_position,
@@ -118,7 +124,17 @@ macro_rules! conformance {
             users_with_a_claim_are_listed_in_order,
             hubs_that_give_signs_of_life_are_alive,
             versions_of_inboxes_do_not_touch_others,
+            two_hubs_give_each_message_one_position,
+            two_hubs_change_memberships_in_one_order,
+            a_batch_repeated_after_any_part_of_it_changes_nothing_twice,
         );
+        #[test]
+        fn a_message_cut_between_its_streams_is_completed_when_sent_again() {
+            use $crate::log::conformance as checks;
+            let store = $make();
+            let check = checks::a_message_cut_between_its_streams_is_completed_when_sent_again;
+            checks::run(check(&store, $cut));
+        }
     };
     ($make:expr; $($check:ident),+ $(,)?) => {
         $(

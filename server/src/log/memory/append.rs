@@ -19,11 +19,17 @@ impl State {
                 self.ids.get(&id).and_then(|list| list.iter().find(|(t, _)| *t == append.target))
             && !rules::outlived(known.create_at, append.now, self.retention.dedupe)
         {
-            return if known.digest == append.digest {
-                Appended::Duplicate { seq: known.seq, own_seq: known.own_seq, create_at: known.create_at }
-            } else {
-                Appended::Conflict
-            };
+            if known.digest != append.digest {
+                return Appended::Conflict;
+            }
+            let (seq, mut own_seq, create_at) = (known.seq, known.own_seq, known.create_at);
+            if self.unfinished.remove(&id) {
+                own_seq = Some(self.push(&StreamKey::Inbox(id.0.clone()), append));
+                let sent =
+                    self.ids.get_mut(&id).and_then(|list| list.iter_mut().find(|(t, _)| *t == append.target));
+                sent.into_iter().for_each(|(_, known)| known.own_seq = own_seq);
+            }
+            return Appended::Duplicate { seq, own_seq, create_at };
         }
         if let Target::Group(group) = &append.target
             && append.require_member
@@ -53,6 +59,18 @@ impl State {
             list.push((append.target.clone(), known));
         }
         Appended::Stored { seq, own_seq }
+    }
+
+    /// The first of two steps of a message to another user: its sender has no copy until it is sent again.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn append_to_receiver(&mut self, append: &Append) -> Appended {
+        let appended = self.append(&Append { copy_to_sender: false, ..append.clone() });
+        if matches!(appended, Appended::Stored { .. }) && append.copy_to_sender {
+            let sender =
+                UserKey { scope: append.target.stream().scope().clone(), user: append.sender.clone() };
+            self.unfinished.insert((sender, append.message_id.clone()));
+        }
+        appended
     }
 
     fn push(&mut self, stream: &StreamKey, append: &Append) -> u64 {

@@ -54,6 +54,12 @@ impl MemoryStore {
         Self::over(state)
     }
 
+    /// Changes the present state; `None` after closing.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
+        self.lock().as_mut().map(change)
+    }
+
     fn over(state: State) -> Self {
         Self { state: Mutex::new(Some(state)) }
     }

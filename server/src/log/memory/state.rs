@@ -1,7 +1,7 @@
 //! What the memory store keeps, as a plain value that can be copied: a simulation takes a copy as "what the disk has"
 //! and goes on from it after a crash. No locks, no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::super::claims::Claims;
@@ -19,6 +19,8 @@ pub struct State {
     /// Earlier epochs, newest first, and whether they are proven.
     pub(super) earlier: Vec<(Arc<str>, bool)>,
     pub(super) claims: Claims,
+    /// Messages that are in their receiver's stream and not in their sender's. Only simulations cut writes.
+    pub(super) unfinished: HashSet<(UserKey, Arc<str>)>,
     /// Read marks that were not passed on.
     pub(super) waiting_marks: BTreeMap<(UserKey, Conversation), (u64, Arc<str>)>,
     pub(super) streams: BTreeMap<StreamKey, Stream>,
@@ -105,6 +107,7 @@ impl State {
             epoch: rules::new_epoch().into(),
             earlier: Vec::new(),
             claims: Claims::default(),
+            unfinished: HashSet::new(),
             waiting_marks: BTreeMap::new(),
             streams: BTreeMap::new(),
             users: BTreeMap::new(),
