@@ -10,6 +10,7 @@ pub(crate) mod commit;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod embedded;
+mod index;
 pub mod key;
 pub mod memory;
 mod queue;

@@ -1,7 +1,6 @@
 //! Requests about the past: pages of a stream, and the user's conversations.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use wsc_core::{ErrorCode, StreamName, limits};
 use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
 use crate::clock::{self, Wall};
 use crate::log::key::StreamKey;
-use crate::log::store::{Conversation, Entry, Flags, StoreError, Target};
+use crate::log::store::{Conversation, Entry, Flags, StoreError, Summary, Target};
 use crate::net::entry::entry_frame;
 use crate::net::lists;
 
@@ -19,8 +18,6 @@ use crate::net::lists;
 const PAGE_BYTES: usize = 256 * 1024;
 /// Headers read at a time.
 const HEADERS: usize = 2000;
-/// Entries of a group looked at for its unread count.
-const COUNTED: u64 = 10_000;
 
 impl Asker {
     pub(super) async fn fetch(
@@ -83,57 +80,28 @@ impl Asker {
         !narrowed && !entry.is_expired(wall.ms())
     }
 
-    /// The user's conversations, those with the newest message first. Derived from the log: there is no second count.
+    /// The user's conversations, those with the newest message first. The store derives them from its entries: there is no
+    /// second count.
     pub(super) async fn conversations(&self, limit: u64, after: &str) -> Outcome {
         let store = &self.shard.node.log.store;
-        let user = &self.identity.user;
-        let marks: HashMap<Conversation, u64> = store.marks(user).await?.into_iter().collect();
-        let mut found: HashMap<Conversation, Found> = HashMap::new();
-        let inbox = StreamKey::Inbox(user.clone());
-        self.each_header(&inbox, 1, u64::MAX, |entry| {
-            let Target::User(target) = &entry.target else { return };
-            let own = entry.sender == user.user;
-            let peer = if own { &target.user } else { &entry.sender };
-            let conversation = Conversation::Peer(Arc::clone(peer));
-            let read = marks.get(&conversation).copied().unwrap_or(0);
-            let state = found.entry(conversation).or_default();
-            (state.last, state.at) = (entry.seq, entry.create_at);
-            state.unread += u64::from(!own && entry.seq > read);
-        })
-        .await?;
-        let opened = store.open(user, None).await?;
-        for stream in opened.streams {
-            let StreamKey::Group(group) = &stream.stream else { continue };
-            let conversation = Conversation::Group(Arc::clone(&group.group));
-            let read = marks.get(&conversation).copied().unwrap_or(0).max(stream.start);
-            let from = read.max(stream.head.saturating_sub(COUNTED)) + 1;
-            let mut state = Found { last: stream.head, ..Found::default() };
-            self.each_header(&stream.stream, from.min(stream.head.max(1)), u64::MAX, |entry| {
-                state.at = entry.create_at;
-                state.unread += u64::from(entry.sender != user.user && entry.seq > read);
-            })
-            .await?;
-            found.insert(conversation, state);
-        }
-        let mut all: Vec<(Conversation, Found)> = found.into_iter().collect();
-        all.sort_by_cached_key(|(conversation, state)| (Reverse(state.at), name_of(conversation)));
-        let begin =
-            all.iter().position(|(conversation, _)| name_of(conversation) == after).map_or(0, |at| at + 1);
+        let mut all = store.conversations(&self.identity.user, clock::wall().ms()).await?;
+        all.sort_by_cached_key(|summary| (Reverse(summary.at), name_of(&summary.conversation)));
+        let begin = all.iter().position(|found| name_of(&found.conversation) == after).map_or(0, |at| at + 1);
         let size = page_size(limit, LARGEST_PAGE);
-        let items = all[begin..].iter().take(size).map(|(conversation, state)| {
+        let items = all[begin..].iter().take(size).map(|summary| {
             lists::object(|writer| {
-                match conversation {
+                match &summary.conversation {
                     Conversation::Peer(peer) => writer.text("peer", peer),
                     Conversation::Group(group) => writer.text("group_id", group),
                 };
-                let read = marks.get(conversation).copied().unwrap_or(0);
-                writer.count("last", state.last).count("read", read).count("unread", state.unread);
+                let Summary { last, read, unread, .. } = summary;
+                writer.count("last", *last).count("read", *read).count("unread", *unread);
             })
         });
         let (list, count) = lists::take_page(items, lists::room(&self.shard.node.settings));
         let end = begin + count;
         let last = all[begin..end].last().filter(|_| end < all.len());
-        let next = last.map(|(conversation, _)| name_of(conversation)).unwrap_or_default();
+        let next = last.map(|found| name_of(&found.conversation)).unwrap_or_default();
         let data = lists::object(|data| {
             data.raw("conversations", if count == 0 { "[]" } else { &list }).text("next", &next);
         });
@@ -181,13 +149,6 @@ impl Asker {
             }
         }
     }
-}
-
-#[derive(Default)]
-struct Found {
-    last: u64,
-    at: u64,
-    unread: u64,
 }
 
 fn name_of(conversation: &Conversation) -> String {

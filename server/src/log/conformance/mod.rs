@@ -6,6 +6,7 @@
 mod append;
 mod attach;
 mod claims;
+mod conversations;
 mod devices;
 mod members;
 mod progress;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 pub use self::append::*;
 pub use self::attach::*;
 pub use self::claims::*;
+pub use self::conversations::*;
 pub use self::devices::*;
 pub use self::members::*;
 pub use self::progress::*;
@@ -124,6 +126,10 @@ macro_rules! conformance {
             users_with_a_claim_are_listed_in_order,
             hubs_that_give_signs_of_life_are_alive,
             versions_of_inboxes_do_not_touch_others,
+            conversations_show_what_is_last_and_what_is_unread,
+            of_a_group_counts_what_came_since_the_user_joined,
+            what_has_expired_or_gone_does_not_count,
+            conversations_go_on_from_what_was_counted_before,
             two_hubs_give_each_message_one_position,
             two_hubs_change_memberships_in_one_order,
             a_batch_repeated_after_any_part_of_it_changes_nothing_twice,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::super::store::{
     Answers, Beat, Conversation, Device, Found, Members, Membership, Milliseconds, Nodes, Opened, Page,
-    Person, Ranges, Store, StoreFuture, Tip, WaitingMark, Write,
+    Person, Ranges, Store, StoreFuture, Summary, Tip, WaitingMark, Write,
 };
 
 /// Which read of a [`Store`], by the method's name.
@@ -30,6 +30,7 @@ pub enum Read {
     People,
     Claimed,
     Beat,
+    Conversations,
 }
 
 /// What happens between a hub and its store. Whatever is not overridden changes nothing.
@@ -137,6 +138,10 @@ impl<B: Between> Store for Wrapped<B> {
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.0.read(Read::Marks, move |store| store.marks(user))
+    }
+
+    fn conversations<'a>(&'a self, user: &'a UserKey, now: Milliseconds) -> StoreFuture<'a, Vec<Summary>> {
+        self.0.read(Read::Conversations, move |store| store.conversations(user, now))
     }
 
     fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {

@@ -1,5 +1,6 @@
 //! A door for `tests/fuzz` alone: the decoding of records is the store's own affair otherwise.
 
+use super::conversations::IndexRecord;
 use super::layout;
 use super::record::{
     DeliveredRecord, DeviceRecord, GroupRecord, IdRecord, LogRecord, MemberRecord, Number, PlaceRecord,
@@ -25,6 +26,7 @@ pub fn decode(bytes: &[u8]) {
     again::<DeviceRecord>(bytes);
     again::<UserRecord>(bytes);
     again::<GroupRecord>(bytes);
+    again::<IndexRecord>(bytes);
     again::<MemberRecord>(bytes);
     again::<IdRecord>(bytes);
     again::<StreamRecord>(bytes);

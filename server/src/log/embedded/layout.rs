@@ -26,6 +26,8 @@ pub(super) const MARK: u8 = b'r';
 pub(super) const WAITING_MARK: u8 = b'q';
 /// What was delivered: user, stream → [`DeliveredRecord`](super::record::DeliveredRecord).
 pub(super) const DELIVERED: u8 = b'a';
+/// Indexes of streams: number → [`IndexRecord`](super::conversations::IndexRecord).
+pub(super) const INDEX: u8 = b'x';
 /// Devices: user, device id → [`DeviceRecord`](super::record::DeviceRecord).
 pub(super) const DEVICE: u8 = b'd';
 /// Places of devices: user, device id, stream → [`PlaceRecord`](super::record::PlaceRecord).

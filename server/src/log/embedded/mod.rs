@@ -9,6 +9,7 @@
 mod append;
 mod apply;
 mod attach;
+mod conversations;
 mod devices;
 mod engine;
 #[cfg(fuzzing)]
@@ -51,7 +52,7 @@ use self::writer::{Command, Writer};
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Answers, Beat, Conversation, Device, Durability, Found, Members, Membership, Milliseconds, Nodes, Opened,
-    Page, Person, Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
+    Page, Person, Ranges, Retention, Store, StoreError, StoreFuture, Summary, Tip, WaitingMark, Write,
 };
 
 /// How the store works.
@@ -282,6 +283,21 @@ impl Store for EmbeddedStore {
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         let user = user.clone();
         self.ask(move |view| view.marks(&user))
+    }
+
+    fn conversations<'a>(&'a self, user: &'a UserKey, now: Milliseconds) -> StoreFuture<'a, Vec<Summary>> {
+        let user = user.clone();
+        let found = self.ask(move |view| view.conversations(&user, now));
+        Box::pin(async move {
+            let (found, to_store) = found.await?;
+            if !to_store.is_empty()
+                && let Some(commands) = self.commands.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+            {
+                // Nobody waits for it: what is not stored is made again.
+                let _ = commands.send(Command::Index(to_store));
+            }
+            Ok(found)
+        })
     }
 
     fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {

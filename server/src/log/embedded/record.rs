@@ -77,7 +77,11 @@ impl<'a> Decoder<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(Invalid) }
     }
 
-    fn version(&mut self, version: u8) -> Result<(), Invalid> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn version(&mut self, version: u8) -> Result<(), Invalid> {
         if self.byte()? == version { Ok(()) } else { Err(Invalid) }
     }
 }
@@ -91,7 +95,7 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number.to_le_bytes()[0]);
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
@@ -100,7 +104,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 const MESSAGE: u8 = 1;
 const COPY: u8 = 2;
 /// Version of all other values.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// A value in `log`.
 #[derive(Clone, Debug, PartialEq)]

@@ -239,6 +239,9 @@ impl Work<'_> {
             }
             next = seq + 1;
         }
+        if next > head {
+            self.remove(layout::numbered(layout::INDEX, number));
+        }
         let stream = self.known(slot);
         stream.floor = next;
         let record = stream.record();

@@ -195,7 +195,11 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, record: &impl Record) {
-        self.state.insert(key, Some(record.encode().into()));
+        self.put_bytes(key, record.encode());
+    }
+
+    pub(super) fn put_bytes(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.state.insert(key, Some(value.into()));
     }
 
     pub(super) fn put_timer(&mut self, kind: u8, time: u64, about: &[u8]) {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::super::key::StreamKey;
 use super::super::store::{Answer, Conversation, Durability, Milliseconds, StoreError, Write};
+use super::conversations::Stored;
 use super::engine::{Engine, system_cause};
 use super::marker::{Directory, Left};
 use super::readers::Readers;
@@ -21,6 +22,8 @@ const LONGEST_ID: usize = 1_024;
 /// What the writer is asked to do.
 pub(super) enum Command {
     Write(Vec<Write>, oneshot::Sender<Result<Vec<Answer>, StoreError>>),
+    /// Stores indexes of streams.
+    Index(Vec<Stored>),
     Maintain(Milliseconds, oneshot::Sender<Result<bool, StoreError>>),
     /// Flushes, releases the engine and says in the marker that all is there.
     Close(oneshot::Sender<Result<(), StoreError>>),
@@ -44,6 +47,9 @@ impl Writer {
             match command {
                 Command::Write(batch, answer) => {
                     let _ = answer.send(Ok(self.write(&batch)));
+                }
+                Command::Index(indexes) => {
+                    let _ = self.guarded(|writer| writer.index(indexes));
                 }
                 Command::Maintain(now, answer) => {
                     let _ = answer.send(self.guarded(|writer| writer.maintain(now)));
@@ -111,6 +117,17 @@ impl Writer {
         let done = work.commit(mode);
         done.map_err(|error| self.fail(&error))?;
         Ok(answers)
+    }
+
+    fn index(&mut self, indexes: Vec<Stored>) -> Result<(), StoreError> {
+        let engine = self.engine.clone();
+        let mut work = Work::new(&engine, &mut self.memory);
+        for (key, value) in indexes {
+            work.put_bytes(key, value);
+        }
+        let mode = (self.durability != Durability::Memory).then_some(PersistMode::Buffer);
+        let done = work.commit(mode);
+        done.map_err(|error| self.fail(&error))
     }
 
     fn maintain(&mut self, now: Milliseconds) -> Result<bool, StoreError> {

@@ -5,6 +5,7 @@
 
 mod append;
 mod apply;
+mod conversations;
 mod devices;
 mod members;
 mod progress;
@@ -25,7 +26,7 @@ use state::State;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Answers, Beat, Conversation, Device, Found, Members, Membership, Milliseconds, Nodes, Opened, Page,
-    Person, Ranges, Retention, Store, StoreError, StoreFuture, Tip, WaitingMark, Write,
+    Person, Ranges, Retention, Store, StoreError, StoreFuture, Summary, Tip, WaitingMark, Write,
 };
 
 /// A store in memory, behind one lock; it ends with the process.
@@ -150,6 +151,10 @@ impl Store for MemoryStore {
 
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>> {
         self.ask(|state| state.marks(user))
+    }
+
+    fn conversations<'a>(&'a self, user: &'a UserKey, now: Milliseconds) -> StoreFuture<'a, Vec<Summary>> {
+        self.ask(|state| state.conversations(user, now))
     }
 
     fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>> {

@@ -19,7 +19,7 @@ pub use self::attach::{Attach, AttachOutcome, Attached, Attachment, InboxDeliver
 pub use self::claims::{Beat, Claim, ClaimChange, Facts, Nodes, Person};
 pub use self::records::{
     Conversation, Cursor, Device, DeviceStream, Earlier, Entry, Found, Members, Membership, Opened,
-    OpenedStream, Page, Tip, WaitingMark,
+    OpenedStream, Page, Summary, Tip, WaitingMark,
 };
 pub use self::write::{
     Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, Target, Write, Written,
@@ -121,6 +121,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The user's read marks: conversation and position.
     fn marks<'a>(&'a self, user: &'a UserKey) -> StoreFuture<'a, Vec<(Conversation, u64)>>;
+
+    /// The conversations of a user at a time, in no particular order. Costs what came since it was last asked for, not all
+    /// that an inbox holds.
+    fn conversations<'a>(&'a self, user: &'a UserKey, now: Milliseconds) -> StoreFuture<'a, Vec<Summary>>;
 
     /// Read marks that were not passed on yet, as [`Append::passes_on`] says it: some of them, at most `limit`.
     fn waiting_marks(&self, limit: usize) -> StoreFuture<'_, Vec<WaitingMark>>;

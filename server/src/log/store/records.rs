@@ -36,6 +36,25 @@ pub enum Conversation {
     Group(Arc<str>),
 }
 
+/// What a list of conversations shows of one.
+///
+/// What counts: an entry that is kept, has not expired and is no entry of the hub itself ([`Flags::INTERNAL`]). A
+/// conversation with a user is there while an entry counts, a group while the user is a member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Summary {
+    /// Which conversation.
+    pub conversation: Conversation,
+    /// The newest position that counts, of a group its head.
+    pub last: u64,
+    /// When the newest entry that counts was stored, of a group among its newest 10,000; 0: there is none.
+    pub at: Milliseconds,
+    /// The user's read mark; 0: none.
+    pub read: u64,
+    /// How many entries that count are not the user's own and lie after the read mark; of a group those after the user
+    /// joined, among its newest 10,000.
+    pub unread: u64,
+}
+
 /// A read mark that was not passed on to the user's other devices yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WaitingMark {

@@ -12,8 +12,8 @@ use super::super::super::conformance::{self as make, START, retention, run};
 use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
-    Append, Attach, ClaimChange, Conversation, Cursor, Delivered, DeviceWrite, InboxDelivered, Join, JoinBy,
-    Opened, Page, Store, Target, Write,
+    Append, Attach, ClaimChange, Conversation, Cursor, Delivered, DeviceWrite, Flags, InboxDelivered, Join,
+    JoinBy, Opened, Page, Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -63,11 +63,14 @@ fn append() -> impl Strategy<Value = Write> {
         1 => Just(Target::Broadcast(Scope::default())),
     ];
     (user(), target, 0..12_u8, any::<[bool; 4]>(), 0..20_u8).prop_map(
-        |(sender, target, id, [copy, member, _, _], odd)| {
+        |(sender, target, id, [copy, member, expires, internal], odd)| {
             Write::Append(Append {
                 copy_to_sender: copy || odd > 2,
                 require_member: member,
                 dedupe: odd != 0,
+                // Until the time of the batch is known: how long it lives.
+                expires_at: if expires { u64::from(odd) * 300 } else { 0 },
+                flags: Flags::default().with(Flags::INTERNAL, internal && odd > 15),
                 digest: [u8::from(odd == 1); 16],
                 ..make::message(
                     sender,
@@ -203,8 +206,13 @@ fn at(write: &mut Write, time: u64, present: &Arc<str>) {
             attach.cursors.iter_mut().for_each(|(_, cursor)| named(&mut cursor.epoch));
             attach.delivered.iter_mut().for_each(|delivered| named(&mut delivered.epoch));
         }
-        Write::Append(Append { now, .. })
-        | Write::Join(Join { now, .. })
+        Write::Append(Append { now, expires_at, .. }) => {
+            *now = time;
+            if *expires_at > 0 {
+                *expires_at += time;
+            }
+        }
+        Write::Join(Join { now, .. })
         | Write::Leave { now, .. }
         | Write::Disband { now, .. }
         | Write::Kick { now, .. } => *now = time,
@@ -215,7 +223,7 @@ fn at(write: &mut Write, time: u64, present: &Arc<str>) {
     }
 }
 
-async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
+async fn compare(store: &EmbeddedStore, model: &State, now: u64) -> TestCaseResult {
     let mut streams: Vec<StreamKey> = USERS.iter().map(|id| make::inbox(id)).collect();
     streams.extend(GROUPS.iter().map(|id| StreamKey::Group(make::group(id))));
     streams.push(StreamKey::Broadcast(Scope::default()));
@@ -239,6 +247,9 @@ async fn compare(store: &EmbeddedStore, model: &State) -> TestCaseResult {
         };
         prop_assert_eq!(by_name(store.devices(&user).await.unwrap()), by_name(model.devices(&user)));
         prop_assert_eq!(store.last_seen(&user).await.unwrap(), model.last_seen(&user));
+        let mut conversations = store.conversations(&user, now).await.unwrap();
+        conversations.sort();
+        prop_assert_eq!(conversations, model.conversations(&user, now));
         prop_assert_eq!(store.people(std::slice::from_ref(&user)).await.unwrap(), [model.person(&user)]);
         let mut marks = store.marks(&user).await.unwrap();
         marks.sort();
@@ -318,7 +329,7 @@ fn same_life(steps: Vec<Step>) -> TestCaseResult {
                     model.begin_epoch(&make::epoch(&store).await, false);
                 }
             }
-            compare(&store, &model).await?;
+            compare(&store, &model, now).await?;
         }
         Ok(())
     })

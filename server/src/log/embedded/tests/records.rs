@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::super::index::{Expiring, Index, Mark, Name};
 use super::super::super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::super::super::store::{Conversation, Flags, Ranges};
+use super::super::conversations::IndexRecord;
 use super::super::layout;
 use super::super::record::*;
 
@@ -69,6 +71,11 @@ proptest! {
         survives(&UserRecord { broadcast: a, last_seen: b, version: c });
         survives(&GroupRecord { members: a, version: b, disbanded: c });
         survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e });
+        let marks = lineage.iter().filter_map(|(mark, _)| Mark::from_number(mark % 5, 2)).collect();
+        let names = [a, b].map(|last| Name { name: last.to_string().into(), last, at: c });
+        let expiring = Mark::from_number(2, 2).map(|mark| Expiring { seq: a, mark, at: b, expires_at: c });
+        let index = Index::stored(d / 2, names.to_vec(), marks, expiring.into_iter().collect());
+        survives(&IndexRecord { generation: e, index });
         survives(&IdRecord { digest, seq: a, own_seq: b, create_at: c });
         survives(&StreamRecord { name, floor: a.max(1), generation: b, lineage });
     }
@@ -86,6 +93,7 @@ proptest! {
             let _ = DeviceRecord::decode(bytes);
             let _ = UserRecord::decode(bytes);
             let _ = GroupRecord::decode(bytes);
+            let _ = IndexRecord::decode(bytes);
             let _ = MemberRecord::decode(bytes);
             let _ = IdRecord::decode(bytes);
             let _ = StreamRecord::decode(bytes);
