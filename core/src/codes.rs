@@ -223,7 +223,7 @@ codes! {
         Forbidden = 4003, "forbidden";
         /// The connection took nothing for too long.
         TooSlow = 4008, "too slow";
-        /// A newer connection of the device took its place.
+        /// A newer connection of the device replaced it.
         Replaced = 4009, "replaced by a newer connection of this device";
         /// Kicked.
         Kicked = 4010, "kicked";

@@ -204,7 +204,7 @@ impl MessageType {
     }
 }
 
-/// The frames of the connection, and the requests: one after the other those of the same length, at its place.
+/// The frames of the connection, and the requests: one after the other those of the same length, at its index.
 static RESERVED: [&str; 21] = [
     "",
     "",

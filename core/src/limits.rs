@@ -12,7 +12,7 @@ pub const DEPTH: usize = 32;
 pub const PROTOCOL: u64 = 1;
 /// The WebSocket subprotocol that chooses this protocol.
 pub const SUBPROTOCOL: &str = "wsc.v1";
-/// The first number that is no position: 2^53.
+/// The first number that is not a valid position: 2^53.
 pub const POSITION_END: u64 = 1 << 53;
 /// Time for the `connect` frame, in milliseconds.
 pub const CONNECT_MS: u64 = 10_000;
@@ -38,16 +38,16 @@ pub const FETCH: u64 = 500;
 pub const GROUPS: usize = 1000;
 /// Ids in `receipts` and `check_user_status`.
 pub const QUERY_IDS: usize = 100;
-/// Users in `watch`, and the size up to which a group's members hear of each other.
+/// Users in `watch`, and the size up to which a group's members learn of each other.
 pub const WATCH: usize = 1000;
-/// Unsettled sends that a client keeps, unless it is told otherwise.
+/// Unsettled sends that a client keeps by default.
 pub const OUTBOX_COUNT: usize = 10_000;
 /// Their bytes.
 pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Entries of a stream that the application does not read are held this long; then they count as handed over. In
 /// milliseconds.
 pub const UNREAD_MS: u64 = 20_000;
-/// A user who goes on typing in a conversation says so again after this time, in milliseconds.
+/// A user who keeps typing in a conversation says so again after this time, in milliseconds.
 pub const TYPING_MS: u64 = 2_000;
 /// Entries that wait for the application before its client stops reading the socket.
 pub const BACKLOG_COUNT: usize = 8192;

@@ -42,8 +42,8 @@ pub fn write(out: &mut String, at: Timestamp) {
 }
 
 fn digits(out: &mut String, value: u64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = value / 10_u64.pow(place) % 10;
+    for power in (0..width).rev() {
+        let digit = value / 10_u64.pow(power) % 10;
         out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
     }
 }

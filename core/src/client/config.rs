@@ -1,4 +1,4 @@
-//! What a client is told once, when it is made. Never changes afterwards, except for groups joined and left.
+//! The settings of a client. They never change after it is made, except for groups joined and left.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,28 +7,28 @@ use crate::backoff::Growth;
 use crate::limits;
 use crate::names::StreamName;
 
-/// What happens to sends and cursors beyond the memory of the process.
+/// How sends and cursors outlive the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
     /// Nothing is stored: no [`super::Action::Persist`] comes.
     #[default]
     None = 0,
-    /// Changes are stored behind: sends do not wait for it.
+    /// Changes are stored in the background: sends do not wait for it.
     Behind = 1,
     /// A send goes out only after [`super::Client::handle_stored`] confirmed it.
     Durable = 2,
 }
 
-/// Who to be where the hub runs without authentication (development).
+/// Identity to connect with (only on a hub without authentication).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The user.
+    /// User id, 1 to 128 bytes.
     pub user_id: String,
-    /// The user's type.
+    /// User type; empty: `visitor`.
     pub user_type: String,
-    /// The application.
+    /// Application id; empty: the default.
     pub app_id: String,
-    /// The namespace.
+    /// Namespace; empty: the default.
     pub namespace: String,
     /// Groups to join at connect.
     pub groups: Vec<String>,
@@ -43,39 +43,39 @@ pub struct Identity {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The client's name and version, told to the hub.
+    /// Name and version of the client, such as `wsc-js/0.1.0`, for the hub's log.
     pub client: String,
-    /// This installation's id; empty: the token's, or a passing device.
+    /// Id of this installation; empty: the token's, or an ephemeral device.
     pub device_id: String,
-    /// A token that does not change. The client takes it out of here.
+    /// A token that does not change.
     pub token: Option<String>,
-    /// Tokens are asked for with [`super::Action::FetchToken`].
+    /// The client asks for tokens with [`super::Action::FetchToken`].
     pub token_provider: bool,
-    /// Who to be without authentication.
+    /// Identity on a hub without authentication.
     pub identity: Identity,
     /// Which groups to read; `None`: all.
     pub groups: Option<Vec<String>>,
-    /// A new device begins at the head of each stream instead of at the user's start.
+    /// A new device starts at the heads instead of at the user's first positions.
     pub start_at_head: bool,
-    /// An entry counts as handed over when its event was made. Otherwise [`super::Client::acknowledge`] says so.
+    /// The cursor moves as soon as the event is made. Otherwise [`super::Client::acknowledge`] moves it.
     pub auto_acknowledge: bool,
-    /// What is stored.
+    /// How sends and cursors are stored.
     pub storage: Storage,
-    /// Unsettled sends kept at most.
+    /// Maximum of unsettled sends.
     pub outbox_count: usize,
-    /// Bytes of unsettled sends kept at most.
+    /// Maximum bytes of unsettled sends.
     pub outbox_bytes: usize,
-    /// Unanswered sends under way at most.
+    /// Maximum of unanswered sends under way.
     pub flight_count: usize,
-    /// Bytes of unanswered sends under way at most; one send always may.
+    /// Maximum bytes of unanswered sends under way; a single send may exceed it.
     pub flight_bytes: usize,
-    /// Messages whose receipts are waited for at most; the oldest is let go.
+    /// Maximum of messages whose receipts the client waits for; beyond, it drops the oldest.
     pub receipts: usize,
-    /// Requests under way at most.
+    /// Maximum of requests under way.
     pub requests: usize,
-    /// Waits between attempts to connect.
+    /// How the wait between attempts to connect grows.
     pub growth: Growth,
-    /// Time for a socket to open, in milliseconds.
+    /// Time limit for a socket to open, in milliseconds.
     pub open_ms: u64,
 }
 

@@ -81,8 +81,8 @@ impl Client {
         ];
         let (mut cursors, mut text) = (String::new(), String::new());
         for inbox in self.inboxes.iter_mut().filter(|inbox| config.reads(&inbox.name)) {
-            inbox.name_place();
-            let (epoch, seq) = inbox.place();
+            inbox.set_requested();
+            let (epoch, seq) = inbox.resume_point();
             write_cursor(&inbox.name, epoch, seq, &mut cursors);
         }
         write_connect([limits::PROTOCOL, now], texts, &cursors, config.groups.as_deref(), &mut text);

@@ -1,4 +1,4 @@
-//! What a client tells the application.
+//! Events: what the application learns from a client.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -14,22 +14,22 @@ use crate::frame::{
 use crate::message::{Message, Text};
 use crate::names::StreamName;
 
-/// One accepted send: its place in the order of sends, kept over restarts.
+/// One accepted send: its number in the order of sends, which goes on after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SendId(pub u64);
 
-/// One request.
+/// Number of a request, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// One numbering of a stream in this process. A new epoch, or leaving and joining again, makes a new one, so that a
-/// late acknowledgement of the old one does no harm.
+/// Number of the present positions of a stream in this process. A new epoch, or leaving and joining again, begins the next
+/// one, so that a late acknowledgement of the old one does no harm.
 pub type Generation = u32;
 
 /// One thing that happened, in the order it happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The connection's state is another.
+    /// The connection's state has changed.
     StateChanged(State),
     /// Every stream was read up to the head it had at connect. Once per connection.
     CaughtUp,
@@ -39,81 +39,81 @@ pub enum Event {
     Volatile(Frame),
     /// Positions that were for this device and are gone.
     Gap(Gap),
-    /// A stream is read from now on.
+    /// The connection reads a stream from now on.
     StreamOpened {
-        /// Which.
+        /// Its name.
         stream: StreamName<'static>,
-        /// Its numbering.
+        /// For [`super::Client::acknowledge`].
         generation: Generation,
         /// The first position that will come.
         from: u64,
-        /// The newest position.
+        /// The newest position, 0 in an empty stream.
         head: u64,
     },
-    /// A stream is not read any more and its cursor is forgotten.
+    /// The connection no longer reads a stream, and its cursor is forgotten.
     StreamClosed {
-        /// Which.
+        /// Its name.
         stream: StreamName<'static>,
         /// `left`, `removed`, `disbanded`, or `unreadable` when the hub did not open it at connect.
         reason: String,
     },
     /// A send ended. Once per send.
     Settled {
-        /// Which.
+        /// As [`super::Client::send`] returned it.
         send: SendId,
-        /// Its message's id.
+        /// Id of its message.
         message_id: String,
-        /// How.
+        /// How it ended.
         outcome: Outcome,
     },
-    /// A message got further.
+    /// A message reached a stage.
     Receipt {
         /// The send, when it was made by this client and is still followed.
         send: Option<SendId>,
-        /// The message.
+        /// Id of the message.
         message_id: String,
-        /// How far.
+        /// The stage.
         stage: Stage,
         /// The user who got it; empty when it was asked for.
         receiver: String,
         /// The device that got it; may be empty.
         device: String,
     },
-    /// The receipts of a message are not followed any more: the hub does not know it, or too many are waited for.
+    /// The client no longer waits for receipts of a message: the hub does not know it, or they are too many.
     ReceiptEnded {
-        /// The send.
+        /// As [`super::Client::send`] returned it.
         send: SendId,
-        /// The message.
+        /// Id of the message.
         message_id: String,
     },
     /// One entry of the answer to `fetch`.
     Fetched {
-        /// The request.
+        /// As [`super::Client::request`] returned it.
         request: RequestId,
         /// The entry; [`Frame::message`] reads it.
         frame: Frame,
     },
     /// A request was answered.
     Answer {
-        /// The request.
+        /// As [`super::Client::request`] returned it.
         request: RequestId,
-        /// The answer.
+        /// [`Answer::body`] reads it.
         answer: Answer,
     },
     /// A request was not answered.
     RequestFailed {
-        /// The request.
+        /// As [`super::Client::request`] returned it.
         request: RequestId,
-        /// Why.
+        /// The reason.
         error: RequestError,
     },
     /// A read mark was refused.
     MarkRefused {
-        /// The stream.
+        /// Its name.
         stream: StreamName<'static>,
-        /// Whose messages; empty for a group.
+        /// The user whose messages they are; empty for a group.
         peer: String,
-        /// Why.
+        /// The reason as a number.
         code: ErrorCode,
     },
     /// A group's membership changed: a [`HubFrame::GroupChanged`](crate::frame::HubFrame::GroupChanged).
@@ -123,26 +123,26 @@ pub enum Event {
     /// A notice of the hub: `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome` or a new one; a
     /// [`HubFrame::Notice`](crate::frame::HubFrame::Notice).
     Notice(Frame),
-    /// Something that should not be; nothing has to be done.
+    /// Something is wrong that the client deals with itself.
     Fault(Fault),
 }
 
-/// A message with a position. The machine knows what it needs of it; the message itself is read by those who want it,
-/// so that a program that hands the JSON on does not carry the reader.
+/// A message with a position. The machine reads only what it needs; [`Entry::message`] reads all, so that a program that
+/// passes the JSON on does not carry the reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The stream.
+    /// Its name.
     pub stream: StreamName<'static>,
-    /// Its numbering, for [`super::Client::acknowledge`].
+    /// For [`super::Client::acknowledge`].
     pub generation: Generation,
-    /// The position.
+    /// Its position in the stream.
     pub seq_no: u64,
     /// The message as it came: JSON without a fault, its known fields of the types they should have.
     pub frame: Frame,
 }
 
 impl Entry {
-    /// Reads the message. An entry that cannot be read is none: it was told as a [`Fault::Frame`] and left a hole.
+    /// Reads the message. What cannot be read does not become an entry: it is a [`Fault::Frame`] and leaves a hole.
     pub fn message(&self) -> Result<Box<Message<'_>>, DecodeError> {
         self.frame.message()
     }
@@ -151,15 +151,15 @@ impl Entry {
 /// Positions that are gone. To be acknowledged like an entry, at `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The stream.
+    /// Its name.
     pub stream: StreamName<'static>,
-    /// Its numbering.
+    /// For [`super::Client::acknowledge`].
     pub generation: Generation,
     /// The first position.
     pub from: u64,
     /// The last; `from` − 1 when it is not known which, if any.
     pub to: u64,
-    /// `expired`, `trimmed`, `left`, `epoch`, or `unexplained` when the hub went on beyond the cursor without a word.
+    /// `expired`, `trimmed`, `left`, `epoch`, or `unexplained` when the hub continued beyond the cursor without a `gap`.
     pub reason: String,
 }
 
@@ -168,33 +168,33 @@ pub struct Gap {
 pub enum Outcome {
     /// The hub stored it.
     Accepted {
-        /// Where, as the sender names it; `None` for a volatile one, which was handed on.
+        /// The stream, as the sender names it; `None` for a volatile one, which was passed on.
         stream: Option<StreamName<'static>>,
         /// Its position; 0 for a volatile one.
         position: u64,
         /// Whether it had been accepted before.
         duplicate: bool,
-        /// When, RFC 3339.
+        /// When it was stored, RFC 3339.
         create_at: String,
     },
     /// The hub refused it for good.
     Refused {
-        /// Why.
+        /// The reason as a number.
         code: ErrorCode,
-        /// Why, for people.
+        /// The reason, human-readable.
         reason: String,
         /// When to try again, in milliseconds.
         retry_after_ms: Option<u64>,
     },
     /// It was sent, no answer came, and it is too late to send it again: it was stored or not.
     Unknown,
-    /// Its life ended before it could be sent.
+    /// It expired before it could be sent.
     Expired,
-    /// Taken back before it was sent.
+    /// Cancelled before it was sent.
     Cancelled,
     /// Volatile, and there was no connection: never sent.
     Dropped,
-    /// Volatile without `require_ack`: given to the socket, nothing more will be known.
+    /// Volatile without `require_ack`: written to the socket; nothing more will be known.
     Sent,
 }
 
@@ -232,22 +232,22 @@ impl Stage {
     }
 }
 
-/// The last frame of an answer. Read by [`Answer::body`] only when wanted, so that a program that hands the JSON on
-/// does not carry the readers.
+/// The last frame of an answer. [`Answer::body`] reads it, so that a program that passes the JSON on does not carry
+/// the readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// As it came: a [`HubFrame::Answer`], or the [`HubFrame::GroupChanged`] that answers a request.
     pub frame: Frame,
 }
 
-/// What an answer says.
+/// An answer, read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// `ack`, or `group_changed`: done.
     Done,
     /// `pong`.
     Pong {
-        /// The hub's clock.
+        /// The hub's clock, in milliseconds since the Unix epoch.
         server_time_ms: u64,
     },
     /// `group_members`.
@@ -262,7 +262,7 @@ pub enum Body {
     Statuses(Vec<PresenceOf>),
     /// `online_users_list`.
     Users(UserPage),
-    /// Another: see [`Answer::parts`].
+    /// Another type: see [`Answer::parts`].
     Other,
 }
 
@@ -304,7 +304,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Reads it; a status that was left out follows from the type.
+    /// Reads it. A missing status follows from the type.
     pub fn users(&self) -> Result<Vec<PresenceOf>, DecodeError> {
         let HubFrame::Presence { message_type, data } = self.frame.decode()? else { return Ok(Vec::new()) };
         let mut users = parse_statuses(&data)?;
@@ -321,9 +321,9 @@ pub enum RequestError {
     /// The hub refused it.
     #[error("refused: {reason} ({})", code.number())]
     Refused {
-        /// Why.
+        /// The reason as a number.
         code: ErrorCode,
-        /// Why, for people.
+        /// The reason, human-readable.
         reason: String,
         /// When to try again, in milliseconds.
         retry_after_ms: Option<u64>,
@@ -339,7 +339,7 @@ pub enum RequestError {
     TooMany,
 }
 
-/// Something that should not be.
+/// Something is wrong that the client deals with itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A frame of the hub was not understood.
@@ -351,11 +351,11 @@ pub enum Fault {
     /// The hub reported an error that belongs to no waiting send and no request.
     #[error("the hub reported: {reason} ({})", code.number())]
     Hub {
-        /// Why.
+        /// The reason as a number.
         code: ErrorCode,
-        /// Why, for people.
+        /// The reason, human-readable.
         reason: String,
-        /// The message meant; empty: none.
+        /// Id of the message it is about; empty: none.
         message_id: String,
     },
     /// Saved state could not be read.
@@ -364,9 +364,9 @@ pub enum Fault {
     /// A token could not be had, or was refused. The provider is asked again.
     #[error("{what}{}{detail}", if detail.is_empty() { "" } else { ": " })]
     Token {
-        /// What happened.
+        /// The fault.
         what: &'static str,
-        /// What the provider or the hub says; may be empty.
+        /// The text of the provider or the hub; may be empty.
         detail: String,
     },
 }

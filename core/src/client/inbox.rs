@@ -1,10 +1,12 @@
-//! The streams a client reads: what was handed out, what the application acknowledged, what the hub knows of it.
-//! Never talks to the hub.
+//! The streams a client reads: what the application got, what it acknowledged, what the hub knows of it. Never talks to
+//! the hub.
 //!
 //! Three positions per stream, each at most the next:
-//! `acknowledged` (the hub was told on this connection) ≤ `handed` (the cursor: the application has all up to here;
-//! a new connection goes on after it) ≤ `given` (events were made for all up to here in this process). After a
-//! reconnect the hub sends again what lies between `handed` and `given`: it is covered, but not given out twice.
+//! - `acknowledged`: acknowledged to the hub on this connection;
+//! - `cursor`: the application has everything up to here; a new connection continues after it;
+//! - `emitted`: this process has made events for everything up to here.
+//!
+//! After a reconnect the hub repeats what lies between `cursor` and `emitted`: it is covered, but makes no second event.
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
@@ -25,23 +27,21 @@ pub(super) struct Inbox {
     pub(super) name: StreamName<'static>,
     pub(super) epoch: String,
     pub(super) generation: Generation,
-    /// The cursor.
-    pub(super) handed: u64,
-    /// The cursor as the connection that is being made names it: the application may go on meanwhile. `None`: it names
-    /// the place in the numbering before.
-    named: Option<u64>,
-    /// The cursor in the numbering before, until the application has acknowledged the present one: a process that ends
-    /// first must be told again that something may be lost.
-    before: Option<(String, u64)>,
-    /// Events were made up to here.
-    given: u64,
-    /// Skips beyond the cursor: passed as soon as the application is there.
+    pub(super) cursor: u64,
+    /// The cursor sent in the pending `connect`, as the application may move on meanwhile; `None` if that was one of the
+    /// previous epoch.
+    requested: Option<u64>,
+    /// The cursor in the previous epoch, until the application acknowledges something of this one: a process that ends
+    /// first must hear again that something may be lost.
+    previous: Option<(String, u64)>,
+    emitted: u64,
+    /// Skips beyond the cursor: passed as soon as the cursor reaches them.
     skips: Vec<(u64, u64)>,
-    /// Its place on the live connection; `None`: not read now.
+    /// What the live connection has covered; `None`: not read now.
     coverage: Option<Coverage>,
     /// The newest position when it was opened on this connection.
     pub(super) head: u64,
-    /// What the hub knows on this connection.
+    /// The last position acknowledged on this connection.
     acknowledged: u64,
     /// The lowest entry with `require_ack` that is not acknowledged; [`NONE`]: there is none.
     urgent: u64,
@@ -49,27 +49,27 @@ pub(super) struct Inbox {
     taken: u32,
     /// The cursor as it was stored last.
     stored: Option<u64>,
-    /// The application was told of a new epoch on this connection.
-    pub(super) told: bool,
+    /// The application has heard of the new epoch on this connection.
+    pub(super) epoch_reported: bool,
 }
 
 /// What became of a stream at `connected`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Adoption {
-    /// It goes on after the cursor.
+    /// It continues after the cursor.
     Continues,
-    /// It goes on in the same numbering, but these positions are passed over without a word.
+    /// It continues in the same epoch, but the hub leaves out these positions without a gap.
     Passed(u64, u64),
-    /// Another numbering begins.
+    /// Another epoch begins.
     Renewed,
 }
 
-/// What a range of positions brought.
+/// What a range of positions covered.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Covered {
     /// New positions from here on.
     New(u64),
-    /// Covered again after a reconnect; given out before.
+    /// Repeated after a reconnect: emitted before.
     Again,
     /// Covered before on this connection.
     Old,
@@ -84,10 +84,10 @@ impl Inbox {
             name,
             epoch,
             generation,
-            handed: cursor,
-            named: Some(cursor),
-            before: None,
-            given: cursor,
+            cursor,
+            requested: Some(cursor),
+            previous: None,
+            emitted: cursor,
             skips: Vec::new(),
             coverage: None,
             head: 0,
@@ -95,69 +95,69 @@ impl Inbox {
             urgent: NONE,
             taken: 0,
             stored: None,
-            told: false,
+            epoch_reported: false,
         }
     }
 
     /// As [`Inbox::new`], with a cursor that came out of the storage.
     pub(super) fn restored(mut self) -> Self {
-        self.stored = Some(self.handed);
+        self.stored = Some(self.cursor);
         self
     }
 
     pub(super) fn saved(&self) -> SavedCursor {
-        let (epoch, seq) = self.place();
+        let (epoch, seq) = self.resume_point();
         SavedCursor { stream: self.name.clone(), epoch: epoch.to_owned(), seq }
     }
 
-    /// Where a new connection goes on, or another process.
-    pub(super) fn place(&self) -> (&str, u64) {
-        match &self.before {
+    /// Where a new connection, or another process, continues: epoch and cursor.
+    pub(super) fn resume_point(&self) -> (&str, u64) {
+        match &self.previous {
             Some((epoch, seq)) => (epoch, *seq),
-            None => (&self.epoch, self.handed),
+            None => (&self.epoch, self.cursor),
         }
     }
 
-    /// The place is named in the frame `connect`.
-    pub(super) fn name_place(&mut self) {
-        self.named = self.before.is_none().then_some(self.handed);
+    /// The resume point is sent in `connect`.
+    pub(super) fn set_requested(&mut self) {
+        self.requested = self.previous.is_none().then_some(self.cursor);
     }
 
     /// The application acknowledged something of the present numbering; true when it had not before.
     pub(super) fn confirm(&mut self) -> bool {
-        self.before.take().is_some()
+        self.previous.take().is_some()
     }
 
-    /// The hub reads it to us from `from` on.
+    /// The hub sends it from `from` on.
     pub(super) fn open(&mut self, epoch: &str, from: u64, head: u64, generation: Generation) -> Adoption {
         self.coverage = Some(Coverage::new(from));
         self.head = head;
         let before = from.saturating_sub(1);
-        let adoption = if self.epoch != epoch || self.named.is_some_and(|named| before < named) {
-            let place = (core::mem::take(&mut self.epoch), self.named.unwrap_or(self.handed));
-            self.before.get_or_insert(place);
+        let adoption = if self.epoch != epoch || self.requested.is_some_and(|requested| before < requested) {
+            let resume = (core::mem::take(&mut self.epoch), self.requested.unwrap_or(self.cursor));
+            self.previous.get_or_insert(resume);
             epoch.clone_into(&mut self.epoch);
             self.generation = generation;
-            self.handed = before;
-            self.given = before;
+            self.cursor = before;
+            self.emitted = before;
             self.skips.clear();
             self.stored = None;
             Adoption::Renewed
         } else {
-            // What was given out beyond the head was never in this log: it must be able to come again.
-            self.given = self.given.min(head.max(before));
-            let passed = (self.given + 1, before);
-            if before > self.handed {
-                self.given = self.given.max(before);
-                self.pass(self.handed + 1, before);
+            // What was emitted beyond the head was never in this log: it must be able to come again.
+            self.emitted = self.emitted.min(head.max(before));
+            let passed = (self.emitted + 1, before);
+            if before > self.cursor {
+                self.emitted = self.emitted.max(before);
+                self.pass(self.cursor + 1, before);
             }
             if passed.0 <= passed.1 { Adoption::Passed(passed.0, passed.1) } else { Adoption::Continues }
         };
         self.acknowledged = before;
         self.taken = 0;
         self.urgent = NONE;
-        // The application was told of this numbering already.
-        self.told = self.named.is_none() && adoption != Adoption::Renewed;
+        // The application has heard of this epoch already.
+        self.epoch_reported = self.requested.is_none() && adoption != Adoption::Renewed;
         adoption
     }
 
@@ -177,17 +177,17 @@ impl Inbox {
     }
 
     /// Takes `first..=last` if it fits.
-    pub(super) fn take(&mut self, first: u64, last: u64) -> Taken {
-        let Some(coverage) = self.coverage.as_mut() else { return Taken::Old };
+    pub(super) fn take(&mut self, first: u64, last: u64) -> Covered {
+        let Some(coverage) = self.coverage.as_mut() else { return Covered::Old };
         match coverage.take(first, last) {
-            Fit::Hole => Taken::Hole,
-            Fit::Old => Taken::Old,
-            Fit::Taken if last < first => Taken::New(first),
-            Fit::Taken if last <= self.given => Taken::Again,
+            Fit::Hole => Covered::Hole,
+            Fit::Old => Covered::Old,
+            Fit::Taken if last < first => Covered::New(first),
+            Fit::Taken if last <= self.emitted => Covered::Again,
             Fit::Taken => {
-                let new = first.max(self.given + 1);
-                self.given = last;
-                Taken::New(new)
+                let new = first.max(self.emitted + 1);
+                self.emitted = last;
+                Covered::New(new)
             }
         }
     }
@@ -205,10 +205,10 @@ impl Inbox {
         self.taken
     }
 
-    /// Positions that need no hand-over.
+    /// Positions that the application need not acknowledge.
     pub(super) fn pass(&mut self, first: u64, last: u64) {
         match self.skips.last_mut() {
-            _ if first <= self.handed + 1 => self.handed = self.handed.max(last),
+            _ if first <= self.cursor + 1 => self.cursor = self.cursor.max(last),
             Some(skip) if skip.1 + 1 == first => skip.1 = last,
             _ => self.skips.push((first, last)),
         }
@@ -217,11 +217,11 @@ impl Inbox {
 
     /// The application has all up to here; true when that moved the cursor.
     pub(super) fn hand_over(&mut self, seq: u64) -> bool {
-        let seq = seq.min(self.given);
-        if seq <= self.handed {
+        let seq = seq.min(self.emitted);
+        if seq <= self.cursor {
             return false;
         }
-        self.handed = seq;
+        self.cursor = seq;
         self.absorb();
         true
     }
@@ -229,9 +229,9 @@ impl Inbox {
     fn absorb(&mut self) {
         // They rise and do not touch, so that those that are reached are the first.
         while let Some((first, last)) = self.skips.first().copied()
-            && first <= self.handed + 1
+            && first <= self.cursor + 1
         {
-            self.handed = self.handed.max(last);
+            self.cursor = self.cursor.max(last);
             self.skips.remove(0);
         }
     }
@@ -244,7 +244,7 @@ impl Inbox {
     /// What can be acknowledged: handed over, and covered on this connection.
     fn target(&self) -> u64 {
         match &self.coverage {
-            Some(coverage) if self.before.is_none() => coverage.cursor().min(self.handed),
+            Some(coverage) if self.previous.is_none() => coverage.cursor().min(self.cursor),
             _ => 0,
         }
     }
@@ -266,10 +266,10 @@ impl Inbox {
 
     /// The cursor, if the storage does not have it.
     pub(super) fn unstored(&mut self) -> Option<u64> {
-        if self.before.is_some() || self.stored == Some(self.handed) {
+        if self.previous.is_some() || self.stored == Some(self.cursor) {
             return None;
         }
-        self.stored = Some(self.handed);
+        self.stored = Some(self.cursor);
         self.stored
     }
 }
@@ -361,39 +361,39 @@ mod tests {
     #[test]
     fn a_skip_behind_an_entry_waits_for_the_application() {
         let mut inbox = inbox(4);
-        assert_eq!(inbox.take(5, 5), Taken::New(5));
-        assert_eq!(inbox.take(6, 7), Taken::New(6));
+        assert_eq!(inbox.take(5, 5), Covered::New(5));
+        assert_eq!(inbox.take(6, 7), Covered::New(6));
         inbox.pass(6, 7);
-        assert_eq!((inbox.handed, inbox.acknowledge()), (4, None));
+        assert_eq!((inbox.cursor, inbox.acknowledge()), (4, None));
         assert!(inbox.hand_over(5));
-        assert_eq!((inbox.handed, inbox.acknowledge(), inbox.acknowledge()), (7, Some(7), None));
+        assert_eq!((inbox.cursor, inbox.acknowledge(), inbox.acknowledge()), (7, Some(7), None));
     }
 
     #[test]
-    fn what_the_application_holds_is_covered_again_but_not_given_out_twice() {
+    fn what_the_application_has_is_covered_again_but_emitted_once() {
         let mut inbox = inbox(0);
-        assert_eq!(inbox.take(1, 1), Taken::New(1));
-        assert_eq!(inbox.take(2, 2), Taken::New(2));
+        assert_eq!(inbox.take(1, 1), Covered::New(1));
+        assert_eq!(inbox.take(2, 2), Covered::New(2));
         inbox.disconnect();
         assert!(inbox.hand_over(1));
         assert_eq!(inbox.open("e1", 2, 3, 9), Adoption::Continues);
-        assert_eq!(inbox.take(2, 2), Taken::Again);
-        assert_eq!(inbox.take(3, 3), Taken::New(3));
-        assert_eq!(inbox.take(3, 3), Taken::Old);
-        assert_eq!(inbox.take(5, 5), Taken::Hole);
+        assert_eq!(inbox.take(2, 2), Covered::Again);
+        assert_eq!(inbox.take(3, 3), Covered::New(3));
+        assert_eq!(inbox.take(3, 3), Covered::Old);
+        assert_eq!(inbox.take(5, 5), Covered::Hole);
     }
 
     #[test]
     fn an_acknowledgement_never_goes_beyond_what_this_connection_covered() {
         let mut inbox = inbox(0);
         for seq in 1..=3 {
-            assert_eq!(inbox.take(seq, seq), Taken::New(seq));
+            assert_eq!(inbox.take(seq, seq), Covered::New(seq));
         }
         inbox.disconnect();
         assert_eq!(inbox.open("e1", 1, 3, 9), Adoption::Continues);
         assert!(inbox.hand_over(3));
         assert_eq!(inbox.acknowledge(), None);
-        assert_eq!(inbox.take(1, 1), Taken::Again);
+        assert_eq!(inbox.take(1, 1), Covered::Again);
         assert_eq!(inbox.acknowledge(), Some(1));
     }
 
@@ -401,15 +401,15 @@ mod tests {
     fn a_new_epoch_or_a_step_back_renews_the_stream() {
         let mut inbox = inbox(9);
         assert_eq!(inbox.open("e2", 5, 6, 7), Adoption::Renewed);
-        assert_eq!((inbox.handed, inbox.generation), (4, 7));
+        assert_eq!((inbox.cursor, inbox.generation), (4, 7));
         assert_eq!(inbox.open("e2", 1, 2, 8), Adoption::Renewed);
-        assert_eq!(inbox.take(1, 1), Taken::New(1));
+        assert_eq!(inbox.take(1, 1), Covered::New(1));
     }
 
     #[test]
-    fn positions_passed_over_without_a_word_are_told() {
+    fn positions_left_out_without_a_gap_are_reported() {
         let mut inbox = inbox(4);
         assert_eq!(inbox.open("e1", 9, 12, 7), Adoption::Passed(5, 8));
-        assert_eq!(inbox.handed, 8);
+        assert_eq!(inbox.cursor, 8);
     }
 }

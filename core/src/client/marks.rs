@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 const AGAIN_MS: u64 = 5_000;
 /// Read marks kept at most; of more the longest unmoved is refused.
 const MARKS: usize = 1024;
-/// Of so many the hub is asked at a time, so that sends get their turn.
+/// Maximum of requests for marks at a time, so that sends get their turn.
 const ASKED: usize = 32;
 
 /// What happens to marks.
@@ -154,7 +154,7 @@ impl Client {
         }
     }
 
-    /// The request for a mark has ended. Gives its place when it has not moved on since.
+    /// The request for a mark has ended. Returns its index unless the mark has moved on since.
     fn free_mark(&mut self, id: RequestId) -> Option<usize> {
         let index = self.marks.rows.iter().position(|mark| mark.asked == id)?;
         let mark = self.marks.rows.get_mut(index)?;

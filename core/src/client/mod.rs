@@ -17,10 +17,10 @@
 //! # Handing over
 //!
 //! Every entry comes once as [`Event::Message`], in order. The *cursor* of a stream moves when the application has the
-//! entry: at once with [`Config::auto_acknowledge`], else with [`Client::acknowledge`]. A new connection goes on after
+//! entry: at once with [`Config::auto_acknowledge`], else with [`Client::acknowledge`]. A new connection continues after
 //! the cursor, so that what the application did not acknowledge is never lost, whatever happens to the process. What
-//! the hub therefore sends a second time to the same process is covered but not given out again: the application
-//! holds it already. A process that starts again gets it again.
+//! the hub therefore sends a second time to the same process is covered but makes no second event: the application
+//! has it already. A process that starts again gets it again.
 //!
 //! # Requests
 //!
@@ -198,7 +198,7 @@ impl Client {
         self.watch_expiry();
     }
 
-    /// Everything another process needs to go on from here.
+    /// Everything that another process needs to continue from here.
     #[must_use]
     pub fn snapshot(&self) -> Saved {
         Saved {
@@ -333,7 +333,7 @@ impl Client {
         self.events.push(event);
     }
 
-    /// Changes the phase, and tells when that is another state.
+    /// Changes the phase, and makes an event when the state changes.
     fn enter(&mut self, phase: Phase) {
         // No phase but these three is ever entered from one that looks the same from outside.
         let same = self.phase.is_connecting() && phase.is_connecting();

@@ -125,14 +125,14 @@ impl Outbox {
         self.flying_bytes = 0;
     }
 
-    /// The place of a send under way; answers come nearly in order, so that the search is short.
+    /// The index of a send under way; answers come nearly in order, so that the search is short.
     pub(super) fn find_flying(&self, message_id: &str) -> Option<usize> {
         let hash = hash(message_id);
         let mut flying = self.waiting.iter().take(self.flying);
         flying.position(|waiting| waiting.hash == hash && waiting.send.message_id == message_id)
     }
 
-    /// The place of a send.
+    /// The index of a send.
     pub(super) fn find(&self, id: SendId) -> Option<usize> {
         self.waiting.binary_search_by_key(&id, |waiting| waiting.send.id).ok()
     }
@@ -151,7 +151,7 @@ impl Outbox {
         Some(gone)
     }
 
-    /// The first place not under way whose life ended.
+    /// The index of the first send not under way that has expired.
     pub(super) fn expired(&self, now: Timestamp) -> Option<usize> {
         self.grounded().find(|(_, deadline)| *deadline <= now).map(|(index, _)| index)
     }

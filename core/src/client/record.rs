@@ -85,7 +85,7 @@ impl Client {
             record.add(|body| put_send(body, send, first_sent));
         }
         for inbox in self.inboxes.iter() {
-            let (epoch, seq) = inbox.place();
+            let (epoch, seq) = inbox.resume_point();
             record.add(|body| put_cursor(body, &inbox.name, epoch, seq));
         }
         for mark in self.marks.saved() {

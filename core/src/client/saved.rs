@@ -13,37 +13,37 @@ use crate::time::Timestamp;
 /// One unsettled send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSend {
-    /// Its place in the order.
+    /// Its number in the order of sends.
     pub id: SendId,
-    /// Its message's id.
+    /// Id of its message.
     pub message_id: String,
-    /// When it went out first, or may have; `None`: it surely did not.
+    /// When it was first sent, or may have been, in milliseconds; `None`: certainly not yet.
     pub first_sent: Option<Timestamp>,
-    /// When its life ends.
+    /// When it expires, in milliseconds.
     pub deadline: Option<Timestamp>,
-    /// Whether its receipts are waited for.
+    /// Whether the client waits for its receipts.
     pub receipts: bool,
-    /// The frame as it was taken.
+    /// The frame as it goes out.
     pub frame: Frame,
 }
 
-/// A device's place in a stream.
+/// A device's cursor in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedCursor {
-    /// The stream.
+    /// Its name.
     pub stream: StreamName<'static>,
-    /// The numbering.
+    /// The epoch of the position.
     pub epoch: String,
-    /// Everything up to here was handed over.
+    /// The application has everything up to here.
     pub seq: u64,
 }
 
 /// How far the user has read a conversation, which the hub does not know yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedMark {
-    /// The stream.
+    /// Its name.
     pub stream: StreamName<'static>,
-    /// Whose messages in the inbox; empty for a group.
+    /// The user whose messages were read; empty for a group.
     pub peer: String,
     /// Everything up to here was read.
     pub seq: u64,
@@ -147,26 +147,26 @@ pub enum Change {
     Sent {
         /// An id of its own, after theirs.
         up_to: SendId,
-        /// When.
+        /// When, in milliseconds.
         at: Timestamp,
     },
     /// A send ended.
     Settled {
-        /// Which.
+        /// Its number.
         send: SendId,
     },
     /// A cursor moved.
     Cursor(SavedCursor),
-    /// A stream is not read any more.
+    /// The device no longer reads a stream.
     Forget {
-        /// Which.
+        /// Its name.
         stream: StreamName<'static>,
     },
     /// The user has read a conversation up to here.
     Mark(SavedMark),
-    /// The hub knows that, or will not hear of it.
+    /// The hub has taken a read mark, or refused it.
     Marked(SavedMark),
-    /// Whose all of this is.
+    /// The owner of all this.
     Owner(Owner),
 }
 
@@ -179,11 +179,11 @@ pub enum Change {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// The device.
+    /// Id of the device; empty: ephemeral.
     pub device_id: String,
     /// Whose it is; nobody: not known yet, or an earlier version wrote it.
     pub owner: Owner,
-    /// The last send's id, so that none is given twice.
+    /// Number of the last send, so that none is used twice.
     pub last_send: u64,
     /// Unsettled sends in order.
     pub sends: Vec<SavedSend>,
@@ -232,7 +232,7 @@ impl Saved {
 }
 
 impl Change {
-    /// What [`super::Client::handle_stored`] is to be told once this is stored, and all before it.
+    /// What to pass to [`super::Client::handle_stored`] once this change and all before it are stored.
     #[must_use]
     pub const fn confirm(&self) -> Option<SendId> {
         match self {

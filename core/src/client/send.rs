@@ -13,7 +13,7 @@ use crate::limits;
 use crate::message::{FieldError, Message};
 use crate::time::Timestamp;
 
-/// Volatile sends that wait for an `ack` at most.
+/// Maximum of volatile sends that wait for an `ack`.
 const VOLATILE: usize = 256;
 
 /// Why a message was not taken.
@@ -23,17 +23,17 @@ pub enum SendError {
     #[error("outbox full")]
     OutboxFull,
     /// The frame would be longer than the hub takes.
-    #[error("message too large: {size} bytes, at most {limit}")]
+    #[error("message too large: {size} bytes, maximum {limit}")]
     TooLarge {
-        /// Its length.
+        /// Its length in bytes.
         size: usize,
-        /// What the hub takes.
+        /// What the hub takes, in bytes.
         limit: usize,
     },
     /// A field is wrong.
     #[error("invalid message: {0}")]
     Invalid(#[source] FieldError),
-    /// It is no JSON object, or one that no hub would read.
+    /// It is not a JSON object, or one that no hub would read.
     #[error("invalid message: {0}")]
     Unreadable(#[source] Fault),
     /// A message with this id is not settled yet.

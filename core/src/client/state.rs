@@ -1,4 +1,4 @@
-//! How a client stands, as the application sees it.
+//! The state of a client, as the application sees it.
 
 use alloc::string::String;
 
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Link(pub u32);
 
-/// The connection of a client.
+/// State of the connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// Not asked to connect yet.
@@ -19,9 +19,9 @@ pub enum State {
     Connecting,
     /// Messages flow.
     Connected,
-    /// The next attempt begins at this time.
+    /// No connection; the next attempt begins at a known time.
     Waiting {
-        /// When.
+        /// When, on the clock of the driver, in milliseconds.
         until: Timestamp,
     },
     /// Over, until the application connects again.
@@ -35,16 +35,16 @@ pub enum Closed {
     Application,
     /// The hub closed it for good.
     Hub {
-        /// Why.
+        /// The code of the Close frame.
         code: CloseCode,
-        /// Why, for people.
+        /// The reason, human-readable.
         reason: String,
     },
     /// The token provider said that there will be no token.
     NoToken,
 }
 
-/// How far sends and streams are.
+/// Progress of sends and streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sync {
     /// Sends accepted from the application that the storage has not confirmed yet.

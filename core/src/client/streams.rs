@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 
 use super::event::{Entry, Event, Gap};
-use super::inbox::{Adoption, Inbox, Taken};
+use super::inbox::{Adoption, Covered, Inbox};
 use super::marks::Step;
 use super::saved::{Change, SavedCursor};
 use super::{Client, Storage, Timer};
@@ -15,8 +15,8 @@ use crate::time::Timestamp;
 
 impl Client {
     /// The application has everything of a stream up to here; needed without
-    /// [`auto_acknowledge`](super::Config::auto_acknowledge). `generation` is that of the event, so that an entry of
-    /// a numbering that is gone acknowledges nothing.
+    /// [`auto_acknowledge`](super::Config::auto_acknowledge). `generation` is that of the event, so that an entry of an
+    /// earlier epoch acknowledges nothing.
     pub fn acknowledge(
         &mut self,
         now: Timestamp,
@@ -35,7 +35,7 @@ impl Client {
         }
     }
 
-    /// The application's place moved: acknowledges at once where that is wanted, else soon.
+    /// The cursor moved: acknowledges at once where the sender wants it, else within `ack_ms`.
     fn moved(&mut self, now: Timestamp, index: usize) {
         let half = self.session.window / 2;
         let taken: u64 = self.inboxes.taken();
@@ -119,7 +119,7 @@ impl Client {
                 self.tell_gap(stream, generation, (from, to), "unexplained");
             }
             Adoption::Renewed => {
-                inbox.told = true;
+                inbox.epoch_reported = true;
                 if self.config.auto_acknowledge {
                     inbox.confirm();
                 }
@@ -185,17 +185,17 @@ impl Client {
         stream: &StreamName<'_>,
         first: u64,
         last: u64,
-    ) -> Option<(usize, Taken)> {
+    ) -> Option<(usize, Covered)> {
         let Ok(index) = self.inboxes.find(stream) else {
             self.unexpected("a position of a stream that is not open");
             return None;
         };
         match self.inboxes.index(index)?.take(first, last) {
-            Taken::Hole => {
+            Covered::Hole => {
                 self.fail(now, CloseCode::Hole, "positions are missing");
                 None
             }
-            Taken::Old => None,
+            Covered::Old => None,
             taken => Some((index, taken)),
         }
     }
@@ -210,7 +210,7 @@ impl Client {
         let Some((index, taken)) = self.cover(now, stream, seq, seq) else { return };
         let Some(inbox) = self.inboxes.index(index) else { return };
         inbox.count(seq, require_ack);
-        if let Taken::New(_) = taken {
+        if let Covered::New(_) = taken {
             self.events.push(Event::Message(Entry {
                 stream: inbox.name.clone(),
                 generation: inbox.generation,
@@ -222,7 +222,7 @@ impl Client {
             inbox.hand_over(seq);
         }
         // Or covered again, and acknowledged by the application meanwhile: the hub does not know yet.
-        let moved = inbox.handed >= seq;
+        let moved = inbox.cursor >= seq;
         self.inboxes.add_taken();
         if moved {
             self.moved(now, index);
@@ -231,7 +231,7 @@ impl Client {
     }
 
     pub(super) fn on_skip(&mut self, now: Timestamp, range: &Range<'_>) {
-        if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, range.from, range.to)
+        if let Some((index, Covered::New(first))) = self.cover(now, &range.stream, range.from, range.to)
             && first <= range.to
             && let Some(inbox) = self.inboxes.index(index)
         {
@@ -243,11 +243,11 @@ impl Client {
 
     pub(super) fn on_gap(&mut self, now: Timestamp, range: &Range<'_>, reason: &str) {
         let (from, to) = (range.from, range.to);
-        if let Some((index, Taken::New(first))) = self.cover(now, &range.stream, from, to)
+        if let Some((index, Covered::New(first))) = self.cover(now, &range.stream, from, to)
             && let Some(inbox) = self.inboxes.index(index)
         {
             let empty = to < from;
-            if empty && core::mem::take(&mut inbox.told) {
+            if empty && core::mem::take(&mut inbox.epoch_reported) {
                 return;
             }
             let (stream, generation) = (inbox.name.clone(), inbox.generation);

@@ -1,5 +1,5 @@
 //! The token: held, asked for, renewed before it ends. Where tokens are asked for, nothing but an explicit "none" is final:
-//! a provider that fails, an answer that is not a token, and a token that the hub refuses are told, and asked for again with
+//! a provider that fails, an answer that is not a token, and a token that the hub refuses are reported, and asked for again with
 //! backoff. Never checks a signature; it only reads when a token ends.
 
 use alloc::string::{String, ToString as _};
@@ -20,10 +20,10 @@ pub(super) const REFUSED: &str = "token refused";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Not now, and why: the application is told with [`Fault::Token`], and asked again with backoff.
+    /// Not now, with the reason: the application gets [`Fault::Token`], and the client asks again with backoff.
     #[error("{0}")]
     Temporary(String),
-    /// There is none and there will be none: the client closes.
+    /// There will be none: the client closes.
     #[error("there is no token")]
     Denied,
 }

@@ -45,7 +45,7 @@ pub struct PresenceOf {
     pub status: String,
     /// How many devices are connected.
     pub devices: u64,
-    /// When the user was last seen, in milliseconds; 0: never or not told.
+    /// When the user was last seen, in milliseconds; 0: never or unknown.
     pub last_seen_ms: u64,
 }
 

@@ -1,6 +1,6 @@
 //! Entries as the log keeps them: encoded once when the message is accepted, finished with a position when read.
 //!
-//! The same body stands at two positions when a message goes to a user, so what differs from place to place is not
+//! The same body stands at two positions when a message goes to a user, so what differs between them is not
 //! part of it: the JSON is kept without its closing brace, and [`finish_entry`] adds the rest.
 
 use alloc::string::String;
@@ -37,18 +37,18 @@ impl EntryBody {
     }
 }
 
-/// Appends the frame of an entry: the body and its place. A damaged body gives `false` and leaves `out` as it was.
+/// Appends the frame of an entry: the body and its position. A damaged body gives `false` and leaves `out` as it was.
 pub fn finish_entry(
     out: &mut Vec<u8>,
     body: &[u8],
     binary: bool,
-    place: Option<(&StreamName<'_>, u64)>,
+    position: Option<(&StreamName<'_>, u64)>,
     source: &str,
     request_id: &str,
 ) -> bool {
     let mut end = String::with_capacity(64);
     let mut writer = ObjectWriter::resume(&mut end);
-    let (stream, seq) = place.map_or((None, 0), |(stream, seq)| (Some(stream), seq));
+    let (stream, seq) = position.map_or((None, 0), |(stream, seq)| (Some(stream), seq));
     write_place(&mut writer, stream, seq, source, request_id);
     writer.end();
     if !binary {

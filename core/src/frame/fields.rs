@@ -65,12 +65,12 @@ const PLACES: usize = 128;
 const NONE: u8 = u8::MAX;
 
 /// Where in [`NAMES`] a name stands: a hash table that is complete when the program is compiled. Nearly every name
-/// has its own place, so that one comparison decides; a `match` would compare with every name in turn.
+/// has its own slot, so that one comparison decides; a `match` would compare with every name in turn.
 static TABLE: [u8; PLACES] = {
     let mut table = [NONE; PLACES];
     let mut index = 0;
     while index < NAMES.len() {
-        let mut at = place(NAMES[index].as_bytes());
+        let mut at = slot(NAMES[index].as_bytes());
         while table[at] != NONE {
             at = (at + 1) % PLACES;
         }
@@ -82,7 +82,7 @@ static TABLE: [u8; PLACES] = {
     table
 };
 
-const fn place(name: &[u8]) -> usize {
+const fn slot(name: &[u8]) -> usize {
     if name.is_empty() {
         return 0;
     }
@@ -90,9 +90,9 @@ const fn place(name: &[u8]) -> usize {
     (first as usize + 13 * middle as usize + 63 * last as usize + 13 * name.len()) % PLACES
 }
 
-/// A known field's place in [`NAMES`].
+/// A known field's index in [`NAMES`].
 fn known(name: &str) -> Option<(usize, &'static str)> {
-    let mut at = place(name.as_bytes());
+    let mut at = slot(name.as_bytes());
     loop {
         let index = usize::from(*TABLE.get(at)?);
         let known = *NAMES.get(index)?;
@@ -127,8 +127,8 @@ impl<'a> Fields<'a> {
 
     fn member(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Option<()> {
         let Some((index, field)) = known(name) else { return scanner.skip() };
-        let place = self.values.get_mut(index)?;
-        if place.is_some() {
+        let value = self.values.get_mut(index)?;
+        if value.is_some() {
             scanner.skip()?;
             return scanner.note(Fault::Twice { field });
         }
@@ -139,7 +139,7 @@ impl<'a> Fields<'a> {
             FIRST_LIST..FIRST_OBJECT => Kind::List,
             _ => Kind::Object,
         };
-        *place = Some(scanner.value(kind, field)?);
+        *value = Some(scanner.value(kind, field)?);
         Some(())
     }
 

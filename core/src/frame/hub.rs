@@ -47,7 +47,7 @@ pub fn decode_hub_binary(bytes: &[u8]) -> Result<HubFrame<'_>, DecodeError> {
     message.map(HubFrame::Message).map_err(|error| *error)
 }
 
-/// Reads the fields of a text frame and says which it is. The client goes on from here: it reads only what it needs of
+/// Reads the fields of a text frame and says which it is. The client continues from here: it reads only what it needs of
 /// a frame and hands the frame on.
 pub(crate) fn read_hub<'a>(text: &'a str, fields: &mut Fields<'a>) -> Read<Kind> {
     check_length(text.len()).map_err(|fault| fields.fault(fault))?;

@@ -49,7 +49,7 @@ pub(super) fn read_message<'a>(fields: &Fields<'a>, payload: Option<&'a [u8]>) -
     }))
 }
 
-/// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ from place to place.
+/// Writes everything but `stream`, `seq_no`, `source` and `request_id`, which differ between streams.
 pub(super) fn write_members(writer: &mut ObjectWriter<'_>, message: &Message<'_>) {
     writer
         .text("message_type", &message.message_type)
@@ -82,7 +82,7 @@ pub(super) fn write_members(writer: &mut ObjectWriter<'_>, message: &Message<'_>
     }
 }
 
-/// Writes what differs from place to place.
+/// Writes what differs between streams.
 pub(super) fn write_place(
     writer: &mut ObjectWriter<'_>,
     stream: Option<&StreamName<'_>>,

@@ -57,60 +57,60 @@ pub enum ClientFrame<'a> {
     Connect(Box<Connect<'a>>),
     /// A message to somebody.
     Message(Box<Message<'a>>),
-    /// All of `stream` up to `seq` was handed to the application or skipped.
+    /// The application has everything of a stream up to a position, or it was skipped.
     Acknowledge {
-        /// The stream.
+        /// As the client names it.
         stream: StreamName<'a>,
-        /// Up to here.
+        /// The last position, inclusive.
         seq: u64,
     },
-    /// Bare mode: that entry and all written before it were handed over.
+    /// Compatibility mode (`bare`): the application has that entry and all written before it.
     AcknowledgeMessage {
-        /// The message's id.
+        /// The `message_id` of the entry.
         message_id: Text<'a>,
     },
-    /// A question, answered in order.
+    /// A request; the hub answers requests in order.
     Request(Request<'a>),
 }
 
 /// `connect`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Connect<'a> {
-    /// The protocol's number.
+    /// The version of the protocol: 1.
     pub protocol: u64,
-    /// The token, when it is not in the request.
+    /// The token; empty: it stood in the upgrade request.
     pub token: Text<'a>,
-    /// The device; empty: a passing device, or the token's.
+    /// The device, 1 to 128 bytes; empty: the token's, or an ephemeral device.
     pub device_id: Text<'a>,
-    /// The client's name and version.
+    /// The client's name and version, such as `wsc-js/0.1.0`.
     pub client: Text<'a>,
-    /// Where the device stands.
+    /// The device's cursors.
     pub cursors: Vec<StreamCursor<'a>>,
     /// Which groups to read; `None`: all.
     pub groups: Option<Vec<Text<'a>>>,
-    /// `head`: start there instead of at the user's start.
+    /// `head`: a new device starts at the heads instead of at the user's first positions.
     pub start: Text<'a>,
-    /// When it was sent, by the client's clock, in milliseconds; 0: not told. Of two connections of a device the one
+    /// When it was sent, by the client's clock, in milliseconds; 0: unknown. Of two connections of a device the one
     /// sent earlier is the older, even if it arrives later.
     pub sent_ms: u64,
-    /// Without authentication: the user.
+    /// User id to connect as (only on a hub without authentication).
     pub user_id: Text<'a>,
-    /// Without authentication: the user's type.
+    /// User type, likewise.
     pub user_type: Text<'a>,
-    /// Without authentication: the application.
+    /// Application id, likewise.
     pub app_id: Text<'a>,
-    /// Without authentication: the namespace.
+    /// Namespace, likewise.
     pub namespace: Text<'a>,
-    /// Without authentication: groups to join, a comma list.
+    /// Groups to join, separated by commas, likewise.
     pub group_id: Text<'a>,
 }
 
-/// A device's place in a stream.
+/// A device's cursor in a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamCursor<'a> {
-    /// The stream.
+    /// As the client names it.
     pub stream: StreamName<'a>,
-    /// The numbering the position belongs to.
+    /// The epoch that the position belongs to.
     pub epoch: Text<'a>,
     /// All up to here is covered.
     pub seq: u64,
@@ -125,7 +125,7 @@ pub enum HubFrame<'a> {
     Skip(Range<'a>),
     /// Positions that were for it and are gone.
     Gap {
-        /// Which.
+        /// The positions.
         range: Range<'a>,
         /// `expired`, `trimmed`, `left` or `epoch`.
         reason: Text<'a>,
@@ -145,18 +145,18 @@ pub enum HubFrame<'a> {
     /// Presence of watched users changed: `user_joined`, `user_left`, `user_status_changed` or an unasked
     /// `user_status_response`. `data` as [`parse_statuses`] reads it.
     Presence {
-        /// The type.
+        /// Its type on the wire.
         message_type: Text<'a>,
-        /// The JSON object.
+        /// A JSON object.
         data: Text<'a>,
     },
-    /// `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome` and what is to come.
+    /// `kick_out`, `force_offline`, `server_status`, `config_update`, `welcome`, and types of later versions.
     Notice {
-        /// The type.
+        /// Its type on the wire.
         message_type: Text<'a>,
-        /// The JSON object; empty: none.
+        /// A JSON object; empty: none.
         data: Text<'a>,
-        /// Text for people; empty: none.
+        /// Human-readable text; empty: none.
         content: Text<'a>,
     },
 }
@@ -164,89 +164,89 @@ pub enum HubFrame<'a> {
 /// `connected`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Connected<'a> {
-    /// The protocol's number.
+    /// The version of the protocol: 1.
     pub protocol: u64,
-    /// The connection's id.
+    /// Id of this connection, unique on all hubs.
     pub connection_id: Text<'a>,
-    /// Who was authenticated.
+    /// Id of the authenticated user.
     pub user_id: Text<'a>,
-    /// The user's type.
+    /// The user's type, such as `visitor`.
     pub user_type: Text<'a>,
-    /// The device; for a passing device the connection's id.
+    /// The device; for an ephemeral device the connection's id.
     pub device_id: Text<'a>,
-    /// The application.
+    /// The tenant's application.
     pub app_id: Text<'a>,
-    /// The namespace.
+    /// The tenant's namespace.
     pub namespace: Text<'a>,
-    /// The hub.
+    /// Name of the hub.
     pub node_id: Text<'a>,
-    /// The hub's clock.
+    /// The hub's clock, in milliseconds since the Unix epoch.
     pub server_time_ms: u64,
-    /// Silence before a ping.
+    /// After this much silence, in milliseconds, the client pings.
     pub heartbeat_ms: u64,
-    /// Unacknowledged entries under way.
+    /// Maximum of unacknowledged entries on the connection.
     pub window: u64,
-    /// How long an acknowledgement may wait.
+    /// How long an acknowledgement may wait, in milliseconds.
     pub ack_ms: u64,
-    /// How long a message id is remembered.
+    /// How long the hub remembers a message id, in milliseconds.
     pub dedupe_ms: u64,
-    /// `limits.frame`: bytes of a frame.
+    /// `limits.frame`: maximum bytes of a frame from the client.
     pub frame_limit: u64,
-    /// What is read on this connection.
+    /// The streams that this connection reads.
     pub streams: Vec<OpenStream<'a>>,
 }
 
-/// A stream that is read on a connection.
+/// A stream that a connection reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenStream<'a> {
-    /// The stream.
+    /// As the client names it.
     pub stream: StreamName<'a>,
-    /// The numbering.
+    /// The epoch of its positions.
     pub epoch: Text<'a>,
     /// The first position that will be covered.
     pub from: u64,
-    /// The newest position.
+    /// The newest position, 0 in an empty stream.
     pub head: u64,
 }
 
 /// Positions of a stream, both ends inclusive; empty when `to` is `from` − 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range<'a> {
-    /// The stream.
+    /// As the client names it.
     pub stream: StreamName<'a>,
-    /// The first.
+    /// The first position.
     pub from: u64,
-    /// The last.
+    /// The last position.
     pub to: u64,
 }
 
 /// `ack` of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted<'a> {
-    /// The message.
+    /// Id of the message.
     pub message_id: Text<'a>,
-    /// Where it stands, as the sender names it; `None` for a volatile one.
+    /// The stream it is in, as the sender names it; `None` for a volatile one.
     pub stream: Option<StreamName<'a>>,
     /// Its position; 0 for a volatile one.
     pub seq_no: u64,
     /// Whether it was accepted before.
     pub duplicate: bool,
-    /// When it was stored.
+    /// When it was stored, RFC 3339.
     pub create_at: Text<'a>,
 }
 
 /// `error`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorFrame<'a> {
-    /// The refused message; empty: none.
+    /// Id of the refused message; empty: none.
     pub message_id: Text<'a>,
-    /// The refused request; empty: none.
+    /// Id of the refused request; empty: none.
     pub request_id: Text<'a>,
-    /// Why.
+    /// The reason as a number.
     pub code: ErrorCode,
-    /// Why, for people.
+    /// The reason, human-readable.
     pub reason: Text<'a>,
-    /// When to try again.
+    /// When to try again, in milliseconds from now.
     pub retry_after_ms: Option<u64>,
 }
 
@@ -255,27 +255,27 @@ pub struct ErrorFrame<'a> {
 pub struct Receipt<'a> {
     /// `read` rather than `delivered`.
     pub read: bool,
-    /// Who got them.
+    /// The user who got them.
     pub receiver: Text<'a>,
-    /// On which device.
+    /// The device that got them; may be empty.
     pub receiver_client: Text<'a>,
-    /// Which.
+    /// Ids of the messages.
     pub message_ids: Vec<Text<'a>>,
 }
 
-/// The `status` of a frame whose answer goes on.
+/// The `status` of a frame whose answer continues in the next.
 pub(crate) const PARTIAL: &str = "partial";
 
 /// A frame of an answer, the last unless it is partial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a> {
-    /// The list in `data` goes on in the next frame of the answer.
+    /// The list in `data` continues in the next frame of the answer.
     pub partial: bool,
-    /// The request.
+    /// Id of the request.
     pub request_id: Text<'a>,
     /// The answer's type: `ack`, `pong`, `fetched`, `receipts`, …
     pub message_type: Text<'a>,
-    /// The JSON object; empty: none.
+    /// A JSON object; empty: none.
     pub data: Text<'a>,
     /// `server_time_ms` of a `pong`; 0: none.
     pub server_time_ms: u64,
@@ -284,13 +284,13 @@ pub struct Answer<'a> {
 /// `group_changed`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupChanged<'a> {
-    /// The request it answers; empty: none.
+    /// Id of the request that it answers; empty: none.
     pub request_id: Text<'a>,
-    /// The group.
+    /// Id of the group.
     pub group: Text<'a>,
     /// `joined`, `left`, `removed` or `disbanded`.
     pub action: Text<'a>,
-    /// Who.
+    /// The user who joined or left.
     pub user: Text<'a>,
     /// The group's stream opens on this connection.
     pub opened: Option<OpenStream<'a>>,
@@ -302,7 +302,7 @@ pub struct GroupChanged<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct DecodeError {
-    /// What is wrong.
+    /// What is wrong with it.
     pub fault: Fault,
     /// The frame's `message_id`, if it could be read.
     pub message_id: Option<String>,
@@ -312,22 +312,22 @@ pub struct DecodeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The bytes are no JSON.
+    /// The bytes are not JSON.
     #[error("not JSON at byte {at}")]
     Syntax {
-        /// Where.
+        /// Offset in bytes.
         at: usize,
     },
-    /// JSON, but no object.
+    /// JSON, but not an object.
     #[error("a frame must be a JSON object")]
     NotAnObject,
-    /// Nested too deep.
+    /// Nested deeper than the limit.
     #[error("nested deeper than {} levels", crate::limits::DEPTH)]
     TooDeep,
     /// A known field given twice.
     #[error("{field}: given twice")]
     Twice {
-        /// The field.
+        /// Its name.
         field: &'static str,
     },
     /// A field has the wrong type or a value that cannot be.
@@ -336,7 +336,7 @@ pub enum Fault {
     /// A binary frame shorter than it says.
     #[error("a binary frame is a 4-byte length, a JSON object of that many bytes, then raw bytes")]
     Binary,
-    /// Longer than the limit.
+    /// Longer than a frame may be.
     #[error("longer than the limit")]
     TooLong,
 }

@@ -6,12 +6,12 @@ use super::own;
 use crate::message::Text;
 use crate::names::StreamName;
 
-/// A question with the id its answer will carry.
+/// A request with the id that its answer carries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request<'a> {
     /// `message_id`; may be empty for a ping.
     pub id: Text<'a>,
-    /// The question.
+    /// What is asked for.
     pub query: Query<'a>,
 }
 
@@ -20,129 +20,129 @@ pub struct Request<'a> {
 pub enum Query<'a> {
     /// `ping` (or `heartbeat`).
     Ping,
-    /// `read`: the user has read the conversation up to here. `peer` is empty for a group's stream.
+    /// `read`: the user has read a conversation up to a position.
     Read {
-        /// The stream.
+        /// As the client names it.
         stream: StreamName<'a>,
-        /// Whose messages in the inbox.
+        /// The user whose messages were read; empty for a group's stream.
         peer: Text<'a>,
-        /// Up to here.
+        /// The last position, inclusive.
         seq: u64,
     },
     /// `group_join`.
     GroupJoin {
-        /// The group.
+        /// Id of the group.
         group: Text<'a>,
     },
     /// `group_leave`.
     GroupLeave {
-        /// The group.
+        /// Id of the group.
         group: Text<'a>,
     },
     /// `group_remove`.
     GroupRemove {
-        /// The group.
+        /// Id of the group.
         group: Text<'a>,
-        /// The member.
+        /// Id of the member.
         user: Text<'a>,
     },
     /// `group_disband`.
     GroupDisband {
-        /// The group.
+        /// Id of the group.
         group: Text<'a>,
     },
     /// `kick`.
     Kick {
-        /// The user.
+        /// Id of the user.
         user: Text<'a>,
-        /// Only this device; empty: all.
+        /// Id of the device; empty: all of the user's.
         device: Text<'a>,
-        /// Why, told to the user.
+        /// The reason that the user sees.
         reason: Text<'a>,
     },
     /// `group_members`.
     GroupMembers {
-        /// The group.
+        /// Id of the group.
         group: Text<'a>,
-        /// How many at most; 0: as the hub likes.
+        /// Maximum of items; 0: the hub decides.
         limit: u64,
-        /// After this user.
+        /// The page begins after this user id.
         after: Text<'a>,
     },
     /// `fetch`.
     Fetch {
-        /// The stream.
+        /// As the client names it.
         stream: StreamName<'a>,
         /// From this position, inclusive; absent: the oldest, or the head in reverse.
         from: Option<u64>,
-        /// How many positions at most; 0: as the hub likes.
+        /// Maximum of positions; 0: the hub decides.
         limit: u64,
-        /// Downwards.
+        /// From newer to older positions.
         reverse: bool,
     },
     /// `receipts`.
     Receipts {
-        /// Own messages.
+        /// Ids of own messages.
         message_ids: Vec<Text<'a>>,
     },
     /// `conversations`.
     Conversations {
-        /// How many at most; 0: as the hub likes.
+        /// Maximum of items; 0: the hub decides.
         limit: u64,
-        /// After this one, as `next` named it.
+        /// The page begins after this conversation, as `next` named it.
         after: Text<'a>,
     },
     /// `check_user_status`.
     CheckUserStatus {
-        /// The users.
+        /// Ids of the users.
         users: Vec<Text<'a>>,
     },
     /// `get_online_users`.
     GetOnlineUsers {
-        /// Of this group; empty: of everybody.
+        /// Id of a group; empty: everybody.
         group: Text<'a>,
-        /// How many at most; 0: as the hub likes.
+        /// Maximum of items; 0: the hub decides.
         limit: u64,
-        /// After this user.
+        /// The page begins after this user id.
         after: Text<'a>,
     },
     /// `watch`.
     Watch {
-        /// The users.
+        /// Ids of the users.
         users: Vec<Text<'a>>,
-        /// Or a group's members; empty: none.
+        /// Id of a group, whose members count too; empty: none.
         group: Text<'a>,
     },
     /// `unwatch`.
     Unwatch {
-        /// The users.
+        /// Ids of the users.
         users: Vec<Text<'a>>,
-        /// Or a group's members; empty: none.
+        /// Id of a group, whose members count too; empty: none.
         group: Text<'a>,
     },
     /// `user_status_changed`.
     SetStatus {
-        /// The user's new status.
+        /// `online`, `busy`, `away` or `invisible`.
         status: Text<'a>,
     },
     /// `observe`.
     Observe {
-        /// One group; empty: everything.
+        /// Id of a group; empty: everything.
         group: Text<'a>,
     },
     /// `unobserve`.
     Unobserve {
-        /// One group; empty: everything.
+        /// Id of a group; empty: everything.
         group: Text<'a>,
     },
     /// `refresh`.
     Refresh {
-        /// A fresh token.
+        /// A fresh token of the same user, tenant and device.
         token: Text<'a>,
     },
     /// `get_user_info`.
     GetUserInfo {
-        /// The user.
+        /// Id of the user.
         user: Text<'a>,
     },
     /// `health_check`.

@@ -9,7 +9,7 @@ use crate::codes::with_digit;
 use crate::limits::{DEPTH, POSITION_END};
 use crate::message::{FieldError, Text};
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
     pub(super) at: usize,
@@ -21,7 +21,7 @@ pub(super) struct Scanner<'a> {
 }
 
 /// `None`: the text is not read on, and the scanner knows why. A patient scanner only notes what is wrong with one
-/// field: reading goes on, so that whatever stands further on, above all the frame's id, is found too.
+/// field: reading continues, so that whatever stands further on, above all the frame's id, is found too.
 pub(super) type Scan<T> = Option<T>;
 
 /// What is called at each member of an object and must consume its value. By `dyn`: the loop around it is as large as
@@ -303,7 +303,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next byte; 0 at the end, which is no JSON either.
+    /// The next byte; 0 at the end, which is not JSON either.
     pub(super) fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
@@ -312,7 +312,7 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// The text from a place up to here.
+    /// The text from an offset up to here.
     pub(super) fn between(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }

@@ -53,7 +53,7 @@ pub fn is_overtaken(sent_ms: u64, present_ms: u64) -> bool {
     sent_ms != 0 && sent_ms < present_ms && present_ms - sent_ms < LATE_MS
 }
 
-/// Which stream of a connection: its place in the order of opening. Not used again while the connection lives.
+/// Which stream of a connection: its number in the order of opening. Not used again while the connection lives.
 pub type TrackId = u32;
 
 /// What may be done with a run of entries.
