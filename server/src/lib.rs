@@ -16,7 +16,7 @@ pub mod log;
 mod mailbox;
 mod net;
 mod registry;
-mod settings;
+pub mod settings;
 mod shard;
 mod sync;
 

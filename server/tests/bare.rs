@@ -478,7 +478,7 @@ async fn a_kick_and_a_replacement_say_so_in_a_close_frame() {
 #[tokio::test]
 async fn what_should_connect_again_is_cut_without_a_close_frame() {
     let change = |settings: &mut wsc_server::Settings| {
-        settings.peer.ack_timeout_ms = 200;
+        settings.peer.ack_timeout = Duration::from_millis(200);
         settings.drain = Duration::from_secs(2);
     };
     let server = Server::with(change, |builder| builder).await;

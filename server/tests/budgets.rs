@@ -21,7 +21,7 @@ async fn text(client: &mut Client, id: u32) -> bool {
 
 #[tokio::test]
 async fn connecting_again_gives_no_new_first_contacts() {
-    let server = Server::with(|settings| settings.first_contacts = 3, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.first_contacts = 3, |builder| builder).await;
     let mut reached = 0;
     for connection in 0..4 {
         let mut bot = server.connect("bot", "b1").await;
@@ -44,7 +44,9 @@ async fn connecting_again_gives_no_new_first_contacts() {
 #[tokio::test]
 async fn a_server_s_sender_with_the_capability_has_no_budgets() {
     let keys = |builder: wsc_server::Builder| builder.keys(Keys::new(SECRET, []));
-    let tight = |settings: &mut wsc_server::Settings| (settings.first_contacts, settings.sends) = (3, 5);
+    let tight = |settings: &mut wsc_server::Settings| {
+        (settings.limits.first_contacts, settings.limits.sends) = (3, 5);
+    };
     let server = Server::with(tight, keys).await;
     let token = |cap: &[&str]| {
         let cap = Some(cap.iter().map(|name| (*name).to_owned()).collect());

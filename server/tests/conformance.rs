@@ -67,9 +67,9 @@ fn echo(content: &str) -> Answer {
 
 async fn check_in(cases: Vec<Case>, segments: &[usize], frame_limit: Option<usize>) {
     let change = |settings: &mut wsc_server::Settings| {
-        settings.connects_per_address = 0;
-        settings.pending_per_address = 10_000;
-        settings.frame_limit = frame_limit.unwrap_or(settings.frame_limit);
+        settings.limits.connects_per_address = 0;
+        settings.limits.pending_per_address = 10_000;
+        settings.peer.frame = frame_limit.unwrap_or(settings.peer.frame);
     };
     let server = Server::with(change, |builder| builder).await;
     let mut listener = server.connect("echo", "e1").await;

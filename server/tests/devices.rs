@@ -12,7 +12,8 @@ use support::ill::ill_with;
 
 #[tokio::test]
 async fn a_connected_device_that_says_nothing_is_written_down_as_seen() {
-    let (server, illness) = ill_with(|settings| settings.retention.device = 4_000).await;
+    let (server, illness) =
+        ill_with(|settings| settings.retention.device = Duration::from_millis(4_000)).await;
     let writes = || illness.writes.load(Ordering::Relaxed);
     let bob = server.connect("bob", "b1").await;
     let before = writes();
@@ -65,7 +66,7 @@ async fn a_connected_device_is_not_evicted_by_others_that_come_and_go() {
 #[cfg(feature = "command")]
 #[tokio::test]
 async fn two_connections_that_share_a_device_are_both_served_when_one_leaves() {
-    let (server, _) = ill_with(|settings| settings.devices = 1).await;
+    let (server, _) = ill_with(|settings| settings.limits.devices = 1).await;
     let mut one = server.request("/ws?user_id=bob", &[]).await.unwrap();
     let two = server.request("/ws?user_id=bob", &[]).await.unwrap();
     let mut alice = server.connect("alice", "a1").await;

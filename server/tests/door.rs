@@ -17,7 +17,7 @@ const SECRET: &[u8] = b"secret";
 async fn guarded() -> Server {
     let mut settings = Settings::default();
     settings.shards = 2;
-    settings.origins = vec!["https://app.example".to_owned()];
+    settings.auth.origins = vec!["https://app.example".to_owned()];
     let store = MemoryStore::new(settings.retention);
     Server::over(Hub::builder(store).settings(settings).keys(Keys::new(SECRET, []))).await
 }
@@ -114,7 +114,11 @@ async fn a_bad_first_frame_closes_with_its_own_code() {
 
 #[tokio::test]
 async fn a_connection_without_connect_frame_is_closed_with_4012() {
-    let server = Server::with(|settings| settings.peer.connect_ms = 200, |builder| builder).await;
+    let server = Server::with(
+        |settings| settings.peer.connect_timeout = Duration::from_millis(200),
+        |builder| builder,
+    )
+    .await;
     let mut client = server.socket().await;
     assert_eq!(client.closed().await.unwrap().0, 4012);
 }

@@ -195,7 +195,7 @@ async fn whatever_is_accepted_reaches_every_reader_within_the_limit_and_without_
     println!("WSC_SEED={seed}");
     let count = std::env::var("WSC_FRAMES").ok().and_then(|count| count.parse().ok()).unwrap_or(150);
     let mut random = Random(seed);
-    let change = |settings: &mut wsc_server::Settings| settings.send_bytes = 0;
+    let change = |settings: &mut wsc_server::Settings| settings.limits.send_bytes = 0;
     let server = Server::with(change, |builder| builder).await;
     // Every name is as long as it may be, and twice that when it is written.
     let (app, namespace, group) = (longest('"', "app"), longest('\\', "ns"), longest('"', "group"));

@@ -41,7 +41,7 @@ async fn a_hook_that_never_answers_ends_its_connection_and_is_dropped() {
             })
         })
     };
-    let server = Server::with(|settings| settings.stall_ms = 300, hook).await;
+    let server = Server::with(|settings| settings.peer.stall = Duration::from_millis(300), hook).await;
     let mut alice = server.connect("alice", "a1").await;
     let text =
         json!({"message_type": "text", "message_id": "1", "receiver": "bob", "content": "x"}).to_string();
@@ -126,7 +126,7 @@ async fn a_read_mark_needs_a_conversation() {
 
 #[tokio::test]
 async fn sockets_that_say_nothing_are_counted_per_address() {
-    let server = Server::with(|settings| settings.pending_per_address = 3, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.pending_per_address = 3, |builder| builder).await;
     let mut silent = Vec::new();
     for _ in 0..3 {
         silent.push(TcpStream::connect(server.address).await.unwrap());
@@ -146,7 +146,7 @@ async fn sockets_that_say_nothing_are_counted_per_address() {
 
 #[tokio::test]
 async fn a_limit_of_0_sockets_per_address_is_none() {
-    let server = Server::with(|settings| settings.pending_per_address = 0, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.pending_per_address = 0, |builder| builder).await;
     let mut silent = Vec::new();
     for _ in 0..1100 {
         silent.push(TcpStream::connect(server.address).await.unwrap());
@@ -200,7 +200,9 @@ async fn the_application_cannot_send_to_a_group_that_does_not_exist() {
 /// A bare client that acknowledges some messages: those that ask for it.
 #[tokio::test]
 async fn what_asks_for_no_acknowledgement_needs_none_of_a_bare_client_that_has_given_some() {
-    let server = Server::with(|settings| settings.peer.ack_timeout_ms = 2_500, |builder| builder).await;
+    let server =
+        Server::with(|settings| settings.peer.ack_timeout = Duration::from_millis(2_500), |builder| builder)
+            .await;
     let mut bob = server.request("/ws?user_id=bob&client_id=phone", &[]).await.unwrap();
     let mut alice = server.connect("alice", "a1").await;
     let text = |id: &str, asks: bool| json!({"message_type": "text", "message_id": id, "receiver": "bob", "content": id, "require_ack": asks});
@@ -250,8 +252,8 @@ async fn a_bare_message_with_the_longest_id_reaches_all_its_groups() {
 #[tokio::test]
 async fn who_is_closed_for_the_rate_is_told_how_long_it_really_takes() {
     let change = |settings: &mut wsc_server::Settings| {
-        settings.first_contacts = 1;
-        settings.stall_ms = 300;
+        settings.limits.first_contacts = 1;
+        settings.peer.stall = Duration::from_millis(300);
     };
     let server = Server::with(change, |builder| builder).await;
     let mut alice = server.connect("alice", "a1").await;
@@ -269,7 +271,7 @@ async fn who_is_closed_for_the_rate_is_told_how_long_it_really_takes() {
 async fn a_drain_ends_in_its_time_with_a_reader_that_takes_nothing_and_a_store_that_does_not_answer() {
     let change = |settings: &mut wsc_server::Settings| {
         settings.drain = Duration::from_secs(2);
-        settings.send_bytes = 0;
+        settings.limits.send_bytes = 0;
     };
     let (server, illness) = ill_with(change).await;
     let _stuck = server.connect("bob", "b1").await;

@@ -65,7 +65,7 @@ fn long_ids(count: usize) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn pages_end_where_a_frame_does_and_go_on_with_the_next() {
-    let server = Server::with(|settings| settings.connects_per_address = 0, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.connects_per_address = 0, |builder| builder).await;
     let long_request = "\"".repeat(64);
     let team = GroupKey::new(&Scope::default(), &long_id(0));
     let mut alice = server.connect_with("alice", "a1", json!({"group_id": long_id(0)})).await;

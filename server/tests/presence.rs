@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::json;
 use support::Server;
 
@@ -35,8 +37,8 @@ async fn watchers_hear_who_comes_changes_and_goes() {
 #[tokio::test]
 async fn a_watcher_that_was_slow_learns_how_everybody_is_in_the_end() {
     let change = |settings: &mut wsc_server::Settings| {
-        settings.send_bytes = 0;
-        settings.slow_ms = 60_000;
+        settings.limits.send_bytes = 0;
+        settings.peer.slow = Duration::from_millis(60_000);
     };
     let server = Server::with(change, |builder| builder).await;
     let mut alice = server.connect("alice", "a1").await;

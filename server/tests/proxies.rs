@@ -19,8 +19,8 @@ const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "wsc.v1");
 async fn trusting(proxies: &[&str]) -> Server {
     let proxies = proxies.iter().map(|proxy| (*proxy).to_owned()).collect();
     let change = |settings: &mut wsc_server::Settings| {
-        settings.pending_per_address = 3;
-        settings.trusted_proxies = proxies;
+        settings.limits.pending_per_address = 3;
+        settings.http.trusted_proxies = proxies;
     };
     Server::with(change, |builder| builder).await
 }

@@ -17,7 +17,7 @@ const MESSAGES: usize = 2000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_never_comes_before_the_ack_of_its_message() {
     let without_limits = |settings: &mut wsc_server::Settings| {
-        (settings.sends, settings.peer.controls) = (0, 0);
+        (settings.limits.sends, settings.peer.controls) = (0, 0);
     };
     let server = Server::with(without_limits, |builder| builder).await;
     // Of all receivers: a receipt may come so late that the next connection gets it.
@@ -163,7 +163,7 @@ async fn what_an_ephemeral_device_acknowledged_stays_delivered() {
 
 #[tokio::test]
 async fn what_a_device_acknowledged_stays_delivered_when_the_device_is_evicted() {
-    let server = Server::with(|settings| settings.devices = 1, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.devices = 1, |builder| builder).await;
     let mut alice = server.connect("alice", "a1").await;
     let mut first = server.connect("bob", "b1").await;
     alice.send(message("1", &json!({}))).await;

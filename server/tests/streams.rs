@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use support::Server;
 
@@ -94,7 +96,9 @@ async fn at_most_window_entries_are_under_way_and_the_rest_follows_the_acknowled
 
 #[tokio::test]
 async fn entries_that_nobody_acknowledges_close_with_4013_and_come_again() {
-    let server = Server::with(|settings| settings.peer.ack_timeout_ms = 200, |builder| builder).await;
+    let server =
+        Server::with(|settings| settings.peer.ack_timeout = Duration::from_millis(200), |builder| builder)
+            .await;
     let mut bob = server.connect("bob", "b1").await;
     let mut alice = server.connect("alice", "a1").await;
     alice.send_to("bob", "1", "hello").await;
@@ -133,7 +137,7 @@ async fn an_expired_message_is_a_gap_and_cannot_be_fetched() {
         .send(json!({"message_type": "text", "message_id": "1", "receiver": "bob", "expires_in_ms": 1}))
         .await;
     alice.send_to("bob", "2", "stays").await;
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     let mut bob = server.connect("bob", "b1").await;
     let gap = bob.hear().await;
     assert_eq!((&gap["reason"], &gap["from"], &gap["to"]), (&json!("expired"), &json!(1), &json!(1)));

@@ -21,7 +21,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 async fn hub() -> SocketAddr {
     let mut settings = Settings::default();
     settings.shards = 2;
-    settings.offline_after_ms = 300;
+    settings.presence.offline_after = Duration::from_millis(300);
     let hub = Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start().expect("a hub");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -43,9 +43,9 @@ impl Addresses {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             began: Instant::now(),
-            pending: settings.pending_per_address,
-            per_second: settings.connects_per_address,
-            places: Places::new(settings.connections),
+            pending: settings.limits.pending_per_address,
+            per_second: settings.limits.connects_per_address,
+            places: Places::new(settings.limits.connections),
             known: Mutex::default(),
         }
     }

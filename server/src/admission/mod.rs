@@ -73,7 +73,7 @@ impl Settings {
     /// use wsc_server::Settings;
     /// let mut settings = Settings::default();
     /// assert!(settings.check().is_ok());
-    /// settings.origins = vec!["not an origin".to_owned()];
+    /// settings.auth.origins = vec!["not an origin".to_owned()];
     /// println!("{}", settings.check().unwrap_err());
     /// ```
     pub fn check(&self) -> Result<(), SettingsError> {
@@ -84,18 +84,18 @@ impl Settings {
 impl Admission {
     /// The error is a setting that cannot be.
     pub(crate) fn new(settings: &Settings, keys: Option<Keys>) -> Result<Self, String> {
-        if settings.head_limit < SMALLEST_HEAD {
+        if settings.http.head < SMALLEST_HEAD {
             return Err(format!("http.head must be at least {SMALLEST_HEAD} bytes"));
         }
-        let proxies = Proxies::parse(&settings.trusted_proxies)?;
-        if settings.proxy_protocol && proxies.is_empty() {
+        let proxies = Proxies::parse(&settings.http.trusted_proxies)?;
+        if settings.http.proxy_protocol && proxies.is_empty() {
             return Err("http.proxy_protocol needs http.trusted_proxies: who is believed".to_owned());
         }
         Ok(Self {
             keys,
-            origins: Origins::parse(&settings.origins)?,
+            origins: Origins::parse(&settings.auth.origins)?,
             proxies,
-            proxy_protocol: settings.proxy_protocol,
+            proxy_protocol: settings.http.proxy_protocol,
             addresses: Arc::new(Addresses::new(settings)),
             refusals: Refusals::new(),
             names: Mutex::default(),

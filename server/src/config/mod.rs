@@ -235,10 +235,10 @@ impl Config {
             ));
         }
         settings.check().map_err(|error| ConfigError::Relation(error.to_string()))?;
-        if settings.ack_ms >= settings.peer.ack_timeout_ms {
+        if settings.peer.ack_delay >= settings.peer.ack_timeout {
             return wrong("peer.ack_delay must be shorter than peer.ack_timeout".to_owned());
         }
-        if settings.send_bytes != 0 && (settings.send_bytes as usize) < settings.frame_limit {
+        if settings.limits.send_bytes != 0 && (settings.limits.send_bytes as usize) < settings.peer.frame {
             return wrong("limits.send_bytes must be 0 or at least peer.frame, or the largest frame could never be sent".to_owned());
         }
         Ok(())

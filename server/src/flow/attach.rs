@@ -24,6 +24,7 @@ use crate::net::id::ConnectionId;
 use crate::net::linger::linger;
 use crate::net::signal::Signal;
 use crate::net::wire::Wire;
+use crate::settings::ms;
 use crate::shard::attaching::Arrived;
 use crate::shard::connection::{Beginning, Connection};
 use crate::shard::letter::{Arrival, Asked, ReplyTo};
@@ -195,7 +196,7 @@ impl Turn<'_> {
         let is_ephemeral = arrival.device.is_empty();
         let device = if is_ephemeral { Arc::clone(&arrival.name) } else { arrival.device };
         let streams = attachment.streams.len();
-        let mut peer = Peer::new(cx.now.ms(), &cx.node().settings.peer);
+        let mut peer = Peer::new(cx.now.ms(), &cx.node().peer);
         peer.attach(cx.now.ms());
         peer.reserve(streams);
         let begin = Beginning {
@@ -273,11 +274,11 @@ fn greet(cx: &Context, connection: &mut Connection, streams: &[(OpenedStream, Re
         namespace: (&*identity.user.scope.namespace).into(),
         node_id: (&*node.id).into(),
         server_time_ms: cx.wall.ms(),
-        heartbeat_ms: settings.peer.heartbeat_ms,
+        heartbeat_ms: ms(settings.peer.heartbeat),
         window: u64::from(settings.peer.window),
-        ack_ms: settings.ack_ms,
-        dedupe_ms: settings.retention.dedupe,
-        frame_limit: settings.frame_limit as u64,
+        ack_ms: ms(settings.peer.ack_delay),
+        dedupe_ms: ms(settings.retention.dedupe),
+        frame_limit: settings.peer.frame as u64,
         streams: streams.iter().map(open).collect(),
     })));
 }

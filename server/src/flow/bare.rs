@@ -11,6 +11,7 @@ use super::send::digest;
 use crate::net::bare::{Bare, Key, Repetition};
 use crate::net::id::ConnectionId;
 use crate::net::wire::Wire;
+use crate::settings::ms;
 use crate::shard::connection::Intake;
 
 impl Turn<'_> {
@@ -62,7 +63,7 @@ impl Turn<'_> {
             let one_id = if index == 0 { message_id.clone() } else { numbered(&message_id, index) };
             let one = Message { message_id: one_id.clone().into(), group_ids, ..message.clone() };
             let (key, wall) = (Key::of_message(&one), self.cx.wall.ms());
-            let keep_ms = self.cx.node().settings.retention.dedupe;
+            let keep_ms = ms(self.cx.node().settings.retention.dedupe);
             let repetition =
                 self.with_bare(id, |bare, _| bare.own.remember(key, digest(&one), wall, keep_ms));
             match repetition {

@@ -120,7 +120,7 @@ impl Turn<'_> {
             now: cx.wall.ms(),
             // Of an invisible user others learn when it last was visible.
             visible: node.presence.seen_at(&user),
-            max_devices: node.settings.devices,
+            max_devices: node.settings.limits.devices,
             connected,
             claim: ClaimChange::Keep,
             user,

@@ -148,7 +148,7 @@ impl Turn<'_> {
         let State { streams, connections, wheel, .. } = &mut *self.state;
         let cx = &mut *self.cx;
         let shard = Rc::clone(&cx.shard);
-        let settings = &shard.node.settings;
+        let (settings, peer) = (&shard.node.settings, &shard.node.peer);
         for (number, run) in runs {
             let (first, last) = run.ends();
             let stream = streams.get_mut(number);
@@ -166,8 +166,8 @@ impl Turn<'_> {
                     && subscription.skip_to == 0
                     && connection.bare.is_none();
                 let taken = !connection.is_full(settings)
-                    && if fast && u64::from(connection.peer.room(&settings.peer)) > last - first {
-                        match connection.peer.offer(*track, first, last, &settings.peer, cx.now.ms()) {
+                    && if fast && u64::from(connection.peer.room(peer)) > last - first {
+                        match connection.peer.offer(*track, first, last, peer, cx.now.ms()) {
                             Offer::Send => {
                                 let bytes = joined.get_or_insert_with(|| run.join()).clone();
                                 connection.wire.push(bytes);
@@ -292,7 +292,7 @@ pub(super) fn give(
         connection.subscriptions[track].note_passed(entry.seq, false);
         return true;
     }
-    let settings = &cx.node().settings.peer;
+    let settings = &cx.node().peer;
     if connection.peer.room(settings) == 0 {
         return false;
     }

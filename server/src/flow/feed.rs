@@ -6,8 +6,8 @@ use wsc_core::CloseCode;
 use wsc_core::peer::TrackId;
 
 use super::deliver::{Facts, covered, give, write_gap};
+use super::node::Node;
 use super::{Context, Turn};
-use crate::Settings;
 use crate::log::store::{Flags, Page, StoreError};
 use crate::net::entry::entry_frame;
 use crate::net::id::ConnectionId;
@@ -20,7 +20,7 @@ const PAGE_BYTES: usize = 128 * 1024;
 impl Connection {
     /// Begins to read the log for it, unless that is under way or there is no room.
     pub(super) fn feed(&mut self, cx: &mut Context) {
-        if self.is_feeding || !self.wants_page(&cx.node().settings) {
+        if self.is_feeding || !self.wants_page(cx.node()) {
             return;
         }
         self.is_feeding = true;
@@ -30,11 +30,11 @@ impl Connection {
     }
 
     /// Whether a stream lags and there is room for more of it.
-    fn wants_page(&self, settings: &Settings) -> bool {
+    fn wants_page(&self, node: &Node) -> bool {
         self.is_attached()
             && self.subscriptions.open().any(|(_, subscription)| !subscription.is_live)
-            && self.peer.room(&settings.peer) > 0
-            && !self.is_full(settings)
+            && self.peer.room(&node.peer) > 0
+            && !self.is_full(&node.settings)
     }
 }
 
@@ -44,10 +44,9 @@ impl Turn<'_> {
         let State { connections, streams, .. } = &mut *self.state;
         let Some(connection) = connections.get_mut(id) else { return };
         let cx = &mut *self.cx;
-        let settings = &cx.node().settings;
-        let room = connection.peer.room(&settings.peer);
+        let room = connection.peer.room(&cx.node().peer);
         let lagging = connection.subscriptions.open().find(|(_, subscription)| !subscription.is_live);
-        let next = lagging.filter(|_| connection.wants_page(settings)).and_then(|(track, subscription)| {
+        let next = lagging.filter(|_| connection.wants_page(cx.node())).and_then(|(track, subscription)| {
             let from = covered(connection, track)? + 1;
             Some((track, streams.get(subscription.stream).key.clone(), from))
         });

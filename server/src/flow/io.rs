@@ -117,7 +117,7 @@ impl Turn<'_> {
     fn reader(&mut self, id: ConnectionId) -> Box<FrameReader> {
         let own = self.state.connections.get_mut(id).and_then(|connection| connection.reader.take());
         own.or_else(|| self.state.reader.take())
-            .unwrap_or_else(|| Box::new(FrameReader::new(self.cx.node().settings.frame_limit)))
+            .unwrap_or_else(|| Box::new(FrameReader::new(self.cx.node().settings.peer.frame)))
     }
 
     fn put_reader(&mut self, reader: Box<FrameReader>, id: ConnectionId) {

@@ -19,6 +19,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::net::encode;
 use crate::net::id::ConnectionId;
 use crate::net::reader::close_code;
+use crate::settings::ms;
 use crate::shard::connection::{Connection, HangUp, Intake, Pause, Stage, seen_every};
 use crate::shard::state::State;
 use crate::shard::wheel::Wheel;
@@ -109,7 +110,7 @@ impl Turn<'_> {
         let seen_due = !connection.is_ephemeral && now >= connection.seen_at.after(seen_every(settings));
         connection.cursor_changed = connection.cursor_changed.or_else(|| seen_due.then_some(now));
         let changed = connection.cursor_changed;
-        if seen_due || changed.is_some_and(|since| now >= since.after(settings.cursor_ms)) {
+        if seen_due || changed.is_some_and(|since| now >= since.after(ms(settings.peer.cursor))) {
             self.write_cursors(id, Vec::new());
             self.schedule(id);
         } else {
@@ -132,7 +133,7 @@ impl Turn<'_> {
         let cx = &mut *self.cx;
         let since = if let Intake::Retrying(since) = connection.intake { since } else { cx.now };
         // It is closed after this time anyway; a task that sleeps for an hour would outlive it.
-        let wait_ms = wait.ms.min(cx.node().settings.stall_ms);
+        let wait_ms = wait.ms.min(ms(cx.node().settings.peer.stall));
         connection.intake = Intake::Paused(Box::new(Pause {
             since,
             until: cx.now.after(wait_ms),
@@ -306,12 +307,12 @@ fn verdict(connection: &mut Connection, cx: &Context) -> Option<Verdict> {
     if !connection.is_attached() {
         return Some(Verdict::Cut);
     }
-    if connection.stalled_since().is_some_and(|since| now >= since.after(settings.slow_ms)) {
+    if connection.stalled_since().is_some_and(|since| now >= since.after(ms(settings.peer.slow))) {
         connection.report(cx, FailureKind::QueueFull, "the socket took nothing");
         return Some(Verdict::Close(CloseCode::TooSlow, "".into()));
     }
     match &connection.intake {
-        Intake::Paused(pause) if now >= pause.since.after(settings.stall_ms) => {
+        Intake::Paused(pause) if now >= pause.since.after(ms(settings.peer.stall)) => {
             if pause.for_store {
                 return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000".into()));
             }
@@ -319,7 +320,7 @@ fn verdict(connection: &mut Connection, cx: &Context) -> Option<Verdict> {
             let left = pause.passes.since(now).max(1);
             return Some(Verdict::Close(CloseCode::RateLimited, format!("retry_after_ms={left}").into()));
         }
-        Intake::Deciding { since, .. } if now >= since.after(settings.stall_ms) => {
+        Intake::Deciding { since, .. } if now >= since.after(ms(settings.peer.stall)) => {
             tracing::warn!(connection = &*connection.name, "the application did not decide about a message");
             return Some(Verdict::Close(CloseCode::TryAgainLater, "retry_after_ms=5000".into()));
         }
@@ -329,7 +330,7 @@ fn verdict(connection: &mut Connection, cx: &Context) -> Option<Verdict> {
     if expires != 0 && cx.wall.ms() >= expires {
         return Some(Verdict::Close(CloseCode::TokenExpired, "the token expired".into()));
     }
-    match connection.peer.handle_timeout(now.ms(), &settings.peer) {
+    match connection.peer.handle_timeout(now.ms(), &cx.shard.node.peer) {
         // A connection that is not read cannot show that it lives.
         Some(CloseCode::Silent) if !matches!(connection.intake, Intake::Open | Intake::Retrying(_)) => None,
         Some(code) => {
@@ -352,7 +353,8 @@ pub(crate) fn is_cut(code: CloseCode) -> bool {
 impl Connection {
     /// Puts its next deadline in the wheel, if it comes before the one it is in for.
     pub(crate) fn schedule(&mut self, wheel: &mut Wheel, cx: &Context) {
-        let deadline = self.deadline(&cx.shard.node.settings, cx.now, cx.wall).max(cx.now);
+        let deadline =
+            self.deadline(&cx.shard.node.settings, &cx.shard.node.peer, cx.now, cx.wall).max(cx.now);
         let second = deadline.ms() / 1000 + 1;
         if self.wheel_second <= cx.now.ms() / 1000 || second < self.wheel_second {
             self.wheel_second = wheel.insert(self.id, deadline);

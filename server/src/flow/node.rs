@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
+use wsc_core::peer;
+
 use crate::Settings;
 use crate::admission::Admission;
 use crate::admission::token::Keys;
@@ -21,6 +23,8 @@ use crate::shard::letter::{ReplyTo, Shards};
 /// The shared part of a hub.
 pub(crate) struct Node {
     pub(crate) settings: Settings,
+    /// What [`Settings::peer`] is for the core.
+    pub(crate) peer: peer::Settings,
     /// The hub's name.
     pub(crate) id: Arc<str>,
     pub(crate) log: Log<ReplyTo>,
@@ -57,7 +61,7 @@ impl Node {
             router: Router::new(Shards::new(settings.shards), LocalBroker),
             log: Log::new(store),
             admission: Admission::new(&settings, keys).map_err(SettingsError)?,
-            presence: Presence::new(settings.offline_after_ms),
+            presence: Presence::new(settings.presence.offline_after),
             observers: Observers::default(),
             hooks,
             pending: PendingReceipts::default(),
@@ -66,6 +70,7 @@ impl Node {
             draining: false.into(),
             went_back: false.into(),
             maintenance_failures: 0.into(),
+            peer: settings.peer.core(),
             settings,
         })
     }

@@ -29,7 +29,7 @@ pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>
         group: group_of(group),
         user: Arc::clone(&identity.user.user),
         by: JoinBy::Claim { issued_at: identity.issued_at },
-        max_groups: node.settings.groups,
+        max_groups: node.settings.limits.groups,
         now,
     };
     let cursors = arrival.cursors.iter().map(|(name, cursor)| {
@@ -53,7 +53,7 @@ pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>
         now,
         // Of an invisible user others learn when it last was visible.
         visible: node.presence.seen_at(&identity.user),
-        max_devices: node.settings.devices,
+        max_devices: node.settings.limits.devices,
         connected,
         claim: ClaimChange::Keep,
     }

@@ -63,7 +63,7 @@ pub(super) fn read(node: &Node, receiver: &UserKey, sender: &Arc<str>, ids: &[Ar
 }
 
 fn send(node: &Node, receiver: &UserKey, sender: &Arc<str>, device: &Arc<str>, ids: &[Arc<str>], read: bool) {
-    let most = (node.settings.frame_limit / ID_BYTES).clamp(1, IDS_A_FRAME);
+    let most = (node.settings.peer.frame / ID_BYTES).clamp(1, IDS_A_FRAME);
     for ids in ids.chunks(most) {
         let receipt = Receipt {
             sender: UserKey { scope: receiver.scope.clone(), user: Arc::clone(sender) },

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use wsc_core::frame::{Accepted, EntryBody, HubFrame, data_object};
@@ -24,6 +23,7 @@ use crate::net::bare::Key;
 use crate::net::entry::ADDED;
 use crate::net::id::ConnectionId;
 use crate::registry::hooks::{Sender, Verdict};
+use crate::settings::ms;
 use crate::shard::connection::Connection;
 use crate::shard::letter::{Asked, ReplyTo, SentTo, Ticket};
 use crate::shard::state::{State, User};
@@ -34,7 +34,7 @@ const WRITING: u32 = 1024;
 /// Whether a message of this encoded length, without its place, could exceed what a client must be ready to take. What a
 /// client sends in a frame within its limit never does: the hub adds less to it than the margin.
 pub(crate) fn is_too_large(encoded: usize, settings: &Settings) -> bool {
-    encoded + ADDED > settings.frame_limit + limits::FRAME_MARGIN
+    encoded + ADDED > settings.peer.frame + limits::FRAME_MARGIN
 }
 
 /// A message that some readers could not take.
@@ -105,7 +105,7 @@ impl Turn<'_> {
             let (message_id, key) = (message.message_id.clone().into_owned(), Key::of_message(&message));
             // A decision that does not come is given up, or what waits for it would stay for ever; the connection is
             // closed within a second of it and sends the message again.
-            let patience = Duration::from_millis(shard.node.settings.stall_ms);
+            let patience = shard.node.settings.peer.stall;
             let decision = tokio::time::timeout(patience, shard.node.hooks.message(&sender, message));
             if let Ok(verdict) = decision.await {
                 shard.step(id, move |turn| turn.decided(id, &message_id, key, verdict));
@@ -210,7 +210,7 @@ fn check(
         Destination::User(receiver) => Some(receiver),
         _ => None,
     };
-    let (bytes, first_contacts) = (message.size_hint() as u64, node.settings.first_contacts);
+    let (bytes, first_contacts) = (message.size_hint() as u64, node.settings.limits.first_contacts);
     let slow = |ms| Checked::Wait(Wait { ms, for_store: false });
     user.allowance.spend(bytes, receiver, first_contacts, cx.now).map_err(slow)
 }
@@ -225,7 +225,7 @@ impl Connection {
         let sent = self.bare.as_mut().map(|bare| {
             let key = Key::of(&target, &message.message_id);
             // The application may have given it another target or id.
-            let keep_ms = cx.node().settings.retention.dedupe;
+            let keep_ms = ms(cx.node().settings.retention.dedupe);
             bare.own.remember(key, digest(message), cx.wall.ms(), keep_ms);
             key
         });

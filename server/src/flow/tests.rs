@@ -154,7 +154,9 @@ fn what_one_turn_sends_goes_to_the_log_in_order_and_is_acknowledged_by_its_answe
 
 #[test]
 fn a_frame_that_must_wait_is_tried_again_and_who_waits_too_long_is_closed() {
-    let mut shard = TestShard::new(Settings { sends: 1, ..Settings::default() });
+    let mut settings = Settings::default();
+    settings.limits.sends = 1;
+    let mut shard = TestShard::new(settings);
     let alice = shard.connect("alice");
     shard.say(&alice, &text("1", "bob"));
     shard.say(&alice, &text("2", "bob"));

@@ -78,7 +78,7 @@ pub(super) async fn speak_by<S>(routes: &'static Router, socket: S, guest: Guest
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (head, address) = (hub.node().settings.head_limit, guest.address());
+    let (head, address) = (hub.node().settings.http.head, guest.address());
     let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
     let (socket, seen) = Explained::new(socket, head);
     let service = Arc::new(Service { routes, hub: hub.clone(), guest, seen: seen.clone(), head });

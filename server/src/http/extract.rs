@@ -50,7 +50,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             let reason = "the body must be JSON, and Content-Type application/json";
             return Err(Refusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
         }
-        let limit = hub.node().settings.frame_limit;
+        let limit = hub.node().settings.peer.frame;
         let too_large = || {
             let reason = format!("the body is longer than {limit} bytes");
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLarge, reason)

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::WebSocketStream;
@@ -62,8 +61,8 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
     if opening.bare {
         return arrive_bare(hub, wire, opening);
     }
-    let wait = Duration::from_millis(hub.node().settings.peer.connect_ms);
-    let config = reader::config(hub.node().settings.frame_limit);
+    let wait = hub.node().settings.peer.connect_timeout;
+    let config = reader::config(hub.node().settings.peer.frame);
     let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
     let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));

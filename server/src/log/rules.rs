@@ -2,6 +2,7 @@
 //! they never read or write anything.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::key::StreamKey;
 use super::store::{DeviceWrite, JoinBy, Milliseconds, Retention};
@@ -10,8 +11,8 @@ use super::store::{DeviceWrite, JoinBy, Milliseconds, Retention};
 pub(super) const LINEAGE: usize = 8;
 
 /// Whether something from `since` is older than `keep`.
-pub(super) fn outlived(since: Milliseconds, now: Milliseconds, keep: Milliseconds) -> bool {
-    now.saturating_sub(since) > keep
+pub(super) fn outlived(since: Milliseconds, now: Milliseconds, keep: Duration) -> bool {
+    u128::from(now.saturating_sub(since)) > keep.as_millis()
 }
 
 impl StreamKey {
@@ -27,7 +28,7 @@ impl StreamKey {
 
 /// How long it is remembered that a membership ended. A token older than this may join again, so the longer of the
 /// two is taken.
-pub(super) fn tombstone_life(retention: &Retention) -> Milliseconds {
+pub(super) fn tombstone_life(retention: &Retention) -> Duration {
     retention.age.max(retention.device)
 }
 
@@ -88,7 +89,7 @@ impl Tombstone {
     }
 
     /// Whether it can be forgotten.
-    pub(super) fn expired(&self, now: Milliseconds, life: Milliseconds) -> bool {
+    pub(super) fn expired(&self, now: Milliseconds, life: Duration) -> bool {
         self.left.max(self.removed).is_none_or(|second| outlived(second.saturating_mul(1000), now, life))
     }
 }

@@ -9,7 +9,7 @@ use crate::Settings;
 /// Bytes of a list in one frame. The rest of an answer (its type, `request_id`, `next`, numbers) fits into the margin
 /// that frames of the hub have above the limit.
 pub(crate) fn room(settings: &Settings) -> usize {
-    settings.frame_limit
+    settings.peer.frame
 }
 
 /// A list of JSON values as long as fits: its JSON, and how many it took, at least one. Empty for none.

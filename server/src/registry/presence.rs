@@ -91,8 +91,8 @@ impl Person {
 }
 
 impl Presence {
-    pub(crate) fn new(offline_after_ms: u64) -> Self {
-        Self { offline_after: Duration::from_millis(offline_after_ms), registry: Mutex::default() }
+    pub(crate) fn new(offline_after: Duration) -> Self {
+        Self { offline_after, registry: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn nobody_sees_when_an_invisible_user_comes_and_goes() {
-        let (presence, router) = (Presence::new(60_000), &router());
+        let (presence, router) = (Presence::new(Duration::from_secs(60)), &router());
         let user = UserKey::new(&Scope::default(), "alice");
         let last_seen = || presence.describe(&user.scope, &[Arc::clone(&user.user)])[0].last_seen_ms;
         let pass = || std::thread::sleep(Duration::from_millis(5));
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn many_who_leave_at_once_are_swept_in_time_and_who_came_back_stays() {
-        let (presence, router) = (Presence::new(0), &router());
+        let (presence, router) = (Presence::new(Duration::ZERO), &router());
         let user = |number: u32| UserKey::new(&Scope::default(), &number.to_string());
         for number in 0..30_000 {
             presence.connected(&user(number), false, router);

@@ -28,8 +28,8 @@ struct Contacts {
 impl Allowance {
     pub(crate) fn new(settings: &Settings, now: Tick) -> Self {
         Self {
-            sends: Budget::new(settings.sends, now.ms()),
-            bytes: Budget::new(settings.send_bytes, now.ms()),
+            sends: Budget::new(settings.limits.sends, now.ms()),
+            bytes: Budget::new(settings.limits.send_bytes, now.ms()),
             contacts: None,
         }
     }
@@ -120,7 +120,9 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings { sends: 10, send_bytes: 1000, ..Settings::default() }
+        let mut settings = Settings::default();
+        (settings.limits.sends, settings.limits.send_bytes) = (10, 1000);
+        settings
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::net::id::ConnectionId;
 use crate::net::reader::FrameReader;
 use crate::net::signal::Signal;
 use crate::net::wire::Wire;
+use crate::settings::ms;
 
 /// One connection.
 pub(crate) struct Connection {
@@ -170,7 +171,7 @@ pub(crate) struct Extras {
 /// How often it is written that a connected device is seen, so that it does not age; in milliseconds.
 pub(crate) fn seen_every(settings: &Settings) -> u64 {
     const LONGEST_MS: u64 = 6 * 3_600_000;
-    (settings.retention.device / 4).clamp(1000, LONGEST_MS)
+    (ms(settings.retention.device) / 4).clamp(1000, LONGEST_MS)
 }
 
 impl Connection {
@@ -254,7 +255,7 @@ impl Connection {
 
     /// Whether more waits for its socket than should.
     pub(crate) fn is_full(&self, settings: &Settings) -> bool {
-        self.wire.queued() > settings.socket_limit
+        self.wire.queued() > settings.peer.socket
     }
 
     /// Whether its socket takes nothing though bytes wait.
@@ -298,18 +299,24 @@ impl Connection {
     }
 
     /// When somebody must look at it next.
-    pub(crate) fn deadline(&self, settings: &Settings, now: Tick, wall: Wall) -> Tick {
-        let mut next = Tick::from_ms(self.peer.poll_timeout(&settings.peer));
+    pub(crate) fn deadline(
+        &self,
+        settings: &Settings,
+        peer: &wsc_core::peer::Settings,
+        now: Tick,
+        wall: Wall,
+    ) -> Tick {
+        let mut next = Tick::from_ms(self.peer.poll_timeout(peer));
         match &self.intake {
             Intake::Paused(pause) => next = next.min(pause.until),
-            Intake::Deciding { since, .. } => next = next.min(since.after(settings.stall_ms)),
+            Intake::Deciding { since, .. } => next = next.min(since.after(ms(settings.peer.stall))),
             Intake::Open | Intake::Retrying(_) | Intake::Choked => {}
         }
         if let Some(stall) = self.stall {
-            next = next.min(stall.since.after(settings.slow_ms));
+            next = next.min(stall.since.after(ms(settings.peer.slow)));
         }
         if let Some(since) = self.cursor_changed {
-            next = next.min(since.after(settings.cursor_ms));
+            next = next.min(since.after(ms(settings.peer.cursor)));
         }
         if !self.is_ephemeral {
             next = next.min(self.seen_at.after(seen_every(settings)));

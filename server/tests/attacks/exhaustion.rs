@@ -126,7 +126,7 @@ async fn row_18_a_full_disk_refuses_new_messages_and_everything_else_goes_on() {
     };
     let store = EmbeddedStore::open(disk.0.path().join("store"), EmbeddedOptions::default()).unwrap();
     let mut settings = Settings::default();
-    (settings.shards, settings.stall_ms, settings.send_bytes) = (2, 500, 0);
+    (settings.shards, settings.peer.stall, settings.limits.send_bytes) = (2, Duration::from_millis(500), 0);
     let server = Server::over(Hub::builder(store).settings(settings)).await;
     let mut alice = server.connect("alice", "a1").await;
     assert_eq!(server.hub.not_ready(), None);

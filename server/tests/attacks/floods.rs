@@ -96,7 +96,7 @@ async fn row_10_of_a_flood_of_volatile_messages_what_is_over_the_rate_is_dropped
 
 #[tokio::test]
 async fn row_10_over_the_rate_a_sender_waits_in_order_and_then_is_closed_with_4029() {
-    let server = Server::with(|settings| settings.sends = 50, |builder| builder).await;
+    let server = Server::with(|settings| settings.limits.sends = 50, |builder| builder).await;
     let mut alice = server.connect("alice", "a1").await;
     let mut bob = server.connect("bob", "b1").await;
     for id in 1..=75 {
@@ -106,8 +106,8 @@ async fn row_10_over_the_rate_a_sender_waits_in_order_and_then_is_closed_with_40
         assert_eq!(bob.message().await["message_id"], id.to_string());
     }
     let few = |settings: &mut wsc_server::Settings| {
-        settings.first_contacts = 1;
-        settings.stall_ms = 500;
+        settings.limits.first_contacts = 1;
+        settings.peer.stall = Duration::from_millis(500);
     };
     let server = Server::with(few, |builder| builder).await;
     let mut alice = server.connect("alice", "a1").await;

@@ -42,7 +42,7 @@ async fn row_1_a_page_of_another_origin_is_refused_before_the_upgrade() {
     assert_eq!(status(&server, "127.0.0.1:8080", "http://localhost:5173").await, 101);
     assert_eq!(status(&server, "evil.example:8080", "http://localhost:5173").await, 403);
     let list =
-        |settings: &mut wsc_server::Settings| settings.origins = vec!["https://app.example".to_owned()];
+        |settings: &mut wsc_server::Settings| settings.auth.origins = vec!["https://app.example".to_owned()];
     let server = Server::with(list, |builder| builder).await;
     assert_eq!(status(&server, "hub", "https://app.example").await, 101);
     for origin in [

@@ -97,8 +97,8 @@ async fn row_12_answers_are_not_made_before_the_last_ones_are_taken() {
 #[tokio::test]
 async fn row_12_a_slow_reader_that_goes_on_reading_is_not_closed() {
     let change = |settings: &mut wsc_server::Settings| {
-        settings.slow_ms = 3000;
-        settings.socket_limit = 4 * MEGABYTE;
+        settings.peer.slow = Duration::from_millis(3000);
+        settings.peer.socket = 4 * MEGABYTE;
     };
     let slow = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&slow);
@@ -123,7 +123,9 @@ async fn row_12_a_slow_reader_that_goes_on_reading_is_not_closed() {
 
 #[tokio::test]
 async fn row_18_a_connection_that_says_nothing_is_closed_with_4012() {
-    let server = Server::with(|settings| settings.peer.heartbeat_ms = 200, |builder| builder).await;
+    let server =
+        Server::with(|settings| settings.peer.heartbeat = Duration::from_millis(200), |builder| builder)
+            .await;
     let mut client = server.connect("alice", "a1").await;
     assert_eq!(client.closed().await.unwrap().0, 4012);
 }

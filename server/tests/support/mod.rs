@@ -53,7 +53,7 @@ impl Server {
     pub async fn with(change: impl FnOnce(&mut Settings), hooks: impl FnOnce(Builder) -> Builder) -> Self {
         let mut settings = Settings::default();
         settings.shards = 2;
-        settings.offline_after_ms = 300;
+        settings.presence.offline_after = Duration::from_millis(300);
         change(&mut settings);
         let store = MemoryStore::new(settings.retention);
         Self::over(hooks(Hub::builder(store).settings(settings))).await

@@ -27,8 +27,8 @@ impl World {
         let tasks = LocalSet::new();
         let mut settings = Settings::default();
         settings.shards = 1;
-        settings.pending_per_address = usize::MAX;
-        settings.connects_per_address = 0;
+        settings.limits.pending_per_address = usize::MAX;
+        settings.limits.connects_per_address = 0;
         let hub = tasks.block_on(&runtime, async {
             Hub::builder(MemoryStore::new(settings.retention)).settings(settings).start_local()
         });

@@ -38,7 +38,7 @@ pub struct Options {
 /// The fuzzing client against the hub; whether nothing failed.
 pub async fn hub(options: &Options) -> Result<bool> {
     let mut settings = Settings::default();
-    (settings.frame_limit, settings.connects_per_address) = (FRAME, 0);
+    (settings.peer.frame, settings.limits.connects_per_address) = (FRAME, 0);
     let store = MemoryStore::new(settings.retention);
     let hub = Hub::builder(store).settings(settings).echo().start()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -35,8 +35,8 @@ fn announce(address: SocketAddr) -> Result<()> {
 pub fn serve_hub(data: Option<&Path>) -> Result<()> {
     let mut settings = Settings::default();
     (settings.shards, settings.durability) = (1, Durability::Fsync);
-    (settings.sends, settings.send_bytes, settings.first_contacts) = (0, 0, 0);
-    (settings.connects_per_address, settings.pending_per_address) = (0, usize::MAX);
+    (settings.limits.sends, settings.limits.send_bytes, settings.limits.first_contacts) = (0, 0, 0);
+    (settings.limits.connects_per_address, settings.limits.pending_per_address) = (0, usize::MAX);
     (settings.peer.controls, settings.peer.requests) = (0, 0);
     match data {
         Some(path) => {

@@ -20,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub fn serve_hub(data: &Path, listen: &str) -> Result<()> {
     let mut settings = Settings::default();
     (settings.shards, settings.durability) = (2, Durability::Fsync);
-    (settings.sends, settings.send_bytes, settings.first_contacts) = (0, 0, 0);
-    (settings.connects_per_address, settings.pending_per_address) = (0, usize::MAX);
+    (settings.limits.sends, settings.limits.send_bytes, settings.limits.first_contacts) = (0, 0, 0);
+    (settings.limits.connects_per_address, settings.limits.pending_per_address) = (0, usize::MAX);
     (settings.peer.controls, settings.peer.requests) = (0, 0);
     // Silence shows soon, a full window is met, and a drain does not last.
-    (settings.peer.heartbeat_ms, settings.peer.window) = (3000, 256);
+    (settings.peer.heartbeat, settings.peer.window) = (Duration::from_secs(3), 256);
     settings.drain = Duration::from_secs(2);
     super::end_with_parent(|_| {});
     let store = EmbeddedStore::open(data, EmbeddedOptions::default())?;

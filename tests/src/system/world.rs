@@ -100,16 +100,16 @@ impl World {
         if forgetful {
             retention.inbox_entries = 10 + random.up_to(60);
             retention.group_entries = 10 + random.up_to(60);
-            retention.age = 60_000 + random.up_to(600_000);
+            retention.age = Duration::from_millis(60_000 + random.up_to(600_000));
         }
         let mut settings = Settings::default();
         settings.node_id = "hub".to_owned();
         settings.shards = 1 + usize::try_from(random.up_to(2)).unwrap_or(0);
         settings.retention = retention;
-        settings.connects_per_address = 0;
-        settings.pending_per_address = 1000;
+        settings.limits.connects_per_address = 0;
+        settings.limits.pending_per_address = 1000;
         settings.drain = Duration::from_secs(1 + random.up_to(10));
-        settings.cursor_ms = 500 + random.up_to(30_000);
+        settings.peer.cursor = Duration::from_millis(500 + random.up_to(30_000));
         if random.up_to(1) == 0 {
             settings.peer.window = 4 + u32::try_from(random.up_to(40)).unwrap_or(0);
         }

@@ -26,7 +26,7 @@ impl Asker {
             group: self.group(group),
             user: Arc::clone(&self.identity.user.user),
             by: JoinBy::Request { issued_at: self.identity.issued_at },
-            max_groups: self.shard.node.settings.groups,
+            max_groups: self.shard.node.settings.limits.groups,
             now: clock::wall().ms(),
         };
         let written = self.shard.node.log.write(Write::Join(join)).await;

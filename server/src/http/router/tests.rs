@@ -30,7 +30,8 @@ static API: LazyLock<Router> =
 
 fn hub(guarded: bool) -> Hub {
     let origins = vec!["https://app.example".to_owned()];
-    let settings = Settings { shards: 1, frame_limit: 1000, origins, ..Settings::default() };
+    let mut settings = Settings { shards: 1, ..Settings::default() };
+    (settings.peer.frame, settings.auth.origins) = (1000, origins);
     let builder = Hub::builder(MemoryStore::new(settings.retention)).settings(settings);
     let builder = builder
         .on_connect(|identity| if &*identity.user.user == "mallory" { Err("no".to_owned()) } else { Ok(()) });

@@ -16,6 +16,7 @@ mod wrapped;
 mod writers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -42,12 +43,12 @@ pub const START: u64 = 1_000_000_000;
 /// The retention the checks count on.
 pub fn retention() -> Retention {
     Retention {
-        age: 10_000,
+        age: Duration::from_secs(10),
         inbox_entries: 5,
         group_entries: 4,
         broadcast_entries: 3,
-        dedupe: 5_000,
-        device: 20_000,
+        dedupe: Duration::from_secs(5),
+        device: Duration::from_secs(20),
     }
 }
 

@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod attach;
 mod claims;
@@ -217,11 +218,11 @@ impl StoreError {
     }
 }
 
-/// How long a store keeps things. Times in milliseconds, sizes in entries.
+/// How long a store keeps things, and how many. Sizes in entries.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retention {
     /// Entries older than this go.
-    pub age: Milliseconds,
+    pub age: Duration,
     /// At most this many entries in an inbox.
     pub inbox_entries: u64,
     /// At most this many entries in a group.
@@ -229,21 +230,21 @@ pub struct Retention {
     /// At most this many entries in a tenant's broadcast.
     pub broadcast_entries: u64,
     /// How long a message id is remembered.
-    pub dedupe: Milliseconds,
+    pub dedupe: Duration,
     /// How long a device is kept after it was last seen.
-    pub device: Milliseconds,
+    pub device: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        const DAY: Milliseconds = 24 * 60 * 60 * 1000;
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
-            age: 7 * DAY,
+            age: DAY * 7,
             inbox_entries: 10_000,
             group_entries: 100_000,
             broadcast_entries: 100_000,
             dedupe: DAY,
-            device: 30 * DAY,
+            device: DAY * 30,
         }
     }
 }
