@@ -62,8 +62,9 @@ fn code(text: &str) -> String {
 fn names_after(beginning: &str, code: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, found) in code.match_indices(beginning) {
-        // Macros say `$crate::`, other crates end in `_crate`.
-        if code[..at].ends_with(|before: char| before == '$' || before == '_' || before.is_alphanumeric()) {
+        // Macros say `$crate::`, other crates end in `_crate`, and `super::super` is another folder.
+        if code[..at].ends_with(|before: char| ['$', '_', ':'].contains(&before) || before.is_alphanumeric())
+        {
             continue;
         }
         let rest = &code[at + found.len()..];
@@ -138,6 +139,47 @@ fn imports_go_one_way() {
     }
     assert!(seen > 200, "only {seen} imports were found: does this test still read them?");
     assert!(upward.is_empty(), "imports that go up:\n{}", upward.join("\n"));
+}
+
+/// A way from a file back to itself.
+fn circle<'g>(graph: &'g BTreeMap<String, Vec<String>>, way: &mut Vec<&'g str>) -> bool {
+    let from = *way.last().unwrap();
+    for to in graph.get(from).into_iter().flatten() {
+        if *to == way[0] {
+            return true;
+        }
+        if !way.contains(&&**to) {
+            way.push(to);
+            if circle(graph, way) {
+                return true;
+            }
+            way.pop();
+        }
+    }
+    false
+}
+
+#[test]
+fn files_of_a_layer_do_not_import_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut graph: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in sources(&root) {
+        let folder = path.parent().unwrap();
+        // What a folder's `mod.rs` has is for all of its files.
+        if folder == root || path.ends_with("mod.rs") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code(&fs::read_to_string(&path).unwrap());
+        let siblings = names_after("super::", &code).into_iter();
+        let siblings = siblings.map(|name| folder.join(format!("{name}.rs"))).filter(|file| file.is_file());
+        let name = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+        graph.insert(name(&path), siblings.map(|file| name(&file)).collect());
+    }
+    assert!(graph.values().map(Vec::len).sum::<usize>() > 40, "are imports still read?");
+    for file in graph.keys() {
+        let mut way = vec![&**file];
+        assert!(!circle(&graph, &mut way), "files that import each other: {}", way.join(" -> "));
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use crate::settings::ms;
 use crate::shard::attaching::Arrived;
 use crate::shard::connection::{Beginning, Connection};
 use crate::shard::letter::{Arrival, Asked, ReplyTo};
+use crate::shard::notes::Notes;
 use crate::shard::state::State;
 
 /// Why a connection is not let in.
@@ -224,7 +225,7 @@ impl Turn<'_> {
     fn open(&mut self, id: ConnectionId, opened: &OpenedStream, resume: &Resume) {
         let track = self.state.subscribe(id, &opened.stream, resume.from, opened.head);
         let (Some(track), Some((connection, _))) = (track, self.with(id)) else { return };
-        connection.subscriptions[track].noted = (resume.from - 1).max(resume.left_to);
+        connection.subscriptions[track].notes = Notes::new((resume.from - 1).max(resume.left_to));
         if resume.new_epoch {
             write_gap(connection, track, resume.from, resume.from - 1, "epoch");
         }

@@ -6,7 +6,7 @@ use wsc_core::peer::TrackId;
 use wsc_core::{Message, limits};
 
 use super::Turn;
-use super::inbound::Refusal;
+use super::reply::Refusal;
 use super::send::digest;
 use crate::net::bare::{Bare, Key, Repetition};
 use crate::net::id::ConnectionId;

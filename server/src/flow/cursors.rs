@@ -71,7 +71,7 @@ impl Turn<'_> {
             for (track, subscription) in connection.subscriptions.open() {
                 let Some(track) = connection.peer.track(track) else { continue };
                 let key = &self.state.streams.get(subscription.stream).key;
-                let ranges = subscription.delivered(track.acknowledged()).into_iter();
+                let ranges = subscription.notes.delivered(track.acknowledged()).into_iter();
                 found.extend(ranges.map(|(after, to)| (key.clone(), after, to)));
             }
         }
@@ -101,7 +101,7 @@ impl Turn<'_> {
                 continue;
             }
             // Receipts were given when it was acknowledged.
-            let (delivered, _) = subscription.take_delivered(at);
+            let (delivered, _) = subscription.notes.take_delivered(at);
             ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));
         }
         if !ranges.is_empty() {

@@ -284,12 +284,12 @@ pub(super) fn give(
         let is_to = entry.is_to(connection);
         let subscription = &mut connection.subscriptions[track];
         subscription.skip_to = entry.seq;
-        subscription.note_passed(entry.seq, is_to);
+        subscription.notes.note_passed(entry.seq, is_to);
         return true;
     }
     if entry.expires_at != 0 && entry.expires_at <= cx.wall.ms() {
         write_gap(connection, track, entry.seq, entry.seq, "expired");
-        connection.subscriptions[track].note_passed(entry.seq, false);
+        connection.subscriptions[track].notes.note_passed(entry.seq, false);
         return true;
     }
     let settings = &cx.node().peer;
@@ -305,7 +305,7 @@ pub(super) fn give(
     if owes {
         let (seq, sender) = (entry.seq, Arc::clone(entry.sender));
         let receipt = OwedReceipt { seq, sender, message_id: Arc::clone(entry.message_id) };
-        subscription.note_receipt(receipt);
+        subscription.notes.note_receipt(receipt);
     }
     let frame = frame(subscription);
     if let Some(bare) = &mut connection.bare {

@@ -4,7 +4,7 @@
 use tokio_tungstenite::tungstenite::Message as Packet;
 
 use super::Turn;
-use super::inbound::Refusal;
+use super::reply::Refusal;
 use crate::net::id::ConnectionId;
 
 impl Turn<'_> {

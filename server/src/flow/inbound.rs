@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message as Packet;
 use wsc_core::frame::{
     ClientFrame, DecodeError, ErrorFrame, HubFrame, Query, Request, decode_client, decode_client_binary,
-    encode_hub, is_request,
+    is_request,
 };
 use wsc_core::peer::TrackId;
 use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
 
-use super::send::Wait;
-use super::{Context, Turn, receipts};
+use super::reply::{Refusal, Wait};
+use super::{Turn, receipts};
 use crate::log::key::{GroupKey, StreamKey};
 use crate::net::id::ConnectionId;
-use crate::shard::connection::{Connection, HangUp};
+use crate::shard::connection::HangUp;
 use crate::shard::state::State;
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
@@ -163,8 +163,8 @@ impl Turn<'_> {
         let fresh = connection.cursor_changed.is_none();
         connection.cursor_changed.get_or_insert(cx.now);
         let subscription = &mut connection.subscriptions[track];
-        if subscription.owes_receipt(to) {
-            let (ranges, owed) = subscription.take_delivered(to);
+        if subscription.notes.owes_receipt(to) {
+            let (ranges, owed) = subscription.notes.take_delivered(to);
             let key = &streams.get(subscription.stream).key;
             let ranges = ranges.into_iter().map(|(after, to)| (key.clone(), after, to)).collect();
             let (user, device) = (connection.identity.user.clone(), Arc::clone(&connection.device));
@@ -176,59 +176,5 @@ impl Turn<'_> {
         connection.feed(cx);
         cx.touch(connection);
         Ok(())
-    }
-}
-
-/// Why a frame was not done.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Refusal {
-    /// It can be done later.
-    Wait(Wait),
-    /// The connection must end.
-    Close(CloseCode, &'static str),
-}
-
-impl Refusal {
-    /// The client is too fast.
-    pub(crate) fn too_fast(wait_ms: u64) -> Self {
-        Self::Wait(Wait { ms: wait_ms, for_store: false })
-    }
-}
-
-impl Connection {
-    /// A frame that could not be understood came; too many end the connection.
-    pub(crate) fn misunderstood(&mut self, cx: &Context) -> Result<(), Refusal> {
-        let reason = "too many frames that could not be understood";
-        let counted = self.peer.misunderstood(cx.now.ms());
-        counted.map_err(|_| Refusal::Close(CloseCode::Violation, reason))
-    }
-
-    /// Refuses a message for good.
-    pub(crate) fn refuse(&mut self, message_id: &str, code: ErrorCode, reason: &str) {
-        if let Some(bare) = &self.bare {
-            return bare.problem(&mut self.wire, message_id, code, reason);
-        }
-        self.write(&HubFrame::Error(ErrorFrame {
-            message_id: message_id.into(),
-            request_id: "".into(),
-            code,
-            reason: reason.into(),
-            retry_after_ms: None,
-        }));
-    }
-
-    /// Writes a notice of the hub.
-    pub(crate) fn write_notice(&mut self, notice: &HubFrame<'_>) {
-        match &self.bare {
-            Some(bare) => bare.notice(&mut self.wire, notice),
-            None => self.write(notice),
-        }
-    }
-
-    /// Writes a frame.
-    pub(crate) fn write(&mut self, frame: &HubFrame<'_>) {
-        let mut text = String::with_capacity(160);
-        encode_hub(frame, &mut text);
-        self.wire.push_frame(text.as_bytes(), false);
     }
 }

@@ -12,7 +12,7 @@ use wsc_core::codes::AfterClose;
 
 use super::deliver::write_skip;
 use super::io::Readiness;
-use super::send::Wait;
+use super::reply::Wait;
 use super::{Context, Turn};
 use crate::clock::Tick;
 use crate::failure::{Failure, FailureKind};

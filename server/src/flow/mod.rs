@@ -24,6 +24,7 @@ pub(crate) mod membership;
 pub(crate) mod node;
 mod plan;
 mod receipts;
+pub(crate) mod reply;
 mod requests;
 pub(crate) mod send;
 pub(crate) mod volatile;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wsc_core::frame::{Accepted, EntryBody, HubFrame, data_object};
 use wsc_core::message::{Destination, FieldError};
-use wsc_core::{CloseCode, ErrorCode, Message, StreamName, limits, time};
+use wsc_core::{CloseCode, ErrorCode, Message, StreamName, time};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::inbound::Refusal;
+use super::reply::{Refusal, TooLarge, Wait, is_too_large};
 use super::{Context, Turn, volatile};
-use crate::Settings;
 use crate::admission::identity::Identity;
 use crate::clock::Wall;
 use crate::failure::FailureKind;
@@ -20,7 +19,6 @@ use crate::log::Outcome;
 use crate::log::key::{GroupKey, Scope, UserKey};
 use crate::log::store::{Append, Appended, Flags, StoreError, Target, Write, Written};
 use crate::net::bare::Key;
-use crate::net::entry::ADDED;
 use crate::net::id::ConnectionId;
 use crate::registry::hooks::{Sender, Verdict};
 use crate::settings::ms;
@@ -30,24 +28,6 @@ use crate::shard::state::{State, User};
 
 /// Messages of one connection that may be on their way to the log; beyond, it is not read.
 const WRITING: u32 = 1024;
-
-/// Whether a message of this encoded length, without its place, could exceed what a client must be ready to take. What a
-/// client sends in a frame within its limit never does: the hub adds less to it than the margin.
-pub(crate) fn is_too_large(encoded: usize, settings: &Settings) -> bool {
-    encoded + ADDED > settings.peer.frame + limits::FRAME_MARGIN
-}
-
-/// A message that some readers could not take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TooLarge;
-
-/// How long a frame must wait, and for what.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wait {
-    pub(crate) ms: u64,
-    /// For the store, rather than for the sender's budget.
-    pub(crate) for_store: bool,
-}
 
 impl Turn<'_> {
     /// Takes a message from a connection.
@@ -398,12 +378,4 @@ pub(crate) fn digest(message: &Message<'_>) -> [u8; 16] {
         hash.update(part);
     }
     hash.digest128().to_le_bytes()
-}
-
-/// A store error as the wire says it.
-pub(crate) fn store_code(error: &StoreError) -> ErrorCode {
-    match error {
-        StoreError::Closed => ErrorCode::Busy,
-        _ => ErrorCode::Temporary,
-    }
 }

@@ -7,7 +7,7 @@ use wsc_core::Message;
 use wsc_core::frame::HubFrame;
 
 use super::node::Node;
-use super::send::{TooLarge, is_too_large};
+use super::reply::{TooLarge, is_too_large};
 use super::{Turn, receipts};
 use crate::log::key::{GroupKey, StreamKey};
 use crate::log::store::Target;

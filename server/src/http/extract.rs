@@ -1,6 +1,7 @@
 //! What handlers of an API take from a request: who sends it, and a JSON body. What they do not accept they refuse in
 //! JSON.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::to_bytes;
@@ -14,8 +15,27 @@ use wsc_core::ErrorCode;
 use super::identity::{check_origin, identify};
 use super::refusal::Refusal;
 use super::request::Said;
-use super::router::Caller;
 use crate::admission::identity::Identity;
+use crate::hub::Hub;
+
+/// Whom a request is for and where it comes from.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) hub: Hub,
+    /// The client's address, as a trusted proxy names it; `None`: unknown.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        // Set on every request by `answer`.
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let missing = || Refusal::new(status, ErrorCode::Temporary, "the request has no caller");
+        parts.extensions.get().cloned().ok_or_else(missing)
+    }
+}
 
 /// Time for the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(10);

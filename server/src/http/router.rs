@@ -1,19 +1,18 @@
 //! The table of routes: which handler answers a path and a method. All else is refused in JSON.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use axum::BoxError;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
-use http::request::Parts;
 use tower_service::Service as _;
-use wsc_core::ErrorCode;
 
+use super::extract::Caller;
 use super::refusal::{LogLine, Refusal};
 use super::{page, upgrade};
 use crate::hub::Hub;
@@ -41,25 +40,6 @@ pub(super) fn finish(routes: Router) -> Router {
         Refusal::invalid(StatusCode::METHOD_NOT_ALLOWED, reason).response()
     };
     routes.fallback(not_found).method_not_allowed_fallback(not_allowed)
-}
-
-/// Whom a request is for and where it comes from.
-#[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) hub: Hub,
-    /// The client's address, as a trusted proxy names it; `None`: unknown.
-    pub(super) address: Option<IpAddr>,
-}
-
-impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        // Set on every request by `answer`.
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let missing = || Refusal::new(status, ErrorCode::Temporary, "the request has no caller");
-        parts.extensions.get().cloned().ok_or_else(missing)
-    }
 }
 
 impl Hub {

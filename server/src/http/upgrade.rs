@@ -13,11 +13,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use wsc_core::{ErrorCode, limits};
 
 use super::explained::Explained;
+use super::extract::Caller;
 use super::handshake::{self, Opening};
 use super::identity::{check_origin, identify};
 use super::refusal::Refusal;
 use super::request::{Said, text};
-use super::router::Caller;
 use crate::admission::address::TooMany;
 use crate::hub::Hub;
 use crate::net::wire::{Socket, Wire};

@@ -10,7 +10,7 @@ use wsc_core::{Message, time};
 
 use super::Hub;
 use crate::clock;
-use crate::flow::{membership, send, volatile};
+use crate::flow::{membership, reply, send, volatile};
 use crate::log::key::{GroupKey, Scope, UserKey};
 use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Target, Write, Written};
 use crate::net::encode;
@@ -154,7 +154,7 @@ impl Hub {
         let sender = message.sender.as_ref().into();
         let device = message.sender_client.as_ref().into();
         let mut append = send::append_of(target, sender, device, &message, true, clock::wall());
-        if send::is_too_large(append.body.len(), &node.settings) {
+        if reply::is_too_large(append.body.len(), &node.settings) {
             return Err(SendError::TooLarge);
         }
         (append.copy_to_sender, append.require_member) = (append.copy_to_sender && by_user, false);
@@ -192,7 +192,7 @@ impl Hub {
         (message.data, message.volatile) = (data.into(), true);
         message.create_at = time::format(clock::wall().ms()).into();
         let frame = encode::message(&message);
-        if send::is_too_large(frame.len(), &self.node().settings) {
+        if reply::is_too_large(frame.len(), &self.node().settings) {
             tracing::warn!(bytes = frame.len(), "a message that clients could not take was not sent");
             return 0;
         }

@@ -4,14 +4,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::subscription::Subscription;
-
-/// The notes of one stream on one connection, in the order of positions.
-pub(crate) type Notes = VecDeque<Note>;
+/// The notes of one stream on one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// What is acknowledged beyond this, the log does not know yet to be delivered.
+    written: u64,
+    /// In the order of positions; made at the first.
+    notes: Option<Box<VecDeque<Note>>>,
+}
 
 /// Something about a position, or about all from one up to it.
 #[derive(Debug)]
-pub(crate) struct Note {
+struct Note {
     seq: u64,
     about: About,
 }
@@ -32,7 +36,17 @@ pub(crate) struct OwedReceipt {
     pub(crate) message_id: Arc<str>,
 }
 
-impl Subscription {
+impl Notes {
+    /// Up to here the log knows what is delivered.
+    pub(crate) fn new(written: u64) -> Self {
+        Self { written, notes: None }
+    }
+
+    /// Nothing is handed over any more.
+    pub(crate) fn clear(&mut self) {
+        self.notes = None;
+    }
+
     /// The sender of an entry wants to hear when it is acknowledged.
     pub(crate) fn note_receipt(&mut self, receipt: OwedReceipt) {
         let note = Note { seq: receipt.seq, about: About::Receipt(receipt) };
@@ -60,7 +74,7 @@ impl Subscription {
 
     /// What was delivered up to a position and the log does not know: after the first number, up to the second.
     pub(crate) fn delivered(&self, to: u64) -> Vec<(u64, u64)> {
-        let (mut found, mut after) = (Vec::new(), self.noted);
+        let (mut found, mut after) = (Vec::new(), self.written);
         for note in self.notes.iter().flat_map(|notes| notes.iter()) {
             if let About::Passed { first } = note.about
                 && first <= to
@@ -77,7 +91,7 @@ impl Subscription {
     /// The same, which the log will know from now on, and the receipts that are owed for it.
     pub(crate) fn take_delivered(&mut self, to: u64) -> (Vec<(u64, u64)>, Vec<OwedReceipt>) {
         let found = self.delivered(to);
-        self.noted = self.noted.max(to);
+        self.written = self.written.max(to);
         let mut owed = Vec::new();
         if let Some(notes) = &mut self.notes {
             while let Some(note) = notes.pop_front_if(|note| note.seq <= to) {
@@ -121,32 +135,32 @@ mod tests {
             ),
             mut acknowledged in prop::collection::vec((0..60_u64, any::<bool>()), 0..8),
         ) {
-            let mut subscription = Subscription::for_tests();
+            let mut notes = Notes::default();
             for (seq, entry) in (1..).zip(&entries) {
                 match entry {
                     Entry::Handed => {}
-                    Entry::HandedWithReceipt => subscription.note_receipt(OwedReceipt {
+                    Entry::HandedWithReceipt => notes.note_receipt(OwedReceipt {
                         seq,
                         sender: "s".into(),
                         message_id: "m".into(),
                     }),
-                    Entry::PassedToOther => subscription.note_passed(seq, true),
-                    Entry::PassedToNobody => subscription.note_passed(seq, false),
+                    Entry::PassedToOther => notes.note_passed(seq, true),
+                    Entry::PassedToNobody => notes.note_passed(seq, false),
                 }
             }
             // Beside what is handed over there is at most one note in a row.
             let receipts = entries.iter().filter(|entry| **entry == Entry::HandedWithReceipt).count();
             let handed = receipts + entries.iter().filter(|entry| **entry == Entry::Handed).count();
-            prop_assert!(subscription.notes.as_ref().map_or(0, |notes| notes.len()) <= receipts + handed + 1);
+            prop_assert!(notes.notes.as_ref().map_or(0, |notes| notes.len()) <= receipts + handed + 1);
             acknowledged.sort_unstable();
             let (mut delivered, mut owed, mut at) = (Vec::new(), Vec::new(), 0);
             for (to, only_looks) in acknowledged {
                 let to = to.min(entries.len() as u64);
                 if only_looks {
-                    prop_assert!(subscription.delivered(to).iter().all(|(after, to)| after < to));
+                    prop_assert!(notes.delivered(to).iter().all(|(after, to)| after < to));
                     continue;
                 }
-                let (found, receipts) = subscription.take_delivered(to);
+                let (found, receipts) = notes.take_delivered(to);
                 delivered.extend(found.into_iter().flat_map(|(after, to)| after + 1..=to));
                 owed.extend(receipts.into_iter().map(|receipt| receipt.seq));
                 at = to;
@@ -166,10 +180,10 @@ mod tests {
 
     #[test]
     fn entries_that_are_passed_over_cost_nothing_however_many_they_are() {
-        let mut subscription = Subscription::for_tests();
+        let mut notes = Notes::default();
         for seq in 1..100_000 {
-            subscription.note_passed(seq, seq % 3 != 0);
+            notes.note_passed(seq, seq % 3 != 0);
         }
-        assert_eq!(subscription.notes.as_ref().map_or(0, |notes| notes.len()), 1);
+        assert_eq!(notes.notes.as_ref().map_or(0, |notes| notes.len()), 1);
     }
 }

@@ -10,6 +10,7 @@ use super::allowance::{Allowance, Resting};
 use super::attaching::Attaching;
 use super::connection::{Beginning, Connection};
 use super::marks::Mark;
+use super::notes::Notes;
 use super::subscription::{Streams, Subscriber, Subscription};
 use super::wheel::Wheel;
 use crate::Settings;
@@ -162,8 +163,7 @@ impl State {
             is_closed: false,
             offline_to: head,
             skip_to: 0,
-            noted: from - 1,
-            notes: None,
+            notes: Notes::new(from - 1),
         });
         Some(track)
     }
@@ -176,7 +176,7 @@ impl State {
             return;
         }
         (subscription.is_live, subscription.skip_to) = (false, 0);
-        subscription.notes = None;
+        subscription.notes.clear();
         let (stream, index) = (subscription.stream, subscription.index);
         connection.peer.close(track);
         if let Some(moved) = self.streams.unsubscribe(stream, index) {

@@ -26,10 +26,8 @@ pub(crate) struct Subscription {
     pub(crate) offline_to: u64,
     /// Positions up to here, from the next one, are not for it, and the `skip` is not written yet.
     pub(crate) skip_to: u64,
-    /// What is acknowledged beyond this, the log does not know yet to be delivered.
-    pub(crate) noted: u64,
     /// What must be remembered of entries until they are acknowledged.
-    pub(crate) notes: Option<Box<Notes>>,
+    pub(crate) notes: Notes,
 }
 
 impl Subscription {
@@ -39,21 +37,6 @@ impl Subscription {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_tests() -> Self {
-        Self {
-            group: None,
-            stream: 0,
-            index: 0,
-            is_live: true,
-            is_closed: false,
-            offline_to: 0,
-            skip_to: 0,
-            noted: 0,
-            notes: None,
-        }
     }
 }
 

@@ -54,7 +54,7 @@ impl From<Missing> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "a request could not be answered");
-        Self::new(super::send::store_code(&error))
+        Self::new(super::reply::store_code(&error))
     }
 }
 

@@ -7,9 +7,10 @@ use fjall::Slice;
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
 use super::super::store::{Append, Appended, StoreError, Target};
+use super::codec::{Decoder, Invalid};
 use super::engine::{Source, damaged, unreadable};
 use super::layout;
-use super::record::{CopyRecord, Decoder, IdRecord, Invalid, MemberRecord, MessageRecord};
+use super::record::{CopyRecord, IdRecord, MemberRecord, MessageRecord};
 use super::work::{Slot, Work};
 
 impl Work<'_> {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::super::index::{COUNTED, Count, Expiring, Index, Mark, Name};
 use super::super::key::{StreamKey, UserKey};
 use super::super::store::{Conversation, Entry, Flags, Milliseconds, StoreError, Summary, Target};
+use super::codec::{Decoder, Invalid, put_number, put_text};
 use super::engine::{Source as _, View};
 use super::layout;
 use super::opening::Opening as _;
 use super::read::Reading;
-use super::record::{Decoder, Invalid, Record, VERSION, put_number, put_text};
+use super::record::{Record, VERSION};
 
 /// Entries read at a time.
 const HEADERS: usize = 2_000;

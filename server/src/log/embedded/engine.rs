@@ -12,10 +12,11 @@ use super::super::claims::Claims;
 use super::super::key::StreamKey;
 use super::super::rules::LINEAGE;
 use super::super::store::{Retention, StoreError};
+use super::codec::Invalid;
 use super::layout;
 use super::marker::Epochs;
 use super::recent::Recent;
-use super::record::{GroupRecord, Invalid, Number, Record, StreamRecord, UserRecord};
+use super::record::{GroupRecord, Number, Record, StreamRecord, UserRecord};
 
 /// Sealed journals above this make the engine flush its slowest part; it bounds the time a start takes.
 const JOURNALS: u64 = 256 * 1024 * 1024;

@@ -6,7 +6,7 @@
 
 use super::super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::super::store::Conversation;
-use super::record::{Decoder, Invalid};
+use super::codec::{Decoder, Invalid};
 
 /// Directory of names: name → number.
 pub(super) const NAME: u8 = b'n';

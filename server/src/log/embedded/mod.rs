@@ -9,6 +9,7 @@
 mod append;
 mod apply;
 mod attach;
+mod codec;
 mod conversations;
 mod devices;
 mod engine;

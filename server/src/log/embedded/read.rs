@@ -64,7 +64,7 @@ impl View<'_> {
                             let receiver = UserKey::new(name.scope(), copy.receiver);
                             Some(entry(seq, Target::User(receiver), &message, reading.bodies))
                         }
-                        _ => return Err(damaged(super::record::Invalid, &key)),
+                        _ => return Err(damaged(super::codec::Invalid, &key)),
                     },
                     // Lost by a damage: the position is left out.
                     None => None,

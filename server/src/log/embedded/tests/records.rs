@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::super::super::index::{Expiring, Index, Mark, Name};
 use super::super::super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::super::super::store::{Conversation, Flags, Ranges};
+use super::super::codec::*;
 use super::super::conversations::IndexRecord;
 use super::super::layout;
 use super::super::record::*;
