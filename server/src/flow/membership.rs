@@ -9,7 +9,7 @@ use super::node::Node;
 use super::{Turn, volatile};
 use crate::clock;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
-use crate::log::store::{StoreError, Write, Written};
+use crate::log::store::{RequestId, StoreError, Write, Written};
 use crate::shard::attaching::PendingMembership;
 use crate::shard::connection::Connection;
 use crate::shard::state::State;
@@ -162,6 +162,7 @@ pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<
         group: group.clone(),
         user: Arc::clone(&user),
         removed: true,
+        request: RequestId::new(),
         now: clock::wall().ms(),
     };
     let removed = matches!(node.log.write(write).await?, Written::Leave(Some(_)));
@@ -173,6 +174,6 @@ pub(crate) async fn remove(node: &Node, group: &GroupKey, user: &str) -> Result<
 
 /// Ends a group; nothing happens when there is none.
 pub(crate) async fn disband(node: &Node, group: &GroupKey) -> Result<bool, StoreError> {
-    let write = Write::Disband { group: group.clone(), now: clock::wall().ms() };
+    let write = Write::Disband { group: group.clone(), request: RequestId::new(), now: clock::wall().ms() };
     Ok(matches!(node.log.write(write).await?, Written::Disband(Some(_))))
 }

@@ -11,8 +11,8 @@ use crate::clock::Wall;
 use crate::log::attach::decide;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::{
-    Attach, AttachOutcome, Attachment, ClaimChange, InboxDelivered, Join, JoinBy, OpenedStream, StoreError,
-    Target, Write,
+    Attach, AttachOutcome, Attachment, ClaimChange, InboxDelivered, Join, JoinBy, OpenedStream, RequestId,
+    StoreError, Target, Write,
 };
 use crate::net::entry::stream_name;
 use crate::shard::letter::Arrival;
@@ -30,6 +30,7 @@ pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>
         user: Arc::clone(&identity.user.user),
         by: JoinBy::Claim { issued_at: identity.issued_at },
         max_groups: node.settings.limits.groups,
+        request: RequestId::new(),
         now,
     };
     let cursors = arrival.cursors.iter().map(|(name, cursor)| {

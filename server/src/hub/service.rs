@@ -12,7 +12,9 @@ use super::Hub;
 use crate::clock;
 use crate::flow::{membership, reply, send, volatile};
 use crate::log::key::{GroupKey, Scope, UserKey};
-use crate::log::store::{Appended, Join, JoinBy, Joined, Members, StoreError, Target, Write, Written};
+use crate::log::store::{
+    Appended, Join, JoinBy, Joined, Members, RequestId, StoreError, Target, Write, Written,
+};
 use crate::net::encode;
 use crate::registry::pending::Stage;
 use crate::shard::hint::Hint;
@@ -244,7 +246,6 @@ impl Hub {
     /// # hub::run(async |hub, bob| {
     /// let team = wsc_server::GroupKey::new(&Default::default(), "team");
     /// assert!(hub.join(&team, "bob").await?);
-    /// # tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     /// assert!(!hub.join(&team, "bob").await?);
     /// # Ok(()) });
     /// ```
@@ -254,6 +255,7 @@ impl Hub {
             user: user.into(),
             by: JoinBy::Application,
             max_groups: usize::MAX,
+            request: RequestId::new(),
             now: clock::wall().ms(),
         };
         Ok(matches!(self.node().log.write(Write::Join(join)).await?, Written::Join(Joined::New { .. })))

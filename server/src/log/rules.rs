@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::key::StreamKey;
-use super::store::{DeviceWrite, JoinBy, Milliseconds, Retention};
+use super::store::{DeviceWrite, JoinBy, Milliseconds, RequestId, Retention};
 
 /// How many earlier epochs a stream remembers.
 pub(super) const LINEAGE: usize = 8;
@@ -37,18 +37,18 @@ pub(super) fn tombstone_life(retention: &Retention) -> Duration {
 pub(super) struct Changes {
     /// How often: the version of the group.
     pub(super) version: u64,
-    /// When the group was last disbanded; 0: never.
-    pub(super) disbanded: Milliseconds,
+    /// The request that last disbanded the group; 0: none.
+    pub(super) disbanded: u64,
 }
 
 impl Changes {
-    /// The answer to disbanding at `now`, when `ended` memberships ended by it. That a group was disbanded at that time
-    /// already means: the write is repeated.
-    pub(super) fn disband(&mut self, ended: bool, now: Milliseconds) -> Option<u64> {
+    /// The answer to disbanding, when memberships `ended` by it. That the same request did it already means: the write is
+    /// repeated.
+    pub(super) fn disband(&mut self, ended: bool, request: RequestId) -> Option<u64> {
         if ended {
-            *self = Self { version: self.version + 1, disbanded: now };
+            *self = Self { version: self.version + 1, disbanded: request.0 };
         }
-        (ended || self.disbanded == now).then_some(self.version)
+        (ended || request.is_again(self.disbanded)).then_some(self.version)
     }
 }
 
@@ -59,16 +59,16 @@ pub(super) struct Tombstone {
     pub(super) left: Option<u64>,
     /// By somebody else.
     pub(super) removed: Option<u64>,
-    /// When there last was a membership that ended, in milliseconds: a write that is repeated is known by it. 0: never.
-    pub(super) ended: Milliseconds,
+    /// The request that ended the last membership: a write that is repeated is known by it. 0: none.
+    pub(super) ended: u64,
 }
 
 impl Tombstone {
-    /// Remembers an ending at `now`; `was_member`: of a membership, not only of the right to one.
-    pub(super) fn record(&mut self, removed: bool, was_member: bool, now: Milliseconds) {
+    /// Remembers an ending at `now`; `request`: of a membership, not only of the right to one.
+    pub(super) fn record(&mut self, removed: bool, request: Option<RequestId>, now: Milliseconds) {
         let second = Some(now / 1000);
-        if was_member {
-            self.ended = now;
+        if let Some(request) = request {
+            self.ended = request.0;
         }
         if removed {
             self.removed = self.removed.max(second);

@@ -9,7 +9,7 @@ use wsc_core::frame::{GroupChanged, HubFrame};
 use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
 use crate::clock;
 use crate::flow::membership::{announce, disband, remove};
-use crate::log::store::{Join, JoinBy, Joined, Write, Written};
+use crate::log::store::{Join, JoinBy, Joined, RequestId, Write, Written};
 use crate::net::lists;
 use crate::shard::attaching::PendingMembership;
 
@@ -27,6 +27,7 @@ impl Asker {
             user: Arc::clone(&self.identity.user.user),
             by: JoinBy::Request { issued_at: self.identity.issued_at },
             max_groups: self.shard.node.settings.limits.groups,
+            request: RequestId::new(),
             now: clock::wall().ms(),
         };
         let written = self.shard.node.log.write(Write::Join(join)).await;
@@ -63,7 +64,9 @@ impl Asker {
     pub(super) async fn leave(&self, id: &str, group: &str) -> Outcome {
         let published = self.await_change(id, group).await;
         let user = Arc::clone(&self.identity.user.user);
-        let write = Write::Leave { group: self.group(group), user, removed: false, now: clock::wall().ms() };
+        let request = RequestId::new();
+        let group_key = self.group(group);
+        let write = Write::Leave { group: group_key, user, removed: false, request, now: clock::wall().ms() };
         match self.shard.node.log.write(write).await? {
             Written::Leave(Some(_)) => {
                 let _ = published.await;

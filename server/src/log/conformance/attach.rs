@@ -35,6 +35,7 @@ fn join_of(who: &str, to: &str, now: u64) -> Join {
         user: who.into(),
         by: JoinBy::Claim { issued_at: now / 1000 },
         max_groups: 9,
+        request: RequestId(now),
         now,
     }
 }
@@ -78,7 +79,8 @@ pub async fn an_attach_joins_and_places_the_device(store: &dyn Store) {
 
     // The same again, as when its answer was lost, and the next time.
     assert_eq!(attached(store, first).await, answer);
-    let joins = joins.into_iter().map(|join| Join { now: START + 1, ..join }).collect();
+    let joins =
+        joins.into_iter().map(|join| Join { request: RequestId(1), now: START + 1, ..join }).collect();
     let again = attached(store, Attach { joins, ..attach("ann", "d1", START + 1) }).await;
     assert_eq!((again.memberships, again.outcome), (Vec::new(), answer.outcome));
     let device = open(store, "ann", Some("d1")).await.device.expect("the device");
@@ -173,7 +175,13 @@ pub async fn an_attach_reads_only_the_groups_it_wants_and_makes_room(store: &dyn
 pub async fn an_attach_sees_the_writes_before_it(store: &dyn Store) {
     let joined = Write::Join(join_of("ann", "team", START));
     let append = |id| Write::Append(to_group("bob", "team", id, START));
-    let left = Write::Leave { group: group("team"), user: "ann".into(), removed: false, now: START + 1 };
+    let left = Write::Leave {
+        group: group("team"),
+        user: "ann".into(),
+        removed: false,
+        request: RequestId(1),
+        now: START + 1,
+    };
     let attach = |now| Write::Attach(Box::new(attach("ann", "d1", now)));
     let answers =
         written(store, &[append("1"), joined, append("2"), attach(START), left, attach(START + 2)]).await;

@@ -95,8 +95,14 @@ pub async fn a_connect_that_was_sent_before_the_present_one_is_overtaken(store: 
         ..seen("ann", "d1", START + 1)
     };
     assert_eq!(one(store, Write::Device(late)).await, Written::Overtaken);
-    let join =
-        Join { group: group("team"), user: "ann".into(), by: JoinBy::Application, max_groups: 9, now: START };
+    let join = Join {
+        group: group("team"),
+        user: "ann".into(),
+        by: JoinBy::Application,
+        max_groups: 9,
+        request: RequestId(1),
+        now: START,
+    };
     let late =
         Attach { joins: vec![join], claim: take(THERE, "c2", 99_999), ..attach("ann", "d1", START + 1) };
     let Written::Attach(attached) = one(store, Write::Attach(Box::new(late))).await else {

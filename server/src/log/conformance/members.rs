@@ -65,7 +65,14 @@ pub async fn a_removal_counts_even_of_one_who_is_no_member(store: &dyn Store) {
 pub async fn a_user_is_in_no_more_groups_than_allowed(store: &dyn Store) {
     let join = |to: &str, now: u64| {
         let by = JoinBy::Application;
-        Write::Join(Join { group: group(to), user: "ann".into(), by, max_groups: 2, now })
+        Write::Join(Join {
+            group: group(to),
+            user: "ann".into(),
+            by,
+            max_groups: 2,
+            request: RequestId(now),
+            now,
+        })
     };
     // All in one batch: each write sees those before it.
     let writes = [join("a", START), join("b", START), join("c", START), join("a", START + 1)];
@@ -90,7 +97,7 @@ pub async fn disband_ends_all_memberships(store: &dyn Store) {
     }
     leave(store, "team", "bob", false, START).await;
     append(store, to_group("ann", "team", "a", START)).await;
-    let answer = one(store, Write::Disband { group: group("team"), now: START }).await;
+    let answer = one(store, Write::Disband { group: group("team"), request: RequestId(1), now: START }).await;
     assert!(matches!(answer, Written::Disband(Some(_))), "{answer:?}");
     let members = store.members(&group("team"), None, 10).await.expect("members");
     assert_eq!((members.users.len(), members.total), (0, 0));
@@ -99,7 +106,8 @@ pub async fn disband_ends_all_memberships(store: &dyn Store) {
     assert_eq!(join(store, "team", "ann", REQUEST(START / SECOND), START).await, Joined::Refused);
     assert_eq!(all(store, &StreamKey::Group(group("team"))).await.head, 1);
     for empty in ["team", "none"] {
-        let answer = one(store, Write::Disband { group: group(empty), now: START + 1 }).await;
+        let answer =
+            one(store, Write::Disband { group: group(empty), request: RequestId(2), now: START }).await;
         assert_eq!(answer, Written::Disband(None), "{empty}");
     }
 }
@@ -119,4 +127,28 @@ pub async fn members_come_in_order_and_in_pages(store: &dyn Store) {
     for (name, count) in [("team", 5), ("none", 0)] {
         assert_eq!(store.member_count(&group(name)).await.expect("a count"), count);
     }
+}
+
+pub async fn two_requests_in_one_millisecond_are_two(store: &dyn Store) {
+    let join = |request| {
+        let by = JoinBy::Application;
+        let (group, user) = (group("team"), "ann".into());
+        Write::Join(Join { group, user, by, max_groups: 2, request: RequestId(request), now: START })
+    };
+    let leave = |request| Write::Leave {
+        group: group("team"),
+        user: "ann".into(),
+        removed: false,
+        request: RequestId(request),
+        now: START,
+    };
+    let disband = |request| Write::Disband { group: group("team"), request: RequestId(request), now: START };
+    let writes = [join(1), join(2), join(1), leave(3), leave(4), leave(3)];
+    let answers = written(store, &writes).await;
+    assert!(matches!(answers[0], Written::Join(Joined::New { .. })));
+    assert_eq!(answers[1..3], [Written::Join(Joined::Already), answers[0].clone()]);
+    assert_eq!(answers[3..], [Written::Leave(Some(2)), Written::Leave(None), Written::Leave(Some(2))]);
+    let answers = written(store, &[join(5), disband(6), disband(7), disband(6)]).await;
+    let ended = Written::Disband(Some(4));
+    assert_eq!(answers[1..], [ended.clone(), Written::Disband(None), ended]);
 }

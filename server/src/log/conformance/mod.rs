@@ -34,7 +34,7 @@ pub use self::writers::*;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 use super::store::{
     Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined,
-    Opened, OpenedStream, Page, Retention, Store, Target, Tip, Write, Written,
+    Opened, OpenedStream, Page, RequestId, Retention, Store, Target, Tip, Write, Written,
 };
 
 /// When the checks begin, in milliseconds.
@@ -87,6 +87,7 @@ macro_rules! conformance {
             a_removal_counts_even_of_one_who_is_no_member,
             a_user_is_in_no_more_groups_than_allowed,
             disband_ends_all_memberships,
+            two_requests_in_one_millisecond_are_two,
             members_come_in_order_and_in_pages,
             broadcast_starts_where_the_user_was_first_seen,
             a_read_mark_only_moves_forward,
@@ -254,7 +255,8 @@ pub async fn epoch(store: &dyn Store) -> Arc<str> {
 }
 
 pub async fn join(store: &dyn Store, to: &str, who: &str, by: JoinBy, now: u64) -> Joined {
-    let join = Join { group: group(to), user: who.into(), by, max_groups: 1_000, now };
+    let request = RequestId::new();
+    let join = Join { group: group(to), user: who.into(), by, max_groups: 1_000, request, now };
     match one(store, Write::Join(join)).await {
         Written::Join(joined) => joined,
         other => panic!("{other:?} answers a join"),
@@ -262,7 +264,12 @@ pub async fn join(store: &dyn Store, to: &str, who: &str, by: JoinBy, now: u64) 
 }
 
 pub async fn leave(store: &dyn Store, from: &str, who: &str, removed: bool, now: u64) -> bool {
-    match one(store, Write::Leave { group: group(from), user: who.into(), removed, now }).await {
+    match one(
+        store,
+        Write::Leave { group: group(from), user: who.into(), removed, request: RequestId::new(), now },
+    )
+    .await
+    {
         Written::Leave(version) => version.is_some(),
         other => panic!("{other:?} answers a leave"),
     }

@@ -59,13 +59,19 @@ pub async fn versions_count_what_changes_beside_the_entries(store: &dyn Store) {
     assert_eq!(version(&team).await, 2);
     changed("ann", false).await;
 
-    let write = Write::Leave { group: group("team"), user: "bob".into(), removed: false, now: START + 6 };
+    let write = Write::Leave {
+        group: group("team"),
+        user: "bob".into(),
+        removed: false,
+        request: RequestId(1),
+        now: START + 6,
+    };
     assert_eq!(one(store, write).await, Written::Leave(Some(3)));
     changed("bob", true).await;
     changed("ann", false).await;
     join(store, "team", "bob", by, START + 7).await;
     changed("bob", true).await;
-    let write = Write::Disband { group: group("team"), now: START + 8 };
+    let write = Write::Disband { group: group("team"), request: RequestId(2), now: START + 8 };
     assert_eq!(one(store, write).await, Written::Disband(Some(5)));
     for who in ["ann", "bob"] {
         changed(who, true).await;

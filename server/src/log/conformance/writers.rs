@@ -106,12 +106,15 @@ pub async fn two_hubs_change_memberships_in_one_order(store: &dyn Store) {
             let user: Arc<str> = format!("u{}", (n * 7 + first) % 10).into();
             let now = START + 2 * n + first;
             match (n + first) % 3 {
-                0 => Write::Leave { group: group("team"), user, removed: false, now },
+                0 => {
+                    Write::Leave { group: group("team"), user, removed: false, request: RequestId(now), now }
+                }
                 _ => Write::Join(Join {
                     group: group("team"),
                     user,
                     by: JoinBy::Application,
                     max_groups: 9,
+                    request: RequestId(now),
                     now,
                 }),
             }
@@ -150,11 +153,17 @@ fn life(of: usize) -> [Vec<Write>; 2] {
         user: name(who).into(),
         by: JoinBy::Application,
         max_groups: 9,
+        request: RequestId(1),
         now,
     };
     let claim = |connection: &str| take(7, connection, 0);
-    let leave =
-        |who: &str, now| Write::Leave { group: team.clone(), user: name(who).into(), removed: true, now };
+    let leave = |who: &str, now| Write::Leave {
+        group: team.clone(),
+        user: name(who).into(),
+        removed: true,
+        request: RequestId(2),
+        now,
+    };
     let first = vec![
         Write::See { user: ann.clone(), visible: START },
         Write::Append(message(&name("bob"), Target::User(ann.clone()), "1", START)),
@@ -189,7 +198,7 @@ fn life(of: usize) -> [Vec<Write>; 2] {
     ];
     let second = vec![
         leave("bob", START + 5),
-        Write::Disband { group: group(&name("gone")), now: START + 6 },
+        Write::Disband { group: group(&name("gone")), request: RequestId(3), now: START + 6 },
         Write::Device(DeviceWrite {
             user: ann.clone(),
             claim: ClaimChange::Release { turn: 1 },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::rules::{Changes, Tombstone};
-use super::super::store::{Join, Joined, Milliseconds, StoreError};
+use super::super::store::{Join, Joined, Milliseconds, RequestId, StoreError};
 use super::engine::{Source, damaged};
 use super::layout;
 use super::record::{GroupRecord, MemberRecord, Number, Record};
@@ -21,7 +21,7 @@ impl Work<'_> {
             let key = layout::with_id(layout::MEMBER, group, &join.user);
             before = self.record(&key)?.unwrap_or_default();
             if before.start > 0 {
-                if before.since != join.now {
+                if !join.request.is_again(before.request) {
                     return Ok(Joined::Already);
                 }
                 let version = self.group(group)?.version;
@@ -44,7 +44,8 @@ impl Work<'_> {
         let slot = self.stream(&group)?;
         let stream = self.known(slot);
         let (number, head) = (stream.number, stream.head);
-        let record = MemberRecord { start: head + 1, since: join.now, user, ..before };
+        let record =
+            MemberRecord { start: head + 1, since: join.now, user, request: join.request.0, ..before };
         self.put(layout::with_id(layout::MEMBER, number, &join.user), &record);
         self.put(layout::pair(layout::USER_GROUP, user, number), &Number { value: head });
         self.changed_of(user)?;
@@ -64,6 +65,7 @@ impl Work<'_> {
         group: &GroupKey,
         user: &Arc<str>,
         removed: bool,
+        request: RequestId,
         now: Milliseconds,
     ) -> Result<Option<u64>, StoreError> {
         let group = StreamKey::Group(group.clone());
@@ -79,7 +81,7 @@ impl Work<'_> {
         let record = self.record::<MemberRecord>(&key)?.unwrap_or_default();
         let was_member = record.start > 0;
         if was_member || removed {
-            self.end_membership(number, user, record, removed, now)?;
+            self.end_membership(number, user, record, removed, request, now)?;
         }
         let mut group = self.group(number)?;
         if was_member {
@@ -87,7 +89,7 @@ impl Work<'_> {
             group.version += 1;
             self.put(layout::numbered(layout::GROUP, number), &group);
         }
-        Ok((was_member || record.tombstone().ended == now).then_some(group.version))
+        Ok((was_member || request.is_again(record.tombstone().ended)).then_some(group.version))
     }
 
     fn end_membership(
@@ -96,11 +98,12 @@ impl Work<'_> {
         user: &str,
         record: MemberRecord,
         removed: bool,
+        request: RequestId,
         now: Milliseconds,
     ) -> Result<(), StoreError> {
         let was_member = record.start > 0;
         let mut tombstone = record.tombstone();
-        tombstone.record(removed, was_member, now);
+        tombstone.record(removed, was_member.then_some(request), now);
         let key = layout::with_id(layout::MEMBER, group, user);
         // The time of the tombstone is a whole second.
         self.put_timer(layout::timer::MEMBER, now / 1000 * 1000, &key[1..]);
@@ -113,7 +116,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn disband(&mut self, group: &GroupKey, now: Milliseconds) -> Result<Option<u64>, StoreError> {
+    pub(super) fn disband(
+        &mut self,
+        group: &GroupKey,
+        request: RequestId,
+        now: Milliseconds,
+    ) -> Result<Option<u64>, StoreError> {
         let Some(number) = self.existing_number(&StreamKey::Group(group.clone()))? else { return Ok(None) };
         let prefix = layout::numbered(layout::MEMBER, number);
         let mut after: Option<Vec<u8>> = None;
@@ -126,13 +134,13 @@ impl Work<'_> {
                 let record = record.map_err(|invalid| damaged(invalid, key))?;
                 if record.start > 0 {
                     let user = layout::id_of(key).map_err(|invalid| damaged(invalid, key))?;
-                    self.end_membership(number, user, record, true, now)?;
+                    self.end_membership(number, user, record, true, request, now)?;
                 }
             }
         }
         let GroupRecord { members, version, disbanded } = self.group(number)?;
         let mut changes = Changes { version, disbanded };
-        let answer = changes.disband(members > 0, now);
+        let answer = changes.disband(members > 0, request);
         if members > 0 {
             let Changes { version, disbanded } = changes;
             let record = GroupRecord { members: 0, version, disbanded };
@@ -144,13 +152,13 @@ impl Work<'_> {
 
 impl MemberRecord {
     pub(super) fn tombstone(&self) -> Tombstone {
-        let ended = if self.start == 0 { self.since } else { 0 };
+        let ended = if self.start == 0 { self.request } else { 0 };
         Tombstone { left: self.left.checked_sub(1), removed: self.removed.checked_sub(1), ended }
     }
 
     fn ended(tombstone: Tombstone) -> Self {
         let plus_one = |second: Option<u64>| second.map_or(0, |second| second.saturating_add(1));
         let Tombstone { left, removed, ended } = tombstone;
-        Self { since: ended, left: plus_one(left), removed: plus_one(removed), ..Self::default() }
+        Self { request: ended, left: plus_one(left), removed: plus_one(removed), ..Self::default() }
     }
 }

@@ -277,7 +277,7 @@ numbers! {
     GroupRecord {
         members;
         version,
-        /// When it was last disbanded; 0: never.
+        /// The request that last disbanded it; 0: none.
         disbanded,
     }
 }
@@ -286,12 +286,13 @@ numbers! {
     /// A membership or what is left of one. Seconds and starts are kept plus 1; 0: none.
     MemberRecord {
         start,
-        /// When the membership began, or when the last one ended.
         since,
         /// The number of the member's inbox.
         user,
         left,
-        removed,
+        removed;
+        /// The request that began it, or that ended the last one; 0: none.
+        request,
     }
 }
 

@@ -14,10 +14,10 @@ impl State {
                 Written::Done
             }
             Write::Join(join) => Written::Join(self.join(join)),
-            Write::Leave { group, user, removed, now } => {
-                Written::Leave(self.leave(group, user, *removed, *now))
+            Write::Leave { group, user, removed, request, now } => {
+                Written::Leave(self.leave(group, user, *removed, *request, *now))
             }
-            Write::Disband { group, now } => Written::Disband(self.disband(group, *now)),
+            Write::Disband { group, request, now } => Written::Disband(self.disband(group, *request, *now)),
             Write::Mark { user, device, conversation, seq } => {
                 let (from, to) = self.mark(user, device, conversation, *seq);
                 Written::Mark { from, to }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
-use super::super::store::{Join, Joined, Membership, Milliseconds};
-use super::state::State;
+use super::super::store::{Join, Joined, Membership, Milliseconds, RequestId};
+use super::state::{Member, State};
 
 impl State {
     pub(super) fn join(&mut self, join: &Join) -> Joined {
         let user = UserKey { scope: join.group.scope.clone(), user: join.user.clone() };
-        if let Some((membership, tombstone)) =
+        if let Some(Member { membership, request, tombstone }) =
             self.groups.get(&join.group).and_then(|group| group.users.get(&join.user))
         {
-            if let Some(Membership { start, since }) = membership {
-                if *since != join.now {
+            if let Some(Membership { start, .. }) = membership {
+                if !join.request.is_again(*request) {
                     return Joined::Already;
                 }
                 let version = self.version(&StreamKey::Group(join.group.clone()));
@@ -32,8 +32,9 @@ impl State {
         group.members += 1;
         group.changes.version += 1;
         let version = group.changes.version;
-        group.users.entry(join.user.clone()).or_default().0 =
-            Some(Membership { start: head, since: join.now });
+        let member = group.users.entry(join.user.clone()).or_default();
+        member.membership = Some(Membership { start: head, since: join.now });
+        member.request = join.request.0;
         self.users.entry(user.clone()).or_default().groups.insert(join.group.group.clone());
         self.changed(&user);
         Joined::New { head, epoch: self.epoch.clone(), version }
@@ -44,30 +45,38 @@ impl State {
         key: &GroupKey,
         user: &Arc<str>,
         removed: bool,
+        request: RequestId,
         now: Milliseconds,
     ) -> Option<u64> {
-        if self.end_membership(key, user, removed, now) {
+        if self.end_membership(key, user, removed, request, now) {
             let group = self.groups.get_mut(key)?;
             group.changes.version += 1;
             return Some(group.changes.version);
         }
         let group = self.groups.get(key)?;
-        let (_, tombstone) = group.users.get(user)?;
-        (tombstone.ended == now).then_some(group.changes.version)
+        let Member { tombstone, .. } = group.users.get(user)?;
+        request.is_again(tombstone.ended).then_some(group.changes.version)
     }
 
     /// Whether there was a membership to be ended.
-    fn end_membership(&mut self, key: &GroupKey, user: &Arc<str>, removed: bool, now: Milliseconds) -> bool {
+    fn end_membership(
+        &mut self,
+        key: &GroupKey,
+        user: &Arc<str>,
+        removed: bool,
+        request: RequestId,
+        now: Milliseconds,
+    ) -> bool {
         let known = self.groups.get(key).is_some_and(|group| group.users.contains_key(user));
         // A removal is remembered even of one who is no member: an older token may still claim the group.
         if !known && !removed {
             return false;
         }
         let group = self.groups.entry(key.clone()).or_default();
-        let (membership, tombstone) = group.users.entry(user.clone()).or_default();
+        let Member { membership, tombstone, .. } = group.users.entry(user.clone()).or_default();
         let was_member = membership.take().is_some();
         if was_member || removed {
-            tombstone.record(removed, was_member, now);
+            tombstone.record(removed, was_member.then_some(request), now);
         }
         if was_member {
             group.members -= 1;
@@ -81,13 +90,13 @@ impl State {
         was_member
     }
 
-    pub(super) fn disband(&mut self, key: &GroupKey, now: Milliseconds) -> Option<u64> {
+    pub(super) fn disband(&mut self, key: &GroupKey, request: RequestId, now: Milliseconds) -> Option<u64> {
         let users = &self.groups.get(key)?.users;
-        let members = users.iter().filter(|(_, (member, _))| member.is_some());
+        let members = users.iter().filter(|(_, member)| member.membership.is_some());
         let members: Vec<Arc<str>> = members.map(|(user, _)| user.clone()).collect();
         for user in &members {
-            self.end_membership(key, user, true, now);
+            self.end_membership(key, user, true, request, now);
         }
-        self.groups.get_mut(key)?.changes.disband(!members.is_empty(), now)
+        self.groups.get_mut(key)?.changes.disband(!members.is_empty(), request)
     }
 }

@@ -167,7 +167,7 @@ impl State {
         let mut rest = group
             .users
             .range::<str, _>((from, Bound::Unbounded))
-            .filter(|(_, (membership, _))| membership.is_some())
+            .filter(|(_, member)| member.membership.is_some())
             .map(|(user, _)| user.clone());
         let users = rest.by_ref().take(limit).collect();
         Members { users, total: group.members, more: rest.next().is_some() }
@@ -180,7 +180,7 @@ impl State {
 
     /// See [`Store::memberships`](crate::log::store::Store::memberships).
     pub fn membership(&self, group: &GroupKey, user: &str) -> Option<Membership> {
-        self.groups.get(group)?.users.get(user)?.0
+        self.groups.get(group)?.users.get(user)?.membership
     }
 }
 

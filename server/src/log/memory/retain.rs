@@ -53,8 +53,8 @@ impl State {
                     for (key, group) in self.groups.range_mut::<super::super::key::GroupKey, _>(range) {
                         // A group is swept whole; a big one makes one call longer.
                         left = left.saturating_sub(group.users.len().max(1));
-                        group.users.retain(|_, (member, tombstone)| {
-                            member.is_some() || !tombstone.expired(now, life)
+                        group.users.retain(|_, member| {
+                            member.membership.is_some() || !member.tombstone.expired(now, life)
                         });
                         last = Some(key.clone());
                         if left == 0 {

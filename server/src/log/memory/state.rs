@@ -81,9 +81,18 @@ pub(super) struct KnownDevice {
     pub(super) places: BTreeMap<StreamKey, (Arc<str>, u64)>,
 }
 
+/// A membership, or what is left of one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Member {
+    pub(super) membership: Option<Membership>,
+    /// The request that began it.
+    pub(super) request: u64,
+    pub(super) tombstone: Tombstone,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    pub(super) users: BTreeMap<Arc<str>, (Option<Membership>, Tombstone)>,
+    pub(super) users: BTreeMap<Arc<str>, Member>,
     pub(super) members: u64,
     pub(super) changes: Changes,
 }

@@ -85,7 +85,7 @@ pub struct InboxDelivered {
 /// What became of an [`Attach`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attached {
-    /// The memberships that began, whatever the outcome but `Overtaken`. The same attach again names them again (by [`Join::now`]).
+    /// The memberships that began, whatever the outcome but `Overtaken`. The same attach again names them again (by [`Join::request`]).
     pub memberships: Vec<NewMembership>,
     /// The rest.
     pub outcome: AttachOutcome,

@@ -23,8 +23,8 @@ pub enum Write {
     },
     /// Adds a user to a group, which is created when it does not exist.
     Join(Join),
-    /// Ends a membership, and remembers when and why. The same again, by its time, is answered as the first time: that
-    /// answer may have been lost.
+    /// Ends a membership, and remembers when and why. The same request again is answered as the first time: that answer
+    /// may have been lost.
     Leave {
         /// The group.
         group: GroupKey,
@@ -32,14 +32,18 @@ pub enum Write {
         user: Arc<str>,
         /// Whether somebody else ended it (then older tokens cannot join again).
         removed: bool,
+        /// Which request.
+        request: RequestId,
         /// Now.
         now: Milliseconds,
     },
-    /// Ends all memberships of a group, as by removal. The entries stay until retention takes them. The same again, by
-    /// its time, is answered as the first time.
+    /// Ends all memberships of a group, as by removal. The entries stay until retention takes them. The same request
+    /// again is answered as the first time.
     Disband {
         /// The group.
         group: GroupKey,
+        /// Which request.
+        request: RequestId,
         /// Now.
         now: Milliseconds,
     },
@@ -109,6 +113,27 @@ impl Write {
             Self::Attach(attach) => StreamKey::Inbox(attach.user.clone()),
             Self::BeginEpoch { stream, .. } => stream.clone(),
         }
+    }
+}
+
+/// Names one request to change memberships. A write with the same one is the same write, made again because its answer
+/// was lost; two requests never share one, however close in time they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// A new one, by chance. 0, where the system has no entropy, is like no other, not even itself.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Self {
+        let mut bytes = [0; 8];
+        let filled = getrandom::fill(&mut bytes);
+        Self(if filled.is_ok() { u64::from_ne_bytes(bytes) } else { 0 })
+    }
+
+    /// Whether this is the request that was kept as `kept`; 0: none was.
+    pub(in super::super) fn is_again(self, kept: u64) -> bool {
+        self.0 != 0 && self.0 == kept
     }
 }
 
@@ -265,8 +290,10 @@ pub struct Join {
     pub user: Arc<str>,
     /// On whose word.
     pub by: JoinBy,
-    /// At most this many groups per user.
+    /// Maximum number of groups per user.
     pub max_groups: usize,
+    /// Which request.
+    pub request: RequestId,
     /// Now.
     pub now: Milliseconds,
 }
@@ -291,8 +318,8 @@ pub enum JoinBy {
 /// What became of a [`Join`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Joined {
-    /// A member from now on: the first position to be read is `head + 1`. Also the answer to the same join again (by
-    /// [`Join::now`]): the first answer may have been lost.
+    /// A member from now on: the first position to be read is `head + 1`. Also the answer to the same request
+    /// again ([`Join::request`]): the first answer may have been lost.
     New {
         /// The group's head at the moment of joining.
         head: u64,

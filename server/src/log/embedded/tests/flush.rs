@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::super::super::conformance::{START, attach, group, retention, to_user};
-use super::super::super::store::{Attach, Join, JoinBy, Write};
+use super::super::super::store::{Attach, Join, JoinBy, RequestId, Write};
 use super::super::engine::Engine;
 use super::super::marker::{Directory, Found};
 use super::super::work::{Memory, Work};
@@ -29,7 +29,14 @@ fn an_attach_is_flushed_when_more_changes_than_when_the_device_was_last_seen() {
     assert!(flushes(Write::Append(to_user("bob", "ann", "m", START))), "a message");
     assert!(!flushes(again("d1", START + 2)), "it stands where it stood");
     let by = JoinBy::Application;
-    let join = Join { group: group("team"), user: "ann".into(), by, max_groups: 9, now: START };
+    let join = Join {
+        group: group("team"),
+        user: "ann".into(),
+        by,
+        max_groups: 9,
+        request: RequestId(1),
+        now: START,
+    };
     let joining = Attach { joins: vec![join], ..attach("ann", "d1", START + 3) };
     assert!(flushes(Write::Attach(Box::new(joining))), "a membership");
 }

@@ -13,7 +13,7 @@ use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
     Append, Attach, ClaimChange, Conversation, Cursor, Delivered, DeviceWrite, Flags, InboxDelivered, Join,
-    JoinBy, Opened, Page, Store, Target, Write,
+    JoinBy, Opened, Page, RequestId, Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -95,13 +95,15 @@ fn write() -> impl Strategy<Value = Write> {
             user: make::user(id), status: if busy { UserStatus::Busy } else { UserStatus::Online },
         }),
         1 => user().prop_map(|id| Write::See { user: make::user(id), visible: 0 }),
-        3 => (group(), user(), by(), 1..3_usize).prop_map(|(id, user, by, max_groups)| {
-            Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, now: 0 })
+        3 => (group(), user(), by(), 1..3_usize, 1..4_u64).prop_map(|(id, user, by, max_groups, request)| {
+            Write::Join(Join { group: make::group(id), user: user.into(), by, max_groups, request: RequestId(request), now: 0 })
         }),
-        2 => (group(), user(), any::<bool>()).prop_map(|(id, user, removed)| {
-            Write::Leave { group: make::group(id), user: user.into(), removed, now: 0 }
+        2 => (group(), user(), any::<bool>(), 1..4_u64).prop_map(|(id, user, removed, request)| {
+            Write::Leave { group: make::group(id), user: user.into(), removed, request: RequestId(request), now: 0 }
         }),
-        1 => group().prop_map(|id| Write::Disband { group: make::group(id), now: 0 }),
+        1 => (group(), 1..4_u64).prop_map(|(id, request)| Write::Disband {
+            group: make::group(id), request: RequestId(request), now: 0,
+        }),
         1 => (user(), user(), any::<bool>(), 0..9_u64).prop_map(|(user, other, peer, seq)| {
             let conversation = if peer { Conversation::Peer(other.into()) } else { Conversation::Group(other.into()) };
             Write::Mark { user: make::user(user), device: "d1".into(), conversation, seq }
@@ -155,6 +157,7 @@ fn attach() -> impl Strategy<Value = Write> {
                 user: user.into(),
                 by,
                 max_groups,
+                request: RequestId(4),
                 now: 0,
             };
             let cursor = |(stream, present, seq): (StreamKey, bool, u64)| {

@@ -71,7 +71,7 @@ proptest! {
         survives(&DeviceRecord { attempts: a, last_seen: b });
         survives(&UserRecord { broadcast: a, last_seen: b, version: c });
         survives(&GroupRecord { members: a, version: b, disbanded: c });
-        survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e });
+        survives(&MemberRecord { start: a, since: b, user: c, left: d, removed: e, request: a });
         let marks = lineage.iter().filter_map(|(mark, _)| Mark::from_number(mark % 5, 2)).collect();
         let names = [a, b].map(|last| Name { name: last.to_string().into(), last, at: c });
         let expiring = Mark::from_number(2, 2).map(|mark| Expiring { seq: a, mark, at: b, expires_at: c });
