@@ -10,6 +10,7 @@ pub(crate) struct Notes {
     /// What is acknowledged beyond this, the log does not know yet to be delivered.
     written: u64,
     /// In the order of positions; made at the first.
+    #[expect(clippy::box_collection, reason = "nearly always absent, and there are many subscriptions")]
     notes: Option<Box<VecDeque<Note>>>,
 }
 
