@@ -77,7 +77,7 @@ fn a_group_message_that_misses_a_member_is_found() {
 #[test]
 fn a_device_closed_for_good_and_one_that_never_became_quiet_are_found() {
     let mut story = Story::new();
-    story.tell(Fact::Closed { device: device("b1"), why: "4011".into() }).breaks(Rule::Open);
+    story.tell(Fact::Closed { device: device("b1"), why: "4011".into() }).breaks(Rule::NotClosedForGood);
     let report = check(&Story::new().events);
     assert!(!report.is_clean() && report.unfinished.len() == ALL.len());
 }

@@ -59,5 +59,5 @@ fn a_group_message_after_leaving_is_found() {
         1,
         "m1",
     );
-    story.hand("c1", "a1", "group:team", 1, "m1").breaks(Rule::Mine);
+    story.hand("c1", "a1", "group:team", 1, "m1").breaks(Rule::SenderAuthentic);
 }

@@ -18,17 +18,17 @@ fn a_receipt_before_the_fact_is_found() {
     let mut story = Story::new();
     story.send("a1", "m1", bob()).accept("a1", "m1", "inbox", 1);
     story.reach("a1", "m1", Stage::Delivered, "b1").whole("m2", 2, &[]);
-    story.breaks(Rule::Reached);
+    story.breaks(Rule::ReceiptsTrue);
     // By a device that had not got it yet, and by nobody who could.
-    Story::new().whole("m1", 1, &["b1"]).reach("a1", "m1", Stage::Delivered, "b1").breaks(Rule::Reached);
-    Story::new().whole("m1", 1, &[]).reach("a1", "m1", Stage::Read, "").breaks(Rule::Reached);
+    Story::new().whole("m1", 1, &["b1"]).reach("a1", "m1", Stage::Delivered, "b1").breaks(Rule::ReceiptsTrue);
+    Story::new().whole("m1", 1, &[]).reach("a1", "m1", Stage::Read, "").breaks(Rule::ReceiptsTrue);
     Story::new()
         .whole("m1", 1, &[])
         .whole("m2", 2, &[])
         .mark("b1", 1)
         .reach("a1", "m2", Stage::Read, "")
-        .breaks(Rule::Reached);
-    Story::new().whole("m1", 1, &[]).reach("c1", "m1", Stage::Delivered, "b1").breaks(Rule::Reached);
+        .breaks(Rule::ReceiptsTrue);
+    Story::new().whole("m1", 1, &[]).reach("c1", "m1", Stage::Delivered, "b1").breaks(Rule::ReceiptsTrue);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_receipt_that_goes_back_is_found() {
         story
     };
     story(true).passes();
-    story(false).breaks(Rule::Reached);
+    story(false).breaks(Rule::ReceiptsTrue);
 }
 
 #[test]
@@ -59,20 +59,20 @@ fn a_receipt_that_goes_back_is_none_of_a_message_long_forgotten() {
         story
     };
     story(200).passes();
-    story(100).breaks(Rule::Reached);
+    story(100).breaks(Rule::ReceiptsTrue);
 }
 
 #[test]
 fn another_answer_about_a_message_than_what_became_of_it_is_found() {
     Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Delivered)).passes();
-    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Accepted)).breaks(Rule::Reached);
-    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Read)).breaks(Rule::Reached);
+    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Accepted)).breaks(Rule::ReceiptsTrue);
+    Story::new().whole("m1", 1, &[]).stand("m1", Some(Stage::Read)).breaks(Rule::ReceiptsTrue);
     let looked = || {
         let mut story = Story::new();
         story.whole("m1", 1, &[]).look("b1", &[(1, "m1")]);
         story
     };
-    looked().stand("m1", None).breaks(Rule::Reached);
+    looked().stand("m1", None).breaks(Rule::ReceiptsTrue);
     // What may be gone a moment later may be unknown.
     looked().tell(Fact::HubForgets).stand("m1", None).passes();
     // Its own message, narrowed to nobody who is there, store-only: nobody got it.
@@ -81,5 +81,5 @@ fn another_answer_about_a_message_than_what_became_of_it_is_found() {
     story.hand("a2", "a1", "inbox", 1, "m1").stand("m1", Some(Stage::Delivered)).passes();
     let mut story = Story::new();
     story.sending("a1", "m1", bob(), |sending| sending.store_only = true).accept("a1", "m1", "inbox", 1);
-    story.stand("m1", Some(Stage::Delivered)).breaks(Rule::Reached);
+    story.stand("m1", Some(Stage::Delivered)).breaks(Rule::ReceiptsTrue);
 }

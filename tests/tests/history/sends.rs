@@ -12,19 +12,19 @@ fn messages_of_a_device_in_another_order_are_found() {
     for to in ["a2", "b1", "b2"] {
         story.hand(to, "a1", "inbox", 1, "m2").hand(to, "a1", "inbox", 2, "m1");
     }
-    story.breaks(Rule::Order);
+    story.breaks(Rule::SendOrderKept);
 }
 
 #[test]
 fn a_send_settled_twice_never_or_in_two_ways_is_found() {
     let mut story = Story::new();
-    story.whole("m1", 1, &[]).accept("a1", "m1", "inbox", 1).breaks(Rule::Settled);
+    story.whole("m1", 1, &[]).accept("a1", "m1", "inbox", 1).breaks(Rule::SendSettledOnce);
     let mut story = Story::new();
     story.send("a1", "m1", bob());
-    story.breaks(Rule::Settled);
+    story.breaks(Rule::SendSettledOnce);
     let mut story = Story::new();
     story.whole("m1", 1, &[]).life("a1", 1, true).settle("a1", "m1", Outcome::Refused("no".into()));
-    story.breaks(Rule::Settled);
+    story.breaks(Rule::SendSettledOnce);
 }
 
 #[test]
@@ -36,12 +36,12 @@ fn a_process_that_was_killed_may_not_know_any_more_how_a_send_ended() {
     // One that ended in order knows.
     let mut story = Story::new();
     story.whole("m1", 1, &[]).life("a1", 1, false).settle("a1", "m1", Outcome::Unknown);
-    story.breaks(Rule::Settled);
+    story.breaks(Rule::SendSettledOnce);
 }
 
 #[test]
 fn a_refused_message_that_arrives_is_found() {
     let mut story = Story::new();
     story.send("a1", "m1", bob()).settle("a1", "m1", Outcome::Refused("no".into()));
-    story.hand("b1", "a1", "inbox", 1, "m1").breaks(Rule::Settled);
+    story.hand("b1", "a1", "inbox", 1, "m1").breaks(Rule::SendSettledOnce);
 }

@@ -37,7 +37,7 @@ pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
             How::Heard => {
                 if !heard.insert((&met.entry.device, met.key())) {
                     let what = format!("{} heard {} twice", met.entry.device, met.entry.message_id);
-                    faults.add(Rule::Rising, Some(&met.entry.device), Some(met.key()), what);
+                    faults.add(Rule::DeliveredInOrder, Some(&met.entry.device), Some(met.key()), what);
                 }
             }
             How::Kept => {}
@@ -57,7 +57,7 @@ fn rising<'h>(index: &Index<'h>, met: &Met<'h>, place: &mut Place<'h>, faults: &
     if seq <= place.last {
         let how = if place.handed.contains_key(&seq) { "again" } else { "late" };
         let what = format!("{} got {} at {seq} {how}, after {}", entry.device, entry.stream, place.last);
-        faults.add(Rule::Rising, Some(&entry.device), Some(met.key()), what);
+        faults.add(Rule::DeliveredInOrder, Some(&entry.device), Some(met.key()), what);
         return;
     }
     place.last = seq;
@@ -69,7 +69,7 @@ fn rising<'h>(index: &Index<'h>, met: &Met<'h>, place: &mut Place<'h>, faults: &
             faults.report.repeated += 1;
         } else {
             let what = format!("{} got {} at {seq} again after a restart", entry.device, entry.stream);
-            faults.add(Rule::Rising, Some(&entry.device), Some(met.key()), what);
+            faults.add(Rule::DeliveredInOrder, Some(&entry.device), Some(met.key()), what);
         }
     }
 }
@@ -80,16 +80,18 @@ fn genuine(index: &Index<'_>, met: &Met<'_>, faults: &mut Faults<'_>) {
     let Some(sent) = index.messages.get(&key) else {
         let others = index.messages.values().find(|sent| sent.sending.digest == entry.digest);
         let (rule, what) = match others {
-            Some(sent) if sent.sending.device.tenant != device.tenant => {
-                (Rule::Mine, format!("{device} met {} of {}, another tenant", key.id, sent.sending.device))
-            }
+            Some(sent) if sent.sending.device.tenant != device.tenant => (
+                Rule::SenderAuthentic,
+                format!("{device} met {} of {}, another tenant", key.id, sent.sending.device),
+            ),
             Some(sent) => (
-                Rule::Mine,
+                Rule::SenderAuthentic,
                 format!("{device} met {} as of {}, but it is of {}", key.id, key.user, sent.sending.device),
             ),
-            None => {
-                (Rule::Genuine, format!("{device} met {} of {}, which nobody sent", key.id, entry.sender))
-            }
+            None => (
+                Rule::ContentAuthentic,
+                format!("{device} met {} of {}, which nobody sent", key.id, entry.sender),
+            ),
         };
         faults.add(rule, Some(device), Some(key), what);
         return;
@@ -99,26 +101,26 @@ fn genuine(index: &Index<'_>, met: &Met<'_>, faults: &mut Faults<'_>) {
         let foreign = index.messages.values().any(|other| {
             other.sending.digest == entry.digest && other.sending.device.tenant != device.tenant
         });
-        let rule = if foreign { Rule::Mine } else { Rule::Genuine };
+        let rule = if foreign { Rule::SenderAuthentic } else { Rule::ContentAuthentic };
         let what = format!("{device} met {} of {}, but altered", key.id, sending.device);
         faults.add(rule, Some(device), Some(key), what);
     }
     if sending.device.device != entry.sender_device {
         let what = format!("{device} met {} as of device {}", key.id, entry.sender_device);
-        faults.add(Rule::Mine, Some(device), Some(key), what);
+        faults.add(Rule::SenderAuthentic, Some(device), Some(key), what);
     }
     if sending.volatile != (met.how == How::Heard) {
         let what = format!("{device} met {} {:?}, volatile: {}", key.id, met.how, sending.volatile);
-        faults.add(Rule::Genuine, Some(device), Some(key), what);
+        faults.add(Rule::ContentAuthentic, Some(device), Some(key), what);
     }
     if !is_right_stream(sent, &entry.stream, device) && met.how != How::Heard {
         let what = format!("{device} met {} in {}, which is for {:?}", key.id, entry.stream, sending.target);
-        faults.add(Rule::Mine, Some(device), Some(key), what);
+        faults.add(Rule::SenderAuthentic, Some(device), Some(key), what);
     } else if let Some(why) = super::delivery::forbidden(index, sent, device)
         && met.how != How::Kept
     {
         let what = format!("{device} got {} of {}, {why}", key.id, sending.device);
-        faults.add(Rule::Mine, Some(device), Some(key), what);
+        faults.add(Rule::SenderAuthentic, Some(device), Some(key), what);
     }
 }
 

@@ -240,7 +240,12 @@ impl<'h> Index<'h> {
                 self.memberships.sort_in(&event.fact, at);
             }
             Fact::Closed { device, why } => {
-                faults.add(Rule::Open, Some(device), None, format!("{device} was closed for good: {why}"));
+                faults.add(
+                    Rule::NotClosedForGood,
+                    Some(device),
+                    None,
+                    format!("{device} was closed for good: {why}"),
+                );
             }
             Fact::Quiet { device } => self.devices.entry(device).or_default().quiet = true,
             Fact::Sending(sending) => self.sending(sending, at, faults),
@@ -278,7 +283,7 @@ impl<'h> Index<'h> {
             let same = (&before.sending.target, &before.sending.digest) == (&sending.target, &sending.digest);
             if !same {
                 let what = format!("{} was used for two messages", key.id);
-                faults.add(Rule::Genuine, Some(&sending.device), Some(key), what);
+                faults.add(Rule::ContentAuthentic, Some(&sending.device), Some(key), what);
             }
             return;
         }
@@ -296,7 +301,7 @@ impl<'h> Index<'h> {
         let key = Key { tenant: &device.tenant, user: &device.user, id: message_id };
         let Some(sent) = self.messages.get_mut(&key) else {
             let what = format!("{message_id} of {device} came to something, but was never sent");
-            faults.add(Rule::Settled, Some(device), Some(key), what);
+            faults.add(Rule::SendSettledOnce, Some(device), Some(key), what);
             return;
         };
         match &event.fact {

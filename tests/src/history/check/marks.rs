@@ -67,7 +67,12 @@ fn passed_on(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>,
             (!said.iter().any(is_this)).then(|| format!("which {} never said", entry.sender_device))
         };
         if let Some(wrong) = wrong {
-            faults.add(Rule::Marked, Some(device), None, format!("{device} was handed {mark:?}, {wrong}"));
+            faults.add(
+                Rule::ReadMarksAgree,
+                Some(device),
+                None,
+                format!("{device} was handed {mark:?}, {wrong}"),
+            );
         }
         by_place
             .entry((Log::of(device, &entry.stream), &entry.epoch))
@@ -80,7 +85,7 @@ fn passed_on(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>,
             let before = last.insert((&mark.stream, &mark.peer), mark.seq);
             if let Some(before) = before.filter(|before| *before >= mark.seq) {
                 let what = format!("at {place} of {log}, {mark:?} comes after {before}");
-                faults.add(Rule::Marked, Some(device), None, what);
+                faults.add(Rule::ReadMarksAgree, Some(device), None, what);
             }
         }
     }
@@ -101,7 +106,7 @@ fn counted(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>, f
         let mut fault = |what: String| {
             let of = if mark.peer.is_empty() { &mark.stream } else { &mark.peer };
             let what = format!("{device} is told that it has read {of} to {}, {what}", mark.seq);
-            faults.add(Rule::Marked, Some(device), None, what);
+            faults.add(Rule::ReadMarksAgree, Some(device), None, what);
         };
         let (other, seq, count) = *told.entry(conversation).or_insert((device, mark.seq, *unread));
         let fades = index.forgets || expiring.iter().any(|sent| is_of(sent, device, mark));

@@ -28,38 +28,38 @@ const TIMELINE: usize = 16;
 /// What can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
-    /// 1: positions on a connection are covered without hole, once, in order.
-    Cover,
-    /// 2: a position is one message for ever.
-    One,
+    /// 1: a connection covers the positions of a stream without a hole, once, in order.
+    NoHoles,
+    /// 2: a position never holds another message.
+    PositionImmutable,
     /// 3: an accepted message stays at its position.
-    Kept,
+    AcceptedKept,
     /// 4: a message has one position in a stream.
-    Once,
+    OnePositionPerMessage,
     /// 5: a device's messages to one target rise in the order sent.
-    Order,
+    SendOrderKept,
     /// 6: a send ends once.
-    Settled,
-    /// 7: a connection begins where the device is.
-    Start,
-    /// 8: no more under way than the window.
-    Bound,
-    /// 9: senders are who they are, and nothing crosses a tenant or reaches whom it is not meant for.
-    Mine,
+    SendSettledOnce,
+    /// 7: a connection starts at the cursor of the device.
+    StartsAtCursor,
+    /// 8: unacknowledged entries never exceed the window.
+    WithinWindow,
+    /// 9: senders are authentic; nothing crosses a tenant or reaches a device that it is not meant for.
+    SenderAuthentic,
     /// An accepted message reaches each device it is meant for, or lies in a gap.
     Delivered,
     /// A device gets a stream in order, each entry once.
-    Rising,
-    /// What is handed over was sent, and as it was sent.
-    Genuine,
+    DeliveredInOrder,
+    /// What a device gets was sent, unchanged.
+    ContentAuthentic,
     /// `head` is never older than an acknowledgement.
-    Head,
-    /// A receipt is told after the fact and never goes back; what is asked for at the end is as it was.
-    Reached,
+    HeadCurrent,
+    /// A receipt follows its fact and never goes back; the stages asked for at the end agree with the facts.
+    ReceiptsTrue,
     /// Read marks are the user's own, go forward, and are the same on all devices.
-    Marked,
-    /// No device is closed for good without being told to.
-    Open,
+    ReadMarksAgree,
+    /// No device is closed for good without a reason to.
+    NotClosedForGood,
 }
 
 /// One fault, explained.

@@ -49,7 +49,7 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
                      of {log}",
                     other.id, key.id, sending.number
                 );
-                faults.add(Rule::Order, Some(device), Some(key), what);
+                faults.add(Rule::SendOrderKept, Some(device), Some(key), what);
             }
             last.insert(place, (sending.number, seq, key));
         }

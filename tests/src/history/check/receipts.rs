@@ -69,7 +69,7 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
         };
         if let Some(wrong) = wrong {
             let what = format!("{device} was told of {id}: {}, {wrong}", named(&event.fact));
-            faults.add(Rule::Reached, Some(device), Some(key), what);
+            faults.add(Rule::ReceiptsTrue, Some(device), Some(key), what);
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
         if lives.quiet && !told && sent.taken && !sent.sending.volatile {
             if sent.life == lives.life {
                 let what = format!("{} of {} was never settled", key.id, sent.sending.device);
-                faults.add(Rule::Settled, Some(&sent.sending.device), Some(*key), what);
+                faults.add(Rule::SendSettledOnce, Some(&sent.sending.device), Some(*key), what);
             } else {
                 faults.report.untold += 1;
             }
@@ -26,7 +26,7 @@ pub(super) fn check(index: &Index<'_>, faults: &mut Faults<'_>) {
             || matches!(sent.outcomes.first(), Some((Outcome::Refused(_) | Outcome::Expired, ..)));
         if nowhere && met.contains(key) {
             let what = format!("{} of {} was not accepted, and yet stored", key.id, sent.sending.device);
-            faults.add(Rule::Settled, Some(&sent.sending.device), Some(*key), what);
+            faults.add(Rule::SendSettledOnce, Some(&sent.sending.device), Some(*key), what);
         }
     }
 }
@@ -51,14 +51,14 @@ fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_
         let device = &sent.sending.device;
         if life == next {
             let what = format!("{} of {device} was settled twice: {first:?}, then {second:?}", key.id);
-            faults.add(Rule::Settled, Some(device), Some(key), what);
+            faults.add(Rule::SendSettledOnce, Some(device), Some(key), what);
         } else if first != second
             && !forgotten(index, sent, second, *life, *at)
             && index.loss_after(*at).is_none()
         {
             // What a store lost is accepted anew when it is sent again.
             let what = format!("{} of {device} was settled in two ways: {first:?} and {second:?}", key.id);
-            faults.add(Rule::Settled, Some(device), Some(key), what);
+            faults.add(Rule::SendSettledOnce, Some(device), Some(key), what);
         }
     }
 }

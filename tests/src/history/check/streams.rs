@@ -37,12 +37,12 @@ impl<'h> Find<'h> {
                 "position {seq} of {log} is {} of {} and {} of {}",
                 other.id, other.user, key.id, key.user
             );
-            faults.add(Rule::One, Some(device), Some(key), what);
+            faults.add(Rule::PositionImmutable, Some(device), Some(key), what);
         }
         let place = *self.by_message.entry((log, epoch, key)).or_insert(seq);
         if place != seq {
             let what = format!("{} of {} is at {place} and at {seq} of {log}", key.id, key.user);
-            faults.add(Rule::Once, Some(device), Some(key), what);
+            faults.add(Rule::OnePositionPerMessage, Some(device), Some(key), what);
         }
     }
 }
@@ -82,17 +82,17 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
         let beyond = index.looked.get(&log).and_then(|looked| looked.values().map(|(_, to)| *to).max());
         if beyond.is_some_and(|head| head < seq) {
             let what = format!("{} of {device} was accepted at {seq} of {log}, beyond its head", key.id);
-            faults.add(Rule::Kept, Some(device), Some(*key), what);
+            faults.add(Rule::AcceptedKept, Some(device), Some(*key), what);
         } else if must_be_seen(index, sent, log, Some(seq)) && !kept.contains(&(log, *key)) {
             let what = format!("{} of {device} was accepted at {seq} of {log} and is not there", key.id);
-            faults.add(Rule::Kept, Some(device), Some(*key), what);
+            faults.add(Rule::AcceptedKept, Some(device), Some(*key), what);
         }
         // The position in a receiver's inbox is not told to the sender; that it is there can be seen all the same.
         if let Target::User(user) | Target::Device(user, _) = &sent.sending.target {
             let log = Log::inbox(&device.tenant, user);
             if must_be_seen(index, sent, log, None) && !kept.contains(&(log, *key)) {
                 let what = format!("{} of {device} was accepted and is not in the {log}", key.id);
-                faults.add(Rule::Kept, Some(device), Some(*key), what);
+                faults.add(Rule::AcceptedKept, Some(device), Some(*key), what);
             }
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
             && faults.report.epochs == 0
         {
             let what = format!("{} of {} is at {seq} of {log} on the wire, and at {place}", key.id, key.user);
-            faults.add(Rule::Once, None, Some(*key), what);
+            faults.add(Rule::OnePositionPerMessage, None, Some(*key), what);
         }
     }
 }
@@ -145,21 +145,21 @@ impl<'h> Wire<'_, 'h> {
             };
             if let Some(expected) = expected.filter(|expected| expected != from) {
                 let what = format!("{device} is at {expected} of {stream}, the hub begins at {from}");
-                faults.add(Rule::Start, Some(device), None, what);
+                faults.add(Rule::StartsAtCursor, Some(device), None, what);
             }
             // Where it once began is stored before it is told, and never falls.
             let begun = self.begun.entry((device, stream, epoch)).or_default();
             if cursor.is_none() && *from < *begun {
                 let what =
                     format!("{device} began at {begun} of {stream}, without a cursor it begins at {from}");
-                faults.add(Rule::Start, Some(device), None, what);
+                faults.add(Rule::StartsAtCursor, Some(device), None, what);
             }
             if !self.full {
                 *begun = (*begun).max(*from);
             }
             if cursor.is_none() && !forgot && stored > 0 && stored < *from - 1 && stream == "inbox" {
                 let what = format!("{device} acknowledged {stored} of {stream}, the hub begins at {from}");
-                faults.add(Rule::Start, Some(device), None, what);
+                faults.add(Rule::StartsAtCursor, Some(device), None, what);
             }
             let accepted = self.heads.get(&log).map(Vec::as_slice).unwrap_or_default();
             let before = accepted.partition_point(|(at, _)| *at < line.at);
@@ -169,7 +169,7 @@ impl<'h> Wire<'_, 'h> {
             {
                 let what =
                     format!("{seq} of {log} was acknowledged, later {device} is told the head is {head}");
-                faults.add(Rule::Head, Some(device), None, what);
+                faults.add(Rule::HeadCurrent, Some(device), None, what);
             }
             let track = Track { epoch, next: *from, out: VecDeque::new(), open: true };
             line.streams.insert(stream, track);
@@ -190,12 +190,12 @@ impl<'h> Wire<'_, 'h> {
         let device = line.device;
         let Some(track) = line.streams.get_mut(stream).filter(|track| track.open) else {
             let what = format!("{device} was told {from} of {stream}, which is not open");
-            faults.add(Rule::Cover, Some(device), None, what);
+            faults.add(Rule::NoHoles, Some(device), None, what);
             return;
         };
         if from != track.next {
             let what = format!("{device} was told {from} of {stream} when {} was next", track.next);
-            faults.add(Rule::Cover, Some(device), None, what);
+            faults.add(Rule::NoHoles, Some(device), None, what);
         }
         track.next = (to + 1).max(track.next);
         if by != Cover::Entry {
@@ -210,16 +210,16 @@ impl<'h> Wire<'_, 'h> {
                 "position {from} of {log} is {} of {} and {} of {}",
                 known.id, known.user, key.id, key.user
             );
-            faults.add(Rule::One, Some(device), Some(key), what);
+            faults.add(Rule::PositionImmutable, Some(device), Some(key), what);
         }
         let out: usize = line.streams.values().map(|track| track.out.len()).sum();
         if line.window > 0 && out as u64 > line.window {
             let what = format!("{device} has {out} entries under way, {} may be", line.window);
-            faults.add(Rule::Bound, Some(device), None, what);
+            faults.add(Rule::WithinWindow, Some(device), None, what);
         }
         if !self.index.devices.contains_key(device) {
             let what = format!("{device} is on the wire, but was never started");
-            faults.add(Rule::Mine, Some(device), None, what);
+            faults.add(Rule::SenderAuthentic, Some(device), None, what);
         }
     }
 
@@ -229,7 +229,7 @@ impl<'h> Wire<'_, 'h> {
         let Some(track) = line.streams.get_mut(stream) else { return };
         if seq >= track.next && track.open {
             let what = format!("{device} acknowledged {seq} of {stream}, told was up to {}", track.next - 1);
-            faults.add(Rule::Cover, Some(device), None, what);
+            faults.add(Rule::NoHoles, Some(device), None, what);
         }
         while track.out.front().is_some_and(|out| *out <= seq) {
             track.out.pop_front();
