@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use wsc_core::budget::Budget;
 
-use super::places::Places;
+use super::quota::Quota;
 use crate::Settings;
 
 /// Addresses kept at most; the ones without pending sockets go first.
@@ -18,7 +18,7 @@ pub(crate) struct Addresses {
     began: Instant,
     pending: usize,
     per_second: u32,
-    places: Places,
+    connections: Quota,
     known: Mutex<HashMap<IpAddr, Address>>,
 }
 
@@ -45,7 +45,7 @@ impl Addresses {
             began: Instant::now(),
             pending: settings.limits.pending_per_address,
             per_second: settings.limits.connects_per_address,
-            places: Places::new(settings.limits.connections),
+            connections: Quota::new(settings.limits.connections),
             known: Mutex::default(),
         }
     }
@@ -83,7 +83,7 @@ impl Addresses {
 
     /// Lets one more WebSocket wait for authentication.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, TooMany> {
-        if !self.places.enter() {
+        if !self.connections.take() {
             return Err(TooMany::InAll);
         }
         // Gives the place back if its address has too many.
@@ -143,6 +143,6 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.authenticated();
-        self.addresses.places.leave();
+        self.addresses.connections.release();
     }
 }

@@ -1,10 +1,10 @@
-//! Who may come in: tokens, origins, and how many at once from one address.
+//! Decides who may connect: tokens, origins, and limits per address.
 
 pub(crate) mod address;
 pub(crate) mod identity;
 mod origin;
-mod places;
 mod proxies;
+mod quota;
 pub(crate) mod refusals;
 pub mod token;
 
@@ -18,15 +18,15 @@ use self::address::Addresses;
 use self::identity::{Capabilities, Identity};
 use self::origin::Origins;
 use self::proxies::Proxies;
-use self::refusals::Refusals;
+use self::refusals::RefusalLog;
 use self::token::{Keys, TokenError};
 use crate::Settings;
 use crate::log::key::{Scope, UserKey};
 use crate::settings::SettingsError;
 
-/// What a client says about itself where authentication is off.
+/// The identity that a client claims (only on a hub without authentication).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Claimed {
+pub(crate) struct DevIdentity {
     pub(crate) user: String,
     pub(crate) user_type: String,
     pub(crate) app: String,
@@ -34,8 +34,8 @@ pub(crate) struct Claimed {
     pub(crate) groups: String,
 }
 
-impl Claimed {
-    /// This, completed by what is said elsewhere.
+impl DevIdentity {
+    /// This, with the other's fields where this has none.
     pub(crate) fn or(self, other: Self) -> Self {
         let pick = |one: String, other: String| if one.is_empty() { other } else { one };
         Self {
@@ -48,22 +48,22 @@ impl Claimed {
     }
 }
 
-/// The door.
+/// Checks of tokens, origins and addresses.
 pub(crate) struct Admission {
     keys: Option<Keys>,
     origins: Origins,
     pub(crate) addresses: Arc<Addresses>,
-    pub(crate) refusals: Refusals,
+    pub(crate) refusals: RefusalLog,
     pub(crate) proxies: Proxies,
     /// Whether connections of trusted proxies begin with the PROXY protocol.
     proxy_protocol: bool,
-    /// Names that many connections have in common, kept once.
+    /// Names that many connections share.
     names: Mutex<HashSet<Arc<str>>>,
 }
 
-/// What hyper reads of a head at least; it takes no smaller limit.
+/// The smallest limit for a head that hyper takes.
 const SMALLEST_HEAD: usize = 8192;
-/// Names kept once at most; beyond, each connection has its own.
+/// Maximum of shared names; beyond, each connection has its own.
 const KEPT_NAMES: usize = 10_000;
 
 impl Settings {
@@ -97,7 +97,7 @@ impl Admission {
             proxies,
             proxy_protocol: settings.http.proxy_protocol,
             addresses: Arc::new(Addresses::new(settings)),
-            refusals: Refusals::new(),
+            refusals: RefusalLog::new(),
             names: Mutex::default(),
         })
     }
@@ -117,7 +117,7 @@ impl Admission {
         self.keys.as_ref().ok_or(TokenError::NoKey)?.verify(token).map(|identity| self.share(identity))
     }
 
-    /// The same identity, with the names that others have too kept once.
+    /// The same identity, sharing the names that many connections have in common.
     fn share(&self, mut identity: Identity) -> Identity {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut share = |name: &mut Arc<str>| match names.get(name) {
@@ -134,28 +134,28 @@ impl Admission {
         identity
     }
 
-    /// Whom a connection is for: the token's user, or in development whoever it says.
-    pub(crate) fn identify(&self, token: Option<&str>, claimed: &Claimed) -> Result<Identity, TokenError> {
+    /// The token's user; without authentication, the user that the client claims to be.
+    pub(crate) fn identify(&self, token: Option<&str>, dev: &DevIdentity) -> Result<Identity, TokenError> {
         if let Some(keys) = &self.keys {
             return keys.verify(token.ok_or(TokenError::Missing)?).map(|identity| self.share(identity));
         }
-        let others = [&claimed.user_type, &claimed.app, &claimed.namespace];
+        let others = [&dev.user_type, &dev.app, &dev.namespace];
         let others = others.into_iter().all(|id| id.is_empty() || wsc_core::names::is_id(id));
-        if !wsc_core::names::is_id(&claimed.user) || !others {
-            let unnamed = token.is_some() && claimed.user.is_empty();
+        if !wsc_core::names::is_id(&dev.user) || !others {
+            let unnamed = token.is_some() && dev.user.is_empty();
             return Err(if unnamed { TokenError::NoKey } else { TokenError::Names });
         }
         let or = |text: &str, default: &str| if text.is_empty() { default.into() } else { text.into() };
         let scope = Scope {
-            app: or(&claimed.app, Scope::DEFAULT_APP),
-            namespace: or(&claimed.namespace, Scope::DEFAULT_NAMESPACE),
+            app: or(&dev.app, Scope::DEFAULT_APP),
+            namespace: or(&dev.namespace, Scope::DEFAULT_NAMESPACE),
         };
         Ok(self.share(Identity {
-            user: UserKey { scope, user: claimed.user.as_str().into() },
-            user_type: or(&claimed.user_type, "visitor"),
+            user: UserKey { scope, user: dev.user.as_str().into() },
+            user_type: or(&dev.user_type, "visitor"),
             device: "".into(),
             capabilities: Capabilities::all(),
-            groups: groups_of(&claimed.groups),
+            groups: groups_of(&dev.groups),
             issued_at: u64::MAX,
             expires_at: 0,
         }))

@@ -1,29 +1,29 @@
-//! How many connections there are on a hub, and that there are never more than it has places for.
+//! The number of connections on a hub, and its maximum, which is never exceeded.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// Places of a hub.
-pub(crate) struct Places {
-    /// 0: any number.
-    most: usize,
-    taken: AtomicUsize,
+/// A maximum of things in use at the same time.
+pub(crate) struct Quota {
+    /// 0: no maximum.
+    maximum: usize,
+    used: AtomicUsize,
 }
 
-impl Places {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, taken: AtomicUsize::new(0) }
+impl Quota {
+    pub(crate) fn new(maximum: usize) -> Self {
+        Self { maximum, used: AtomicUsize::new(0) }
     }
 
-    /// Takes a place, to be given back with [`Places::leave`]. `false`: there is none.
-    pub(crate) fn enter(&self) -> bool {
-        // In one step: between a look and a step others come in.
-        let one_more = |taken| (taken < self.most).then_some(taken + 1);
-        self.most == 0 || self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    /// Takes one, to be given back with [`Quota::release`]. `false`: all are in use.
+    pub(crate) fn take(&self) -> bool {
+        // In one step: between a load and a store another thread may take the last one.
+        let one_more = |used| (used < self.maximum).then_some(used + 1);
+        self.maximum == 0 || self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    pub(crate) fn leave(&self) {
-        if self.most != 0 {
-            self.taken.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn release(&self) {
+        if self.maximum != 0 {
+            self.used.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

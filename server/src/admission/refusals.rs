@@ -12,11 +12,11 @@ const PERIOD: Duration = Duration::from_secs(60);
 const LONGEST: usize = 200;
 
 /// The refusals of a hub.
-pub(crate) struct Refusals {
+pub(crate) struct RefusalLog {
     lines: Throttle,
 }
 
-impl Refusals {
+impl RefusalLog {
     pub(crate) fn new() -> Self {
         Self { lines: Throttle::new(LINES, PERIOD) }
     }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
-use super::connection::{self, Guest};
+use super::connection::{self, Remote};
 use super::descriptors::Descriptors;
 use super::proxy_protocol;
 #[cfg(feature = "tls")]
@@ -107,7 +107,7 @@ pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
         };
-        let (socket, remote) = match accepted {
+        let (socket, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors or memory: those who are connected go on; spinning would not help.
@@ -117,12 +117,12 @@ pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
             }
         };
         let scarce = socket.is_scarce(&descriptors).then(|| Arc::clone(&descriptors));
-        let guest = Guest { remote: remote.map(canonical), scarce };
-        if hub.node().admission.begins_with_proxy_protocol(guest.address()) {
-            tokio::spawn(introduce(socket, guest, hub.clone()));
-        } else if let Some(accepted) = connection::admit(&guest, &hub) {
+        let remote = Remote { address: address.map(canonical), scarce };
+        if hub.node().admission.begins_with_proxy_protocol(remote.ip()) {
+            tokio::spawn(serve_proxied(socket, remote, hub.clone()));
+        } else if let Some(accepted) = connection::admit(&remote, &hub) {
             // Counted here, in the order in which they come.
-            tokio::spawn(welcome(socket, guest, accepted, hub.clone()));
+            tokio::spawn(serve_socket(socket, remote, accepted, hub.clone()));
         }
     }
 }
@@ -158,14 +158,14 @@ pub async fn serve_connection<S>(socket: S, remote: SocketAddr, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let guest = Guest { remote: Some(canonical(remote)), scarce: None };
-    let Some(accepted) = connection::admit(&guest, &hub) else { return };
-    connection::speak(socket, guest, hub).await;
+    let remote = Remote { address: Some(canonical(remote)), scarce: None };
+    let Some(accepted) = connection::admit(&remote, &hub) else { return };
+    connection::serve_http(socket, remote, hub).await;
     drop(accepted);
 }
 
-/// Reads what the proxy says of the client first.
-async fn introduce(mut socket: Socket, mut guest: Guest, hub: Hub) {
+/// Reads the header of the PROXY protocol, then serves the socket.
+async fn serve_proxied(mut socket: Socket, mut remote: Remote, hub: Hub) {
     let reading = async {
         match &mut socket {
             Socket::Tcp(socket) => proxy_protocol::read(socket).await,
@@ -175,45 +175,45 @@ async fn introduce(mut socket: Socket, mut guest: Guest, hub: Hub) {
             Socket::Unix(socket) => proxy_protocol::read(socket).await,
         }
     };
-    let read = tokio::time::timeout(guest.head_time(), reading).await;
+    let read = tokio::time::timeout(remote.head_time(), reading).await;
     match read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         // The port of a client is of no interest to anybody.
-        Ok(Some(client)) => guest.remote = Some(SocketAddr::new(client, 0)),
+        Ok(Some(client)) => remote.address = Some(SocketAddr::new(client, 0)),
         Ok(None) => {}
         Err(error) => {
             let reason = format_args!("closed: {error}; the proxy should send it (http.proxy_protocol)");
-            hub.node().admission.refusals.log(guest.address(), reason);
+            hub.node().admission.refusals.log(remote.ip(), reason);
             return;
         }
     }
-    if let Some(accepted) = connection::admit(&guest, &hub) {
-        welcome(socket, guest, accepted, hub).await;
+    if let Some(accepted) = connection::admit(&remote, &hub) {
+        serve_socket(socket, remote, accepted, hub).await;
     }
 }
 
-async fn welcome(socket: Socket, guest: Guest, accepted: Accepted, hub: Hub) {
+async fn serve_socket(socket: Socket, remote: Remote, accepted: Accepted, hub: Hub) {
     match socket {
         Socket::Tcp(socket) => {
             let _ = socket.set_nodelay(true);
-            connection::speak(socket, guest, hub).await;
+            connection::serve_http(socket, remote, hub).await;
         }
         #[cfg(feature = "tls")]
         Socket::Tls(socket, tls) => {
             let _ = socket.set_nodelay(true);
-            match tokio::time::timeout(guest.head_time(), tls.acceptor().accept(socket)).await {
-                Ok(Ok(socket)) => connection::speak(socket, guest, hub).await,
+            match tokio::time::timeout(remote.head_time(), tls.acceptor().accept(socket)).await {
+                Ok(Ok(socket)) => connection::serve_http(socket, remote, hub).await,
                 Ok(Err(error)) => {
                     let reason = format_args!("the TLS handshake failed: {error}");
-                    hub.node().admission.refusals.log(guest.address(), reason);
+                    hub.node().admission.refusals.log(remote.ip(), reason);
                 }
                 Err(_) => {
-                    let reason = format_args!("no TLS handshake within {:?}", guest.head_time());
-                    hub.node().admission.refusals.log(guest.address(), reason);
+                    let reason = format_args!("no TLS handshake within {:?}", remote.head_time());
+                    hub.node().admission.refusals.log(remote.ip(), reason);
                 }
             }
         }
         #[cfg(unix)]
-        Socket::Unix(socket) => connection::speak(socket, guest, hub).await,
+        Socket::Unix(socket) => connection::serve_http(socket, remote, hub).await,
     }
     drop(accepted);
 }

@@ -16,34 +16,34 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wsc_core::ErrorCode;
 
 use super::descriptors::Descriptors;
-use super::explained::{self, Explained, Seen};
 use super::refusal::Refusal;
 use super::router;
+use super::socket::{self, HttpSocket, Monitor};
 use crate::admission::address::Accepted;
 use crate::hub::Hub;
 
 /// Time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// The same on one of the last descriptors.
+/// The same on one of the last file descriptors.
 const SCARCE_HEAD_TIME: Duration = Duration::from_secs(2);
-/// When a client that got none of the last descriptors may try again, in milliseconds.
+/// When a client that is refused for want of descriptors may try again, in milliseconds.
 const SCARCE_WAIT_MS: u64 = 5000;
 
 /// Why a socket is closed without an answer.
 const TOO_MANY: &str = "closed: too many sockets of this address have not said who they are (limits.pending_per_address; \
      behind a proxy: http.trusted_proxies)";
 
-/// Where an accepted socket comes from.
-pub(super) struct Guest {
+/// The other end of an accepted socket.
+pub(super) struct Remote {
     /// `None`: from a Unix socket.
-    pub(super) remote: Option<SocketAddr>,
-    /// Set when it got one of the last descriptors.
+    pub(super) address: Option<SocketAddr>,
+    /// Set when it has one of the last file descriptors.
     pub(super) scarce: Option<Arc<Descriptors>>,
 }
 
-impl Guest {
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        self.remote.map(|remote| remote.ip())
+impl Remote {
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip())
     }
 
     /// Time for a handshake of TLS, and again for the head of a request.
@@ -52,36 +52,36 @@ impl Guest {
     }
 }
 
-/// Lets a socket in, to be counted until what this gives is dropped. `None`: there are too many from its address.
-/// Nothing is said to one too many, for it has not asked anything yet. A trusted proxy's is not counted: its requests say
+/// Admits a socket, which counts until the returned value is dropped. `None`: its address has too many; it gets no
+/// answer, as it has not asked anything yet. A trusted proxy's is not counted: its requests say
 /// where they come from.
-pub(super) fn admit(guest: &Guest, hub: &Hub) -> Option<Accepted> {
+pub(super) fn admit(remote: &Remote, hub: &Hub) -> Option<Accepted> {
     let admission = &hub.node().admission;
-    let counted = guest.address().filter(|address| !admission.proxies.trust(Some(*address)));
+    let counted = remote.ip().filter(|address| !admission.proxies.trust(Some(*address)));
     let accepted = admission.addresses.accept(counted);
     if accepted.is_none() {
-        admission.refusals.log(guest.address(), TOO_MANY);
+        admission.refusals.log(remote.ip(), TOO_MANY);
     }
     accepted
 }
 
-/// Speaks HTTP on a socket.
-pub(super) async fn speak<S>(socket: S, guest: Guest, hub: Hub)
+/// Serves HTTP on a socket.
+pub(super) async fn serve_http<S>(socket: S, remote: Remote, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    speak_by(router::routes(), socket, guest, hub).await;
+    serve_routes(router::routes(), socket, remote, hub).await;
 }
 
 /// The same with another table of routes.
-pub(super) async fn speak_by<S>(routes: &'static Router, socket: S, guest: Guest, hub: Hub)
+pub(super) async fn serve_routes<S>(routes: &'static Router, socket: S, remote: Remote, hub: Hub)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (head, address) = (hub.node().settings.http.head, guest.address());
-    let (head_time, is_scarce) = (guest.head_time(), guest.scarce.is_some());
-    let (socket, seen) = Explained::new(socket, head);
-    let service = Arc::new(Service { routes, hub: hub.clone(), guest, seen: seen.clone(), head });
+    let (head, address) = (hub.node().settings.http.head, remote.ip());
+    let (head_time, is_scarce) = (remote.head_time(), remote.scarce.is_some());
+    let (socket, monitor) = HttpSocket::new(socket, head);
+    let service = Arc::new(Service { routes, hub: hub.clone(), remote, monitor: monitor.clone(), head });
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok::<_, Infallible>(service.answer(request).await) }
@@ -95,10 +95,10 @@ where
         .with_upgrades();
     let ended = tokio::select! {
         ended = connection => ended,
-        () = seen.gave_up(head_time) => return tracing::debug!("an HTTP client took nothing of its answers"),
+        () = monitor.stalled(head_time) => return tracing::debug!("an HTTP client took nothing of its answers"),
     };
-    if let Some(status) = seen.unreadable() {
-        hub.node().admission.refusals.log(address, explained::refusal(status, head));
+    if let Some(status) = monitor.unreadable() {
+        hub.node().admission.refusals.log(address, socket::refusal(status, head));
     }
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended early");
@@ -108,22 +108,22 @@ where
 struct Service {
     routes: &'static Router,
     hub: Hub,
-    guest: Guest,
-    seen: Seen,
+    remote: Remote,
+    monitor: Monitor,
     head: usize,
 }
 
 impl Service {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        if explained::is_too_large(&request, self.head) {
+        if socket::is_too_large(&request, self.head) {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
-            self.seen.set_unreadable(status);
-            let mut response = explained::refusal(status, self.head).response();
+            self.monitor.set_unreadable(status);
+            let mut response = socket::refusal(status, self.head).response();
             // As hyper does where it could not read the head to its end.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return response;
         }
-        if let Some(descriptors) = &self.guest.scarce
+        if let Some(descriptors) = &self.remote.scarce
             && request.uri().path() == "/ws"
         {
             let (status, reason) = (StatusCode::SERVICE_UNAVAILABLE, "the hub is full");
@@ -131,6 +131,6 @@ impl Service {
             descriptors.warn(&"all but the reserve of descriptors are in use");
             return refusal.response();
         }
-        router::answer(self.routes, &self.hub, request.map(Body::new), self.guest.remote).await
+        router::answer(self.routes, &self.hub, request.map(Body::new), self.remote.address).await
     }
 }

@@ -1,5 +1,4 @@
-//! What handlers of an API take from a request: who sends it, and a JSON body. What they do not accept they refuse in
-//! JSON.
+//! Extractors for the handlers of an API: the authenticated user, and a JSON body. They refuse in JSON.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,11 +13,11 @@ use wsc_core::ErrorCode;
 
 use super::identity::{check_origin, identify};
 use super::refusal::Refusal;
-use super::request::Said;
+use super::request::Credentials;
 use crate::admission::identity::Identity;
 use crate::hub::Hub;
 
-/// Whom a request is for and where it comes from.
+/// The hub of a request, and the address it comes from.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) hub: Hub,
@@ -40,7 +39,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 /// Time for the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Who sends a request, by its token.
+/// The user who sends a request.
 pub(super) struct Authenticated(pub(super) Identity);
 
 impl<S: Sync> FromRequestParts<S> for Authenticated {
@@ -52,8 +51,8 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
             return Err(Refusal::draining());
         }
         check_origin(&hub, &parts.headers)?;
-        let said = Said::of(&parts.uri, &parts.headers)?;
-        identify(&hub, &said).map(Self)
+        let credentials = Credentials::of(&parts.uri, &parts.headers)?;
+        identify(&hub, &credentials).map(Self)
     }
 }
 

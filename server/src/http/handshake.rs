@@ -13,10 +13,10 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use wsc_core::frame::{ClientFrame, Connect, ErrorFrame, HubFrame, decode_client, encode_hub};
 use wsc_core::{CloseCode, ErrorCode, limits};
 
-use super::request::Said;
+use super::request::Credentials;
 use crate::admission::identity::Identity;
 use crate::admission::token::TokenError;
-use crate::admission::{Claimed, Permit};
+use crate::admission::{DevIdentity, Permit};
 use crate::hub::Hub;
 use crate::log::store::Cursor;
 use crate::net::bare::Bare;
@@ -33,7 +33,7 @@ const SHARED_DEVICE: &str = "default";
 
 /// What is known when the socket is upgraded.
 pub(super) struct Opening {
-    pub(super) said: Said,
+    pub(super) credentials: Credentials,
     /// Known already when the request had a token, and in bare mode.
     pub(super) identity: Option<Identity>,
     pub(super) bare: bool,
@@ -44,20 +44,20 @@ pub(super) struct Opening {
 }
 
 /// Why the connection ends before it began.
-struct Refusal {
+struct Rejection {
     code: CloseCode,
     reason: String,
     error: Option<ErrorCode>,
 }
 
-impl Refusal {
+impl Rejection {
     fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), error: None }
     }
 }
 
-/// Authenticates a connection and sends it to its shard; or tells it why not.
-pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
+/// Authenticates a connection and sends it to its shard, or closes it with the reason.
+pub(super) async fn run(hub: &Hub, wire: Wire, opening: Opening) {
     if opening.bare {
         return arrive_bare(hub, wire, opening);
     }
@@ -65,7 +65,7 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
     let config = reader::config(hub.node().settings.peer.frame);
     let mut socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let first = tokio::time::timeout(wait, first_frame(&mut socket)).await;
-    let first = first.unwrap_or_else(|_| Err(Some(Refusal::new(CloseCode::Silent, "no connect frame"))));
+    let first = first.unwrap_or_else(|_| Err(Some(Rejection::new(CloseCode::Silent, "no connect frame"))));
     let mut wire = socket.into_inner();
     let address = opening.address;
     let outcome = first.and_then(|text| accept(hub, &text, opening).map_err(Some));
@@ -73,10 +73,10 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
         Ok(mut arrival) => {
             let Ok(departed) = wire.depart() else { return };
             arrival.wire = Some(departed);
-            send_home(hub, arrival);
+            send_to_shard(hub, arrival);
         }
         Err(Some(refusal)) => {
-            let Refusal { code, reason, .. } = &refusal;
+            let Rejection { code, reason, .. } = &refusal;
             hub.node().admission.refusals.log(address, format_args!("{reason} (close {})", code.number()));
             if let Some(code) = refusal.error {
                 let mut text = String::new();
@@ -99,8 +99,8 @@ pub(super) async fn shake(hub: &Hub, wire: Wire, opening: Opening) {
     }
 }
 
-/// Reads the first text frame. `None`: the other side is gone or closed, and there is nothing to say.
-async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Option<Refusal>> {
+/// Reads the first text frame. `None`: the other side is gone or has closed.
+async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Option<Rejection>> {
     for _ in 0..EARLY_PACKETS {
         match socket.next().await {
             Some(Ok(Packet::Text(text))) => return Ok(text.as_str().to_owned()),
@@ -115,38 +115,38 @@ async fn first_frame(socket: &mut WebSocketStream<Wire>) -> Result<String, Optio
                 return Err(None);
             }
             Some(Ok(_)) => {
-                return Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")));
+                return Err(Some(Rejection::new(CloseCode::Violation, "the first frame must be connect")));
             }
             Some(Err(error)) => {
-                return Err(reader::close_code(&error).map(|code| Refusal::new(code, "")));
+                return Err(reader::close_code(&error).map(|code| Rejection::new(code, "")));
             }
             None => return Err(None),
         }
     }
-    Err(Some(Refusal::new(CloseCode::Violation, "the first frame must be connect")))
+    Err(Some(Rejection::new(CloseCode::Violation, "the first frame must be connect")))
 }
 
-fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
+fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Rejection> {
     let connect = match decode_client(text) {
         Ok(ClientFrame::Connect(connect)) => *connect,
-        Ok(_) => return Err(Refusal::new(CloseCode::Violation, "the first frame must be connect")),
+        Ok(_) => return Err(Rejection::new(CloseCode::Violation, "the first frame must be connect")),
         Err(error) => {
             let error_code = Some(ErrorCode::InvalidFormat);
-            return Err(Refusal {
+            return Err(Rejection {
                 error: error_code,
-                ..Refusal::new(CloseCode::Violation, error.to_string())
+                ..Rejection::new(CloseCode::Violation, error.to_string())
             });
         }
     };
     if connect.protocol != limits::PROTOCOL {
-        return Err(Refusal::new(CloseCode::Violation, "protocol: must be 1"));
+        return Err(Rejection::new(CloseCode::Violation, "protocol: must be 1"));
     }
     let identity = identify(hub, &connect, &opening)?;
     let device = match (&*identity.device, connect.device_id.as_ref()) {
         ("", device) => device.into(),
         (_, "") => Arc::clone(&identity.device),
         (own, device) if own == device => Arc::clone(&identity.device),
-        _ => return Err(Refusal::new(CloseCode::Forbidden, "the token is for another device")),
+        _ => return Err(Rejection::new(CloseCode::Forbidden, "the token is for another device")),
     };
     let cursors = connect.cursors.into_iter();
     let cursor = |epoch: &str, seq| Cursor { epoch: epoch.into(), seq };
@@ -164,19 +164,19 @@ fn accept(hub: &Hub, text: &str, opening: Opening) -> Result<Arrival, Refusal> {
     })
 }
 
-/// Whom the connection is for, by the token of the request, that of the frame, or what it says of itself.
-fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Identity, Refusal> {
+/// The user of the connection: by the token of the request or of the frame; without authentication, as it claims.
+fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Identity, Rejection> {
     let admission = &hub.node().admission;
     let in_frame = Some(connect.token.trim()).filter(|token| !token.is_empty());
     if let (Some(known), true) = (&opening.identity, admission.is_authenticating()) {
-        return match (in_frame, opening.said.token.as_deref()) {
+        return match (in_frame, opening.credentials.token.as_deref()) {
             (Some(one), Some(other)) if one != other => {
-                Err(Refusal::new(CloseCode::Unauthorized, "two different tokens"))
+                Err(Rejection::new(CloseCode::Unauthorized, "two different tokens"))
             }
             _ => Ok(known.clone()),
         };
     }
-    let claimed = Claimed {
+    let dev = DevIdentity {
         user: connect.user_id.to_string(),
         user_type: connect.user_type.to_string(),
         app: connect.app_id.to_string(),
@@ -184,28 +184,34 @@ fn identify(hub: &Hub, connect: &Connect<'_>, opening: &Opening) -> Result<Ident
         groups: connect.group_id.to_string(),
     };
     let identity =
-        admission.identify(in_frame, &claimed.or(opening.said.claimed.clone())).map_err(|error| {
+        admission.identify(in_frame, &dev.or(opening.credentials.dev.clone())).map_err(|error| {
             let code = match error {
                 TokenError::Expired => CloseCode::TokenExpired,
                 _ => CloseCode::Unauthorized,
             };
-            Refusal { error: Some(ErrorCode::AuthenticationFailed), ..Refusal::new(code, error.to_string()) }
+            Rejection {
+                error: Some(ErrorCode::AuthenticationFailed),
+                ..Rejection::new(code, error.to_string())
+            }
         })?;
-    hub.node().hooks.connect(&identity).map_err(|reason| Refusal::new(CloseCode::Forbidden, reason))?;
+    hub.node().hooks.connect(&identity).map_err(|reason| Rejection::new(CloseCode::Forbidden, reason))?;
     Ok(identity)
 }
 
 fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
     let Some(identity) = opening.identity else { return };
-    let named = [&*identity.device, &opening.said.device, &opening.said.client];
+    let named = [&*identity.device, &opening.credentials.device, &opening.credentials.client];
     let named = named.into_iter().find(|name| wsc_core::names::is_id(name));
     let shared = named.is_none();
     let device: Arc<str> = named.unwrap_or(SHARED_DEVICE).into();
-    let client =
-        if opening.said.client.is_empty() { &*opening.connection_id } else { opening.said.client.as_str() };
+    let client = if opening.credentials.client.is_empty() {
+        &*opening.connection_id
+    } else {
+        opening.credentials.client.as_str()
+    };
     let bare = Some(Box::new(Bare::new(shared, client.into(), identity.user.scope.clone())));
     let Ok(departed) = wire.depart() else { return };
-    send_home(
+    send_to_shard(
         hub,
         Arrival {
             wire: Some(departed),
@@ -222,7 +228,7 @@ fn arrive_bare(hub: &Hub, wire: Wire, opening: Opening) {
     );
 }
 
-fn send_home(hub: &Hub, mut arrival: Arrival) {
+fn send_to_shard(hub: &Hub, mut arrival: Arrival) {
     arrival.permit.authenticated();
     let node = hub.node();
     let shards = &node.router.shards;

@@ -1,15 +1,15 @@
-//! Who sends a request: the same for a WebSocket and for every other route.
+//! Authenticates a request: the same for a WebSocket and for every other route.
 
 use http::{HeaderMap, StatusCode};
 use wsc_core::ErrorCode;
 
 use super::refusal::Refusal;
-use super::request::{Said, text};
+use super::request::{Credentials, text};
 use crate::admission::identity::Identity;
 use crate::admission::refusals::cut;
 use crate::hub::Hub;
 
-/// Refuses a browser's page of an origin that is not on the hub's list.
+/// Refuses pages of an origin that is not on the hub's list.
 pub(super) fn check_origin(hub: &Hub, headers: &HeaderMap) -> Result<(), Refusal> {
     let [origin, host] = ["origin", "host"].map(|name| text(headers, name));
     if hub.node().admission.allows_origin(origin.as_deref(), host.as_deref()) {
@@ -23,10 +23,10 @@ pub(super) fn check_origin(hub: &Hub, headers: &HeaderMap) -> Result<(), Refusal
     })
 }
 
-/// The token's user, or, only where authentication is off, whoever the client says it is.
-pub(super) fn identify(hub: &Hub, said: &Said) -> Result<Identity, Refusal> {
+/// The token's user; without authentication, the user that the client claims to be.
+pub(super) fn identify(hub: &Hub, credentials: &Credentials) -> Result<Identity, Refusal> {
     let admission = &hub.node().admission;
-    let identity = admission.identify(said.token.as_deref(), &said.claimed).map_err(|error| {
+    let identity = admission.identify(credentials.token.as_deref(), &credentials.dev).map_err(|error| {
         if admission.is_authenticating() {
             Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, error.to_string())
         } else {

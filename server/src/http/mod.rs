@@ -3,7 +3,6 @@
 mod accept;
 mod connection;
 mod descriptors;
-mod explained;
 #[cfg_attr(not(test), expect(dead_code, reason = "for the routes of an API; the hub has none yet"))]
 mod extract;
 mod handshake;
@@ -13,6 +12,7 @@ mod proxy_protocol;
 mod refusal;
 mod request;
 mod router;
+mod socket;
 #[cfg(feature = "tls")]
 mod tls;
 mod upgrade;

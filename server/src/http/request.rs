@@ -1,25 +1,25 @@
-//! What a request says of its sender: tokens, and go-wsc's parameters.
+//! The credentials in a request: tokens, and go-wsc's parameters.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, StatusCode, Uri, header};
 
 use super::refusal::Refusal;
-use crate::admission::Claimed;
+use crate::admission::DevIdentity;
 
-/// The parts of a request that matter.
-pub(super) struct Said {
+/// What a request tells about its sender.
+pub(super) struct Credentials {
     /// The token, if there is one.
     pub(super) token: Option<String>,
-    /// Who the client says it is.
-    pub(super) claimed: Claimed,
+    /// The identity that counts on a hub without authentication.
+    pub(super) dev: DevIdentity,
     /// `device_id`.
     pub(super) device: String,
     /// `client_id`.
     pub(super) client: String,
 }
 
-impl Said {
+impl Credentials {
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
         let query = uri.query().unwrap_or("");
         let either = |name: &str, header: &str| {
@@ -36,7 +36,7 @@ impl Said {
         }
         Ok(Self {
             token: bearer.or(in_query),
-            claimed: Claimed {
+            dev: DevIdentity {
                 user: either("user_id", "x-user-id"),
                 user_type: either("user_type", "x-user-type"),
                 app: either("app_id", "x-app-id"),

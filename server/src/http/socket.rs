@@ -1,6 +1,6 @@
-//! hyper answers a request that it cannot read with a status alone, and waits for ever for a client that does not take its
-//! answers. This stands between it and the socket: it gives such an answer the JSON that all other refusals have, and
-//! notices since when nothing is taken. It changes nothing else.
+//! A layer between hyper and the socket. hyper answers a request that it cannot read with a bare status, and waits for
+//! ever for a client that does not take its answers: this layer adds the JSON that all other refusals have, and measures
+//! since when writing has been stalled. It changes nothing else.
 
 use std::io;
 use std::pin::Pin;
@@ -18,28 +18,28 @@ use wsc_core::ErrorCode;
 use super::refusal::Refusal;
 
 /// A socket before it is a WebSocket.
-pub(super) struct Explained<S> {
+pub(super) struct HttpSocket<S> {
     socket: S,
     /// The largest head of a request, in bytes.
     head: usize,
-    /// What is left to write of an answer that took the place of hyper's.
+    /// The rest of an answer that replaced hyper's.
     answer: Option<Bytes>,
-    seen: Seen,
+    monitor: Monitor,
 }
 
-/// What is seen of a socket from outside.
+/// The state of a socket, seen from outside.
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Sight>);
+pub(super) struct Monitor(Arc<Status>);
 
 #[derive(Default)]
-struct Sight {
-    /// The status with which a request was refused that could not be read; 0: none was.
+struct Status {
+    /// The status of the refusal of a request that could not be read; 0: none.
     unreadable: AtomicU16,
-    /// Since when the client takes nothing of what is written for it.
-    stuck: Mutex<Option<Instant>>,
+    /// Since when writing has been stalled.
+    stalled_since: Mutex<Option<Instant>>,
 }
 
-impl Seen {
+impl Monitor {
     pub(super) fn set_unreadable(&self, status: u16) {
         self.0.unreadable.store(status, Ordering::Relaxed);
     }
@@ -48,25 +48,25 @@ impl Seen {
         Some(self.0.unreadable.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
-    fn stuck(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stalled_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.stalled_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes whether writing had to wait.
+    /// Records whether a write had to wait.
     fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        let mut stuck = self.stuck();
+        let mut stalled = self.stalled_since();
         if outcome.is_ready() {
-            *stuck = None;
+            *stalled = None;
         } else {
-            stuck.get_or_insert_with(Instant::now);
+            stalled.get_or_insert_with(Instant::now);
         }
         outcome
     }
 
-    /// Returns when the client has taken nothing for this long, or up to twice as long, though something waits for it.
-    pub(super) async fn gave_up(&self, patience: Duration) {
+    /// Returns when the client has taken nothing for this long (up to twice as long) with bytes waiting for it.
+    pub(super) async fn stalled(&self, patience: Duration) {
         loop {
-            let since = *self.stuck();
+            let since = *self.stalled_since();
             let left = since.map_or(patience, |since| patience.saturating_sub(since.elapsed()));
             if left.is_zero() {
                 return;
@@ -76,10 +76,10 @@ impl Seen {
     }
 }
 
-impl<S> Explained<S> {
-    pub(super) fn new(socket: S, head: usize) -> (Self, Seen) {
-        let seen = Seen::default();
-        (Self { socket, head, answer: None, seen: seen.clone() }, seen)
+impl<S> HttpSocket<S> {
+    pub(super) fn new(socket: S, head: usize) -> (Self, Monitor) {
+        let monitor = Monitor::default();
+        (Self { socket, head, answer: None, monitor: monitor.clone() }, monitor)
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -110,8 +110,8 @@ pub(super) fn is_too_large<B>(request: &Request<B>, head: usize) -> bool {
     request.method().as_str().len() + address + LINE + headers > head
 }
 
-/// The answer in place of one that has a status and no body. `None`: it is no such answer.
-fn explain(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
+/// The answer with a reason in place of one with a bare status. `None`: it is not such an answer.
+fn with_reason(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
     const EMPTY: &str = "content-length: 0\r\n";
     let text = std::str::from_utf8(bytes).ok()?;
     let (first, headers) = text.strip_prefix("HTTP/1.1 ")?.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
@@ -127,7 +127,7 @@ fn explain(bytes: &[u8], head: usize) -> Option<(u16, Bytes)> {
     Some((status, answer.into()))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for HttpSocket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -137,7 +137,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HttpSocket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -145,17 +145,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.answer.is_none()
-            && let Some((status, answer)) = explain(bytes, this.head)
+            && let Some((status, answer)) = with_reason(bytes, this.head)
         {
-            this.seen.set_unreadable(status);
+            this.monitor.set_unreadable(status);
             this.answer = Some(answer);
         }
         let Some(answer) = &mut this.answer else {
-            return this.seen.wrote(Pin::new(&mut this.socket).poll_write(context, bytes));
+            return this.monitor.wrote(Pin::new(&mut this.socket).poll_write(context, bytes));
         };
         // Whoever writes comes back with the same bytes until all of them are taken.
         while answer.has_remaining() {
-            let count = ready!(this.seen.wrote(Pin::new(&mut this.socket).poll_write(context, answer)))?;
+            let count = ready!(this.monitor.wrote(Pin::new(&mut this.socket).poll_write(context, answer)))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -167,12 +167,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(context);
-        // Where flushing does nothing it says nothing of what could not be written.
-        if flushed.is_pending() { self.seen.wrote(flushed) } else { flushed }
+        // A flush that has nothing to do does not show that anything was written.
+        if flushed.is_pending() { self.monitor.wrote(flushed) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = Pin::new(&mut self.socket).poll_shutdown(context);
-        self.seen.wrote(ended)
+        self.monitor.wrote(ended)
     }
 }

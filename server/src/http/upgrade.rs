@@ -1,4 +1,4 @@
-//! The upgrade of a request to a WebSocket: every refusal is decided before it, and said in JSON.
+//! The upgrade of a request to a WebSocket: every refusal comes before it, as JSON.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use wsc_core::{ErrorCode, limits};
 
-use super::explained::Explained;
 use super::extract::Caller;
 use super::handshake::{self, Opening};
 use super::identity::{check_origin, identify};
 use super::refusal::Refusal;
-use super::request::{Said, text};
+use super::request::{Credentials, text};
+use super::socket::HttpSocket;
 use crate::admission::address::TooMany;
 use crate::hub::Hub;
 use crate::net::wire::{Socket, Wire};
@@ -48,15 +48,16 @@ pub(super) async fn upgrade(
                 Refusal::later(status, ErrorCode::Busy, "the hub is full", 5000)
             }
         })?;
-    let said = Said::of(request.uri(), request.headers())?;
+    let credentials = Credentials::of(request.uri(), request.headers())?;
     // A token in the request is checked at once; a bare client has no other chance to say who it is.
-    let identity = if bare || (node.admission.is_authenticating() && said.token.is_some()) {
-        Some(identify(&hub, &said)?)
+    let identity = if bare || (node.admission.is_authenticating() && credentials.token.is_some()) {
+        Some(identify(&hub, &credentials)?)
     } else {
         None
     };
     let connection_id: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
-    let client_id = if said.client.is_empty() { connection_id.to_string() } else { said.client.clone() };
+    let client_id =
+        if credentials.client.is_empty() { connection_id.to_string() } else { credentials.client.clone() };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -73,7 +74,7 @@ pub(super) async fn upgrade(
             headers.insert(name, value);
         }
     }
-    let opening = Opening { said, identity, bare, connection_id, permit, address };
+    let opening = Opening { credentials, identity, bare, connection_id, permit, address };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(open(hub, upgrade, opening));
     Ok(response)
@@ -81,14 +82,14 @@ pub(super) async fn upgrade(
 
 async fn open(hub: Hub, upgrade: OnUpgrade, opening: Opening) {
     match upgrade.await {
-        Ok(upgraded) => handshake::shake(&hub, wire_of(upgraded), opening).await,
+        Ok(upgraded) => handshake::run(&hub, wire_of(upgraded), opening).await,
         Err(error) => tracing::debug!(%error, "an upgrade ended early"),
     }
 }
 
 /// The socket itself where it is plain TCP, so that the hub can write without waiting.
 fn wire_of(upgraded: Upgraded) -> Wire {
-    match upgraded.downcast::<TokioIo<Explained<TcpStream>>>() {
+    match upgraded.downcast::<TokioIo<HttpSocket<TcpStream>>>() {
         Ok(parts) => Wire::new(Socket::Tcp(parts.io.into_inner().into_inner()), &parts.read_buf),
         Err(upgraded) => Wire::new(Socket::Other(Box::new(TokioIo::new(upgraded))), &[]),
     }

@@ -12,10 +12,10 @@ mod models;
 
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
-#[path = "../../src/admission/places.rs"]
-mod places;
 #[path = "../../src/log/queue.rs"]
 mod queue;
+#[path = "../../src/admission/quota.rs"]
+mod quota;
 #[path = "../../src/net"]
 mod net {
     pub(crate) mod id;

@@ -10,8 +10,8 @@ use loom::thread;
 use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::signal::{Signal, Signals};
-use crate::places::Places;
 use crate::queue::{Batch, Queue};
+use crate::quota::Quota;
 
 /// Every order with at most so many switches away from a thread that could go on. Two find nearly every fault there is.
 fn every_order(switches: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -214,28 +214,28 @@ fn when_the_log_breaks_off_nobody_waits_for_ever() {
 }
 
 #[test]
-fn a_hub_has_never_more_connections_than_places_and_uses_all() {
+fn a_quota_is_never_exceeded_and_can_be_used_up() {
     every_order(2, || {
-        let places = Arc::new(Places::new(2));
+        let quota = Arc::new(Quota::new(2));
         let inside = Arc::new(AtomicUsize::new(0));
         let guests: Vec<_> = (0..3)
             .map(|_| {
-                let (places, inside) = (Arc::clone(&places), Arc::clone(&inside));
+                let (quota, inside) = (Arc::clone(&quota), Arc::clone(&inside));
                 thread::spawn(move || {
-                    let entered = places.enter();
+                    let entered = quota.take();
                     if entered {
                         assert!(inside.fetch_add(1, Ordering::Relaxed) < 2, "one too many");
                         inside.fetch_sub(1, Ordering::Relaxed);
-                        places.leave();
+                        quota.release();
                     }
                     entered
                 })
             })
             .collect();
         let entered =
-            guests.into_iter().map(|guest| guest.join().unwrap()).filter(|entered| *entered).count();
+            guests.into_iter().map(|remote| remote.join().unwrap()).filter(|entered| *entered).count();
         // Of three at least two find a place, whoever comes first.
         assert!(entered >= 2, "{entered}");
-        assert!(places.enter() && places.enter() && !places.enter());
+        assert!(quota.take() && quota.take() && !quota.take());
     });
 }

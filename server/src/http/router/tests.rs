@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
-use crate::http::connection::{Guest, speak_by};
+use crate::http::connection::{Remote, serve_routes};
 use crate::http::extract::{Authenticated, Json};
 use crate::token::{Claims, Keys};
 use crate::{MemoryStore, Settings};
@@ -46,7 +46,7 @@ fn token(user: &str) -> String {
 
 fn connect(hub: &Hub) -> DuplexStream {
     let (ours, theirs) = duplex(64 * 1024);
-    tokio::spawn(speak_by(&API, theirs, Guest { remote: None, scarce: None }, hub.clone()));
+    tokio::spawn(serve_routes(&API, theirs, Remote { address: None, scarce: None }, hub.clone()));
     ours
 }
 
