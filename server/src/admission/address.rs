@@ -33,7 +33,7 @@ struct Address {
 /// Why one more is too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TooMany {
-    /// From this address; try again in so many milliseconds.
+    /// From this address; try again after this many milliseconds.
     FromAddress(u64),
     /// In all.
     InAll,
@@ -54,7 +54,7 @@ impl Addresses {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more socket in, of which nothing is known yet. `None`: there are too many from its address. One without
+    /// Admits one more socket, which has sent nothing yet. `None`: there are too many from its address. One without
     /// an address is not counted.
     pub(crate) fn accept(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Accepted> {
         let addresses = Arc::clone(self);
@@ -81,12 +81,12 @@ impl Addresses {
         known.entry(address).or_insert_with(fresh)
     }
 
-    /// Lets one more WebSocket wait for authentication.
+    /// Admits one more WebSocket, which is not authenticated yet.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, TooMany> {
         if !self.connections.take() {
             return Err(TooMany::InAll);
         }
-        // Gives the place back if its address has too many.
+        // Releases the quota if its address has too many.
         let mut permit = Permit { addresses: Arc::clone(self), pending: None };
         if let Some(address) = address {
             let now = self.now();

@@ -1,4 +1,4 @@
-//! Who a connection is and what it may do. Taken from a token, or in development from what the client says.
+//! The identity and capabilities of a connection: from a token, or on a hub without authentication as the client claims.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct Capabilities {
     pub presence: bool,
     /// Kick, remove, disband, list everybody.
     pub admin: bool,
-    /// Send as fast and to as many as it likes: for senders on a server, not for people.
+    /// Send without limits: for senders on a server.
     pub unlimited: bool,
     /// Groups that may be joined or created; one ending in `*` stands for all with that beginning.
     pub groups: Vec<Arc<str>>,

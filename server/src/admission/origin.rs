@@ -29,7 +29,7 @@ impl Origin {
 pub(crate) struct Origins(Vec<Pattern>);
 
 impl Origins {
-    /// Reads a list of patterns; the error says what to write instead.
+    /// Reads a list of patterns; the error names what is expected.
     pub(crate) fn parse(list: &[String]) -> Result<Self, String> {
         list.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>().map(Self)
     }
@@ -46,7 +46,7 @@ impl Origins {
         if !self.0.is_empty() {
             return self.0.iter().any(|pattern| pattern.matches(&origin));
         }
-        // The request does not say its own scheme, which a proxy may have changed: the page's stands for it.
+        // The request does not have its own scheme, which a proxy may have changed: the page's counts.
         let own = host.and_then(|host| Origin::parse(&format!("{}://{host}", origin.scheme)));
         let Some(own) = own else { return false };
         if authenticating {
@@ -219,7 +219,7 @@ fn normal_host(host: &str) -> Option<String> {
     host.split('.').all(label).then(|| host.to_ascii_lowercase())
 }
 
-/// Whether a normal host can only be this machine, whatever a name server says.
+/// Whether a normal host can only be this machine, whatever a name server answers.
 fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")

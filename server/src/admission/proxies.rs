@@ -23,7 +23,7 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// Reads addresses, networks and `unix`; the error says what to write instead.
+    /// Reads addresses, networks and `unix`; the error names what is expected.
     pub(crate) fn parse(list: &[String]) -> Result<Self, String> {
         let mut proxies = Self { networks: Vec::new(), unix: false, warnings: Throttle::new(1, PERIOD) };
         for text in list {

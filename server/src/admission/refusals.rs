@@ -29,7 +29,7 @@ impl RefusalLog {
     }
 }
 
-/// Lets so many lines through in a period, and counts the others.
+/// Lets a maximum of lines through in a period, and counts the others.
 pub(crate) struct Throttle {
     lines: u32,
     period: Duration,

@@ -1,4 +1,4 @@
-//! Tokens: JSON Web Tokens whose key says which algorithm and which applications it signs for.
+//! JSON Web Tokens. The key decides the algorithm, and the applications that it signs for.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Why a token was not accepted. What it says of the claims is said of tokens with a valid signature only.
+/// Why a token was not accepted. Only tokens with a valid signature get an error about their claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -173,7 +173,7 @@ impl Keys {
             _ => TokenError::Malformed,
         })?;
         let mut validation = Validation::new(Algorithm::HS256);
-        // Times are checked by the hub's own clock, and say in which claim the fault is.
+        // The hub checks times by its own clock, so that the error names the claim.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_nbf = false;
@@ -189,7 +189,7 @@ impl Keys {
     }
 }
 
-/// What a token says, of any type; absent and `null` are the same.
+/// The claims of a token, of any type; absent and `null` are the same.
 struct SignedClaims(serde_json::Map<String, Value>);
 
 impl SignedClaims {

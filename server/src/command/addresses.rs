@@ -25,7 +25,7 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// Reads an entry; the error says what to write.
+    /// Reads an entry; the error names what is expected.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| {
             Err(format!(
@@ -59,7 +59,7 @@ impl Address {
     }
 
     /// The socket addresses it stands for, the first usable one of which is listened on. Without authentication
-    /// everybody who reaches the hub is whoever he says, so only this machine may.
+    /// everybody who reaches the hub can claim any identity, so only this machine may.
     async fn resolve(&self, host: &str, authenticated: bool) -> Result<Vec<SocketAddr>, String> {
         let found = tokio::net::lookup_host(host).await;
         let found: Vec<SocketAddr> =

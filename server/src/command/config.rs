@@ -1,4 +1,4 @@
-//! `wsc config`: what a hub would be told, as a file that could tell it. Never starts one.
+//! `wsc config`: prints the configuration of a hub as a file. Never starts a hub.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(super) struct Print {
     /// One key, over file and environment; may be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Only say whether everything is right.
+    /// Only check the configuration.
     #[arg(long)]
     check: bool,
 }

@@ -1,4 +1,4 @@
-//! How `wsc send` and `wsc listen` reach a hub, and what they say when they do not. The protocol is the client's.
+//! The connection of `wsc send` and `wsc listen` to a hub, and the texts for its failures. The protocol is the client's.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(super) struct Link {
     /// Where the hub is.
     #[arg(long, env = "WSC_URL", default_value = "ws://127.0.0.1:8080/ws")]
     pub(super) url: String,
-    /// Who to be, where the hub runs without authentication.
+    /// User id to connect as (only on a hub without authentication).
     #[arg(long, group = "identity")]
     user: Option<String>,
     /// Token, where it runs with (see `wsc token`).
@@ -24,7 +24,7 @@ pub(super) struct Link {
     /// PEM file with the certificates of authorities to trust beside the usual ones, for wss.
     #[arg(long, value_name = "FILE", env = "WSC_CA")]
     ca: Option<PathBuf>,
-    /// Why there is no connection.
+    /// The reason why there is no connection.
     #[arg(skip)]
     cause: RefCell<String>,
 }
@@ -51,7 +51,7 @@ impl Link {
         let mut was_connected = false;
         loop {
             let state = states.borrow_and_update().clone();
-            // It is told before the state changes.
+            // This comes before the state changes.
             while let Some(Some(notice)) = notices.next().now_or_never() {
                 if let Notice::Disconnected { connected: false, reason, .. } = notice {
                     *self.cause.borrow_mut() = reason;
@@ -116,7 +116,9 @@ impl Link {
             }
             CloseCode::Kicked => "the hub ended this connection for good",
             CloseCode::Forbidden => "the hub does not allow this",
-            CloseCode::Violation => "this is no hub that speaks wsc.v1 (is the URL right? its path is /ws)",
+            CloseCode::Violation => {
+                "this is not a hub that speaks wsc.v1 (is the URL right? its path is /ws)"
+            }
             _ => "the hub closed the connection",
         };
         let detail = if reason.is_empty() { String::new() } else { format!(", {}", plain(reason)) };

@@ -54,7 +54,7 @@ enum Word {
 /// A shorter secret can be guessed. In bytes.
 const SECRET: usize = 16;
 
-/// What a command ends with: its own exit code, or a text for people.
+/// What a command ends with: its own exit code, or a human-readable text.
 type Outcome = Result<ExitCode, String>;
 
 /// Runs the command of this process.

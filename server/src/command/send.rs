@@ -19,8 +19,8 @@ use super::link::{Link, plain};
 const UNDER_WAY: usize = 100;
 /// How long a stage is waited for before the hub is asked.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often progress is told.
-const TOLD: Duration = Duration::from_secs(2);
+/// Interval of progress lines.
+const PROGRESS: Duration = Duration::from_secs(2);
 
 /// The arguments.
 #[derive(Args)]
@@ -50,7 +50,7 @@ pub(super) struct Send {
     timeout: u64,
 }
 
-/// For whom.
+/// The target of the messages.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Target {
@@ -76,7 +76,7 @@ enum Wait {
     Read,
 }
 
-/// What is told about a run of messages.
+/// The summary of a run of messages.
 #[derive(Default)]
 struct Count {
     sent: Cell<u64>,
@@ -108,7 +108,7 @@ impl Send {
             eprintln!("error: {usage}");
             return Ok(ExitCode::from(2));
         }
-        // No group is read: this is no device that wants messages.
+        // It reads no group: this device wants no messages.
         let builder = self.link.builder()?.groups(Vec::<String>::new());
         let client = builder.connect().await.map_err(|error| error.to_string())?;
         let outcome = tokio::select! {
@@ -127,7 +127,7 @@ impl Send {
         let reached = tokio::time::timeout(self.patience(), client.connected()).await;
         match reached {
             Err(_) => return Err(self.link.unreachable()),
-            // Why it is closed is told by who follows the state.
+            // The task that follows the state prints why it is closed.
             Ok(Err(_)) => std::future::pending().await,
             Ok(Ok(())) => {}
         }
@@ -172,14 +172,14 @@ impl Send {
             }
         };
         let follow = async {
-            let mut told = Instant::now();
+            let mut printed = Instant::now();
             while let Some((number, receipt, since)) = accepted.recv().await {
                 match self.reached(client, &receipt, since, &format!(" of line {number}")).await {
                     Ok(()) => count.reached.set(count.reached.get() + 1),
                     Err(error) => count.failed(&format!("line {number}: {error}")),
                 }
-                if told.elapsed() > TOLD {
-                    told = Instant::now();
+                if printed.elapsed() > PROGRESS {
+                    printed = Instant::now();
                     eprintln!("{} sent, {} {}", count.sent.get(), count.reached.get(), self.wait.name());
                 }
             }
@@ -191,7 +191,7 @@ impl Send {
         fed.map(|()| count)
     }
 
-    /// Waits until the hub has it, and says where.
+    /// Waits until the hub has it, and returns the position.
     async fn accepted(&self, receipt: &Receipt) -> Result<(), String> {
         let accepted = timeout_at(Instant::now() + self.patience(), receipt.accepted()).await;
         let accepted = accepted

@@ -33,7 +33,7 @@ Examples:
 Every key that `wsc config` prints can stand in the file, in the environment (WSC_PEER_WINDOW=256) and after --set;
 what stands later here goes over what stands earlier.
 
-Exit codes: 0 ended in order after SIGTERM or SIGINT; 1 could not start or go on, or was told twice to end;
+Exit codes: 0 ended in order after SIGTERM or SIGINT; 1 could not start or go on, or got a second signal to end;
 2 the command line cannot be understood.")]
 pub(super) struct Serve {
     /// Address to listen on: HOST:PORT, https://HOST:PORT or unix:/path; may be given again [default: 127.0.0.1:8080].
@@ -45,7 +45,7 @@ pub(super) struct Serve {
     /// Where messages are kept: embedded or memory [default: embedded].
     #[arg(long, value_name = "KIND")]
     store: Option<String>,
-    /// The data directory was put back from a copy or a snapshot: clients hear that something may be missing. For one
+    /// The data directory was put back from a copy or a snapshot: clients learn that something may be missing. For one
     /// start only.
     #[arg(long)]
     restored: bool,
@@ -224,11 +224,11 @@ fn raise_descriptors() {
 #[cfg(not(unix))]
 fn raise_descriptors() {}
 
-/// Log lines go to stderr: stdout says where the hub listens, and nothing else.
+/// Log lines go to stderr; stdout has only the addresses on which the hub listens.
 fn start_log(config: &Config) {
     let filter = EnvFilter::try_from_default_env();
     let mut filter = filter.unwrap_or_else(|_| EnvFilter::new(&config.log_level));
-    // Below this it writes whole frames down, and with them tokens and what people say.
+    // Below this level it logs whole frames, with tokens and the content of messages.
     if let Ok(discreet) = "tungstenite=info".parse() {
         filter = filter.add_directive(discreet);
     }

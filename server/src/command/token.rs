@@ -54,7 +54,9 @@ impl Token {
         let ids = [Some(&self.user), self.device.as_ref(), self.kind.as_ref()].into_iter().flatten();
         for id in ids.chain(&self.groups) {
             if !is_id(id) {
-                return Err(format!("{id:?} is no id; expected 1 to 128 bytes without control characters"));
+                return Err(format!(
+                    "{id:?} is not a valid id; expected 1 to 128 bytes without control characters"
+                ));
             }
         }
         for name in &self.cap {
@@ -63,7 +65,7 @@ impl Token {
             let group = name.strip_prefix("group:").is_some_and(|group| !group.is_empty());
             if !(plain || group) {
                 return Err(format!(
-                    "{name:?} is no capability; expected send, broadcast, observe, presence, group:NAME, group:PREFIX*, admin or unlimited"
+                    "{name:?} is not a valid capability; expected send, broadcast, observe, presence, group:NAME, group:PREFIX*, admin or unlimited"
                 ));
             }
         }

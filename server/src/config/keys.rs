@@ -61,13 +61,13 @@ macro_rules! keys {
 pub(crate) static KEYS: &[Key] = keys! {
     "listen", Form::List, "Addresses to listen on: HOST:PORT, https://HOST:PORT (with tls.certificate), unix:/path (whoever may write to the file may connect; the umask decides). Port 0: any free one.", listen;
     "data", Form::Text, "Directory of the embedded store; made when it does not exist.", data;
-    "restored", Form::Flag, "The data directory was put back from a copy or a snapshot: clients hear that something may be missing. For one start only: --restored.", restored;
+    "restored", Form::Flag, "The data directory was put back from a copy or a snapshot: clients learn that something may be missing. For one start only: --restored.", restored;
     "store", Form::Choice(&["embedded", "memory"]), "Where messages are kept: on this disk, or in memory (gone at the end).", store;
     "durability", Form::Choice(&["fsync", "os", "memory"]), "What \"accepted\" means: on the disk (survives power loss), with the system (survives kill), or in the process.", settings.durability;
     "secret_file", Form::Text, "File with the secret that tokens are signed with (HS256). Empty: no authentication, and only this machine may connect.", secret_file;
     "log", Form::Choice(&["text", "json"]), "How log lines look.", log;
     "log_level", Form::Text, "What is logged: error, warn, info, debug, trace, or a filter such as wsc_server=debug. RUST_LOG comes first.", log_level;
-    "node_id", Form::Text, "The hub's name, told to clients. Empty: made at start.", settings.node_id;
+    "node_id", Form::Text, "The hub's name, which clients see. Empty: made at start.", settings.node_id;
     "shards", count(0, 1024), "Threads that hold connections; 0: one per core.", settings.shards;
     "drain", time(1), "How long an orderly end may take in all. Less than what stops the hub gives it: Docker 10 s, Kubernetes 30 s.", settings.drain;
     "welcome", Form::Text, "Text of a notice to each new connection; empty: none.", settings.welcome;
@@ -75,13 +75,13 @@ pub(crate) static KEYS: &[Key] = keys! {
     "auth.apps", Form::List, "Applications whose tokens the secret signs; empty: the default one only.", apps;
     "auth.origins", Form::List, "Origins that pages of a browser may have, such as https://app.example, https://*.app.example (one label) or http://localhost:* (any port); empty: only the hub's own (without tokens: this machine's); \"*\": any.", settings.auth.origins;
     "http.head", size(8192, 1 << 20), "Largest head of an HTTP request: its address and headers, cookies among them.", settings.http.head;
-    "http.trusted_proxies", Form::List, "Proxies that are believed in Forwarded or X-Forwarded-For, where a client comes from: addresses, networks such as 10.0.0.0/8, or unix. Limits per address then count clients.", settings.http.trusted_proxies;
+    "http.trusted_proxies", Form::List, "Proxies whose Forwarded or X-Forwarded-For header is trusted for the address of a client: addresses, networks such as 10.0.0.0/8, or unix. Limits per address then count clients.", settings.http.trusted_proxies;
     "http.proxy_protocol", Form::Flag, "Whether connections of trusted proxies begin with the PROXY protocol, version 1 or 2.", settings.http.proxy_protocol;
     "tls.certificate", Form::Text, "PEM file with the hub's certificate and those that lead to its authority; read again when it changes.", certificate;
     "tls.key", Form::Text, "PEM file with the key of the certificate, not encrypted; read again when it changes.", key;
     "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;
     "peer.heartbeat", time(1), "Silence after which a client pings; after 2.5 times as much the hub closes.", settings.peer.heartbeat;
-    "peer.connect_timeout", time(1), "Time for a client to say who it is.", settings.peer.connect_timeout;
+    "peer.connect_timeout", time(1), "Time for a client to send the connect frame.", settings.peer.connect_timeout;
     "peer.ack_timeout", time(1), "Entries out and none acknowledged for this long: the connection is closed, the entries stay.", settings.peer.ack_timeout;
     "peer.ack_delay", time(0), "How long a client may hold an acknowledgement back.", settings.peer.ack_delay;
     "peer.requests", ANY, "Requests of a connection per second; 0: no limit.", settings.peer.requests;
@@ -98,7 +98,7 @@ pub(crate) static KEYS: &[Key] = keys! {
     "limits.sends", ANY, "Messages of a user per second; 0: no limit.", settings.limits.sends;
     "limits.send_bytes", size(0, u32::MAX as u64), "Bytes of messages of a user per second; 0: no limit.", settings.limits.send_bytes;
     "limits.connections", ANY, "Connections of this hub; 0: no limit.", settings.limits.connections;
-    "limits.pending_per_address", ANY, "Sockets of one address that have not said who they are; 0: no limit.", settings.limits.pending_per_address;
+    "limits.pending_per_address", ANY, "Sockets of one address that are not authenticated yet; 0: no limit.", settings.limits.pending_per_address;
     "limits.connects_per_address", ANY, "Connects of one address per second; 0: no limit.", settings.limits.connects_per_address;
     "retention.age", time(1000), "Messages older than this go.", settings.retention.age;
     "retention.inbox", ENTRIES, "Messages kept per inbox.", settings.retention.inbox_entries;

@@ -35,7 +35,7 @@ pub(crate) enum LogForm {
     Json,
 }
 
-/// Everything `wsc serve` is told.
+/// The configuration of `wsc serve`.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) listen: Vec<String>,
@@ -244,7 +244,7 @@ impl Config {
         Ok(())
     }
 
-    /// The whole configuration as a file that says the same, each key with what it does.
+    /// The whole configuration as a TOML file, with the meaning of each key.
     pub(crate) fn document(&self) -> String {
         let mut text = String::new();
         let mut section = "";
@@ -274,7 +274,7 @@ fn is_of_a_service(name: &str, value: &str) -> bool {
         || name.contains("_PORT_") && ["_PORT", "_PROTO", "_ADDR"].iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a text says what is logged. A word that is no level would be taken for a module of which all is logged, and
+/// Whether a text is a log level or filter. A word that is not a level would be taken for a module of which all is logged, and
 /// nothing else would be.
 fn is_filter(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -1,4 +1,4 @@
-//! The three sources of the configuration and what is said about mistakes in them.
+//! The three sources of the configuration, and the errors for mistakes in them.
 
 use super::*;
 

@@ -28,7 +28,7 @@ pub enum Listener {
     /// TCP with TLS.
     #[cfg(feature = "tls")]
     Tls(TcpListener, Arc<Tls>),
-    /// A Unix socket. Who may connect is a matter of its file's permissions.
+    /// A Unix socket. The permissions of its file decide who may connect.
     #[cfg(unix)]
     Unix(UnixListener),
 }
@@ -110,7 +110,7 @@ pub async fn serve(listener: impl Into<Listener>, hub: Hub) -> io::Result<()> {
         let (socket, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors or memory: those who are connected go on; spinning would not help.
+                // Out of descriptors or memory: connections live on; retrying at once would not help.
                 descriptors.warn(&error);
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
@@ -132,8 +132,7 @@ fn canonical(remote: SocketAddr) -> SocketAddr {
     SocketAddr::new(remote.ip().to_canonical(), remote.port())
 }
 
-/// Serves one accepted connection, for those who accept by themselves: from a place of their own, or over another
-/// transport. Returns when the connection has become a WebSocket, which is the hub's from then on, or has ended.
+/// Serves one accepted connection, for applications that accept connections themselves, or have another transport. Returns when the connection has become a WebSocket, which is the hub's from then on, or has ended.
 ///
 /// ```
 /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }

@@ -30,7 +30,7 @@ const SCARCE_HEAD_TIME: Duration = Duration::from_secs(2);
 const SCARCE_WAIT_MS: u64 = 5000;
 
 /// Why a socket is closed without an answer.
-const TOO_MANY: &str = "closed: too many sockets of this address have not said who they are (limits.pending_per_address; \
+const TOO_MANY: &str = "closed: too many sockets of this address are not authenticated yet (limits.pending_per_address; \
      behind a proxy: http.trusted_proxies)";
 
 /// The other end of an accepted socket.

@@ -74,7 +74,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             let reason = format!("the body is longer than {limit} bytes");
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLarge, reason)
         };
-        // Before the client sends it, if it waits for the hub to say `100 Continue`.
+        // A client that waits for `100 Continue` has not sent it yet.
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy says of a client before the client's own bytes. Reads nothing beyond
+//! The PROXY protocol, versions 1 and 2: the header that a proxy sends before the bytes of a client. Reads nothing beyond
 //! its header.
 
 use std::io;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest line of version 1.
 const LONGEST_LINE: usize = 107;
-/// Version 2 may say more than addresses; beyond this it is refused.
+/// Maximum size of a header of version 2, which may hold more than addresses.
 const LONGEST_REST: u16 = 16 * 1024;
 
 /// Reads a header. `None`: it names no client, as a proxy's own health checks do.

@@ -79,7 +79,7 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// What the log says of a refusal; an extension of the answer, taken out of it before it is sent.
+/// The log line of a refusal; an extension of the answer, taken out of it before it is sent.
 #[derive(Clone)]
 pub(super) struct LogLine(pub(super) String);
 

@@ -49,7 +49,7 @@ pub(super) async fn upgrade(
             }
         })?;
     let credentials = Credentials::of(request.uri(), request.headers())?;
-    // A token in the request is checked at once; a bare client has no other chance to say who it is.
+    // A token in the request is checked at once; a bare client sends its credentials nowhere else.
     let identity = if bare || (node.admission.is_authenticating() && credentials.token.is_some()) {
         Some(identify(&hub, &credentials)?)
     } else {

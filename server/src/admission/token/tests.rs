@@ -1,4 +1,4 @@
-//! What a token says, and what is said of a wrong one.
+//! Claims of valid tokens, errors of invalid ones.
 
 use proptest::prelude::*;
 use serde_json::json;
