@@ -18,7 +18,7 @@ pub struct Summary {
     pub sends: usize,
     /// Messages given to applications.
     pub received: usize,
-    /// Gaps told.
+    /// Gaps reported.
     pub gaps: usize,
     /// What went against the rules: seed and what.
     pub failures: Vec<(u64, String)>,
@@ -82,7 +82,7 @@ fn live(seed: u64) -> (World, Vec<String>) {
             break;
         }
     }
-    // The hub's late skips are told to nobody: what was quiet stays quiet, and acknowledgements come in.
+    // The hub has not sent its late skips: idle streams stay idle, and acknowledgements come in.
     world.run(1000);
     check_acknowledged(&mut world, &mut faults);
     check_end(&mut world, lost, &mut faults);
@@ -149,7 +149,7 @@ fn act(world: &mut World, turn: u64, lossy: bool) -> bool {
     false
 }
 
-/// The hub is never told more than the application dealt with, beyond what is not for it.
+/// No acknowledgement goes beyond what the application has, or what is not for it.
 fn check_acknowledged(world: &mut World, faults: &mut Vec<String>) {
     for (user, name, key, seq) in std::mem::take(&mut world.hub.acknowledged) {
         let Some(device) =

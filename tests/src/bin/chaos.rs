@@ -18,10 +18,10 @@ struct Arguments {
     /// Seconds of faults.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Decides faults and messages; random unless told.
+    /// Decides faults and messages; random by default.
     #[arg(long)]
     seed: Option<u64>,
-    /// How often the hub is killed at least; unless told, every 2.4 seconds.
+    /// Minimum number of kills of the hub; by default one every 2.4 seconds.
     #[arg(long)]
     kills: Option<u64>,
     /// An empty folder where everything is kept, also when all is well.

@@ -22,10 +22,10 @@ struct Arguments {
     /// The first seed; a world is the same every time.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Which kind; unless told, both.
+    /// Which kind; by default both.
     #[arg(long)]
     kind: Option<Kind>,
-    /// Ends after so many seconds, however many worlds are done.
+    /// Ends after this many seconds, however many worlds are done.
     #[arg(long)]
     seconds: Option<u64>,
     /// Ends at the first violation.

@@ -27,7 +27,7 @@ impl Actor {
                     sleep(Duration::from_millis(300)).await;
                     continue;
                 };
-                // A mark that was passed on is no message.
+                // A mark that was passed on is not a message.
                 for message in page.messages.iter().filter(|message| Mark::of(message).is_none()) {
                     self.write(Fact::Kept(self.entry(message, name)))?;
                 }

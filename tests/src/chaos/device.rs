@@ -21,10 +21,10 @@ use crate::traffic::{self, CHURN, Part};
 
 /// Unsettled sends above which a device waits.
 const BACKLOG: usize = 1500;
-/// One in so many messages is said to have been read.
+/// One in this many messages is marked as read.
 const READ: u64 = 24;
 
-/// What a crowd is told to do, each including the ones before.
+/// What a crowd has to do, each including the ones before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Live,
@@ -165,7 +165,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Outcomes of sends of an earlier life are told here.
+    /// Outcomes of sends of an earlier process come here.
     async fn notice(self) -> Result<()> {
         let mut notices = self.client.notices();
         while let Some(notice) = notices.next().await {
@@ -176,7 +176,7 @@ impl Actor {
                         self.write(Fact::Settled { device, message_id, outcome })?;
                     }
                 }
-                // What this life sent itself is told by its receipts.
+                // The receipts report what this process sent itself.
                 Notice::Event(Event::Receipt { message_id, stage, receiver, device: by, .. }) => {
                     let own =
                         self.followed.lock().unwrap_or_else(PoisonError::into_inner).contains(&message_id);
@@ -291,7 +291,7 @@ impl Actor {
             if !receipts {
                 return Ok(());
             }
-            // Who has read has got: nobody is told of that then.
+            // `read` includes `delivered`, which is not reported then.
             let (stage, more) = tokio::select! {
                 biased;
                 read = receipt.read() => (read.is_ok().then_some(Stage::Read), false),

@@ -27,11 +27,11 @@ enum Fate {
     Reset,
     /// A part of what the hub said last arrives, then the end.
     Torn,
-    /// Nothing arrives at the hub any more, and nobody is told.
+    /// Drops everything for the hub, without closing a socket.
     SilentUp,
-    /// Nothing arrives at the client any more, and nobody is told.
+    /// Drops everything for the client, without closing a socket.
     SilentDown,
-    /// Nothing arrives at all, and nobody is told.
+    /// Drops everything in both directions, without closing a socket.
     Silent,
     /// The client sees the end, the hub does not.
     Orphan,
@@ -71,7 +71,7 @@ struct Line {
     random: Random,
     fate: Fate,
     after: Duration,
-    /// Chunks are held back up to so many milliseconds, now and then.
+    /// Now and then delays chunks by up to this many milliseconds.
     delay: u64,
     counts: Arc<Counts>,
     calm: watch::Receiver<bool>,

@@ -89,9 +89,9 @@ pub enum Fact {
         /// What.
         mark: Mark,
     },
-    /// The application was told how far a message of its user got.
+    /// The application learned the stage of a message of its user.
     Reached {
-        /// The device that was told.
+        /// The device that learned it.
         device: Device,
         /// The message.
         message_id: String,
@@ -144,7 +144,7 @@ pub enum Fact {
     },
     /// The user is in the group.
     Joined {
-        /// The device that was told.
+        /// The device that learned it.
         device: Device,
         /// The group.
         group: String,
@@ -158,7 +158,7 @@ pub enum Fact {
     },
     /// The user is not in the group any more.
     Left {
-        /// The device that was told.
+        /// The device that learned it.
         device: Device,
         /// The group.
         group: String,
@@ -167,7 +167,7 @@ pub enum Fact {
     Kept(Entry),
     /// Pages of history had all of these positions that exist, `Kept` before it.
     Looked {
-        /// Who asked.
+        /// The device that asked.
         device: Device,
         /// The stream.
         stream: String,

@@ -82,7 +82,7 @@ impl Outcome {
 /// A message as the application sent it. `digest` is of all that must not be altered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
-    /// Who sends.
+    /// The sender.
     pub device: Device,
     /// The order of the device's sends, over all its lives.
     pub number: u64,
@@ -106,7 +106,7 @@ pub struct Sending {
     pub receipts: bool,
 }
 
-/// How far a message got, as its sender is told.
+/// The stage of a message, as its sender learns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {

@@ -1,4 +1,4 @@
-//! A device of the simulation: the client machine, its storage, its application. Checks what it is told as it comes.
+//! A device of the simulation: the client machine, its storage, its application. Checks each event as it comes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -45,7 +45,7 @@ pub struct Device {
     pub settled: BTreeMap<SendId, Outcome>,
     /// Messages given out.
     pub received: BTreeSet<String>,
-    /// Gaps told.
+    /// Gaps reported.
     pub gaps: usize,
     /// What went against the rules.
     pub faults: Vec<String>,
@@ -234,7 +234,7 @@ impl Device {
         let own = format!("{}/{}", self.build.user, self.build.name);
         for missing in given + 1..seq {
             let stored = log.streams.get(&key).and_then(|stream| stream.get(missing));
-            // What is not in the log any more was lost with its epoch, which is told by the next connection.
+            // What is no longer in the log was lost with its epoch, which the next connection reports.
             if stored.is_some_and(|stored| stored.device != own) {
                 self.faults.push(format!("{key}@{missing} left out before {seq}"));
             }

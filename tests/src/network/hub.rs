@@ -30,9 +30,9 @@ struct Reading {
     track: TrackId,
     /// The next position to look at.
     next: u64,
-    /// Where skipped positions began that were not told yet.
+    /// The first skipped position without a `skip` so far.
     skipped: Option<u64>,
-    /// The newest position when it was opened: skips up to there are told at once.
+    /// The newest position when it was opened: skips up to there are sent at once.
     head: u64,
 }
 

@@ -35,7 +35,7 @@ struct Wire {
     link: Link,
     to_hub: VecDeque<(Timestamp, Packet)>,
     to_device: VecDeque<(Timestamp, Packet)>,
-    /// Nothing gets through any more, and neither side is told.
+    /// Drops everything, and neither side notices.
     dead: bool,
 }
 

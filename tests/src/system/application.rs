@@ -1,4 +1,4 @@
-//! The application on a device: sends, deals with what it is told, joins and leaves, looks at histories, and writes all
+//! The application on a device: sends, handles events, joins and leaves, looks at histories, and writes all
 //! of it down. Never judges anything.
 
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::traffic::{self, CHURN};
 const BACKLOG: usize = 200;
 /// Messages whose receipts are asked for at once.
 const RECEIPTS: usize = 100;
-/// One in so many messages is said to have been read.
+/// One in this many messages is marked as read.
 const READ: u64 = 8;
 
 /// An entry or a gap until the application deals with it: it counts as handed over then.
@@ -247,7 +247,7 @@ impl Device {
             }
             Event::Fetched { frame, .. } => {
                 let stream = self.inner.borrow().audit.as_ref().and_then(|audit| audit.left.last().cloned());
-                // A mark that was passed on is no message.
+                // A mark that was passed on is not a message.
                 if let Some((entry, None)) = stream.and_then(|stream| self.entry(&frame, &stream)) {
                     self.write(Fact::Kept(entry));
                 }

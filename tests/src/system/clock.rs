@@ -40,7 +40,7 @@ pub(super) fn instant(at: Timestamp) -> Instant {
     origin + Duration::from_millis(at.saturating_sub(BEGIN))
 }
 
-/// The hub's wall clock is wrong by so many milliseconds from now on.
+/// The hub's wall clock is wrong by this many milliseconds from now on.
 pub(super) fn set_hub_wrong(by: i64) {
     wsc_server::simulate_wall(now().saturating_add_signed(by));
 }

@@ -211,7 +211,7 @@ impl Device {
             && inner.asked.is_empty()
     }
 
-    /// How it stands, for people.
+    /// Its state, human-readable.
     pub(super) fn describe(&self) -> String {
         let inner = self.inner.borrow();
         let client = inner.client.as_ref().map(|client| (client.state(), client.sync()));
@@ -319,7 +319,7 @@ impl Inner {
         confirmed
     }
 
-    /// What is due is on the disk, and the machine and the application are told.
+    /// What is due is on the disk; the machine and the application get the confirmation.
     fn stored(&mut self, part: &Part, net: &Net) {
         while self.writing.front().is_some_and(|(at, _)| *at <= clock::now()) {
             let Some(send) = self.flush_one() else { continue };

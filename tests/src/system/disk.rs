@@ -87,7 +87,7 @@ impl Disk {
         let batch = std::mem::take(&mut inner.under_way);
         let state = match inner.durability {
             Durability::Flushed => {
-                // Of the batch being flushed anything up to all of it is there: nobody was told of it yet.
+                // Of the batch being flushed anything up to all of it is there: no answer has been given yet.
                 let mut state = inner.state();
                 let kept = usize::try_from(inner.random.up_to(batch.len() as u64)).unwrap_or(0);
                 for write in &batch[..kept] {
@@ -156,7 +156,7 @@ impl Between for DiskStore {
         })
     }
 
-    /// What was there when it was asked for, told a little later.
+    /// The state at the time of the request, answered a little later.
     fn read<'a, T: Send + 'a>(
         &'a self,
         _which: Read,

@@ -34,9 +34,9 @@ pub(super) enum Fate {
     Reset,
     /// Both sides see the end after what was under way.
     End,
-    /// Nothing arrives this way any more, and nobody is told.
+    /// Drops everything in this direction, without closing.
     Silent(Way),
-    /// Nothing arrives at all, and nobody is told.
+    /// Drops everything in both directions, without closing.
     Dead,
     /// The device sees a reset, the hub nothing.
     Orphan,

@@ -80,9 +80,9 @@ pub struct Summary {
     pub accepted: u64,
     /// Entries handed to applications.
     pub handed: u64,
-    /// Gaps told.
+    /// Gaps reported.
     pub gaps: u64,
-    /// Receipts told, those asked for at the end included.
+    /// Receipts, those asked for at the end included.
     pub receipts: u64,
     /// Read marks said.
     pub marks: u64,

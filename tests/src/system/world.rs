@@ -39,7 +39,7 @@ const STILL: u64 = 70;
 
 /// A world that is over.
 pub(super) struct Lived {
-    /// What kind of world it was, for people.
+    /// The kind of world, human-readable.
     pub(super) kind: String,
     pub(super) events: Vec<Event>,
     pub(super) violations: Vec<String>,
@@ -201,7 +201,7 @@ impl World {
         let index = usize::try_from(self.random.up_to(self.devices.len() as u64 - 1)).unwrap_or(0);
         let device = Rc::clone(&self.devices[index]);
         match self.random.up_to(99) {
-            // A suspended process does nothing, and is not ended before it could store what it was told.
+            // A suspended process does nothing, and is not ended before it could store what it got.
             0..=85 if device.is_frozen() => {}
             0..=54 => device.send(1 + self.random.up_to(6)),
             55..=64 => {

@@ -1,4 +1,4 @@
-//! Who takes part and what they say: two tenants with the same names, users with two devices each, random messages of
+//! Participants and their messages: two tenants with the same names, users with two devices each, random messages of
 //! every kind. Never runs anything.
 
 mod message;

@@ -1,4 +1,4 @@
-//! What is accepted reaches every device it is meant for, or lies in a gap that was told.
+//! What is accepted reaches every device it is meant for, or lies in a gap that the device got.
 
 use wsc_tests::history::{Fact, Outcome, Rule, Target, check};
 

@@ -1,4 +1,4 @@
-//! A history told by hand.
+//! A history written by hand.
 
 use std::collections::BTreeMap;
 
@@ -148,7 +148,7 @@ impl Story {
         })
     }
 
-    /// a device of alice was told how far `id` got, by bob's device `by`.
+    /// A device of alice learned the stage of `id`, by bob's device `by`.
     pub(crate) fn reach(&mut self, name: &str, id: &str, stage: Stage, by: &str) -> &mut Self {
         let (device, by, receiver) = (device(name), by.to_owned(), "bob".to_owned());
         self.tell(Fact::Reached { device, message_id: id.into(), stage, receiver, by })

@@ -1,4 +1,4 @@
-//! The promise: an accepted message reaches every device it is meant for, or lies in a gap the device was told.
+//! The promise: an accepted message reaches every device it is meant for, or lies in a gap that the device got.
 
 use std::collections::HashSet;
 
@@ -87,7 +87,7 @@ pub(super) fn forbidden(index: &Index<'_>, sent: &Sent<'_>, device: &Device) -> 
     }
 }
 
-/// Whether the store lost it, and the device need not be told: it knows nothing of the numbering of before.
+/// Whether the store lost it and the device needs no gap: it has no cursor in the earlier epoch.
 fn is_lost(index: &Index<'_>, sent: &Sent<'_>, device: &Device) -> bool {
     let settled = sent.accepted().map_or(sent.at, |(at, ..)| at);
     index.loss_after(settled).is_some_and(|loss| !index.knows_before(device, loss))
@@ -105,7 +105,7 @@ fn is_excused(index: &Index<'_>, places: &Places<'_>, sent: &Sent<'_>, device: &
         return sent.sending.expires && position(index, places, sent, log, &stream).is_none();
     };
     // A new epoch: anything accepted before it may be lost.
-    // A suspended sender hears of it later than the store lost it.
+    // A suspended sender learns of it later than the store lost it.
     let settled = sent.accepted().map_or(sent.at, |(at, ..)| at);
     let stored = if index.loss_after(settled).is_some() { sent.at } else { settled };
     if missed.iter().any(|missed| missed.to < missed.from && missed.at > stored) {

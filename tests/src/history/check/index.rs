@@ -101,7 +101,7 @@ impl<'h> Met<'h> {
     }
 }
 
-/// A gap as it was told.
+/// A gap as the device got it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Missed {
     pub(super) from: u64,
@@ -124,7 +124,7 @@ pub(super) struct Lives {
     pub(super) connected: BTreeMap<u32, u64>,
 }
 
-/// A device that is suspended reads so much later what it was told before. In microseconds.
+/// A suspended device reads this much later what was sent before. In microseconds.
 const SUSPENDED: u64 = 70_000_000;
 
 /// A history, sorted in.

@@ -91,7 +91,7 @@ fn passed_on(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>,
     }
 }
 
-/// What devices were told at the end.
+/// What devices got at the end.
 fn counted(index: &Index<'_>, said: &HashMap<Conversation<'_>, Vec<Said<'_>>>, faults: &mut Faults<'_>) {
     // What expires may be gone for the hub, by its clock, and there again.
     let expires = |met: &Met<'_>| index.messages.get(&met.key()).is_some_and(|sent| sent.sending.expires);

@@ -107,7 +107,7 @@ pub struct Report {
     pub repeated: u64,
     /// Gaps handed to applications.
     pub gaps: u64,
-    /// Receipts told, those asked for at the end included.
+    /// Receipts, those asked for at the end included.
     pub receipts: u64,
     /// Read marks said by applications.
     pub marks: u64,

@@ -1,4 +1,4 @@
-//! What senders are told of how far their messages got: never before the fact, never less than before.
+//! Receipts that senders get: never before the fact, never a lower stage than before.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,8 +7,8 @@ use super::streams::Places;
 use super::{Faults, Rule};
 use crate::history::{Device, Fact, Stage, Target};
 
-/// A client has room for so many messages that it waits for receipts of or that receipts came of. When more than that
-/// came together, a stage may be told again of one that was forgotten.
+/// Maximum of messages whose receipts a client remembers. When more come together, it may report a stage of a forgotten one
+/// again.
 const REMEMBERED: u64 = 256;
 
 /// Whose messages a user has read: tenant, user, sender.
@@ -161,7 +161,7 @@ impl<'i, 'h> Facts<'i, 'h> {
     fn least(&self, sent: &Sent<'h>, told: Option<Stage>) -> Option<Stage> {
         let receiver = receiver(sent).filter(|_| !self.may_be_lost(sent))?;
         let handed = self.had_by(sent, receiver).any(|(device, _)| self.index.is_known(device));
-        // A stage that was told is kept: it stands over kills too.
+        // A reported stage is stored: it survives kills.
         handed.then_some(Stage::Delivered).max(told)
     }
 

@@ -43,8 +43,8 @@ fn count(sent: &Sent<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-/// A process that was killed may hear of an outcome again in its next life; it must be the same, or that it is not known: what
-/// the process heard just before it was killed need not be in its outbox file.
+/// A killed process may get an outcome again after its restart. It must be the same, or unknown: what the process got just
+/// before the kill need not be in its outbox file.
 fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
     for pair in sent.outcomes.windows(2) {
         let [(first, life, at), (second, next, _)] = pair else { continue };

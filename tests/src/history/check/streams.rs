@@ -87,7 +87,7 @@ pub(super) fn check<'h>(index: &Index<'h>, faults: &mut Faults<'_>) -> Places<'h
             let what = format!("{} of {device} was accepted at {seq} of {log} and is not there", key.id);
             faults.add(Rule::AcceptedKept, Some(device), Some(*key), what);
         }
-        // The position in a receiver's inbox is not told to the sender; that it is there can be seen all the same.
+        // The sender does not learn the position in the receiver's inbox; the entry can be seen there all the same.
         if let Target::User(user) | Target::Device(user, _) = &sent.sending.target {
             let log = Log::inbox(&device.tenant, user);
             if must_be_seen(index, sent, log, None) && !kept.contains(&(log, *key)) {

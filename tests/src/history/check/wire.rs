@@ -134,7 +134,7 @@ impl<'h> Wire<'_, 'h> {
             }
             let cursor = line.cursors.get(stream);
             let stored = self.acknowledged.get(&(device, stream.as_str())).copied().unwrap_or(0);
-            // A device that forgot its cursor is where the hub has it, which need not have been told on a wire.
+            // A device that forgot its cursor continues at the hub's, which need not have been sent before.
             let forgot = self.index.wiped_after(device, 0);
             let expected = match cursor {
                 Some((known, seq)) if known == epoch && seq <= head => Some(*seq + 1),
@@ -147,7 +147,7 @@ impl<'h> Wire<'_, 'h> {
                 let what = format!("{device} is at {expected} of {stream}, the hub begins at {from}");
                 faults.add(Rule::StartsAtCursor, Some(device), None, what);
             }
-            // Where it once began is stored before it is told, and never falls.
+            // Its first position is stored before it is sent, and never falls.
             let begun = self.begun.entry((device, stream, epoch)).or_default();
             if cursor.is_none() && *from < *begun {
                 let what =
