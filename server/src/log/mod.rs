@@ -1,7 +1,7 @@
 //! The log: streams, and what is kept about who has read them.
 //!
 //! `Log` is the one writer. Shards hand it batches of writes; it joins what has gathered into one batch, has the
-//! store keep it (one flush for all), and hands the answers and what was committed to a [`Sink`], in the order of the
+//! store keep it (one flush for all), and hands the answers and what was committed to a `Sink`, in the order of the
 //! log. It does not know who asked, nor who reads.
 
 pub mod attach;
