@@ -74,6 +74,9 @@ impl Part {
             Self::Clippy => {
                 let lints = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
                 run(&mut cargo(&lints), minutes(20))?;
+                // As users build it: without what tests turn on.
+                let plain = ["clippy", "--locked", "--package", "wsc-server", "--", "-D", "warnings"];
+                run(&mut cargo(&plain), minutes(10))?;
                 // A workspace of their own: nothing else would see that they do not build any more.
                 let targets = ["check", "--quiet", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml"];
                 run(cargo(&targets).env("RUSTFLAGS", "--cfg fuzzing"), minutes(10))

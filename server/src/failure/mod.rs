@@ -104,20 +104,24 @@ impl Dispatcher {
         !self.handlers.is_empty()
     }
 
-    /// Calls handlers until the hub is gone.
-    pub(crate) async fn run(mut self) {
-        while let Some(failure) = self.queue.recv().await {
-            let handlers = self.handlers.iter().filter(|(kind, _)| *kind == failure.kind);
-            handlers.for_each(|(_, handler)| handler(&failure));
+    /// Calls handlers, on a thread of its own, until the hub is gone.
+    pub(crate) fn run_blocking(mut self) {
+        while let Some(failure) = self.queue.blocking_recv() {
+            self.call(&failure);
         }
     }
 
-    /// The same on a thread of its own.
-    pub(crate) fn run_blocking(mut self) {
-        while let Some(failure) = self.queue.blocking_recv() {
-            let handlers = self.handlers.iter().filter(|(kind, _)| *kind == failure.kind);
-            handlers.for_each(|(_, handler)| handler(&failure));
+    /// The same as a task, for simulations.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn run(mut self) {
+        while let Some(failure) = self.queue.recv().await {
+            self.call(&failure);
         }
+    }
+
+    fn call(&self, failure: &Failure) {
+        let handlers = self.handlers.iter().filter(|(kind, _)| *kind == failure.kind);
+        handlers.for_each(|(_, handler)| handler(failure));
     }
 }
 

@@ -128,6 +128,7 @@ impl State {
     }
 
     /// The present epoch.
+    #[cfg(any(test, feature = "testing"))]
     pub fn epoch(&self) -> Arc<str> {
         self.epoch.clone()
     }
