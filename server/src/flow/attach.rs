@@ -1,10 +1,12 @@
 //! A connection arrives at its home shard. The log attaches it by one write; where that write stands among the others, the
 //! connection begins to read, so nothing can fall between.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt as _;
 use wsc_core::frame::{Connected, HubFrame, OpenStream};
 use wsc_core::peer::{Peer, is_overtaken};
 use wsc_core::{CloseCode, limits};
@@ -16,7 +18,7 @@ use super::plan::{attach_of, begin_epoch, headers_of, read_only};
 use super::{Context, Turn};
 use crate::log::Outcome;
 use crate::log::store::{
-    Attach, AttachOutcome, Attachment, InboxDelivered, OpenedStream, Resume, StoreError, Write, Written,
+    AttachOutcome, Attachment, InboxDelivered, OpenedStream, Resume, StoreError, Write, Written,
 };
 use crate::net::encode;
 use crate::net::entry::stream_name;
@@ -25,7 +27,7 @@ use crate::net::linger::linger;
 use crate::net::signal::Signal;
 use crate::net::wire::Wire;
 use crate::settings::ms;
-use crate::shard::attaching::Arrived;
+use crate::shard::attaching::{Arrived, Retry};
 use crate::shard::connection::{Beginning, Connection};
 use crate::shard::letter::{Arrival, Asked, ReplyTo};
 use crate::shard::notes::Notes;
@@ -46,7 +48,7 @@ impl Turn<'_> {
         // What an earlier connection of the device leaves is written before it is read where the device stands.
         self.replace(&arrival);
         let number = self.state.attaching.begin(arrival);
-        self.ask_to_attach(number, |_| {});
+        self.ask_to_attach(number);
     }
 
     /// The same device's earlier connections give way to the newer one.
@@ -62,20 +64,27 @@ impl Turn<'_> {
         }
     }
 
-    /// Has the log attach an arrival; `change` is what an answer before asked for.
-    fn ask_to_attach(&mut self, number: u64, change: impl FnOnce(&mut Attach)) {
-        let Some(arrival) = self.state.attaching.get(number) else { return };
+    /// Has the log attach an arrival.
+    fn ask_to_attach(&mut self, number: u64) {
+        let Some((arrival, retry)) = self.state.attaching.get(number) else { return };
         let mut connected = self.state.connected_devices(&arrival.identity.user);
         connected.push(Arc::clone(&arrival.device));
-        let mut attach = attach_of(self.cx.node(), arrival, connected, self.cx.wall);
-        change(&mut attach);
+        let attach = attach_of(self.cx.node(), arrival, retry, connected, self.cx.wall);
         let shard = self.cx.shard.id;
         self.cx.write(Write::Attach(Box::new(attach)), ReplyTo::Shard(shard, Asked::Attach(number)));
     }
 
+    /// The same again, with what the answer asked for.
+    fn attach_again(&mut self, number: u64, add: impl FnOnce(&mut Retry)) {
+        let Some(retry) = self.state.attaching.retry(number) else { return };
+        retry.has_joined = true;
+        add(retry);
+        self.ask_to_attach(number);
+    }
+
     /// The log has answered. Nothing that it committed since has been read yet.
     pub(super) fn attached(&mut self, number: u64, outcome: Outcome) {
-        let Some(arrival) = self.state.attaching.get(number) else { return };
+        let Some((arrival, retry)) = self.state.attaching.get(number) else { return };
         let user = arrival.identity.user.clone();
         let cx = &mut *self.cx;
         let shard = Rc::clone(&cx.shard);
@@ -84,8 +93,8 @@ impl Turn<'_> {
             // A store that cannot write any more still serves readers.
             Err(error) if error.is_permanent() && !matches!(error, StoreError::Closed) => {
                 tracing::debug!(%error, "attaching without writing");
-                let attach = attach_of(cx.node(), arrival, Vec::new(), cx.wall);
-                return cx.spawn_detached(async move {
+                let attach = attach_of(cx.node(), arrival, retry, Vec::new(), cx.wall);
+                return cx.spawn_attaching(number, async move {
                     let read = read_only(&shard.node, attach).await;
                     shard.step(None, move |turn| turn.install(number, read));
                 });
@@ -107,24 +116,20 @@ impl Turn<'_> {
             }
             AttachOutcome::Ahead(stream) => {
                 let device = Arc::clone(&arrival.device);
-                cx.spawn_detached(async move {
+                cx.spawn_attaching(number, async move {
                     let has_begun = begin_epoch(&shard.node, &user, &device, &stream).await;
                     shard.step(None, move |turn| {
-                        turn.ask_to_attach(number, |attach| {
-                            attach.joins = Vec::new();
-                            attach.begins_anew = !has_begun;
-                        });
+                        turn.attach_again(number, |retry| retry.begins_anew = !has_begun);
                     });
                 });
             }
             AttachOutcome::HeadersNeeded { epoch, after, to } => {
                 let device = Arc::clone(&arrival.device);
-                cx.spawn_detached(async move {
+                cx.spawn_attaching(number, async move {
                     let ranges = headers_of(&shard.node, &user, &device, after, to).await;
                     shard.step(None, move |turn| match ranges {
-                        Ok(ranges) => turn.ask_to_attach(number, |attach| {
-                            attach.joins = Vec::new();
-                            attach.delivered = Some(InboxDelivered { epoch, after, to, ranges });
+                        Ok(ranges) => turn.attach_again(number, |retry| {
+                            retry.delivered = Some(InboxDelivered { epoch, after, to, ranges });
                         }),
                         Err(error) => turn.install(number, Err(error)),
                     });
@@ -232,6 +237,19 @@ impl Turn<'_> {
         if resume.left_to >= resume.from {
             write_gap(connection, track, resume.from, resume.left_to, "left");
         }
+    }
+}
+
+impl Context {
+    /// Leaves a task of an arrival. A panic in it turns that arrival away.
+    fn spawn_attaching(&mut self, number: u64, task: impl Future<Output = ()> + 'static) {
+        let shard = Rc::clone(&self.shard);
+        self.spawn_detached(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!("a panic while a connection was attached");
+                shard.step(None, move |turn| turn.install(number, Err(StoreError::Closed)));
+            }
+        });
     }
 }
 

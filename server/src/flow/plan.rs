@@ -15,13 +15,20 @@ use crate::log::store::{
     StoreError, Target, Write,
 };
 use crate::net::entry::stream_name;
+use crate::shard::attaching::Retry;
 use crate::shard::letter::Arrival;
 
 /// Headers read at a time.
 const HEADERS: usize = 2000;
 
-/// The write that attaches an arrival. `connected`: devices of the user that are connected, this one among them.
-pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>, wall: Wall) -> Attach {
+/// The write that attaches an arrival, with what the answers before asked for. `connected`: devices of the user that are connected, this one among them.
+pub(super) fn attach_of(
+    node: &Node,
+    arrival: &Arrival,
+    retry: &Retry,
+    connected: Vec<Arc<str>>,
+    wall: Wall,
+) -> Attach {
     let (identity, now) = (&arrival.identity, wall.ms());
     let scope = &identity.user.scope;
     let group_of = |group: &Arc<str>| GroupKey { scope: scope.clone(), group: Arc::clone(group) };
@@ -44,13 +51,13 @@ pub(super) fn attach_of(node: &Node, arrival: &Arrival, connected: Vec<Arc<str>>
     Attach {
         user: identity.user.clone(),
         device: Arc::clone(&arrival.device),
-        joins: identity.groups.iter().map(join).collect(),
+        joins: identity.groups.iter().filter(|_| !retry.has_joined).map(join).collect(),
         cursors: cursors.collect(),
         groups: arrival.groups.as_ref().map(|groups| groups.iter().cloned().collect()),
         max_streams: limits::GROUPS + 2,
         at_head: arrival.at_head || (arrival.device.is_empty() && arrival.bare.is_none()),
-        begins_anew: false,
-        delivered: None,
+        begins_anew: retry.begins_anew,
+        delivered: retry.delivered.clone(),
         now,
         // Of an invisible user others learn when it last was visible.
         visible: node.presence.seen_at(&identity.user),

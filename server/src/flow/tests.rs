@@ -1,17 +1,20 @@
 //! Turns without a thread: a letter in, and what it leaves: writes for the log, frames for sockets, stages.
 
+mod attach;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Message as Packet;
-use wsc_core::CloseCode;
+use wsc_core::{CloseCode, StreamName};
 
 use super::io::Readiness;
 use super::node::Node;
@@ -22,7 +25,7 @@ use crate::clock::Tick;
 use crate::failure::Failures;
 use crate::log::key::{Scope, UserKey};
 use crate::log::memory::MemoryStore;
-use crate::log::store::{Target, Write};
+use crate::log::store::{Cursor, Store, Target, Write};
 use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::wire::{Socket, Wire};
@@ -43,15 +46,19 @@ struct Remote {
     socket: DuplexStream,
 }
 
-fn node(settings: Settings) -> Node {
-    let store = Arc::new(MemoryStore::new(settings.retention));
+fn node(settings: Settings, store: Arc<dyn Store>) -> Node {
     let (failures, _) = Failures::new(Vec::new());
     Node::new("hub".into(), settings, store, None, Hooks::default(), failures).unwrap()
 }
 
 impl TestShard {
     fn new(settings: Settings) -> Self {
-        let node = Arc::new(node(Settings { shards: 1, ..settings }));
+        let store = Arc::new(MemoryStore::new(settings.retention));
+        Self::with_store(settings, store)
+    }
+
+    fn with_store(settings: Settings, store: Arc<dyn Store>) -> Self {
+        let node = Arc::new(node(Settings { shards: 1, ..settings }, store));
         let mut cx = Context::new(Handle { id: 0, node, steps: Mailbox::default(), signals: Arc::default() });
         cx.now = Tick::from_ms(1000);
         Self { state: State::new(), cx }
@@ -75,14 +82,28 @@ impl TestShard {
         writes
     }
 
-    fn connect(&mut self, user: &str) -> Remote {
+    /// Runs the tasks that turns left, as far as they do not wait, and the steps that those leave.
+    fn run_tasks(&mut self) {
+        for task in std::mem::take(&mut self.cx.tasks) {
+            // A runtime catches what a task does not.
+            let _ = std::panic::catch_unwind(AssertUnwindSafe(|| task.now_or_never()));
+        }
+        let handle = Rc::clone(&self.cx.shard);
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        if let Poll::Ready(Some(steps)) = handle.steps.poll_take(&mut context) {
+            steps.into_iter().for_each(|step| (step.act)(&mut self.turn()));
+        }
+    }
+
+    /// A connection of the user's device arrives.
+    fn arrive(&mut self, user: &str, cursors: HashMap<StreamName<'static>, Cursor>) -> DuplexStream {
         let (near, socket) = tokio::io::duplex(1 << 20);
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let user = UserKey::new(&Scope::default(), user);
         let arrival = Arrival {
             wire: Some(Wire::new(Socket::Other(Box::new(near)), &[]).depart().unwrap()),
             identity: Identity {
-                user: user.clone(),
+                user,
                 user_type: "customer".into(),
                 device: "".into(),
                 capabilities: Capabilities::all(),
@@ -92,7 +113,7 @@ impl TestShard {
             },
             name: "c".into(),
             device: "d".into(),
-            cursors: HashMap::new(),
+            cursors,
             groups: None,
             at_head: false,
             sent_ms: 0,
@@ -100,6 +121,12 @@ impl TestShard {
             permit: self.cx.node().admission.addresses.enter(Some(address)).ok().unwrap(),
         };
         self.turn().read(Letter::Arrive(Box::new(arrival)));
+        socket
+    }
+
+    fn connect(&mut self, user: &str) -> Remote {
+        let socket = self.arrive(user, HashMap::new());
+        let user = UserKey::new(&Scope::default(), user);
         assert!(self.state.of_user(&user).next().is_none(), "it is let in by the log's answer");
         self.settle();
         let id = self.state.connections_of(&user)[0];
@@ -215,7 +242,8 @@ fn whatever_ends_a_connection_it_counts_no_more_and_is_detached_once() {
 #[tokio::test]
 async fn a_panic_over_one_letter_does_not_end_the_shard() {
     let settings = Settings { shards: 1, ..Settings::default() };
-    let node = Arc::new(node(settings));
+    let store = Arc::new(MemoryStore::new(settings.retention));
+    let node = Arc::new(node(settings, store));
     let shards = Arc::clone(&node);
     let local = tokio::task::LocalSet::new();
     local.spawn_local(async move { Shard::live(0, node).await });

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::letter::Arrival;
 use crate::log::key::UserKey;
+use crate::log::store::InboxDelivered;
 
 /// A request that is answered when the log publishes the change it made.
 pub(crate) struct PendingMembership {
@@ -18,10 +19,27 @@ pub(crate) struct PendingMembership {
 /// Arrivals that the log has not answered yet, by a number that grows with each.
 #[derive(Default)]
 pub(crate) struct Attaching {
-    arrivals: HashMap<u64, Box<Arrival>>,
+    arrivals: HashMap<u64, Pending>,
     /// The newest of each device that has one connection only, and when its `connect` was sent.
     newest: HashMap<(UserKey, Arc<str>), (u64, u64)>,
     numbers: u64,
+}
+
+struct Pending {
+    arrival: Box<Arrival>,
+    retry: Retry,
+}
+
+/// What the answers to an arrival's earlier attaches asked for: all of it goes with the next, or the log would ask in turn
+/// for one and for the other.
+#[derive(Default)]
+pub(crate) struct Retry {
+    /// Its memberships have begun.
+    pub(crate) has_joined: bool,
+    /// As [`Attach::begins_anew`](crate::log::store::Attach::begins_anew).
+    pub(crate) begins_anew: bool,
+    /// As [`Attach::delivered`](crate::log::store::Attach::delivered).
+    pub(crate) delivered: Option<InboxDelivered>,
 }
 
 /// An arrival whose way in has ended.
@@ -38,16 +56,20 @@ impl Attaching {
         if arrival.is_exclusive() {
             self.newest.insert(key(&arrival), (self.numbers, arrival.sent_ms));
         }
-        self.arrivals.insert(self.numbers, arrival);
+        self.arrivals.insert(self.numbers, Pending { arrival, retry: Retry::default() });
         self.numbers
     }
 
-    pub(crate) fn get(&self, number: u64) -> Option<&Arrival> {
-        self.arrivals.get(&number).map(|arrival| &**arrival)
+    pub(crate) fn get(&self, number: u64) -> Option<(&Arrival, &Retry)> {
+        self.arrivals.get(&number).map(|Pending { arrival, retry }| (&**arrival, retry))
+    }
+
+    pub(crate) fn retry(&mut self, number: u64) -> Option<&mut Retry> {
+        self.arrivals.get_mut(&number).map(|pending| &mut pending.retry)
     }
 
     pub(crate) fn end(&mut self, number: u64) -> Option<Arrived> {
-        let arrival = self.arrivals.remove(&number)?;
+        let Pending { arrival, .. } = self.arrivals.remove(&number)?;
         let mut is_newest = true;
         if arrival.is_exclusive() {
             let key = key(&arrival);
