@@ -107,3 +107,12 @@ pub async fn conversations_go_on_from_what_was_counted_before(store: &dyn Store)
     assert!(found[..5].iter().all(|(.., unread)| *unread == 1), "{found:?}");
     assert_eq!(found[5], shown("team", 2_100, 3, 1_400, 4));
 }
+
+pub async fn of_a_group_the_newest_ten_thousand_entries_are_counted(store: &dyn Store) {
+    join(store, "team", "ann", JoinBy::Application, START).await;
+    for thousand in 0..10 {
+        let send = |n| Write::Append(to_group("bob", "team", &format!("{thousand}-{n}"), START + 1));
+        written(store, &(0..1_010).map(send).collect::<Vec<_>>()).await;
+    }
+    assert_eq!(conversations(store, "ann", START).await, [shown("team", 10_100, 1, 0, 10_000)]);
+}

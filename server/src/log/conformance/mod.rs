@@ -131,6 +131,7 @@ macro_rules! conformance {
             conversations_show_what_is_last_and_what_is_unread,
             of_a_group_counts_what_came_since_the_user_joined,
             what_has_expired_or_gone_does_not_count,
+            of_a_group_the_newest_ten_thousand_entries_are_counted,
             conversations_go_on_from_what_was_counted_before,
             two_hubs_give_each_message_one_position,
             two_hubs_change_memberships_in_one_order,

@@ -1,5 +1,6 @@
 //! The embedded store: the checks every store has to pass, and what only it does.
 
+mod conversations;
 mod crash;
 mod damage;
 mod flush;
