@@ -59,6 +59,31 @@ async fn a_join_while_its_user_attaches_opens_the_stream_once_and_misses_nothing
 }
 
 #[tokio::test]
+async fn a_request_that_another_one_s_change_answers_is_answered_once() {
+    let (server, illness) = ill().await;
+    let mut alice = server.connect("alice", "a1").await;
+    let group = GroupKey::new(&Scope::default(), "team");
+    illness.write_ms.store(100, Ordering::Relaxed);
+    for (request, action) in [("group_join", "joined"), ("group_leave", "removed")] {
+        let (hub, group) = (server.hub.clone(), group.clone());
+        // The application was first; its change is on its way when the request comes.
+        let first = tokio::spawn(async move {
+            match request {
+                "group_join" => drop(hub.join(&group, "alice").await.unwrap()),
+                _ => drop(hub.remove(&group, "alice").await.unwrap()),
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        alice.say(&json!({"message_type": request, "message_id": "j", "group_ids": ["team"]})).await;
+        alice.say(&json!({"message_type": "health_check", "message_id": "h"})).await;
+        let changed = alice.hear().await;
+        assert_eq!((&changed["request_id"], &changed["data"]["action"]), (&json!("j"), &json!(action)));
+        assert_eq!(alice.hear().await["request_id"], "h");
+        first.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_comes_back_at_once_goes_on_after_what_it_acknowledged() {
     let (server, illness) = ill().await;
     let mut alice = server.connect("alice", "a1").await;

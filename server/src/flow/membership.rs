@@ -31,7 +31,7 @@ impl Turn<'_> {
         let stream = StreamKey::Group(group.clone());
         for id in self.state.connections_of(&key) {
             let Some((connection, cx)) = self.with(id) else { continue };
-            let pending = connection.take_pending(&group.group);
+            let pending = connection.take_pending(&group.group, true);
             if pending.is_some()
                 && let Some(wanted) = connection.extras.as_mut().and_then(|extras| extras.wanted.as_mut())
             {
@@ -82,7 +82,7 @@ impl Turn<'_> {
             for id in self.state.connections_of(&key) {
                 let number = self.state.streams.number(&stream);
                 let Some((connection, _)) = self.with(id) else { continue };
-                let pending = connection.take_pending(&group.group);
+                let pending = connection.take_pending(&group.group, false);
                 let track = number.and_then(|number| connection.subscriptions.track_of(number));
                 if track.is_none() && pending.is_none() {
                     continue;
@@ -103,12 +103,8 @@ impl Turn<'_> {
 }
 
 impl Connection {
-    fn take_pending(&mut self, group: &Arc<str>) -> Option<Box<PendingMembership>> {
-        if self.pending_membership.as_ref().is_some_and(|pending| pending.group == *group) {
-            self.pending_membership.take()
-        } else {
-            None
-        }
+    fn take_pending(&mut self, group: &Arc<str>, joins: bool) -> Option<Box<PendingMembership>> {
+        self.pending_membership.take_if(|pending| pending.group == *group && pending.joins == joins)
     }
 
     fn write_change(

@@ -12,6 +12,8 @@ use crate::log::store::InboxDelivered;
 /// A request that is answered when the log publishes the change it made.
 pub(crate) struct PendingMembership {
     pub(crate) group: Arc<str>,
+    /// Whether it begins, rather than ends.
+    pub(crate) joins: bool,
     pub(crate) request_id: Arc<str>,
     pub(crate) published: oneshot::Sender<()>,
 }

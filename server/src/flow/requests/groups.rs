@@ -21,7 +21,7 @@ impl Asker {
                 "the token does not allow joining this group",
             ));
         }
-        let published = self.await_change(id, group).await;
+        let published = self.await_change(id, group, true).await;
         let join = Join {
             group: self.group(group),
             user: Arc::clone(&self.identity.user.user),
@@ -31,15 +31,17 @@ impl Asker {
             now: clock::wall().ms(),
         };
         let written = self.shard.node.log.write(Write::Join(join)).await;
+        if matches!(written, Ok(Written::Join(Joined::New { .. }))) {
+            // The stream was opened, and with it the request answered, when the change was published.
+            let _ = published.await;
+            announce(&self.shard.node, &self.group(group), &self.identity.user.user, "joined").await;
+            return Ok(Reply::Written);
+        }
+        if self.is_answered().await {
+            return Ok(Reply::Written);
+        }
         match written? {
-            Written::Join(Joined::New { .. }) => {
-                // The stream was opened, and with it the request answered, when the change was published.
-                let _ = published.await;
-                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "joined").await;
-                Ok(Reply::Written)
-            }
             Written::Join(Joined::Already) => {
-                self.stop_awaiting();
                 self.write(HubFrame::GroupChanged(Box::new(GroupChanged {
                     request_id: id.to_owned().into(),
                     group: group.to_owned().into(),
@@ -51,33 +53,29 @@ impl Asker {
                 Ok(Reply::Written)
             }
             Written::Join(Joined::TooMany) => {
-                self.stop_awaiting();
                 Err(Refused::because(ErrorCode::GroupFull, "the user is in too many groups"))
             }
-            _ => {
-                self.stop_awaiting();
-                Err(Refused::because(ErrorCode::PermissionDenied, "removed since the token was issued"))
-            }
+            _ => Err(Refused::because(ErrorCode::PermissionDenied, "removed since the token was issued")),
         }
     }
 
     pub(super) async fn leave(&self, id: &str, group: &str) -> Outcome {
-        let published = self.await_change(id, group).await;
+        let published = self.await_change(id, group, false).await;
         let user = Arc::clone(&self.identity.user.user);
         let request = RequestId::new();
         let group_key = self.group(group);
         let write = Write::Leave { group: group_key, user, removed: false, request, now: clock::wall().ms() };
-        match self.shard.node.log.write(write).await? {
-            Written::Leave(Some(_)) => {
-                let _ = published.await;
-                announce(&self.shard.node, &self.group(group), &self.identity.user.user, "left").await;
-                Ok(Reply::Written)
-            }
-            _ => {
-                self.stop_awaiting();
-                Err(Refused::new(ErrorCode::GroupNotFound))
-            }
+        let written = self.shard.node.log.write(write).await;
+        if matches!(written, Ok(Written::Leave(Some(_)))) {
+            let _ = published.await;
+            announce(&self.shard.node, &self.group(group), &self.identity.user.user, "left").await;
+            return Ok(Reply::Written);
         }
+        if self.is_answered().await {
+            return Ok(Reply::Written);
+        }
+        written?;
+        Err(Refused::new(ErrorCode::GroupNotFound))
     }
 
     pub(super) async fn remove(&self, group: &str, user: &str) -> Outcome {
@@ -112,15 +110,17 @@ impl Asker {
         })
     }
 
-    /// From now on the connection's next change in this group answers this request.
-    async fn await_change(&self, id: &str, group: &str) -> oneshot::Receiver<()> {
+    /// From now on the connection's next change of this kind in this group answers this request.
+    async fn await_change(&self, id: &str, group: &str, joins: bool) -> oneshot::Receiver<()> {
         let (published, wait) = oneshot::channel();
-        let pending = PendingMembership { group: group.into(), request_id: id.into(), published };
+        let pending = PendingMembership { group: group.into(), joins, request_id: id.into(), published };
         self.with(|connection, _| connection.pending_membership = Some(Box::new(pending))).await;
         wait
     }
 
-    fn stop_awaiting(&self) {
-        self.step(|connection, _| connection.pending_membership = None);
+    /// Waits for no change any more. `true`: one was published, by another device of the user or somebody else, and
+    /// answered the request.
+    async fn is_answered(&self) -> bool {
+        self.with(|connection, _| connection.pending_membership.take().is_none()).await != Some(false)
     }
 }
