@@ -103,6 +103,7 @@ fn reach(hint: &Hint) -> Reach<'_> {
         },
         Hint::Receipt(receipt) => Reach::User(&receipt.sender),
         Hint::Kick { user, .. } => Reach::User(user),
+        Hint::Observed { .. } => Reach::Everywhere,
     }
 }
 

@@ -55,6 +55,12 @@ impl Turn<'_> {
             Hint::Volatile(volatile) => self.hand_out(volatile, from),
             Hint::Receipt(receipt) => receipts::tell(self, receipt),
             Hint::Kick { user, device, reason } => self.kick(user, device, reason),
+            Hint::Observed { scope, group, frame } => {
+                let shard = self.cx.shard.id;
+                for id in self.cx.node().observers.on_shard(shard, scope, group) {
+                    self.hand_to(id, frame);
+                }
+            }
         }
     }
 

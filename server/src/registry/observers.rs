@@ -11,6 +11,8 @@ use crate::cluster::router::Router;
 use crate::log::key::Scope;
 use crate::log::store::{Append, Flags, Target};
 use crate::net::encode;
+use crate::net::id::ConnectionId;
+use crate::shard::hint::Hint;
 use crate::shard::letter::Address;
 
 type ByGroup = HashMap<(Scope, Arc<str>), Vec<Address>>;
@@ -78,29 +80,36 @@ impl Observers {
         if !self.are_any() {
             return;
         }
-        let (scope, group): (&Scope, Option<&Arc<str>>) = match target {
-            Target::User(user) => (&user.scope, None),
-            Target::Group(group) => (&group.scope, Some(&group.group)),
-            Target::Broadcast(scope) => (scope, None),
+        let (scope, group) = match target {
+            Target::User(user) => (&user.scope, "".into()),
+            Target::Group(group) => (&group.scope, Arc::clone(&group.group)),
+            Target::Broadcast(scope) => (scope, "".into()),
         };
-        let mut to: Vec<Address> = Vec::new();
-        {
-            let observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
-            for group in [Some(&Arc::from("")), group].into_iter().flatten() {
-                let list = observers.get(&(scope.clone(), Arc::clone(group)));
-                to.extend(
-                    list.into_iter().flatten().filter(|address| !to.contains(address)).collect::<Vec<_>>(),
-                );
-            }
-        }
-        if to.is_empty() {
+        if self.find(scope, &group, |_| true).is_empty() {
             return;
         }
         let mut message = message.clone();
         message.observed = true;
         let frame = encode::message(&message);
-        for address in to {
-            router.to_connection(address, frame.clone());
+        router.tell(Hint::Observed { scope: scope.clone(), group, frame }, None);
+    }
+
+    /// The connections of a shard that observe a group, or everything.
+    pub(crate) fn on_shard(&self, shard: usize, scope: &Scope, group: &Arc<str>) -> Vec<ConnectionId> {
+        let found = self.find(scope, group, |address| address.shard == shard);
+        found.into_iter().map(|address| address.id).collect()
+    }
+
+    fn find(&self, scope: &Scope, group: &Arc<str>, wanted: impl Fn(&Address) -> bool) -> Vec<Address> {
+        let observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Address> = Vec::new();
+        let everything = Arc::from("");
+        for group in if group.is_empty() { vec![&everything] } else { vec![&everything, group] } {
+            let list = observers.get(&(scope.clone(), Arc::clone(group))).into_iter().flatten();
+            let fresh: Vec<Address> =
+                list.filter(|one| wanted(one) && !found.contains(one)).copied().collect();
+            found.extend(fresh);
         }
+        found
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::log::key::UserKey;
+use crate::log::key::{Scope, UserKey};
 use crate::log::store::Target;
 
 /// A hint.
@@ -22,6 +22,13 @@ pub(crate) enum Hint {
         /// Empty: all.
         device: Arc<str>,
         reason: Arc<str>,
+    },
+    /// A message that observers may see, as the frame they get.
+    Observed {
+        scope: Scope,
+        /// The group it went to; empty: to a user or to everybody.
+        group: Arc<str>,
+        frame: Bytes,
     },
 }
 
@@ -81,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::log::key::{GroupKey, Scope};
+    use crate::log::key::GroupKey;
 
     fn text() -> impl Strategy<Value = Arc<str>> {
         "\\PC{0,12}".prop_map(|text| text.as_str().into())
@@ -118,6 +125,11 @@ mod tests {
                 }
             ),
             (user(), text(), text()).prop_map(|(user, device, reason)| Hint::Kick { user, device, reason }),
+            (scope(), text(), frame()).prop_map(|(scope, group, frame)| Hint::Observed {
+                scope,
+                group,
+                frame
+            }),
         ]
     }
 
