@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::kind;
 use crate::names::{StreamName, is_id, is_message_id};
-use crate::{kind, limits};
 
 /// Text that is borrowed from a frame or owned.
 pub type Text<'a> = Cow<'a, str>;
@@ -209,12 +209,6 @@ impl<'a> Message<'a> {
             request_id: own(self.request_id),
             payload: self.payload.map(|payload| Cow::Owned(payload.into_owned())),
         }
-    }
-
-    /// Whether the frame fits; the client checks before it sends.
-    #[must_use]
-    pub fn fits(encoded: usize, limit: Option<usize>) -> bool {
-        encoded <= limit.unwrap_or(limits::FRAME)
     }
 }
 

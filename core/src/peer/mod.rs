@@ -111,12 +111,6 @@ impl Peer {
         self.heard = self.heard.max(now);
     }
 
-    /// When something last came in.
-    #[must_use]
-    pub fn last_heard(&self) -> Timestamp {
-        self.heard
-    }
-
     /// Makes room for exactly this many more streams: there are many connections, and each reads few.
     pub fn reserve(&mut self, streams: usize) {
         self.tracks.reserve_exact(streams);

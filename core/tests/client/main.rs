@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod connection;
-mod desk;
+mod harness;
 mod marks;
 mod monkey;
 mod reading;

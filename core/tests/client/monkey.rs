@@ -113,7 +113,7 @@ fn nothing_that_comes_in_any_order_breaks_the_machine() {
             ..Config::default()
         };
         let mut client = Client::new(config, seed);
-        let (mut now, mut settled, mut taken) = (crate::desk::START, BTreeSet::new(), BTreeSet::new());
+        let (mut now, mut settled, mut taken) = (crate::harness::START, BTreeSet::new(), BTreeSet::new());
         for turn in 0..200_u64 {
             now += random.up_to(4000);
             let link = if random.up_to(5) == 0 { Link(random.up_to(5) as u32) } else { client.link() };

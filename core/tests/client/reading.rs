@@ -3,14 +3,14 @@
 use wsc_core::StreamName;
 use wsc_core::client::{Config, Event, Gap, State};
 
-use crate::desk::{Desk, connected, entry, inbox, manual};
+use crate::harness::{Harness, connected, entry, inbox, manual};
 
 fn ack(seq: u64) -> String {
     format!(r#"{{"message_type":"ack","stream":"inbox","seq_no":{seq}}}"#)
 }
 
-fn generation(desk: &mut Desk) -> u32 {
-    let found = desk.events.iter().rev().find_map(|event| match event {
+fn generation(harness: &mut Harness) -> u32 {
+    let found = harness.events.iter().rev().find_map(|event| match event {
         Event::Message(entry) => Some(entry.generation),
         _ => None,
     });
@@ -19,191 +19,192 @@ fn generation(desk: &mut Desk) -> u32 {
 
 #[test]
 fn acknowledgements_are_collected_for_a_while() {
-    let mut desk = Desk::live(Config::default());
+    let mut harness = Harness::live(Config::default());
     for seq in 1..=3 {
-        desk.text(&entry("inbox", seq));
-        desk.pass(50);
+        harness.text(&entry("inbox", seq));
+        harness.pass(50);
     }
-    assert!(desk.sent().is_empty());
-    desk.pass(50);
-    assert_eq!(desk.sent(), [ack(3)]);
-    desk.pass(1000);
-    assert!(desk.sent().is_empty());
+    assert!(harness.sent().is_empty());
+    harness.pass(50);
+    assert_eq!(harness.sent(), [ack(3)]);
+    harness.pass(1000);
+    assert!(harness.sent().is_empty());
 }
 
 #[test]
 fn half_a_window_is_acknowledged_at_once() {
-    let mut desk = Desk::live(Config::default());
+    let mut harness = Harness::live(Config::default());
     for seq in 1..=4 {
-        desk.text(&entry("inbox", seq));
+        harness.text(&entry("inbox", seq));
     }
-    assert_eq!(desk.sent(), [ack(4)]);
-    desk.text(&entry("inbox", 5));
-    assert!(desk.sent().is_empty());
+    assert_eq!(harness.sent(), [ack(4)]);
+    harness.text(&entry("inbox", 5));
+    assert!(harness.sent().is_empty());
 }
 
 #[test]
 fn an_entry_that_requires_it_is_acknowledged_at_once() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 2).replace(r#""content""#, r#""require_ack":true,"content""#));
-    assert_eq!(desk.sent(), [ack(2)]);
+    let mut harness = Harness::live(Config::default());
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 2).replace(r#""content""#, r#""require_ack":true,"content""#));
+    assert_eq!(harness.sent(), [ack(2)]);
 }
 
 #[test]
 fn a_skip_is_covered_and_acknowledged_with_the_next_entry() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(r#"{"message_type":"skip","stream":"inbox","from":1,"to":3}"#);
-    desk.pass(1000);
-    assert!(desk.sent().is_empty());
-    desk.text(&entry("inbox", 4));
-    desk.pass(200);
-    assert_eq!((desk.sent(), desk.positions()), (vec![ack(4)], vec![4]));
+    let mut harness = Harness::live(Config::default());
+    harness.text(r#"{"message_type":"skip","stream":"inbox","from":1,"to":3}"#);
+    harness.pass(1000);
+    assert!(harness.sent().is_empty());
+    harness.text(&entry("inbox", 4));
+    harness.pass(200);
+    assert_eq!((harness.sent(), harness.positions()), (vec![ack(4)], vec![4]));
 }
 
 #[test]
 fn a_lonely_skip_is_acknowledged_with_the_ping_and_at_the_end() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(r#"{"message_type":"skip","stream":"inbox","from":1,"to":3}"#);
-    desk.pass(25_000);
-    assert_eq!(desk.sent(), [ack(3), r#"{"message_type":"ping"}"#.to_owned()]);
-    desk.text(r#"{"message_type":"skip","stream":"inbox","from":4,"to":4}"#);
-    desk.handle(|client, now| client.close(now));
-    assert_eq!(desk.sent(), [ack(4)]);
+    let mut harness = Harness::live(Config::default());
+    harness.text(r#"{"message_type":"skip","stream":"inbox","from":1,"to":3}"#);
+    harness.pass(25_000);
+    assert_eq!(harness.sent(), [ack(3), r#"{"message_type":"ping"}"#.to_owned()]);
+    harness.text(r#"{"message_type":"skip","stream":"inbox","from":4,"to":4}"#);
+    harness.handle(|client, now| client.close(now));
+    assert_eq!(harness.sent(), [ack(4)]);
 }
 
 #[test]
 fn a_gap_is_told_in_its_place_and_acknowledged() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(&entry("inbox", 1));
-    desk.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":9,"reason":"trimmed"}"#);
-    desk.text(&entry("inbox", 10));
-    assert_eq!(desk.positions(), [1, -9, 10]);
-    desk.pass(200);
-    assert_eq!(desk.sent(), [ack(10)]);
+    let mut harness = Harness::live(Config::default());
+    harness.text(&entry("inbox", 1));
+    harness.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":9,"reason":"trimmed"}"#);
+    harness.text(&entry("inbox", 10));
+    assert_eq!(harness.positions(), [1, -9, 10]);
+    harness.pass(200);
+    assert_eq!(harness.sent(), [ack(10)]);
 }
 
 #[test]
 fn a_hole_ends_the_connection_and_the_next_one_goes_on_before_it() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 3));
-    assert_eq!((desk.closed_with(), desk.positions()), (Some(4014), vec![1]));
-    desk.pass(500);
-    assert!(desk.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
+    let mut harness = Harness::live(Config::default());
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 3));
+    assert_eq!((harness.closed_with(), harness.positions()), (Some(4014), vec![1]));
+    harness.pass(500);
+    assert!(harness.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
 }
 
 #[test]
 fn what_was_covered_is_dropped() {
-    let mut desk = Desk::live(Config::default());
+    let mut harness = Harness::live(Config::default());
     for seq in [1, 1, 2, 1, 2] {
-        desk.text(&entry("inbox", seq));
+        harness.text(&entry("inbox", seq));
     }
-    assert_eq!(desk.positions(), [1, 2]);
+    assert_eq!(harness.positions(), [1, 2]);
 }
 
 #[test]
 fn nothing_is_acknowledged_before_the_application_did() {
-    let mut desk = Desk::live(manual());
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 2));
-    desk.text(r#"{"message_type":"skip","stream":"inbox","from":3,"to":4}"#);
-    desk.pass(10_000);
-    assert!(desk.sent().is_empty());
-    let generation = generation(&mut desk);
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 2));
-    desk.pass(200);
-    assert_eq!(desk.sent(), [ack(4)]);
+    let mut harness = Harness::live(manual());
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 2));
+    harness.text(r#"{"message_type":"skip","stream":"inbox","from":3,"to":4}"#);
+    harness.pass(10_000);
+    assert!(harness.sent().is_empty());
+    let generation = generation(&mut harness);
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 2));
+    harness.pass(200);
+    assert_eq!(harness.sent(), [ack(4)]);
 }
 
 #[test]
 fn what_the_application_holds_comes_again_but_is_not_given_out_again() {
-    let mut desk = Desk::live(manual());
+    let mut harness = Harness::live(manual());
     for seq in 1..=3 {
-        desk.text(&entry("inbox", seq));
+        harness.text(&entry("inbox", seq));
     }
-    assert_eq!(generation(&mut desk), 1);
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 1));
-    desk.close(None, "");
-    desk.clear();
-    desk.pass(500);
-    assert!(desk.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
-    desk.text(&connected(&inbox("e1", 2, 4)));
+    assert_eq!(generation(&mut harness), 1);
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 1));
+    harness.close(None, "");
+    harness.clear();
+    harness.pass(500);
+    assert!(harness.open().contains(r#""inbox":{"epoch":"e1","seq":1}"#));
+    harness.text(&connected(&inbox("e1", 2, 4)));
     // Acknowledged while the hub has not sent it again yet: waits until it did.
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 3));
-    desk.pass(200);
-    assert!(desk.sent().is_empty());
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, 1, 3));
+    harness.pass(200);
+    assert!(harness.sent().is_empty());
     for seq in 2..=4 {
-        desk.text(&entry("inbox", seq));
+        harness.text(&entry("inbox", seq));
     }
-    assert_eq!(desk.positions(), [4]);
-    desk.pass(200);
-    assert_eq!(desk.sent(), [ack(3)]);
+    assert_eq!(harness.positions(), [4]);
+    harness.pass(200);
+    assert_eq!(harness.sent(), [ack(3)]);
 }
 
 #[test]
 fn a_new_epoch_is_told_once_and_old_acknowledgements_do_nothing() {
-    let mut desk = Desk::live(manual());
+    let mut harness = Harness::live(manual());
     for seq in 1..=9 {
-        desk.text(&entry("inbox", seq));
+        harness.text(&entry("inbox", seq));
     }
-    let old = generation(&mut desk);
-    desk.close(4014, "");
-    desk.clear();
-    desk.pass(500);
-    desk.open();
-    desk.text(&connected(&inbox("e2", 5, 6)));
-    desk.text(r#"{"message_type":"gap","stream":"inbox","from":5,"to":4,"reason":"epoch"}"#);
-    let gaps: Vec<_> = desk.events.iter().filter(|event| matches!(event, Event::Gap(_))).collect();
+    let old = generation(&mut harness);
+    harness.close(4014, "");
+    harness.clear();
+    harness.pass(500);
+    harness.open();
+    harness.text(&connected(&inbox("e2", 5, 6)));
+    harness.text(r#"{"message_type":"gap","stream":"inbox","from":5,"to":4,"reason":"epoch"}"#);
+    let gaps: Vec<_> = harness.events.iter().filter(|event| matches!(event, Event::Gap(_))).collect();
     assert!(matches!(gaps[..], [Event::Gap(Gap { from: 5, to: 4, reason, .. })] if reason == "epoch"));
-    desk.text(&entry("inbox", 5));
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 9));
-    desk.pass(1000);
-    assert!(desk.sent().is_empty());
-    let new = generation(&mut desk);
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, new, 5));
-    desk.pass(1000);
-    assert_eq!(desk.sent(), [ack(5)]);
+    harness.text(&entry("inbox", 5));
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 9));
+    harness.pass(1000);
+    assert!(harness.sent().is_empty());
+    let new = generation(&mut harness);
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, new, 5));
+    harness.pass(1000);
+    assert_eq!(harness.sent(), [ack(5)]);
 }
 
 #[test]
 fn a_stream_that_can_no_longer_be_read_is_told_and_forgotten() {
-    let mut desk = Desk::new(Config::default());
-    desk.come_live(&format!(r#"{},"group:a":{{"epoch":"e1","from":5,"head":4}}"#, inbox("e1", 1, 0)));
-    desk.close(None, "");
-    desk.pass(500);
-    assert!(desk.open().contains(r#""group:a":{"epoch":"e1","seq":4}"#));
-    desk.text(&connected(&inbox("e1", 1, 0)));
+    let mut harness = Harness::new(Config::default());
+    harness.come_live(&format!(r#"{},"group:a":{{"epoch":"e1","from":5,"head":4}}"#, inbox("e1", 1, 0)));
+    harness.close(None, "");
+    harness.pass(500);
+    assert!(harness.open().contains(r#""group:a":{"epoch":"e1","seq":4}"#));
+    harness.text(&connected(&inbox("e1", 1, 0)));
     assert!(
-        desk.events
+        harness
+            .events
             .iter()
             .any(|event| matches!(event, Event::StreamClosed { reason, .. } if reason == "unreadable"))
     );
-    desk.close(None, "");
-    desk.pass(500);
-    assert!(!desk.open().contains("group:a"));
+    harness.close(None, "");
+    harness.pass(500);
+    assert!(!harness.open().contains("group:a"));
 }
 
 #[test]
 fn caught_up_is_told_when_all_streams_reached_their_heads() {
-    let mut desk = Desk::new(Config::default());
-    desk.open();
-    desk.text(&connected(&format!(
+    let mut harness = Harness::new(Config::default());
+    harness.open();
+    harness.text(&connected(&format!(
         r#"{},"broadcast":{{"epoch":"e1","from":1,"head":1}}"#,
         inbox("e1", 1, 2)
     )));
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 2));
-    assert!(!desk.client.sync().caught_up);
-    desk.text(r#"{"message_type":"skip","stream":"broadcast","from":1,"to":1}"#);
-    assert!(desk.client.sync().caught_up);
-    assert_eq!(desk.events.iter().filter(|event| **event == Event::CaughtUp).count(), 1);
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 2));
+    assert!(!harness.client.sync().caught_up);
+    harness.text(r#"{"message_type":"skip","stream":"broadcast","from":1,"to":1}"#);
+    assert!(harness.client.sync().caught_up);
+    assert_eq!(harness.events.iter().filter(|event| **event == Event::CaughtUp).count(), 1);
 }
 
 #[test]
 fn joining_opens_a_stream_and_leaving_closes_it() {
-    let mut desk = Desk::new(Config { groups: Some(vec![]), ..Config::default() });
-    desk.come_live(&inbox("e1", 1, 0));
+    let mut harness = Harness::new(Config { groups: Some(vec![]), ..Config::default() });
+    harness.come_live(&inbox("e1", 1, 0));
     let joined = |from| {
         format!(
             r#"{{"message_type":"group_changed","data":{{"group_id":"a","action":"joined","user_id":"alice"}},
@@ -211,29 +212,30 @@ fn joining_opens_a_stream_and_leaving_closes_it() {
             from - 1
         )
     };
-    desk.text(&joined(8));
-    desk.text(&entry("group:a", 8));
-    assert_eq!(desk.positions(), [8]);
+    harness.text(&joined(8));
+    harness.text(&entry("group:a", 8));
+    assert_eq!(harness.positions(), [8]);
     let left = |user, stream| {
         format!(
             r#"{{"message_type":"group_changed","data":{{"group_id":"a","action":"left","user_id":"{user}"}}{stream}}}"#
         )
     };
-    desk.text(&left("bob", ""));
-    desk.text(&entry("group:a", 9));
-    assert_eq!(desk.positions(), [9]);
-    desk.text(&left("alice", r#","stream":"group:a""#));
+    harness.text(&left("bob", ""));
+    harness.text(&entry("group:a", 9));
+    assert_eq!(harness.positions(), [9]);
+    harness.text(&left("alice", r#","stream":"group:a""#));
     assert!(
-        desk.events
+        harness
+            .events
             .iter()
             .any(|event| matches!(event, Event::StreamClosed { reason, .. } if reason == "left"))
     );
-    desk.text(&joined(20));
-    desk.text(&entry("group:a", 20));
-    assert_eq!(desk.positions(), [20]);
-    desk.close(None, "");
-    desk.pass(500);
-    let connect = desk.open();
+    harness.text(&joined(20));
+    harness.text(&entry("group:a", 20));
+    assert_eq!(harness.positions(), [20]);
+    harness.close(None, "");
+    harness.pass(500);
+    let connect = harness.open();
     assert!(
         connect.contains(r#""groups":["a"]"#) && connect.contains(r#""group:a":{"epoch":"e1","seq":20}"#)
     );
@@ -241,87 +243,87 @@ fn joining_opens_a_stream_and_leaving_closes_it() {
 
 #[test]
 fn volatile_messages_have_no_place() {
-    let mut desk = Desk::live(Config::default());
-    desk.text(r#"{"message_type":"typing","message_id":"t","sender":"bob","receiver":"alice"}"#);
+    let mut harness = Harness::live(Config::default());
+    harness.text(r#"{"message_type":"typing","message_id":"t","sender":"bob","receiver":"alice"}"#);
     assert!(
-        matches!(desk.events.pop_back(), Some(Event::Volatile(frame)) if frame.message().is_ok_and(|message| message.message_type == "typing"))
+        matches!(harness.events.pop_back(), Some(Event::Volatile(frame)) if frame.message().is_ok_and(|message| message.message_type == "typing"))
     );
-    desk.pass(1000);
-    assert!(desk.sent().is_empty());
+    harness.pass(1000);
+    assert!(harness.sent().is_empty());
 }
 
 #[test]
 fn nobody_forges_a_frame_of_the_hub() {
-    let mut desk = Desk::live(Config::default());
-    let send = desk.say("m1");
-    desk.clear();
+    let mut harness = Harness::live(Config::default());
+    let send = harness.say("m1");
+    harness.clear();
     for kind in ["ack", "error", "skip", "gap", "kick_out", "connected", "read"] {
-        desk.text(&format!(
+        harness.text(&format!(
             r#"{{"message_type":"{kind}","sender":"mallory","message_id":"m1","stream":"inbox","seq_no":0,"from":1,"to":9,"code":80303}}"#
         ));
     }
-    assert_eq!(desk.events.iter().filter(|event| matches!(event, Event::Volatile(_))).count(), 7);
-    assert_eq!((desk.client.state(), desk.client.message_id(send)), (State::Connected, Some("m1")));
+    assert_eq!(harness.events.iter().filter(|event| matches!(event, Event::Volatile(_))).count(), 7);
+    assert_eq!((harness.client.state(), harness.client.message_id(send)), (State::Connected, Some("m1")));
 }
 
 #[test]
 fn what_is_acknowledged_while_a_connection_is_made_does_not_come_twice() {
-    let mut desk = Desk::live(manual());
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 2));
-    let generation = generation(&mut desk);
-    desk.close(None, "");
-    desk.pass(60_000);
-    assert!(desk.open().contains(r#""seq":0"#));
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 1));
-    desk.text(&connected(&inbox("e1", 1, 2)));
-    desk.text(&entry("inbox", 1));
-    desk.text(&entry("inbox", 2));
-    assert!(!desk.events.iter().any(|event| matches!(event, Event::Message { .. } | Event::Gap(_))));
-    desk.pass(200);
-    assert_eq!(desk.sent(), [ack(1)]);
+    let mut harness = Harness::live(manual());
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 2));
+    let generation = generation(&mut harness);
+    harness.close(None, "");
+    harness.pass(60_000);
+    assert!(harness.open().contains(r#""seq":0"#));
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, generation, 1));
+    harness.text(&connected(&inbox("e1", 1, 2)));
+    harness.text(&entry("inbox", 1));
+    harness.text(&entry("inbox", 2));
+    assert!(!harness.events.iter().any(|event| matches!(event, Event::Message { .. } | Event::Gap(_))));
+    harness.pass(200);
+    assert_eq!(harness.sent(), [ack(1)]);
 }
 
 #[test]
 fn a_new_epoch_is_told_again_to_a_process_that_follows_one_which_did_not_acknowledge_it() {
-    let mut desk = Desk::live(manual());
-    desk.text(&entry("inbox", 1));
-    let old = generation(&mut desk);
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
-    let renew = |desk: &mut Desk| {
-        desk.close(4014, "");
-        desk.pass(60_000);
-        assert!(desk.open().contains(r#""cursors":{"inbox":{"epoch":"e1","seq":1}}"#));
-        desk.text(&connected(&inbox("e2", 2, 3)));
-        desk.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":1,"reason":"epoch"}"#);
-        desk.text(r#"{"message_type":"skip","stream":"inbox","from":2,"to":3}"#);
+    let mut harness = Harness::live(manual());
+    harness.text(&entry("inbox", 1));
+    let old = generation(&mut harness);
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
+    let renew = |harness: &mut Harness| {
+        harness.close(4014, "");
+        harness.pass(60_000);
+        assert!(harness.open().contains(r#""cursors":{"inbox":{"epoch":"e1","seq":1}}"#));
+        harness.text(&connected(&inbox("e2", 2, 3)));
+        harness.text(r#"{"message_type":"gap","stream":"inbox","from":2,"to":1,"reason":"epoch"}"#);
+        harness.text(r#"{"message_type":"skip","stream":"inbox","from":2,"to":3}"#);
     };
-    renew(&mut desk);
-    let gap = desk.events.iter().find_map(|event| match event {
+    renew(&mut harness);
+    let gap = harness.events.iter().find_map(|event| match event {
         Event::Gap(gap) => Some(gap.clone()),
         _ => None,
     });
     let gap = gap.expect("told");
-    assert_eq!(desk.client.snapshot().cursors[0].epoch, "e1");
+    assert_eq!(harness.client.snapshot().cursors[0].epoch, "e1");
     // The same process is not told twice.
-    renew(&mut desk);
-    assert!(!desk.events.iter().any(|event| matches!(event, Event::Gap(_))));
-    desk.handle(|client, now| client.acknowledge(now, &gap.stream, gap.generation, gap.to));
-    let cursor = desk.client.snapshot().cursors.remove(0);
+    renew(&mut harness);
+    assert!(!harness.events.iter().any(|event| matches!(event, Event::Gap(_))));
+    harness.handle(|client, now| client.acknowledge(now, &gap.stream, gap.generation, gap.to));
+    let cursor = harness.client.snapshot().cursors.remove(0);
     assert_eq!((cursor.epoch.as_str(), cursor.seq), ("e2", 3));
-    desk.pass(200);
-    assert_eq!(desk.sent(), [ack(3)]);
+    harness.pass(200);
+    assert_eq!(harness.sent(), [ack(3)]);
 }
 
 #[test]
 fn the_place_kept_of_an_old_numbering_is_the_one_that_was_named() {
-    let mut desk = Desk::live(manual());
-    desk.text(&entry("inbox", 1));
-    let old = generation(&mut desk);
-    desk.close(4014, "");
-    desk.pass(60_000);
-    desk.open();
-    desk.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
-    desk.text(&connected(&inbox("e2", 1, 1)));
-    assert_eq!(desk.client.snapshot().cursors[0].seq, 0);
+    let mut harness = Harness::live(manual());
+    harness.text(&entry("inbox", 1));
+    let old = generation(&mut harness);
+    harness.close(4014, "");
+    harness.pass(60_000);
+    harness.open();
+    harness.handle(|client, now| client.acknowledge(now, &StreamName::Inbox, old, 1));
+    harness.text(&connected(&inbox("e2", 1, 1)));
+    assert_eq!(harness.client.snapshot().cursors[0].seq, 0);
 }

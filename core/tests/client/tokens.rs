@@ -2,7 +2,7 @@
 
 use wsc_core::client::{Action, Closed, Config, Event, Fault, Owner, State, Storage, TokenError};
 
-use crate::desk::{Desk, START, connected, ids, inbox};
+use crate::harness::{Harness, START, connected, ids, inbox};
 
 /// A token of no value that ends `ms` after the start.
 fn token(ms: u64) -> String {
@@ -27,42 +27,42 @@ fn provided() -> Config {
     Config { token_provider: true, ..Config::default() }
 }
 
-fn fetches(desk: &mut Desk) -> bool {
-    let fetches = desk.actions.contains(&Action::FetchToken);
-    desk.actions.clear();
+fn fetches(harness: &mut Harness) -> bool {
+    let fetches = harness.actions.contains(&Action::FetchToken);
+    harness.actions.clear();
     fetches
 }
 
-fn supply(desk: &mut Desk, token: Result<&str, TokenError>) {
-    desk.handle(|client, now| client.supply_token(now, token.map(str::to_owned)));
+fn supply(harness: &mut Harness, token: Result<&str, TokenError>) {
+    harness.handle(|client, now| client.supply_token(now, token.map(str::to_owned)));
 }
 
-fn live(token: &str) -> Desk {
-    let mut desk = Desk::new(provided());
-    desk.handle(|client, now| client.connect(now));
-    assert!(fetches(&mut desk));
-    supply(&mut desk, Ok(token));
-    assert!(desk.open().contains(token));
-    desk.text(&connected(&inbox("e1", 1, 0)));
-    desk.clear();
-    desk
+fn live(token: &str) -> Harness {
+    let mut harness = Harness::new(provided());
+    harness.handle(|client, now| client.connect(now));
+    assert!(fetches(&mut harness));
+    supply(&mut harness, Ok(token));
+    assert!(harness.open().contains(token));
+    harness.text(&connected(&inbox("e1", 1, 0)));
+    harness.clear();
+    harness
 }
 
 /// Passes time until the client asks for a token; it must not take longer than `ms`, with a hub that answers pings.
-fn until_asked(desk: &mut Desk, ms: u64) {
-    let end = desk.now + ms;
-    while !fetches(desk) {
-        assert!(desk.now < end, "not asked for within {ms} ms");
-        desk.pass(1000);
-        if desk.client.state() == State::Connected {
-            desk.text(r#"{"message_type":"pong"}"#);
+fn until_asked(harness: &mut Harness, ms: u64) {
+    let end = harness.now + ms;
+    while !fetches(harness) {
+        assert!(harness.now < end, "not asked for within {ms} ms");
+        harness.pass(1000);
+        if harness.client.state() == State::Connected {
+            harness.text(r#"{"message_type":"pong"}"#);
         }
     }
 }
 
 /// The faults told since they were last asked for.
-fn faults(desk: &mut Desk) -> Vec<String> {
-    let faults = desk.events.drain(..).filter_map(|event| match event {
+fn faults(harness: &mut Harness) -> Vec<String> {
+    let faults = harness.events.drain(..).filter_map(|event| match event {
         Event::Fault(fault @ Fault::Token { .. }) => Some(fault.to_string()),
         _ => None,
     });
@@ -75,222 +75,226 @@ const NO_TOKENS: [&str; 7] = ["", " ", "<html>502</html>", r#"{"error":"x"}"#, "
 #[test]
 fn what_is_no_jwt_is_a_fault_and_the_provider_is_asked_again() {
     for bad in NO_TOKENS {
-        let mut desk = Desk::new(provided());
-        desk.handle(|client, now| client.connect(now));
+        let mut harness = Harness::new(provided());
+        harness.handle(|client, now| client.connect(now));
         for _ in 0..5 {
-            until_asked(&mut desk, 31_000);
-            supply(&mut desk, Ok(bad));
-            assert!(matches!(desk.client.state(), State::Waiting { .. }), "{bad:?}");
-            let told = faults(&mut desk);
+            until_asked(&mut harness, 31_000);
+            supply(&mut harness, Ok(bad));
+            assert!(matches!(harness.client.state(), State::Waiting { .. }), "{bad:?}");
+            let told = faults(&mut harness);
             assert_eq!(told, ["no token: the answer is not a JWT"], "{bad:?}");
-            assert_eq!(desk.opened(), None, "{bad:?}");
+            assert_eq!(harness.opened(), None, "{bad:?}");
         }
-        until_asked(&mut desk, 31_000);
-        supply(&mut desk, Ok(NEW));
-        assert!(desk.open().contains(NEW));
+        until_asked(&mut harness, 31_000);
+        supply(&mut harness, Ok(NEW));
+        assert!(harness.open().contains(NEW));
     }
 }
 
 #[test]
 fn white_space_around_a_token_is_no_fault() {
-    let mut desk = Desk::new(provided());
-    desk.handle(|client, now| client.connect(now));
-    supply(&mut desk, Ok(" e30.e30.new\n"));
-    assert_eq!((faults(&mut desk).len(), desk.opened().is_some()), (0, true));
+    let mut harness = Harness::new(provided());
+    harness.handle(|client, now| client.connect(now));
+    supply(&mut harness, Ok(" e30.e30.new\n"));
+    assert_eq!((faults(&mut harness).len(), harness.opened().is_some()), (0, true));
 }
 
 #[test]
 fn a_provider_that_does_not_answer_is_a_fault_too() {
-    let mut desk = Desk::new(provided());
-    desk.handle(|client, now| client.connect(now));
-    assert!(fetches(&mut desk));
-    desk.pass(60_000);
-    assert_eq!(faults(&mut desk), ["no token: no answer in time"]);
-    assert!(matches!(desk.client.state(), State::Waiting { .. }));
-    until_asked(&mut desk, 1000);
+    let mut harness = Harness::new(provided());
+    harness.handle(|client, now| client.connect(now));
+    assert!(fetches(&mut harness));
+    harness.pass(60_000);
+    assert_eq!(faults(&mut harness), ["no token: no answer in time"]);
+    assert!(matches!(harness.client.state(), State::Waiting { .. }));
+    until_asked(&mut harness, 1000);
 }
 
 #[test]
 fn a_token_is_fetched_before_the_socket_opens() {
-    let mut desk = Desk::new(provided());
-    desk.handle(|client, now| client.connect(now));
-    assert_eq!((desk.opened(), fetches(&mut desk)), (None, true));
-    supply(&mut desk, Ok(NEW));
-    assert!(desk.open().contains(r#""token":"e30.e30.new""#));
+    let mut harness = Harness::new(provided());
+    harness.handle(|client, now| client.connect(now));
+    assert_eq!((harness.opened(), fetches(&mut harness)), (None, true));
+    supply(&mut harness, Ok(NEW));
+    assert!(harness.open().contains(r#""token":"e30.e30.new""#));
 }
 
 #[test]
 fn a_provider_that_fails_is_asked_again_and_one_that_denies_is_not() {
-    let mut desk = Desk::new(provided());
-    desk.handle(|client, now| client.connect(now));
-    fetches(&mut desk);
-    supply(&mut desk, Err(TokenError::temporary("the service is down")));
-    assert_eq!(faults(&mut desk), ["no token: the service is down"]);
-    assert!(matches!(desk.client.state(), State::Waiting { .. }));
-    desk.pass(500);
-    assert!(fetches(&mut desk));
-    supply(&mut desk, Err(TokenError::Denied));
-    assert_eq!(desk.client.state(), State::Closed(Closed::NoToken));
+    let mut harness = Harness::new(provided());
+    harness.handle(|client, now| client.connect(now));
+    fetches(&mut harness);
+    supply(&mut harness, Err(TokenError::temporary("the service is down")));
+    assert_eq!(faults(&mut harness), ["no token: the service is down"]);
+    assert!(matches!(harness.client.state(), State::Waiting { .. }));
+    harness.pass(500);
+    assert!(fetches(&mut harness));
+    supply(&mut harness, Err(TokenError::Denied));
+    assert_eq!(harness.client.state(), State::Closed(Closed::NoToken));
 }
 
 #[test]
 fn a_token_is_renewed_on_the_live_connection_before_it_ends() {
-    let mut desk = live(&token(600_000));
+    let mut harness = live(&token(600_000));
     for _ in 0..60 {
-        desk.pass(9_000);
-        desk.text(r#"{"message_type":"pong"}"#);
-        desk.sent();
+        harness.pass(9_000);
+        harness.text(r#"{"message_type":"pong"}"#);
+        harness.sent();
     }
-    assert_eq!(desk.now - START, 540_000);
-    assert!(fetches(&mut desk));
-    supply(&mut desk, Ok(&token(1_200_000)));
-    let sent = desk.sent();
+    assert_eq!(harness.now - START, 540_000);
+    assert!(fetches(&mut harness));
+    supply(&mut harness, Ok(&token(1_200_000)));
+    let sent = harness.sent();
     assert!(sent[0].contains(r#""message_type":"refresh""#), "{sent:?}");
-    desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
-    assert_eq!(desk.client.state(), State::Connected);
+    harness.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
+    assert_eq!(harness.client.state(), State::Connected);
 }
 
 #[test]
 fn a_token_that_lasts_is_used_for_the_next_connection() {
-    let mut desk = live(&token(3_600_000));
-    desk.close(None, "");
-    desk.pass(500);
-    assert_eq!((desk.opened().is_some(), fetches(&mut desk)), (true, false));
+    let mut harness = live(&token(3_600_000));
+    harness.close(None, "");
+    harness.pass(500);
+    assert_eq!((harness.opened().is_some(), fetches(&mut harness)), (true, false));
 }
 
 #[test]
 fn an_expired_token_is_replaced() {
-    let mut desk = live(OLD);
-    desk.close(4002, "expired");
-    assert_eq!(faults(&mut desk), ["token refused: expired"]);
-    desk.pass(500);
-    assert!(fetches(&mut desk));
-    supply(&mut desk, Ok(NEW));
-    assert!(desk.open().contains(NEW));
+    let mut harness = live(OLD);
+    harness.close(4002, "expired");
+    assert_eq!(faults(&mut harness), ["token refused: expired"]);
+    harness.pass(500);
+    assert!(fetches(&mut harness));
+    supply(&mut harness, Ok(NEW));
+    assert!(harness.open().contains(NEW));
 }
 
 #[test]
 fn refused_credentials_are_told_and_tried_again_ever_slower_as_long_as_the_provider_gives_some() {
-    let mut desk = live(OLD);
-    desk.close(4001, "the signature is wrong");
+    let mut harness = live(OLD);
+    harness.close(4001, "the signature is wrong");
     // The same one again, too: it may be the hub that does not know the key yet.
     let mut waits = Vec::new();
     for given in [OLD, OLD, NEW, OLD, OLD, OLD, OLD, OLD, NEW] {
-        let told = faults(&mut desk);
+        let told = faults(&mut harness);
         assert_eq!(told, ["token refused: the signature is wrong"]);
-        let State::Waiting { until } = desk.client.state() else { panic!("{:?}", desk.client.state()) };
-        waits.push(until - desk.now);
-        until_asked(&mut desk, 31_000);
-        supply(&mut desk, Ok(given));
-        assert!(desk.open().contains(given));
-        desk.close(4001, "the signature is wrong");
+        let State::Waiting { until } = harness.client.state() else { panic!("{:?}", harness.client.state()) };
+        waits.push(until - harness.now);
+        until_asked(&mut harness, 31_000);
+        supply(&mut harness, Ok(given));
+        assert!(harness.open().contains(given));
+        harness.close(4001, "the signature is wrong");
     }
     assert!(waits.iter().max() > Some(&3000), "{waits:?}");
-    until_asked(&mut desk, 31_000);
-    supply(&mut desk, Ok(OLD));
-    desk.open();
-    desk.text(&connected(&inbox("e1", 1, 0)));
-    assert_eq!(desk.client.state(), State::Connected);
+    until_asked(&mut harness, 31_000);
+    supply(&mut harness, Ok(OLD));
+    harness.open();
+    harness.text(&connected(&inbox("e1", 1, 0)));
+    assert_eq!(harness.client.state(), State::Connected);
     // Only this is the end.
-    desk.close(4001, "");
-    until_asked(&mut desk, 31_000);
-    supply(&mut desk, Err(TokenError::Denied));
-    assert_eq!(desk.client.state(), State::Closed(Closed::NoToken));
+    harness.close(4001, "");
+    until_asked(&mut harness, 31_000);
+    supply(&mut harness, Err(TokenError::Denied));
+    assert_eq!(harness.client.state(), State::Closed(Closed::NoToken));
 }
 
 #[test]
 fn a_connection_of_another_user_is_not_used_and_another_token_is_asked_for() {
-    let mut desk = Desk::new(Config { storage: Storage::Durable, ..provided() });
-    assert!(desk.client.set_owner(Owner::new("mallory", "", "")));
-    assert!(!desk.client.set_owner(Owner::new("alice", "", "")));
-    assert!(desk.client.set_owner(Owner::from_text("mallory".to_owned())));
-    assert!(!desk.client.set_owner(Owner::new("mallory", "shop", "")));
-    desk.say("m1");
-    desk.handle(|client, now| client.connect(now));
-    supply(&mut desk, Ok(&token(600_000)));
-    desk.open();
-    desk.clear();
-    desk.text(&connected(&inbox("e1", 1, 0)));
-    assert_eq!((desk.closed_with(), desk.sent().len()), (Some(1000), 0));
-    assert_eq!(faults(&mut desk), ["token refused: another user"]);
-    assert!(desk.actions.iter().all(|action| !matches!(action, Action::Persist(_))), "{:?}", desk.actions);
-    until_asked(&mut desk, 1000);
-    assert_eq!(desk.client.snapshot().owner, Owner::new("mallory", "", ""));
+    let mut harness = Harness::new(Config { storage: Storage::Durable, ..provided() });
+    assert!(harness.client.set_owner(Owner::new("mallory", "", "")));
+    assert!(!harness.client.set_owner(Owner::new("alice", "", "")));
+    assert!(harness.client.set_owner(Owner::from_text("mallory".to_owned())));
+    assert!(!harness.client.set_owner(Owner::new("mallory", "shop", "")));
+    harness.say("m1");
+    harness.handle(|client, now| client.connect(now));
+    supply(&mut harness, Ok(&token(600_000)));
+    harness.open();
+    harness.clear();
+    harness.text(&connected(&inbox("e1", 1, 0)));
+    assert_eq!((harness.closed_with(), harness.sent().len()), (Some(1000), 0));
+    assert_eq!(faults(&mut harness), ["token refused: another user"]);
+    assert!(
+        harness.actions.iter().all(|action| !matches!(action, Action::Persist(_))),
+        "{:?}",
+        harness.actions
+    );
+    until_asked(&mut harness, 1000);
+    assert_eq!(harness.client.snapshot().owner, Owner::new("mallory", "", ""));
 }
 
 /// A client whose token is about to end and was asked for.
-fn renewing() -> Desk {
-    let mut desk = live(&token(600_000));
-    until_asked(&mut desk, 541_000);
-    desk.clear();
-    desk
+fn renewing() -> Harness {
+    let mut harness = live(&token(600_000));
+    until_asked(&mut harness, 541_000);
+    harness.clear();
+    harness
 }
 
 #[test]
 fn a_bad_answer_at_renewal_does_not_disturb_the_connection() {
     for bad in NO_TOKENS {
-        let mut desk = renewing();
-        supply(&mut desk, Ok(bad));
-        assert_eq!((faults(&mut desk).len(), desk.sent().len()), (1, 0), "{bad:?}");
-        assert_eq!(desk.client.state(), State::Connected);
-        until_asked(&mut desk, 15_000);
-        supply(&mut desk, Err(TokenError::temporary("down")));
-        assert_eq!(faults(&mut desk), ["no token: down"]);
+        let mut harness = renewing();
+        supply(&mut harness, Ok(bad));
+        assert_eq!((faults(&mut harness).len(), harness.sent().len()), (1, 0), "{bad:?}");
+        assert_eq!(harness.client.state(), State::Connected);
+        until_asked(&mut harness, 15_000);
+        supply(&mut harness, Err(TokenError::temporary("down")));
+        assert_eq!(faults(&mut harness), ["no token: down"]);
         // "None" ends nothing before the token does.
-        until_asked(&mut desk, 15_000);
-        supply(&mut desk, Err(TokenError::Denied));
-        assert_eq!(desk.client.state(), State::Connected);
+        until_asked(&mut harness, 15_000);
+        supply(&mut harness, Err(TokenError::Denied));
+        assert_eq!(harness.client.state(), State::Connected);
     }
 }
 
 #[test]
 fn a_fresh_token_that_the_hub_refuses_does_not_disturb_the_connection() {
-    let mut desk = renewing();
-    supply(&mut desk, Ok(NEW));
-    let sent = desk.sent();
+    let mut harness = renewing();
+    supply(&mut harness, Ok(NEW));
+    let sent = harness.sent();
     assert!(sent[0].contains(r#""message_type":"refresh""#), "{sent:?}");
     let id = &ids(&sent)[0];
-    desk.text(&format!(
+    harness.text(&format!(
         r#"{{"message_type":"error","request_id":"{id}","code":80304,"reason":"another user"}}"#
     ));
-    assert_eq!(faults(&mut desk), ["token refused: another user"]);
-    assert_eq!(desk.client.state(), State::Connected);
-    until_asked(&mut desk, 30_000);
+    assert_eq!(faults(&mut harness), ["token refused: another user"]);
+    assert_eq!(harness.client.state(), State::Connected);
+    until_asked(&mut harness, 30_000);
 }
 
 #[test]
 fn a_connection_that_ends_with_a_refused_renewal_is_made_again_with_the_token_that_is_good() {
     let good = token(600_000);
-    let mut desk = live(&good);
-    supply(&mut desk, Ok(NEW));
-    assert!(desk.sent()[0].contains(NEW));
-    desk.close(4001, "another user");
-    assert_eq!(faults(&mut desk), ["token refused: another user"]);
-    desk.pass(500);
-    assert_eq!((desk.opened().is_some(), fetches(&mut desk)), (true, false));
-    desk.handle(|client, now| client.handle_open(now, client.link()));
-    assert!(desk.sent()[0].contains(&good));
+    let mut harness = live(&good);
+    supply(&mut harness, Ok(NEW));
+    assert!(harness.sent()[0].contains(NEW));
+    harness.close(4001, "another user");
+    assert_eq!(faults(&mut harness), ["token refused: another user"]);
+    harness.pass(500);
+    assert_eq!((harness.opened().is_some(), fetches(&mut harness)), (true, false));
+    harness.handle(|client, now| client.handle_open(now, client.link()));
+    assert!(harness.sent()[0].contains(&good));
 }
 
 #[test]
 fn a_renewal_counts_once_the_hub_has_taken_it() {
     let fresh = token(1_200_000);
-    let mut desk = renewing();
-    supply(&mut desk, Ok(&fresh));
-    let sent = desk.sent();
-    desk.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
-    desk.close(None, "");
-    desk.pass(500);
-    assert_eq!((desk.opened().is_some(), fetches(&mut desk)), (true, false));
-    desk.handle(|client, now| client.handle_open(now, client.link()));
-    assert!(desk.sent()[0].contains(&fresh));
+    let mut harness = renewing();
+    supply(&mut harness, Ok(&fresh));
+    let sent = harness.sent();
+    harness.text(&format!(r#"{{"message_type":"ack","request_id":"{}"}}"#, ids(&sent)[0]));
+    harness.close(None, "");
+    harness.pass(500);
+    assert_eq!((harness.opened().is_some(), fetches(&mut harness)), (true, false));
+    harness.handle(|client, now| client.handle_open(now, client.link()));
+    assert!(harness.sent()[0].contains(&fresh));
 }
 
 #[test]
 fn without_a_provider_refused_credentials_are_the_end() {
     for code in [4001, 4002] {
-        let mut desk = Desk::live(Config { token: Some("t".into()), ..Config::default() });
-        desk.close(code, "");
-        assert!(matches!(desk.client.state(), State::Closed(_)));
+        let mut harness = Harness::live(Config { token: Some("t".into()), ..Config::default() });
+        harness.close(code, "");
+        assert!(matches!(harness.client.state(), State::Closed(_)));
     }
 }

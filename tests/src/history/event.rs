@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::noun::{Cover, Device, Entry, Mark, Outcome, Sending, Stage};
+use super::subjects::{Cover, Device, Entry, Mark, Outcome, Sending, Stage};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

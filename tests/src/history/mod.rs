@@ -3,12 +3,12 @@
 
 mod check;
 mod event;
-mod noun;
+mod subjects;
 mod tap;
 mod writer;
 
 pub use check::{Report, Rule, Violation, check};
 pub use event::{Event, Fact};
-pub use noun::{Cover, Device, Entry, Mark, Outcome, Sending, Stage, Target, digest};
+pub use subjects::{Cover, Device, Entry, Mark, Outcome, Sending, Stage, Target, digest};
 pub(crate) use tap::Tap;
 pub use writer::{Writer, read, read_all};

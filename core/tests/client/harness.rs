@@ -1,4 +1,4 @@
-//! A client on a desk: a clock to turn, frames to hand in, actions and events to look at.
+//! A client in a test harness: a clock to turn, frames to hand in, actions and events to look at.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use wsc_core::{CloseCode, Message};
 
 pub(crate) const START: u64 = 1_795_528_800_000;
 
-pub(crate) struct Desk {
+pub(crate) struct Harness {
     pub(crate) client: Client,
     pub(crate) now: u64,
     pub(crate) actions: VecDeque<Action>,
@@ -34,16 +34,16 @@ pub(crate) fn entry(stream: &str, seq: u64) -> String {
     )
 }
 
-impl Desk {
+impl Harness {
     pub(crate) fn new(config: Config) -> Self {
         Self { client: Client::new(config, 7), now: START, actions: VecDeque::new(), events: VecDeque::new() }
     }
 
     /// Connected, with an empty inbox.
     pub(crate) fn live(config: Config) -> Self {
-        let mut desk = Self::new(config);
-        desk.come_live(&inbox("e1", 1, 0));
-        desk
+        let mut harness = Self::new(config);
+        harness.come_live(&inbox("e1", 1, 0));
+        harness
     }
 
     pub(crate) fn come_live(&mut self, streams: &str) {
@@ -51,7 +51,7 @@ impl Desk {
         self.clear();
     }
 
-    /// As [`Desk::come_live`], and what came of it stays to be looked at.
+    /// As [`Harness::come_live`], and what came of it stays to be looked at.
     pub(crate) fn come_live_keeping(&mut self, streams: &str) {
         self.open();
         self.text(&connected(streams));
@@ -192,8 +192,8 @@ pub(crate) fn durable() -> Config {
 }
 
 /// Applies the changes asked for to what is saved, and leaves the other actions.
-pub(crate) fn save(desk: &mut Desk, saved: &mut Saved) {
-    desk.actions.retain(|action| match action {
+pub(crate) fn save(harness: &mut Harness, saved: &mut Saved) {
+    harness.actions.retain(|action| match action {
         Action::Persist(change) => {
             saved.apply(change.clone());
             false
