@@ -1,5 +1,5 @@
 //! Picks who is told: shards of this hub, other hubs, or both. Whoever tells something names what it is about and
-//! never where its readers are.
+//! never where its readers are. It is the log's sink, too: what was committed goes from here to the shards.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The life of a connection on its shard: its deadlines, its pauses, its end.
+//! The life of a connection on its shard: its deadlines, what makes it wait and what wakes it, its end.
 
 use std::borrow::Cow;
 use std::rc::Rc;

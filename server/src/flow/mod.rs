@@ -51,6 +51,7 @@ use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::signal::Signals;
 use crate::shard::connection::Connection;
+use crate::shard::hint::Hint;
 use crate::shard::letter::{Address, Asked, Letter, ReplyTo};
 use crate::shard::state::State;
 
@@ -215,6 +216,16 @@ impl Turn<'_> {
             Letter::Drain(step) => self.drain(step),
             #[cfg(test)]
             Letter::Panic => panic!("as it was told"),
+        }
+    }
+
+    /// Does what a hint says, for the connections of this shard.
+    fn hint(&mut self, hint: &Hint, from: Option<Address>) {
+        match hint {
+            Hint::Volatile(volatile) => self.hand_out(volatile, from),
+            Hint::Receipt(receipt) => receipts::tell(self, receipt),
+            Hint::Kick { user, device, reason } => self.kick(user, device, reason),
+            Hint::Observed { scope, group, frame } => self.hand_to_observers(scope, group, frame),
         }
     }
 

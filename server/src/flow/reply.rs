@@ -1,4 +1,4 @@
-//! What a connection is told without being asked for it, and why something is not done: refused, too large, to wait.
+//! Why what a client sent is not done now: refused, too large, or to wait; and the frames that say so.
 
 use wsc_core::frame::{ErrorFrame, HubFrame, encode_hub};
 use wsc_core::{CloseCode, ErrorCode, limits};

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use wsc_core::Message;
 use wsc_core::frame::HubFrame;
 
+use super::Turn;
 use super::node::Node;
 use super::reply::{TooLarge, is_too_large};
-use super::{Turn, receipts};
-use crate::log::key::{GroupKey, StreamKey};
+use crate::log::key::{GroupKey, Scope, StreamKey};
 use crate::log::store::Target;
 use crate::net::encode;
 use crate::net::id::ConnectionId;
@@ -49,23 +49,16 @@ pub(super) fn tell_group(node: &Node, group: &GroupKey, except: &Arc<str>, frame
 }
 
 impl Turn<'_> {
-    /// Does what a hint says, for the connections of this shard.
-    pub(super) fn hint(&mut self, hint: &Hint, from: Option<Address>) {
-        match hint {
-            Hint::Volatile(volatile) => self.hand_out(volatile, from),
-            Hint::Receipt(receipt) => receipts::tell(self, receipt),
-            Hint::Kick { user, device, reason } => self.kick(user, device, reason),
-            Hint::Observed { scope, group, frame } => {
-                let shard = self.cx.shard.id;
-                for id in self.cx.node().observers.on_shard(shard, scope, group) {
-                    self.hand_to(id, frame);
-                }
-            }
+    /// Hands copies to this shard's observers.
+    pub(super) fn hand_to_observers(&mut self, scope: &Scope, group: &Arc<str>, frame: &Bytes) {
+        let shard = self.cx.shard.id;
+        for id in self.cx.node().observers.on_shard(shard, scope, group) {
+            self.hand_to(id, frame);
         }
     }
 
     /// Hands a volatile frame to this shard's readers.
-    fn hand_out(&mut self, volatile: &Volatile, from: Option<Address>) {
+    pub(super) fn hand_out(&mut self, volatile: &Volatile, from: Option<Address>) {
         let readers = match &volatile.target {
             Target::User(user) => self.state.connections_of(user),
             Target::Group(group) => self.state.subscribers_of(&StreamKey::Group(group.clone())),

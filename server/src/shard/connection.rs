@@ -118,18 +118,20 @@ pub(crate) enum HangUp {
     Fault(CloseCode, &'static str),
 }
 
-/// What becomes of the next frame of an attached connection.
+/// What becomes of the next frame of an attached connection. Each wait has one end beside the connection's own, and all but
+/// `Choked`, which the socket bounds, last no longer than [`Peer::stall`](crate::settings::Peer::stall).
 #[derive(Debug)]
 pub(crate) enum Intake {
     /// It is read.
     Open,
-    /// It is not read: a frame must wait.
+    /// It is not read: a frame must wait, for a budget or the store. Until its time is over (`flow/lifecycle.rs`: `pause`).
     Paused(Box<Pause>),
     /// That frame is being tried again; since when it waits.
     Retrying(Tick),
-    /// It is not read: the application decides about messages, and since when it has decided none.
+    /// It is not read: the application decides about messages, and since when it has decided none. Until it has
+    /// (`flow/send.rs`: `decided`).
     Deciding { messages: u32, since: Tick },
-    /// It is not read until it has taken what is written for it.
+    /// It is not read until it has taken what is written for it (`flow/lifecycle.rs`: `emptied`).
     Choked,
 }
 
