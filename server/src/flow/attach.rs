@@ -139,7 +139,7 @@ impl Turn<'_> {
     }
 
     /// Lets a connection in.
-    fn install(&mut self, number: u64, attachment: Result<Attachment, StoreError>) {
+    pub(super) fn install(&mut self, number: u64, attachment: Result<Attachment, StoreError>) {
         let attachment = match attachment {
             Ok(attachment) => attachment,
             Err(error) => {

@@ -53,7 +53,9 @@ impl Shard {
                 End::Broken
             }
         };
-        if let Some(connection) = self.turn().end(id).filter(|_| end == End::Orderly) {
+        let mut ended = None;
+        self.guard("a panic while a connection ended", |turn| ended = turn.end(id));
+        if let Some(connection) = ended.filter(|_| end == End::Orderly) {
             self.context.spawn_detached(linger(connection.wire));
         }
     }

@@ -139,9 +139,7 @@ impl Shard {
             more = true;
         }
         while self.seconds.poll_tick(task).is_ready() {
-            if catch_unwind(AssertUnwindSafe(|| self.turn().second())).is_err() {
-                tracing::error!("a panic while a shard looked at deadlines; it goes on");
-            }
+            self.guard("a panic while a shard looked at deadlines; it goes on", |turn| turn.second());
         }
         if let Poll::Ready(Some(signals)) = shard.signals.poll_take(task) {
             signals.into_iter().for_each(|id| self.attend(id));
@@ -160,21 +158,57 @@ impl Shard {
     }
 
     fn read(&mut self, letter: Letter) {
-        // What goes wrong with one letter must not end the shard and all its connections. A reader that missed an
-        // entry by it sees the hole at the next, and the log is read.
-        if catch_unwind(AssertUnwindSafe(|| self.turn().read(letter))).is_err() {
-            tracing::error!("a panic while a shard read a letter; it goes on");
+        match letter {
+            // Each by itself: no answer of the batch comes a second time.
+            Letter::Outcomes(outcomes) => {
+                outcomes.into_iter().for_each(|(asked, outcome)| self.take_answer(asked, outcome));
+            }
+            // What goes wrong with one letter must not end the shard and all its connections. A reader that missed an
+            // entry by it sees the hole at the next, and the log is read.
+            letter => {
+                self.guard("a panic while a shard read a letter; it goes on", |turn| turn.read(letter));
+            }
+        }
+    }
+
+    fn take_answer(&mut self, asked: Asked, outcome: Outcome) {
+        let (connection, arrival) = match &asked {
+            Asked::Send(ticket) => (Some(ticket.connection), None),
+            Asked::Attach(number) => (None, Some(*number)),
+        };
+        let what = "a panic over an answer of the log; its connection is closed";
+        if !self.guard(what, |turn| turn.answered_by_log(asked, outcome)) {
+            if let Some(number) = arrival {
+                self.guard("a panic over an arrival", |turn| {
+                    turn.install(number, Err(StoreError::Closed));
+                });
+            }
+            self.give_up(connection);
         }
     }
 
     fn step(&mut self, step: Step) {
         let Step { of, act } = step;
-        if catch_unwind(AssertUnwindSafe(|| act(&mut self.turn()))).is_err() {
-            tracing::error!("a panic in a step of a connection, which is closed");
-            if let Some(id) = of {
-                self.turn().close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
-            }
+        if !self.guard("a panic in a step of a connection, which is closed", act) {
+            self.give_up(of);
         }
+    }
+
+    /// Closes a connection that a panic was over. What it left may make that panic, too: the shard goes on.
+    fn give_up(&mut self, connection: Option<ConnectionId>) {
+        let Some(id) = connection else { return };
+        self.guard("a panic while a connection was closed", |turn| {
+            turn.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
+        });
+    }
+
+    /// Does something in a turn; `false`: it panicked, which is logged.
+    fn guard(&mut self, what: &'static str, act: impl FnOnce(&mut Turn<'_>)) -> bool {
+        let done = catch_unwind(AssertUnwindSafe(|| act(&mut self.turn()))).is_ok();
+        if !done {
+            tracing::error!("{what}");
+        }
+        done
     }
 
     /// Hands writes to the log, bytes to sockets, tasks to the runtime.
@@ -186,7 +220,11 @@ impl Shard {
                 break;
             }
             // One that emptied a socket may leave more.
-            dirty.into_iter().for_each(|id| self.turn().flush(id));
+            for id in dirty {
+                if !self.guard("a panic while bytes were written to a connection", |turn| turn.flush(id)) {
+                    self.give_up(Some(id));
+                }
+            }
         }
         let interest = self.state.streams.take_interest();
         if !interest.is_empty() {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Message as Packet;
 use wsc_core::{CloseCode, StreamName};
@@ -25,13 +26,13 @@ use crate::clock::Tick;
 use crate::failure::Failures;
 use crate::log::key::{Scope, UserKey};
 use crate::log::memory::MemoryStore;
-use crate::log::store::{Cursor, Store, Target, Write};
+use crate::log::store::{Cursor, Store, Target, Write, Written};
 use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::wire::{Socket, Wire};
 use crate::registry::hooks::Hooks;
 use crate::shard::connection::{HangUp, Intake, Stage};
-use crate::shard::letter::{Arrival, Letter, ReplyTo};
+use crate::shard::letter::{Arrival, Asked, Letter, ReplyTo, SentTo, Ticket};
 use crate::shard::state::State;
 
 /// A shard of which only turns are run.
@@ -51,6 +52,10 @@ fn node(settings: Settings, store: Arc<dyn Store>) -> Node {
     Node::new("hub".into(), settings, store, None, Hooks::default(), failures).unwrap()
 }
 
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 impl TestShard {
     fn new(settings: Settings) -> Self {
         let store = Arc::new(MemoryStore::new(settings.retention));
@@ -62,6 +67,12 @@ impl TestShard {
         let mut cx = Context::new(Handle { id: 0, node, steps: Mailbox::default(), signals: Arc::default() });
         cx.now = Tick::from_ms(1000);
         Self { state: State::new(), cx }
+    }
+
+    /// The same as it runs on a thread.
+    fn into_shard(self, runtime: &Runtime) -> Shard {
+        let seconds = runtime.block_on(async { tokio::time::interval(Duration::from_secs(1)) });
+        Shard { state: self.state, context: self.cx, seconds }
     }
 
     fn turn(&mut self) -> Turn<'_> {
@@ -261,15 +272,31 @@ fn a_panic_in_a_step_costs_the_connection_it_was_for() {
     let (alice, bob) = (shard.connect("alice"), shard.connect("bob"));
     let handle = Rc::clone(&shard.cx.shard);
     handle.step(alice.id, |_| panic!("as it was told"));
-    let mut seconds = None;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async { seconds = Some(tokio::time::interval(Duration::from_secs(1))) });
-    let TestShard { state, cx } = shard;
-    let mut shard = Shard { state, context: cx, seconds: seconds.unwrap() };
+    let runtime = runtime();
+    let mut shard = shard.into_shard(&runtime);
     let local = tokio::task::LocalSet::new();
     let poll = async { assert!(shard.poll(Waker::noop()).is_pending()) };
     local.block_on(&runtime, poll);
     let stage = |id| shard.state.connections.get(id).map(|found| found.stage.clone());
     assert!(matches!(stage(alice.id), Some(Stage::Closing)));
     assert!(matches!(stage(bob.id), Some(Stage::Attached)));
+}
+
+#[test]
+fn a_panic_over_one_answer_of_the_log_costs_its_connection_and_none_of_the_batch() {
+    let mut shard = TestShard::new(Settings::default());
+    let alice = shard.connect("alice");
+    let _bob = shard.arrive("bob", HashMap::new());
+    let writes: Vec<(Write, ReplyTo)> = std::mem::take(&mut shard.cx.writes);
+    let (writes, mut replies): (Vec<Write>, Vec<ReplyTo>) = writes.into_iter().unzip();
+    let answers = shard.cx.node().log.store.write(0, &writes).now_or_never().unwrap();
+    let Some(ReplyTo::Shard(_, bobs)) = replies.pop() else { panic!("bob's attach waits for an answer") };
+    // Nothing of alice's is under way: an answer all the same is one too many.
+    let (message_id, stream) = ("1".into(), SentTo::Inbox);
+    let none = Asked::Send(Ticket { connection: alice.id, message_id, stream, create_at: 0 });
+    let outcomes = [(none, Ok(Written::Done))].into_iter().chain(std::iter::once(bobs).zip(answers));
+    let mut shard = shard.into_shard(&runtime());
+    shard.read(Letter::Outcomes(outcomes.collect()));
+    assert!(matches!(shard.state.connections.get(alice.id).unwrap().stage, Stage::Closing));
+    assert_eq!(shard.state.connections_of(&UserKey::new(&Scope::default(), "bob")).len(), 1);
 }
