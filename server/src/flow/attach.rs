@@ -15,7 +15,7 @@ use super::deliver::{device_bit, write_gap};
 use super::lifecycle::is_cut;
 use super::membership::announce;
 use super::plan::{attach_of, begin_epoch, headers_of, read_only};
-use super::{Context, Turn};
+use super::{Context, Subject, Turn};
 use crate::log::Outcome;
 use crate::log::store::{
     AttachOutcome, Attachment, InboxDelivered, OpenedStream, Resume, StoreError, Write, Written,
@@ -96,7 +96,7 @@ impl Turn<'_> {
                 let attach = attach_of(cx.node(), arrival, retry, Vec::new(), cx.wall);
                 return cx.spawn_attaching(number, async move {
                     let read = read_only(&shard.node, attach).await;
-                    shard.step(None, move |turn| turn.install(number, read));
+                    shard.step(Subject::Arrival(number), move |turn| turn.install(number, read));
                 });
             }
             Err(error) => return self.install(number, Err(error)),
@@ -118,7 +118,7 @@ impl Turn<'_> {
                 let device = Arc::clone(&arrival.device);
                 cx.spawn_attaching(number, async move {
                     let has_begun = begin_epoch(&shard.node, &user, &device, &stream).await;
-                    shard.step(None, move |turn| {
+                    shard.step(Subject::Arrival(number), move |turn| {
                         turn.attach_again(number, |retry| retry.begins_anew = !has_begun);
                     });
                 });
@@ -127,7 +127,7 @@ impl Turn<'_> {
                 let device = Arc::clone(&arrival.device);
                 cx.spawn_attaching(number, async move {
                     let ranges = headers_of(&shard.node, &user, &device, after, to).await;
-                    shard.step(None, move |turn| match ranges {
+                    shard.step(Subject::Arrival(number), move |turn| match ranges {
                         Ok(ranges) => turn.attach_again(number, |retry| {
                             retry.delivered = Some(InboxDelivered { epoch, after, to, ranges });
                         }),
@@ -247,7 +247,9 @@ impl Context {
         self.spawn_detached(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 tracing::error!("a panic while a connection was attached");
-                shard.step(None, move |turn| turn.install(number, Err(StoreError::Closed)));
+                shard.step(Subject::Arrival(number), move |turn| {
+                    turn.install(number, Err(StoreError::Closed));
+                });
             }
         });
     }

@@ -73,9 +73,17 @@ pub(crate) struct Handle {
 
 /// What a task does when it comes back: something within a turn.
 struct Step {
-    /// The connection it is for, which a panic costs.
-    of: Option<ConnectionId>,
+    of: Subject,
     act: Box<dyn FnOnce(&mut Turn<'_>)>,
+}
+
+/// What something is done for: a panic costs that and nothing else.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject {
+    Nobody,
+    Connection(ConnectionId),
+    /// The arrival with this number.
+    Arrival(u64),
 }
 
 /// What waits outside of turns.
@@ -172,18 +180,13 @@ impl Shard {
     }
 
     fn take_answer(&mut self, asked: Asked, outcome: Outcome) {
-        let (connection, arrival) = match &asked {
-            Asked::Send(ticket) => (Some(ticket.connection), None),
-            Asked::Attach(number) => (None, Some(*number)),
+        let of = match &asked {
+            Asked::Send(ticket) => Subject::Connection(ticket.connection),
+            Asked::Attach(number) => Subject::Arrival(*number),
         };
         let what = "a panic over an answer of the log; its connection is closed";
         if !self.guard(what, |turn| turn.answered_by_log(asked, outcome)) {
-            if let Some(number) = arrival {
-                self.guard("a panic over an arrival", |turn| {
-                    turn.install(number, Err(StoreError::Closed));
-                });
-            }
-            self.give_up(connection);
+            self.give_up(of);
         }
     }
 
@@ -195,10 +198,11 @@ impl Shard {
     }
 
     /// Closes a connection that a panic was over. What it left may make that panic, too: the shard goes on.
-    fn give_up(&mut self, connection: Option<ConnectionId>) {
-        let Some(id) = connection else { return };
-        self.guard("a panic while a connection was closed", |turn| {
-            turn.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
+    fn give_up(&mut self, of: Subject) {
+        self.guard("a panic while a connection was closed", |turn| match of {
+            Subject::Nobody => {}
+            Subject::Connection(id) => turn.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000"),
+            Subject::Arrival(number) => turn.install(number, Err(StoreError::Closed)),
         });
     }
 
@@ -222,7 +226,7 @@ impl Shard {
             // One that emptied a socket may leave more.
             for id in dirty {
                 if !self.guard("a panic while bytes were written to a connection", |turn| turn.flush(id)) {
-                    self.give_up(Some(id));
+                    self.give_up(Subject::Connection(id));
                 }
             }
         }
@@ -314,7 +318,8 @@ impl Context {
         }
         for (_, reply) in self.shard.node.log.submit(writes) {
             if let ReplyTo::Shard(_, asked) = reply {
-                self.shard.step(None, move |turn| turn.answered_by_log(asked, Err(StoreError::Closed)));
+                self.shard
+                    .step(Subject::Nobody, move |turn| turn.answered_by_log(asked, Err(StoreError::Closed)));
             }
         }
     }
@@ -349,13 +354,15 @@ impl Context {
     }
 }
 
+impl From<ConnectionId> for Subject {
+    fn from(id: ConnectionId) -> Self {
+        Self::Connection(id)
+    }
+}
+
 impl Handle {
-    /// Does something in the shard's next turn: for a connection, which a panic then costs, or for none.
-    pub(crate) fn step(
-        &self,
-        of: impl Into<Option<ConnectionId>>,
-        act: impl FnOnce(&mut Turn<'_>) + 'static,
-    ) {
+    /// Does something in the shard's next turn, for somebody whom a panic then costs.
+    pub(crate) fn step(&self, of: impl Into<Subject>, act: impl FnOnce(&mut Turn<'_>) + 'static) {
         let _ = self.steps.put([Step { of: of.into(), act: Box::new(act) }]);
     }
 
@@ -365,7 +372,7 @@ impl Handle {
         let act = Box::new(move |turn: &mut Turn<'_>| {
             let _ = answer.send(act(turn));
         });
-        let _ = self.steps.put([Step { of: None, act }]);
+        let _ = self.steps.put([Step { of: Subject::Nobody, act }]);
         wait.await.ok()
     }
 

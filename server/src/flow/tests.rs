@@ -19,7 +19,7 @@ use wsc_core::{CloseCode, StreamName};
 
 use super::io::Readiness;
 use super::node::Node;
-use super::{Context, Handle, Shard, Turn};
+use super::{Context, Handle, Shard, Subject, Turn};
 use crate::Settings;
 use crate::admission::identity::{Capabilities, Identity};
 use crate::clock::Tick;
@@ -267,11 +267,14 @@ async fn a_panic_over_one_letter_does_not_end_the_shard() {
 }
 
 #[test]
-fn a_panic_in_a_step_costs_the_connection_it_was_for() {
+fn a_panic_in_a_step_costs_the_connection_or_arrival_it_was_for() {
     let mut shard = TestShard::new(Settings::default());
     let (alice, bob) = (shard.connect("alice"), shard.connect("bob"));
+    let _carol = shard.arrive("carol", HashMap::new());
+    let number = shard.state.attaching.numbers()[0];
     let handle = Rc::clone(&shard.cx.shard);
     handle.step(alice.id, |_| panic!("as it was told"));
+    handle.step(Subject::Arrival(number), |_| panic!("as it was told"));
     let runtime = runtime();
     let mut shard = shard.into_shard(&runtime);
     let local = tokio::task::LocalSet::new();
@@ -280,6 +283,7 @@ fn a_panic_in_a_step_costs_the_connection_it_was_for() {
     let stage = |id| shard.state.connections.get(id).map(|found| found.stage.clone());
     assert!(matches!(stage(alice.id), Some(Stage::Closing)));
     assert!(matches!(stage(bob.id), Some(Stage::Attached)));
+    assert!(shard.state.attaching.is_empty());
 }
 
 #[test]
