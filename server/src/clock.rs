@@ -53,11 +53,12 @@ impl Wall {
 pub(crate) struct Clock {
     last: Instant,
     now: Tick,
+    was_stopped: bool,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { last: Instant::now(), now: Tick(1) }
+        Self { last: Instant::now(), now: Tick(1), was_stopped: false }
     }
 
     /// Reads the clock.
@@ -67,12 +68,18 @@ impl Clock {
         if step > LONGEST_STEP_MS {
             self.last = instant;
             self.now.0 += LONGEST_STEP_MS;
+            self.was_stopped = true;
         } else {
             // What is left of a millisecond counts next time, or a clock that is read often would be slow.
             self.last += Duration::from_millis(step);
             self.now.0 += step;
         }
         self.now
+    }
+
+    /// Whether the process was stopped since this was last asked.
+    pub(crate) fn was_stopped(&mut self) -> bool {
+        std::mem::take(&mut self.was_stopped)
     }
 }
 

@@ -469,7 +469,7 @@ async fn a_kick_and_a_replacement_say_so_in_a_close_frame() {
     // The first gives way before the second is let in.
     present(&server, "bob", 1).await;
     let bob = wsc_server::UserKey::new(&Scope::default(), "bob");
-    server.hub.kick(&bob, None, "enough");
+    server.hub.kick(&bob, None, "enough").await.unwrap();
     let notice = second.hear().await;
     assert_eq!((&notice["message_type"], &notice["data"]["reason"]), (&json!("kick_out"), &json!("enough")));
     assert_eq!(second.closed().await.unwrap().0, 4010);

@@ -242,7 +242,7 @@ async fn the_application_sends_and_hears_how_far_it_got() {
     assert_eq!((found.len(), &*found[0].device), (1, "b1"));
     assert_eq!(server.hub.send_where(message, |connection| &*connection.user_type == "visitor").await, 1);
     assert_eq!(bob.message().await["content"], "hello");
-    server.hub.kick(&user, None, "enough");
+    server.hub.kick(&user, None, "enough").await.unwrap();
     assert_eq!(bob.closed().await.unwrap().0, 4010);
 }
 

@@ -134,7 +134,7 @@ async fn a_watcher_learns_when_each_of_many_was_last_seen() {
     }
     let mut alice = server.connect("alice", "a1").await;
     // The last seen of those who are gone stands in the store.
-    while server.hub.presence(&Scope::default(), &["u249".into()])[0].is_online() {
+    while server.hub.presence(&Scope::default(), &["u249".into()]).await.unwrap()[0].is_online() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let watch = json!({"message_type": "watch", "message_id": "w", "data": {"user_ids": users}});

@@ -1,26 +1,66 @@
-//! The broker: carries hints between hubs. It may lose all of them; the log is the truth.
+//! The broker: carries hints between the hubs that share a store. It may lose all of them; the store is the truth.
 
 use std::sync::Arc;
 
-use crate::log::commit::Published;
-use crate::log::key::StreamKey;
-use crate::shard::hint::Hint;
+use bytes::Bytes;
 
-/// Carries hints to other hubs. What concerns this hub alone never comes here: the [`Router`](super::router::Router)
-/// has told its shards already.
-pub(crate) trait Broker: Send + Sync {
-    /// This hub committed these, in the order of the log.
-    fn publish(&self, batch: &[Arc<Published>]);
+use super::interests::Interests;
+use crate::log::key::{Scope, StreamKey, UserKey};
+use crate::log::store::Tip;
 
-    /// Something without a position, for readers on other hubs.
-    fn tell(&self, hint: &Hint);
+/// What hubs tell each other about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// A stream: that it has changed, and what is for whoever reads it now.
+    Stream(StreamKey),
+    /// How a user appears to others.
+    Presence(UserKey),
+    /// Copies for the observers of a tenant.
+    Observed(Scope),
+}
 
-    /// Whether there are other hubs, so that it must know which streams are read here.
-    fn has_others(&self) -> bool;
+/// Carries messages between the hubs that share a store. A broker may lose messages, deliver them late, twice or to a hub
+/// that has just unsubscribed: nothing that must not be lost passes through it.
+///
+/// No method may block: what has to wait is done by a thread or task of the broker's own.
+pub trait Broker: Send + Sync + 'static {
+    /// Called once, before everything else: what comes in goes to this inbox.
+    fn start(&self, inbox: Inbox);
 
-    /// A shard of this hub has its first reader of a stream.
-    fn subscribe(&self, shard: usize, stream: &StreamKey);
+    /// Sends a message to all hubs that subscribed to a topic, this one included.
+    fn publish(&self, topic: Topic, message: Bytes);
 
-    /// It has none any more.
-    fn unsubscribe(&self, shard: usize, stream: &StreamKey);
+    /// From now on this hub is to get what is published about these topics. [`Inbox::subscribed`] says when that is so, now
+    /// and whenever it is so again after the connection was lost.
+    fn subscribe(&self, topics: Vec<Topic>);
+
+    /// It is not any more.
+    fn unsubscribe(&self, topics: Vec<Topic>);
+}
+
+/// Where a [`Broker`] puts what comes in. Clones are the same inbox; it may be used from any thread, and never blocks.
+#[derive(Clone)]
+pub struct Inbox(pub(super) Arc<Interests>);
+
+impl Inbox {
+    /// What is published about these topics comes in from now on. What was published before may be lost, so the hub looks at
+    /// the store.
+    pub fn subscribed(&self, topics: impl IntoIterator<Item = Topic>) {
+        self.0.look_at(topics);
+    }
+
+    /// A message came in, as some hub gave it to [`Broker::publish`].
+    pub fn message(&self, topic: &Topic, message: &[u8]) {
+        self.0.read(topic, message);
+    }
+
+    /// The store has told that a stream stands here now.
+    pub fn announced(&self, stream: &StreamKey, tip: Tip) {
+        self.0.announced(stream, tip);
+    }
+
+    /// What came in about a topic was dropped, or could not be read: the hub looks at the store.
+    pub fn missed(&self, topic: Topic) {
+        self.0.look_at([topic]);
+    }
 }

@@ -1,6 +1,7 @@
-//! What reaches beyond one shard: the router, and the broker that carries hints ([`Hint`](crate::shard::hint::Hint)) to
-//! other hubs.
+//! What reaches beyond one shard: the router, and what a hub knows of the others that share its store.
 
 pub(crate) mod broker;
-pub(crate) mod local;
+pub(crate) mod interests;
+pub(crate) mod members;
 pub(crate) mod router;
+mod tips;

@@ -29,7 +29,7 @@ use crate::net::wire::Wire;
 use crate::settings::ms;
 use crate::shard::attaching::{Arrived, Retry};
 use crate::shard::connection::{Beginning, Connection};
-use crate::shard::letter::{Arrival, Asked, ReplyTo};
+use crate::shard::letter::{Arrival, Asked, Claimed, ReplyTo};
 use crate::shard::notes::Notes;
 use crate::shard::state::State;
 
@@ -149,17 +149,18 @@ impl Turn<'_> {
             }
         };
         let Some(Arrived { mut arrival, is_newest }) = self.state.attaching.end(number) else { return };
-        if !is_newest {
-            let refused = Refused(CloseCode::Replaced, "a newer connection of this device");
-            return refuse(self.cx, &mut arrival, &refused);
-        }
-        // Whoever is let in now was not among those that are told and closed.
-        if self.state.is_draining {
-            return refuse(self.cx, &mut arrival, &Refused(CloseCode::GoingAway, "retry_after_ms=500"));
+        let user = arrival.identity.user.clone();
+        let connection = Arc::clone(&arrival.name);
+        let claimed = Claimed { user: user.clone(), connection, turn: attachment.turn };
+        if let Some(refused) = self.refusal(is_newest, &attachment) {
+            refuse(self.cx, &mut arrival, &refused);
+            return self.release(claimed);
         }
         self.replace(&arrival);
-        let Some(Ok(wire)) = arrival.wire.take().map(Wire::arrive) else { return };
-        let (user, is_shared) = (arrival.identity.user.clone(), arrival.is_shared());
+        let Some(Ok(wire)) = arrival.wire.take().map(Wire::arrive) else {
+            return self.release(claimed);
+        };
+        let is_shared = arrival.is_shared();
         let id = self.insert(*arrival, wire, &attachment);
         let cx = &mut *self.cx;
         let groups = attachment.groups.into_iter().collect();
@@ -191,6 +192,28 @@ impl Turn<'_> {
         shard.node.connections.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Why a connection that the log has attached is not let in after all.
+    fn refusal(&self, is_newest: bool, attachment: &Attachment) -> Option<Refused> {
+        if !is_newest {
+            return Some(Refused(CloseCode::Replaced, "a newer connection of this device"));
+        }
+        // Whoever is let in now was not among those that are told and closed.
+        if self.state.is_draining {
+            return Some(Refused(CloseCode::GoingAway, "retry_after_ms=500"));
+        }
+        // What was attached is of an epoch that has ended, or readers here have not heard yet that it began.
+        let differs = attachment.streams.iter().find(|(opened, _)| {
+            let number = self.state.streams.number(&opened.stream);
+            let standing = number.and_then(|number| self.state.streams.get(number).standing.as_ref());
+            standing.is_some_and(|standing| standing.epoch != opened.epoch)
+        });
+        let (opened, _) = differs?;
+        if let Some(cluster) = &self.cx.node().router.cluster {
+            cluster.interests.look_at_stream(opened.stream.clone());
+        }
+        Some(Refused(CloseCode::TryAgainLater, "retry_after_ms=500"))
+    }
+
     fn turn_away(&mut self, number: u64, refused: &Refused) {
         if let Some(mut arrived) = self.state.attaching.end(number) {
             refuse(self.cx, &mut arrived.arrival, refused);
@@ -220,6 +243,7 @@ impl Turn<'_> {
             bare: arrival.bare,
             signal: Signal::new(&cx.shard.signals, id),
             attempts: attachment.attempts,
+            turn: attachment.turn,
             permit: arrival.permit,
         };
         self.state.connections.insert(begin, cx.now);
@@ -228,7 +252,11 @@ impl Turn<'_> {
 
     /// Opens a stream on a connection that attaches.
     fn open(&mut self, id: ConnectionId, opened: &OpenedStream, resume: &Resume) {
-        let track = self.state.subscribe(id, &opened.stream, resume.from, opened.head);
+        if let Some(number) = self.state.streams.number(&opened.stream) {
+            self.raise_head(number, opened.head);
+        }
+        let seen = self.state.is_shared.then(|| opened.seen());
+        let track = self.state.subscribe(id, &opened.stream, resume.from, opened.head, seen.as_ref());
         let (Some(track), Some((connection, _))) = (track, self.with(id)) else { return };
         connection.subscriptions[track].notes = Notes::new((resume.from - 1).max(resume.left_to));
         if resume.new_epoch {

@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use wsc_core::CloseCode;
 
-use super::Turn;
+use super::{Context, Turn};
 use super::node::Node;
 use crate::log::key::{StreamKey, UserKey};
-use crate::log::store::{ClaimChange, Delivered, DeviceWrite, Write};
+use crate::log::Outcome;
+use crate::log::store::{ClaimChange, Delivered, DeviceWrite, KnownEpochs, StoreError, Write};
 use crate::net::id::ConnectionId;
-use crate::shard::letter::{Letter, PositionsQuery, Range, ReplyTo};
+use crate::shard::connection::Connection;
+use crate::shard::letter::{Asked, Letter, PositionsQuery, Range, ReplyTo};
 use crate::shard::state::State;
+use crate::shard::subscription::Stream;
 
 /// Has what the connected devices of some users acknowledged written to the log, where it is not.
 pub(super) async fn keep(node: &Node, users: &[UserKey]) {
@@ -82,7 +86,7 @@ impl Turn<'_> {
     pub(super) fn write_cursors(&mut self, id: ConnectionId, forget: Vec<StreamKey>) {
         let Some(connection) = self.state.connections.get_mut(id) else { return };
         let changed = connection.cursor_changed.take().is_some();
-        if !changed && forget.is_empty() {
+        if connection.is_forgetful || !changed && forget.is_empty() {
             return;
         }
         let (user, device) = (connection.identity.user.clone(), Arc::clone(&connection.device));
@@ -91,10 +95,12 @@ impl Turn<'_> {
         let Some(connection) = connections.get_mut(id) else { return };
         let cx = &mut *self.cx;
         connection.seen_at = cx.now;
-        let (mut cursors, mut ranges) = (Vec::new(), Vec::new());
+        let (mut cursors, mut ranges, mut epochs) = (Vec::new(), Vec::new(), KnownEpochs::default());
         for (track, subscription) in connection.subscriptions.open_mut() {
             let Some(track) = connection.peer.track(track) else { continue };
-            let (key, at) = (&streams.get(subscription.stream).key, track.acknowledged());
+            let Stream { key, standing, .. } = streams.get(subscription.stream);
+            let at = track.acknowledged();
+            epochs.0.extend(standing.iter().map(|standing| (key.clone(), Arc::clone(&standing.epoch))));
             cursors.push((key.clone(), at));
             // Nobody asks how far a broadcast got.
             if matches!(key, StreamKey::Broadcast(_)) {
@@ -105,8 +111,9 @@ impl Turn<'_> {
             ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));
         }
         if !ranges.is_empty() {
-            let delivered = Delivered { user: user.clone(), ranges, asked: Vec::new() };
-            cx.write(Write::Delivered(delivered), ReplyTo::Nobody);
+            let delivered = Delivered { user: user.clone(), ranges, asked: Vec::new(), epochs: epochs.clone() };
+            let reply = cx.reply_for(connection);
+            cx.write(Write::Delivered(delivered), reply);
         }
         if connection.is_ephemeral {
             return;
@@ -115,6 +122,7 @@ impl Turn<'_> {
         let write = DeviceWrite {
             device,
             cursors,
+            epochs,
             forget,
             attempts: connection.attempts,
             now: cx.wall.ms(),
@@ -125,6 +133,30 @@ impl Turn<'_> {
             claim: ClaimChange::Keep,
             user,
         };
-        cx.write(Write::Device(write), ReplyTo::Nobody);
+        let reply = cx.reply_for(connection);
+        cx.write(Write::Device(write), reply);
+    }
+
+    /// Whether what a connection acknowledged is kept. If not, it connects again and says it anew: what was delivered
+    /// would be forgotten, because the position moves on.
+    pub(super) fn kept(&mut self, id: ConnectionId, outcome: &Outcome) {
+        let Some((connection, _)) = self.with(id) else { return };
+        connection.keeping = connection.keeping.saturating_sub(1);
+        if outcome.as_ref().is_err_and(StoreError::fails_the_lane) {
+            connection.is_forgetful = true;
+            self.close(id, CloseCode::TryAgainLater, "retry_after_ms=1000");
+        }
+    }
+}
+
+impl Context {
+    /// Who hears what became of a connection's positions: where a hub is alone nobody, because a store that has failed
+    /// takes nothing more.
+    fn reply_for(&self, connection: &mut Connection) -> ReplyTo {
+        if self.node().router.cluster.is_none() {
+            return ReplyTo::Nobody;
+        }
+        connection.keeping += 1;
+        ReplyTo::Shard(self.shard.id, Asked::Positions(connection.id))
     }
 }

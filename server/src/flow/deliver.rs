@@ -13,12 +13,13 @@ use wsc_core::peer::{Offer, TrackId};
 use super::{Context, Turn};
 use crate::failure::{Failure, FailureKind};
 use crate::log::commit::{Commit, Published};
-use crate::log::key::StreamKey;
+use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{Entry, Flags, Target};
 use crate::net::bare::{Bare, Key};
 use crate::net::entry::committed_frame;
 use crate::shard::connection::Connection;
 use crate::shard::notes::OwedReceipt;
+use crate::shard::standing::Change;
 use crate::shard::state::State;
 use crate::shard::subscription::{Subscriber, Subscription};
 
@@ -106,6 +107,9 @@ impl<'e> Facts<'e> {
 impl Turn<'_> {
     /// Hands committed entries to their readers, and opens and closes streams as memberships change.
     pub(super) fn published(&mut self, events: &[Arc<Published>]) {
+        if self.state.is_shared {
+            return self.committed_here(events);
+        }
         let mut runs: Vec<(u32, Run<'_>)> = Vec::new();
         let mut latest: HashMap<u32, usize> = HashMap::new();
         for event in events {
@@ -132,7 +136,7 @@ impl Turn<'_> {
                 Published::Joined { group, user, head, epoch } => {
                     self.deliver(std::mem::take(&mut runs));
                     latest.clear();
-                    self.joined(group, user, *head, epoch);
+                    self.joined(group, user, *head, epoch, None);
                 }
                 Published::Left { group, user, action } => {
                     self.deliver(std::mem::take(&mut runs));
@@ -142,6 +146,34 @@ impl Turn<'_> {
             }
         }
         self.deliver(runs);
+    }
+
+    /// What this hub committed to a store that others write to. Readers hear of it by its tip, as of what others commit.
+    fn committed_here(&mut self, events: &[Arc<Published>]) {
+        for event in events {
+            match &**event {
+                Published::Entry(commit) => self.observe(commit),
+                Published::Joined { group, user, .. } => {
+                    let user = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
+                    self.changed(&user, Change { group: Arc::clone(&group.group), action: "joined" });
+                }
+                Published::Left { group, user, action } => {
+                    let users = match user {
+                        Some(user) => vec![UserKey { scope: group.scope.clone(), user: Arc::clone(user) }],
+                        None => self.state.members(group),
+                    };
+                    for user in users {
+                        self.changed(&user, Change { group: Arc::clone(&group.group), action });
+                    }
+                }
+                // Streams of other epochs are found by their tips.
+                Published::EpochBegan => {
+                    if let Some(cluster) = &self.cx.node().router.cluster {
+                        cluster.interests.look_at_all();
+                    }
+                }
+            }
+        }
     }
 
     fn deliver(&mut self, runs: Vec<(u32, Run<'_>)>) {
@@ -197,7 +229,7 @@ impl Turn<'_> {
     /// Copies a message for observers: one shard does it for all.
     fn observe(&self, commit: &Commit) {
         let node = self.cx.node();
-        if node.observers.are_any()
+        if node.observers.are_any(&node.router)
             && commit.stream == commit.append.target.stream()
             && node.router.shards.of_stream(&commit.stream) == self.cx.shard.id
         {

@@ -1,6 +1,7 @@
 //! Readers that lag: the log is read for them, a page at a time, as far as the window and the socket allow.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use wsc_core::CloseCode;
 use wsc_core::peer::TrackId;
@@ -16,6 +17,8 @@ use crate::shard::state::State;
 
 const PAGE_ENTRIES: usize = 512;
 const PAGE_BYTES: usize = 128 * 1024;
+/// Before a store is read again that did not answer.
+const AWAY: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// Begins to read the log for it, unless that is under way or there is no room.
@@ -32,7 +35,7 @@ impl Connection {
     /// Whether a stream lags and there is room for more of it.
     fn wants_page(&self, node: &Node) -> bool {
         self.is_attached()
-            && self.subscriptions.open().any(|(_, subscription)| !subscription.is_live)
+            && self.subscriptions.open().any(|(_, subscription)| subscription.lags())
             && self.peer.room(&node.peer) > 0
             && !self.is_full(&node.settings)
     }
@@ -45,7 +48,7 @@ impl Turn<'_> {
         let Some(connection) = connections.get_mut(id) else { return };
         let cx = &mut *self.cx;
         let room = connection.peer.room(&cx.node().peer);
-        let lagging = connection.subscriptions.open().find(|(_, subscription)| !subscription.is_live);
+        let lagging = connection.subscriptions.open().find(|(_, subscription)| subscription.lags());
         let next = lagging.filter(|_| connection.wants_page(cx.node())).and_then(|(track, subscription)| {
             let from = covered(connection, track)? + 1;
             Some((track, streams.get(subscription.stream).key.clone(), from))
@@ -63,7 +66,9 @@ impl Turn<'_> {
     /// Covers what a page says, and goes on.
     fn take_page(&mut self, id: ConnectionId, track: TrackId, from: u64, page: Result<Page, StoreError>) {
         let goes_on = match page {
-            Ok(page) => self.cover_page(id, track, from, &page),
+            Ok(page) if self.may_hand_out(id, track, &page) => self.cover_page(id, track, from, &page),
+            Ok(_) => true,
+            Err(StoreError::Unavailable(_)) => return self.read_page_later(id),
             Err(error) => {
                 tracing::error!(%error, "the log could not be read");
                 false
@@ -74,6 +79,40 @@ impl Turn<'_> {
         } else {
             self.close(id, CloseCode::TryAgainLater, "retry_after_ms=5000");
         }
+    }
+
+    /// The store does not answer: what was to be read stays there.
+    fn read_page_later(&mut self, id: ConnectionId) {
+        let shard = Rc::clone(&self.cx.shard);
+        self.cx.spawn(id, async move {
+            tokio::time::sleep(AWAY).await;
+            shard.step(id, move |turn| turn.read_page(id));
+        });
+    }
+
+    /// Whether entries of a page may be handed to a reader: nothing has changed about it since it was looked up last. If
+    /// it may have, it is looked up now.
+    fn may_hand_out(&mut self, id: ConnectionId, track: TrackId, page: &Page) -> bool {
+        let Some(connection) = self.state.connections.get_mut(id) else { return false };
+        let Some(subscription) = connection.subscriptions.get(track).filter(|found| !found.is_closed())
+        else {
+            return false;
+        };
+        let number = subscription.stream;
+        let Some(standing) = &self.state.streams.get(number).standing else { return true };
+        if page.epoch != standing.epoch {
+            self.close_readers(number);
+            return false;
+        }
+        let may = page.version <= standing.version;
+        self.raise_head(number, page.head);
+        if !may {
+            if let Some((connection, _)) = self.with(id) {
+                connection.subscriptions[track].is_held = true;
+            }
+            self.recheck(number);
+        }
+        may
     }
 
     /// Covers what a page says. `false`: the page says nothing about positions that must exist.

@@ -13,9 +13,11 @@ use wsc_core::{CloseCode, ErrorCode, StreamKind, StreamName};
 use super::reply::{Refusal, Wait};
 use super::{Turn, receipts};
 use crate::log::key::{GroupKey, StreamKey};
+use crate::log::store::KnownEpochs;
 use crate::net::id::ConnectionId;
 use crate::shard::connection::HangUp;
 use crate::shard::state::State;
+use crate::shard::subscription::Stream;
 
 /// Requests that may wait behind the one being answered; beyond, the connection is not read.
 const WAITING_REQUESTS: usize = 64;
@@ -165,10 +167,11 @@ impl Turn<'_> {
         let subscription = &mut connection.subscriptions[track];
         if subscription.notes.owes_receipt(to) {
             let (ranges, owed) = subscription.notes.take_delivered(to);
-            let key = &streams.get(subscription.stream).key;
+            let Stream { key, standing, .. } = streams.get(subscription.stream);
+            let epoch = standing.iter().map(|standing| (key.clone(), Arc::clone(&standing.epoch)));
+            let epochs = KnownEpochs(epoch.collect());
             let ranges = ranges.into_iter().map(|(after, to)| (key.clone(), after, to)).collect();
-            let (user, device) = (connection.identity.user.clone(), Arc::clone(&connection.device));
-            receipts::deliver(cx, user, device, ranges, owed);
+            receipts::deliver(cx, connection, ranges, epochs, owed);
         }
         if fresh {
             connection.schedule(wheel, cx);

@@ -66,7 +66,7 @@ pub(crate) async fn pass_on_left(node: &Node) {
         (entry, ReplyTo::Nobody)
     });
     // The log begins: it takes them.
-    drop(node.log.submit(writes.collect()));
+    drop(node.log.submit(writes.collect(), &node.log.generations()));
 }
 
 fn append(

@@ -12,6 +12,7 @@ use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::{RequestId, StoreError, Write, Written};
 use crate::shard::attaching::PendingMembership;
 use crate::shard::connection::Connection;
+use crate::shard::standing::{Change, Seen};
 use crate::shard::state::State;
 use crate::shard::subscription::Subscription;
 
@@ -24,7 +25,15 @@ enum Stream {
 
 impl Turn<'_> {
     /// A user joined a group: its stream opens on the user's connections that read all groups, or asked.
-    pub(super) fn joined(&mut self, group: &GroupKey, user: &Arc<str>, head: u64, epoch: &Arc<str>) {
+    /// `seen`: where other hubs write to the group, too.
+    pub(super) fn joined(
+        &mut self,
+        group: &GroupKey,
+        user: &Arc<str>,
+        head: u64,
+        epoch: &Arc<str>,
+        seen: Option<&Seen>,
+    ) {
         let key = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
         let Some(known) = self.state.users.get_mut(&key) else { return };
         known.groups.insert(Arc::clone(&group.group));
@@ -55,9 +64,13 @@ impl Turn<'_> {
                 head,
             };
             connection.write_change(group, user, "joined", pending, Stream::Opens(opened));
+            if let Some(number) = self.state.streams.number(&stream) {
+                self.raise_head(number, head);
+            }
+            let Some((connection, cx)) = self.with(id) else { continue };
             // The device's first position in the group is kept like every other.
             connection.cursor_changed.get_or_insert(cx.now);
-            self.state.subscribe(id, &stream, head + 1, head);
+            self.state.subscribe(id, &stream, head + 1, head, seen);
             let State { connections, wheel, .. } = &mut *self.state;
             let Some(connection) = connections.get_mut(id) else { continue };
             // Nothing else might wake it: a bare connection is not told.
@@ -96,6 +109,20 @@ impl Turn<'_> {
                 let Some((connection, cx)) = self.with(id) else { continue };
                 // What was under way there is no more: others have room now.
                 connection.feed(cx);
+                cx.touch(connection);
+            }
+        }
+    }
+
+    /// Answers the requests of a user's connections that wait for a change which was made, and which was undone or known
+    /// before it could be seen.
+    pub(super) fn answer_change(&mut self, user: &UserKey, change: &Change) {
+        let group = GroupKey { scope: user.scope.clone(), group: Arc::clone(&change.group) };
+        for id in self.state.connections_of(user) {
+            let Some((connection, cx)) = self.with(id) else { continue };
+            let pending = connection.take_pending(&change.group, change.action == "joined");
+            if pending.is_some() {
+                connection.write_change(&group, &user.user, change.action, pending, Stream::Stays);
                 cx.touch(connection);
             }
         }

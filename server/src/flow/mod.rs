@@ -17,13 +17,14 @@ mod feed;
 mod find;
 mod inbound;
 mod io;
-mod kick;
+pub(crate) mod kick;
 mod lifecycle;
 pub(crate) mod marks;
 pub(crate) mod membership;
 pub(crate) mod node;
 mod plan;
 mod receipts;
+mod recheck;
 pub(crate) mod reply;
 mod requests;
 pub(crate) mod send;
@@ -45,8 +46,8 @@ use wsc_core::CloseCode;
 
 use self::node::Node;
 use crate::clock::{self, Tick, Wall};
-use crate::log::Outcome;
 use crate::log::store::{StoreError, Write};
+use crate::log::{Generations, Outcome};
 use crate::mailbox::Mailbox;
 use crate::net::id::ConnectionId;
 use crate::net::signal::Signals;
@@ -94,6 +95,8 @@ pub(crate) struct Context {
     pub(crate) shard: Rc<Handle>,
     pub(crate) now: Tick,
     pub(crate) wall: Wall,
+    /// How often lanes of the log have failed, as far as the connections of this shard have felt it.
+    generations: Generations,
     writes: Vec<(Write, ReplyTo)>,
     dirty: Vec<ConnectionId>,
     tasks: Vec<Task>,
@@ -118,10 +121,7 @@ impl Shard {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let context = Context::new(Handle { id, node, steps: Mailbox::default(), signals: Arc::default() });
-        let mut state = State::new();
-        if context.node().router.has_others() {
-            state.streams.note_interest();
-        }
+        let state = State::new(context.node().router.cluster.is_some());
         let mut shard = Self { state, context, seconds };
         // All sockets are read in this one task: tokio's budget of a task must not end a turn in its middle.
         tokio::task::unconstrained(std::future::poll_fn(move |task| shard.poll(task.waker()))).await;
@@ -133,6 +133,9 @@ impl Shard {
         let task = &mut std::task::Context::from_waker(waker);
         let shard = Rc::clone(&self.context.shard);
         self.context.read_clocks(&mut self.state);
+        if self.state.clock.was_stopped() && self.state.is_shared {
+            self.guard("a panic after the process was stopped; it goes on", |turn| turn.suspect_all());
+        }
         let mut more = false;
         match shard.node.router.shards.poll_take(shard.id, task) {
             Poll::Ready(Some(letters)) => {
@@ -183,6 +186,9 @@ impl Shard {
         let of = match &asked {
             Asked::Send(ticket) => Subject::Connection(ticket.connection),
             Asked::Attach(number) => Subject::Arrival(*number),
+            Asked::Positions(id) => Subject::Connection(*id),
+            Asked::Delivered(owed) => Subject::Connection(owed.connection),
+            Asked::Release(..) => Subject::Nobody,
         };
         let what = "a panic over an answer of the log; its connection is closed";
         if !self.guard(what, |turn| turn.answered_by_log(asked, outcome)) {
@@ -248,6 +254,8 @@ impl Turn<'_> {
             Letter::Outcomes(outcomes) => {
                 outcomes.into_iter().for_each(|(asked, outcome)| self.answered_by_log(asked, outcome));
             }
+            Letter::LaneFailed(failure) => self.lane_failed(&failure),
+            Letter::Tips { tips, is_asked } => self.tips(&tips, is_asked),
             Letter::Hint(hint, from) => self.hint(&hint, from),
             Letter::ToConnection(address, frame) => self.hand_to(address.id, &frame),
             Letter::ToWatcher(address, user, frame) => self.tell_watcher(address.id, &user, &frame),
@@ -266,8 +274,11 @@ impl Turn<'_> {
         match hint {
             Hint::Volatile(volatile) => self.hand_out(volatile, from),
             Hint::Receipt(receipt) => receipts::tell(self, receipt),
+            Hint::Kick { user, reason, .. } if self.state.is_shared => self.claims_ended(user, reason),
             Hint::Kick { user, device, reason } => self.kick(user, device, reason),
             Hint::Observed { scope, group, frame } => self.hand_to_observers(scope, group, frame),
+            // The hub as a whole looks at it.
+            Hint::Presence(_) => {}
         }
     }
 
@@ -275,6 +286,9 @@ impl Turn<'_> {
         match asked {
             Asked::Send(ticket) => self.sent(&ticket, outcome),
             Asked::Attach(number) => self.attached(number, outcome),
+            Asked::Positions(id) => self.kept(id, &outcome),
+            Asked::Release(claimed) => self.released(claimed, &outcome),
+            Asked::Delivered(owed) => self.delivered(*owed, outcome),
         }
     }
 
@@ -287,10 +301,12 @@ impl Turn<'_> {
 
 impl Context {
     fn new(shard: Handle) -> Self {
+        let generations = shard.node.log.generations();
         Self {
             shard: Rc::new(shard),
             now: Tick::default(),
             wall: clock::wall(),
+            generations,
             writes: Vec::new(),
             dirty: Vec::new(),
             tasks: Vec::new(),
@@ -316,7 +332,7 @@ impl Context {
         if writes.is_empty() {
             return;
         }
-        for (_, reply) in self.shard.node.log.submit(writes) {
+        for (_, reply) in self.shard.node.log.submit(writes, &self.generations) {
             if let ReplyTo::Shard(_, asked) = reply {
                 self.shard
                     .step(Subject::Nobody, move |turn| turn.answered_by_log(asked, Err(StoreError::Closed)));

@@ -8,7 +8,7 @@ use wsc_core::peer;
 use crate::Settings;
 use crate::admission::Admission;
 use crate::admission::token::Keys;
-use crate::cluster::local::LocalBroker;
+use crate::cluster::broker::Broker;
 use crate::cluster::router::Router;
 use crate::failure::Failures;
 use crate::log::Log;
@@ -18,7 +18,7 @@ use crate::registry::observers::Observers;
 use crate::registry::pending::PendingReceipts;
 use crate::registry::presence::Presence;
 use crate::settings::SettingsError;
-use crate::shard::letter::{ReplyTo, Shards};
+use crate::shard::letter::ReplyTo;
 
 /// The shared part of a hub.
 pub(crate) struct Node {
@@ -52,16 +52,21 @@ impl Node {
         id: Arc<str>,
         settings: Settings,
         store: Arc<dyn Store>,
+        cluster: Option<(u128, Box<dyn Broker>)>,
         keys: Option<Keys>,
         hooks: Hooks,
         failures: Failures,
     ) -> Result<Self, SettingsError> {
+        let router = match cluster {
+            None => Router::alone(settings.shards),
+            Some((incarnation, broker)) => Router::shared(settings.shards, incarnation, broker),
+        };
         Ok(Self {
             id,
-            router: Router::new(Shards::new(settings.shards), LocalBroker),
             log: Log::new(store),
             admission: Admission::new(&settings, keys).map_err(SettingsError)?,
-            presence: Presence::new(settings.presence.offline_after),
+            presence: Presence::new(settings.presence.offline_after, router.cluster.is_some()),
+            router,
             observers: Observers::default(),
             hooks,
             pending: PendingReceipts::default(),

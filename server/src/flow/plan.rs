@@ -63,7 +63,15 @@ pub(super) fn attach_of(
         visible: node.presence.seen_at(&identity.user),
         max_devices: node.settings.limits.devices,
         connected,
-        claim: ClaimChange::Keep,
+        claim: match &node.router.cluster {
+            None => ClaimChange::Keep,
+            Some(cluster) => ClaimChange::Take {
+                incarnation: cluster.incarnation,
+                connection: Arc::clone(&arrival.name),
+                is_exclusive: arrival.is_exclusive(),
+                sent_ms: arrival.sent_ms,
+            },
+        },
     }
 }
 

@@ -1,19 +1,19 @@
 //! Receipts: hints that a message reached a stage, to the devices of its sender.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use wsc_core::frame::HubFrame;
 
 use super::node::Node;
 use super::{Context, Turn};
+use crate::log::Outcome;
 use crate::log::key::{StreamKey, UserKey};
-use crate::log::store::{Delivered, Write, Written};
+use crate::log::store::{Delivered, KnownEpochs, Write, Written};
 use crate::net::encode;
 use crate::registry::pending::Stage;
+use crate::shard::connection::Connection;
 use crate::shard::hint::{Hint, Receipt};
-use crate::shard::letter::ReplyTo;
+use crate::shard::letter::{Asked, Owed, ReplyTo};
 use crate::shard::notes::OwedReceipt;
 
 /// Maximum of ids in one frame.
@@ -25,22 +25,35 @@ const ID_BYTES: usize = 131;
 /// user was before it: the store alone knows that.
 pub(super) fn deliver(
     cx: &mut Context,
-    user: UserKey,
-    device: Arc<str>,
+    connection: &mut Connection,
     ranges: Vec<(StreamKey, u64, u64)>,
-    mut owed: Vec<OwedReceipt>,
+    epochs: KnownEpochs,
+    receipts: Vec<OwedReceipt>,
 ) {
-    let asked = owed.iter().map(|receipt| (receipt.seq, Arc::clone(&receipt.sender))).collect();
-    let (reply, answer) = oneshot::channel();
-    let write = Delivered { user: user.clone(), ranges, asked };
-    cx.write(Write::Delivered(write), ReplyTo::Task(reply));
-    let shard = Rc::clone(&cx.shard);
-    cx.spawn_detached(async move {
-        if let Ok(Ok(Written::Delivered(fresh))) = answer.await {
-            owed.retain(|receipt| fresh.contains(&receipt.seq));
-            delivered(&shard.node, &user, &device, owed);
+    let asked = receipts.iter().map(|receipt| (receipt.seq, Arc::clone(&receipt.sender))).collect();
+    let write = Delivered { user: connection.identity.user.clone(), ranges, asked, epochs };
+    connection.keeping += 1;
+    let (id, user, device) = (connection.id, connection.identity.user.clone(), Arc::clone(&connection.device));
+    let owed = Owed { connection: id, receiver: user, device, receipts };
+    let reply = ReplyTo::Shard(cx.shard.id, Asked::Delivered(Box::new(owed)));
+    cx.write(Write::Delivered(write), reply);
+}
+
+impl Turn<'_> {
+    /// It is kept what was delivered; or not.
+    pub(super) fn delivered(&mut self, owed: Owed, outcome: Outcome) {
+        let Owed { connection, receiver, device, mut receipts } = owed;
+        match outcome {
+            Ok(Written::Delivered(fresh)) => {
+                if let Some((connection, _)) = self.with(connection) {
+                    connection.keeping = connection.keeping.saturating_sub(1);
+                }
+                receipts.retain(|receipt| fresh.contains(&receipt.seq));
+                delivered(self.cx.node(), &receiver, &device, receipts);
+            }
+            outcome => self.kept(connection, &outcome),
         }
-    });
+    }
 }
 
 /// The first device of a receiver acknowledged these messages.
@@ -78,6 +91,14 @@ fn send(node: &Node, receiver: &UserKey, sender: &Arc<str>, device: &Arc<str>, i
 
 /// Tells the sender: the application's own waiting sends, and the sender's devices.
 pub(super) fn tell(turn: &mut Turn<'_>, receipt: &Receipt) {
+    let now;
+    let receipt = if turn.state.is_shared {
+        let Some(told) = turn.state.stages.tell(receipt) else { return };
+        now = told;
+        &now
+    } else {
+        receipt
+    };
     let stage = if receipt.read { Stage::Read } else { Stage::Delivered };
     turn.cx.node().pending.reach(receipt, stage);
     let devices = turn.state.connections_of(&receipt.sender);

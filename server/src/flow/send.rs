@@ -11,7 +11,7 @@ use wsc_core::{CloseCode, ErrorCode, Message, StreamName, time};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::reply::{Refusal, TooLarge, Wait, is_too_large};
-use super::{Context, Turn, volatile};
+use super::{Context, Turn, receipts, volatile};
 use crate::admission::identity::Identity;
 use crate::clock::Wall;
 use crate::failure::FailureKind;
@@ -24,6 +24,7 @@ use crate::registry::hooks::{Sender, Verdict};
 use crate::settings::ms;
 use crate::shard::connection::Connection;
 use crate::shard::letter::{Asked, ReplyTo, SentTo, Ticket};
+use crate::shard::stages::Stages;
 use crate::shard::state::{State, User};
 
 /// Messages of one connection that may be on their way to the log; beyond, it is not read.
@@ -32,7 +33,7 @@ const WRITING: u32 = 1024;
 impl Turn<'_> {
     /// Takes a message from a connection.
     pub(crate) fn send(&mut self, id: ConnectionId, mut message: Message<'_>) -> Result<(), Refusal> {
-        let State { connections, users, .. } = &mut *self.state;
+        let State { connections, users, stages, .. } = &mut *self.state;
         let Some(connection) = connections.get_mut(id) else { return Ok(()) };
         let Some(user) = users.get_mut(&connection.identity.user) else { return Ok(()) };
         let cx = &mut *self.cx;
@@ -63,7 +64,7 @@ impl Turn<'_> {
         if cx.node().hooks.on_message.is_some() {
             self.ask_application(id, message.into_owned());
         } else {
-            connection.route(cx, &message);
+            connection.route(cx, stages, &message);
         }
         Ok(())
     }
@@ -95,14 +96,15 @@ impl Turn<'_> {
 
     /// The application has decided about a message.
     fn decided(&mut self, id: ConnectionId, message_id: &str, key: Key, verdict: Verdict) {
-        let Some((connection, cx)) = self.with(id) else { return };
+        let State { connections, stages, .. } = &mut *self.state;
+        let (Some(connection), cx) = (connections.get_mut(id), &mut *self.cx) else { return };
         connection.end_deciding(cx.now);
         connection.wake();
         match verdict {
             Verdict::Route(mut message) => match data_object(&message.data).map(Cow::into_owned) {
                 Ok(data) => {
                     message.data = data.into();
-                    connection.route(cx, &message);
+                    connection.route(cx, stages, &message);
                 }
                 Err(error) => connection.refuse(message_id, ErrorCode::InvalidFormat, &error.to_string()),
             },
@@ -126,7 +128,22 @@ impl Turn<'_> {
 
     /// Tells a connection what became of its message.
     pub(super) fn sent(&mut self, ticket: &Ticket, outcome: Outcome) {
-        let Some((connection, cx)) = self.with(ticket.connection) else { return };
+        let waited = ticket.sender.as_ref().map(|sender| self.state.stages.end(sender, &ticket.message_id));
+        let outcome = self.tell_sender(ticket, outcome);
+        // After the answer: no stage comes before the first.
+        for receipt in waited.into_iter().flatten() {
+            receipts::tell(self, &receipt);
+        }
+        if let Some(error) = outcome {
+            // Not answered: the client sends it again, and it is accepted or not then.
+            tracing::debug!(%error, "a message could not be stored");
+            self.close(ticket.connection, CloseCode::TryAgainLater, "retry_after_ms=5000");
+        }
+    }
+
+    /// Writes the answer to a message; gives back why there is none.
+    fn tell_sender(&mut self, ticket: &Ticket, outcome: Outcome) -> Option<StoreError> {
+        let (connection, cx) = self.with(ticket.connection)?;
         connection.writing -= 1;
         if connection.writing == WRITING / 2 || connection.has_hung_up() {
             connection.wake();
@@ -138,13 +155,12 @@ impl Turn<'_> {
                 connection.refuse(&ticket.message_id, ErrorCode::InvalidFormat, &reason);
             }
             Err(error) => {
-                // Not answered: the client sends it again, and it is accepted or not then.
-                tracing::debug!(%error, "a message could not be stored");
                 connection.report(cx, FailureKind::SendFailure, "the store refused");
-                return self.close(ticket.connection, CloseCode::TryAgainLater, "retry_after_ms=5000");
+                return Some(error);
             }
         }
         cx.touch(connection);
+        None
     }
 }
 
@@ -197,7 +213,7 @@ fn check(
 
 impl Connection {
     /// Sends a message that was checked and stamped to its target.
-    fn route(&mut self, cx: &mut Context, message: &Message<'_>) {
+    fn route(&mut self, cx: &mut Context, stages: &mut Stages, message: &Message<'_>) {
         let Some(target) = target_of(&self.identity.user.scope, message) else {
             self.forget_sent(|| Key::of_message(message));
             return self.refuse(&message.message_id, ErrorCode::TargetMissing, "names no target");
@@ -212,7 +228,7 @@ impl Connection {
         let accepted = if message.is_volatile() {
             self.route_volatile(cx, target, message)
         } else {
-            self.append(cx, target, message)
+            self.append(cx, stages, target, message)
         };
         if accepted.is_err() {
             self.forget_sent(|| sent.unwrap_or_else(|| Key::of_message(message)));
@@ -240,7 +256,13 @@ impl Connection {
         Ok(())
     }
 
-    fn append(&mut self, cx: &mut Context, target: Target, message: &Message<'_>) -> Result<(), TooLarge> {
+    fn append(
+        &mut self,
+        cx: &mut Context,
+        stages: &mut Stages,
+        target: Target,
+        message: &Message<'_>,
+    ) -> Result<(), TooLarge> {
         let stream = match &target {
             Target::User(_) => SentTo::Inbox,
             Target::Group(group) => SentTo::Group(Arc::clone(&group.group)),
@@ -252,7 +274,11 @@ impl Connection {
             return Err(TooLarge);
         }
         let message_id = Arc::clone(&append.message_id);
-        let ticket = Ticket { connection: self.id, message_id, stream, create_at: append.now };
+        let sender = cx.node().router.cluster.is_some().then(|| self.identity.user.clone());
+        if let Some(sender) = &sender {
+            stages.begin(sender, &message_id);
+        }
+        let ticket = Ticket { connection: self.id, message_id, stream, create_at: append.now, sender };
         self.writing += 1;
         let shard = cx.shard.id;
         cx.write(Write::Append(append), ReplyTo::Shard(shard, Asked::Send(ticket)));
@@ -278,6 +304,9 @@ impl Connection {
                     self.forget_sent(|| Key::of(&Target::Group(group), id));
                 }
                 self.refuse(id, ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text());
+            }
+            // Of a read mark, which is no connection's message.
+            Appended::Obsolete => {
             }
         }
     }

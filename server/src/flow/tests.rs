@@ -49,7 +49,7 @@ struct Remote {
 
 fn node(settings: Settings, store: Arc<dyn Store>) -> Node {
     let (failures, _) = Failures::new(Vec::new());
-    Node::new("hub".into(), settings, store, None, Hooks::default(), failures).unwrap()
+    Node::new("hub".into(), settings, store, None, None, Hooks::default(), failures).unwrap()
 }
 
 fn runtime() -> Runtime {
@@ -66,7 +66,7 @@ impl TestShard {
         let node = Arc::new(node(Settings { shards: 1, ..settings }, store));
         let mut cx = Context::new(Handle { id: 0, node, steps: Mailbox::default(), signals: Arc::default() });
         cx.now = Tick::from_ms(1000);
-        Self { state: State::new(), cx }
+        Self { state: State::new(false), cx }
     }
 
     /// The same as it runs on a thread.
@@ -297,7 +297,7 @@ fn a_panic_over_one_answer_of_the_log_costs_its_connection_and_none_of_the_batch
     let Some(ReplyTo::Shard(_, bobs)) = replies.pop() else { panic!("bob's attach waits for an answer") };
     // Nothing of alice's is under way: an answer all the same is one too many.
     let (message_id, stream) = ("1".into(), SentTo::Inbox);
-    let none = Asked::Send(Ticket { connection: alice.id, message_id, stream, create_at: 0 });
+    let none = Asked::Send(Ticket { connection: alice.id, message_id, stream, create_at: 0, sender: None });
     let outcomes = [(none, Ok(Written::Done))].into_iter().chain(std::iter::once(bobs).zip(answers));
     let mut shard = shard.into_shard(&runtime());
     shard.read(Letter::Outcomes(outcomes.collect()));

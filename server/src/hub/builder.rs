@@ -2,19 +2,22 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use wsc_core::Message;
 
-use super::{Hub, Shared, maintenance};
+use super::{Hub, Shared, heartbeat, maintenance};
 use crate::Settings;
 use crate::admission::identity::Identity;
 use crate::admission::token::Keys;
 use crate::clock;
+use crate::cluster::broker::Broker;
 use crate::failure::{Dispatcher, Failure, FailureKind, Failures, Handlers};
 use crate::flow::node::Node;
 use crate::flow::{Shard, marks};
@@ -49,6 +52,7 @@ pub enum StartError {
 pub struct Builder {
     settings: Settings,
     store: Arc<dyn Store>,
+    broker: Option<Box<dyn Broker>>,
     keys: Option<Keys>,
     hooks: Hooks,
     handlers: Handlers,
@@ -66,6 +70,7 @@ impl Hub {
         Builder {
             settings: Settings::default(),
             store: Arc::new(store),
+            broker: None,
             keys: None,
             hooks: Hooks::default(),
             handlers: Vec::new(),
@@ -87,6 +92,21 @@ impl Builder {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Makes the hub one of several over the same store; the broker carries hints between them. Without one the hub is
+    /// alone with its store. What the hub is told to do (send, join, kick, …) then concerns users wherever they are.
+    ///
+    /// ```no_run
+    /// # fn example(store: impl wsc_server::log::store::Store, broker: impl wsc_server::Broker) -> Result<(), wsc_server::StartError> {
+    /// use wsc_server::Hub;
+    /// let hub = Hub::builder(store).broker(broker).start()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker = Some(Box::new(broker));
         self
     }
 
@@ -290,8 +310,20 @@ impl Builder {
             "" => uuid::Uuid::new_v4().simple().to_string()[..8].to_owned(),
             name => name.to_owned(),
         };
+        let cluster = match (self.broker, self.store.is_shared()) {
+            (Some(broker), true) => Some((incarnation(&name), broker)),
+            (None, false) => None,
+            (Some(_), false) => {
+                let reason = "this store is for one hub alone: give it no broker, or share another store";
+                return Err(SettingsError(reason.to_owned()));
+            }
+            (None, true) => {
+                let reason = "several hubs share this store: give each a broker (`Builder::broker`)";
+                return Err(SettingsError(reason.to_owned()));
+            }
+        };
         let (failures, dispatcher) = Failures::new(self.handlers);
-        let node = Node::new(name.into(), settings, self.store, self.keys, self.hooks, failures)?;
+        let node = Node::new(name.into(), settings, self.store, cluster, self.keys, self.hooks, failures)?;
         let node = Arc::new(node);
         let ((shards_running, shards), (log_running, log)) = (Ending::new(), Ending::new());
         let shared = Shared { node, draining: watch::Sender::new(false), log, shards };
@@ -301,6 +333,13 @@ impl Builder {
             dispatcher,
         ))
     }
+}
+
+/// What tells this start of a hub from all others.
+fn incarnation(name: &str) -> u128 {
+    // A simulation gives each start a name of its own, and must be the same again.
+    let random = if cfg!(feature = "testing") && !name.is_empty() { None } else { Some(uuid::Uuid::new_v4()) };
+    random.map_or_else(|| xxhash_rust::xxh3::xxh3_128(name.as_bytes()), |random| random.as_u128())
 }
 
 /// Held by what runs; gone when it has ended, however it ended.
@@ -360,7 +399,12 @@ async fn write_log(node: &Arc<Node>) {
         maintenance::run(&maintained.maintenance_failures, maintenance::PERIOD, step).await;
     });
     marks::pass_on_left(node).await;
-    node.log.run(&node.router).await;
+    // A hub of several gives signs of life as long as it writes.
+    let (log, among_others) = (pin!(node.log.run(&node.router)), pin!(heartbeat::run(node)));
+    if let Either::Right(((), log)) = select(log, among_others).await {
+        log.await;
+    }
+    heartbeat::leave(node).await;
     maintainer.abort_all();
     if let Err(error) = node.log.store.close().await {
         tracing::error!(%error, "the store could not be closed");

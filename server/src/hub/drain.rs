@@ -59,14 +59,14 @@ impl Hub {
         node.log.close();
         let ended = async {
             self.shared.log.wait().await;
-            node.router.shards.close();
+            node.router.close();
             self.shared.shards.wait().await;
         };
         // The store may never answer.
         if timeout_at(deadline, ended).await.is_err() {
             let writes = node.log.waiting();
             tracing::error!(writes, "the store did not answer; what was not accepted yet is given up");
-            node.router.shards.close();
+            node.router.close();
         }
     }
 }
@@ -75,7 +75,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // Without a drain: the log ends when all handed over is written, and the shards at once.
         self.node.log.close();
-        self.node.router.shards.close();
+        self.node.router.close();
     }
 }
 

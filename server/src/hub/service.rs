@@ -10,14 +10,13 @@ use wsc_core::{Message, time};
 
 use super::Hub;
 use crate::clock;
-use crate::flow::{membership, reply, send, volatile};
+use crate::flow::{kick, membership, reply, send, volatile};
 use crate::log::key::{GroupKey, Scope, UserKey};
 use crate::log::store::{
     Appended, Join, JoinBy, Joined, Members, RequestId, StoreError, Target, Write, Written,
 };
 use crate::net::encode;
 use crate::registry::pending::Stage;
-use crate::shard::hint::Hint;
 use crate::shard::letter::{Address, ConnectionInfo, Letter, Predicate};
 
 /// Who gets a message of the application.
@@ -317,13 +316,16 @@ impl Hub {
     /// ```
     /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
     /// # hub::run(async |hub, bob| {
-    /// let found = hub.presence(&Default::default(), &["bob".into(), "carol".into()]);
+    /// let found = hub.presence(&Default::default(), &["bob".into(), "carol".into()]).await?;
     /// assert!(found[0].is_online() && !found[1].is_online());
     /// # Ok(()) });
     /// ```
-    #[must_use]
-    pub fn presence(&self, scope: &Scope, users: &[Arc<str>]) -> Vec<PresenceOf> {
-        self.node().presence.describe(scope, users)
+    pub async fn presence(&self, scope: &Scope, users: &[Arc<str>]) -> Result<Vec<PresenceOf>, StoreError> {
+        let node = self.node();
+        match &node.router.cluster {
+            Some(cluster) => node.presence.look(cluster, &*node.log.store, scope, users).await,
+            None => Ok(node.presence.describe(scope, users)),
+        }
     }
 
     /// Closes a user's connections with 4010, or those of one device; each is told why first.
@@ -331,14 +333,13 @@ impl Hub {
     /// ```
     /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
     /// # hub::run(async |hub, bob| {
-    /// hub.kick(&wsc_server::UserKey::new(&Default::default(), "bob"), None, "spam");
+    /// hub.kick(&wsc_server::UserKey::new(&Default::default(), "bob"), None, "spam").await?;
     /// # while hub.connections() > 0 { tokio::time::sleep(std::time::Duration::from_millis(5)).await; }
     /// assert_eq!(bob.connected().await.unwrap_err().to_string(), "closed by the hub: spam (4010)");
     /// # Ok(()) });
     /// ```
-    pub fn kick(&self, user: &UserKey, device: Option<&str>, reason: &str) {
-        let (user, device) = (user.clone(), device.unwrap_or("").into());
-        self.node().router.tell(Hint::Kick { user, device, reason: reason.into() }, None);
+    pub async fn kick(&self, user: &UserKey, device: Option<&str>, reason: &str) -> Result<(), StoreError> {
+        kick::kick(self.node(), user.clone(), device.unwrap_or(""), reason).await
     }
 }
 

@@ -10,7 +10,7 @@ use wsc_core::kind::UserStatus;
 use wsc_core::peer::is_overtaken;
 
 use super::key::{Scope, UserKey};
-use super::store::{Beat, Claim, ClaimChange, Facts, Milliseconds, Nodes, Person};
+use super::store::{Beat, Claim, ClaimChange, Facts, Milliseconds, Nodes, Person, RequestId};
 
 /// Without any sign of life for longer than this, the registry itself was away: no lease runs out by that.
 const LONGEST_GAP_MS: Milliseconds = 5_000;
@@ -33,6 +33,8 @@ struct Claimant {
     claims: Vec<Claim>,
     status: Option<UserStatus>,
     left: Milliseconds,
+    /// The newest request that ended claims.
+    kicked: u64,
 }
 
 /// What became of a [`ClaimChange`].
@@ -92,15 +94,31 @@ impl Claims {
                 }
                 Changed::Yes(user.turn)
             }
-            ClaimChange::Release { turn } => {
-                let released = self.end(user, |claim| claim.turn == *turn, now);
+            ClaimChange::Release { turn, connection } => {
+                let is_meant = |claim: &Claim| claim.turn == *turn && claim.connection == *connection;
+                let released = self.end(user, is_meant, now);
                 if released { Changed::Yes(0) } else { Changed::No(0) }
             }
         }
     }
 
+    /// The newest turn of a user; 0: there was none.
+    pub(super) fn turn(&self, user: &UserKey) -> u64 {
+        self.users.get(user).map_or(0, |user| user.turn)
+    }
+
     /// Ends the claims of a device, or all of a user. Whether there were any.
-    pub(super) fn kick(&mut self, user: &UserKey, device: Option<&str>, now: Milliseconds) -> bool {
+    pub(super) fn kick(
+        &mut self,
+        user: &UserKey,
+        device: Option<&str>,
+        request: RequestId,
+        now: Milliseconds,
+    ) -> bool {
+        let Some(known) = self.users.get_mut(user) else { return false };
+        if request.is_again(std::mem::replace(&mut known.kicked, request.0)) {
+            return false;
+        }
         self.end(user, |claim| device.is_none_or(|device| *claim.device == *device), now)
     }
 

@@ -28,9 +28,9 @@ impl<W> Default for Queue<W> {
 
 impl<W> Queue<W> {
     /// Hands over writes, to be made in this order. Gives them back when the queue is closed.
-    pub(crate) fn submit(&self, writes: Vec<W>) -> Vec<W> {
+    pub(crate) fn submit(&self, writes: impl ExactSizeIterator<Item = W>) -> Vec<W> {
         self.waiting.fetch_add(writes.len(), Ordering::Relaxed);
-        let Err(refused) = self.asked.put(writes.into_iter().map(Asked::Write)) else { return Vec::new() };
+        let Err(refused) = self.asked.put(writes.map(Asked::Write)) else { return Vec::new() };
         self.waiting.fetch_sub(refused.len(), Ordering::Relaxed);
         let writes = refused.into_iter().filter_map(|asked| match asked {
             Asked::Write(write) => Some(write),

@@ -2,6 +2,7 @@
 //! the application's hooks. They change when connections do, not when messages pass.
 
 pub(crate) mod hooks;
+pub(crate) mod looking;
 pub(crate) mod observers;
 pub(crate) mod pending;
 pub(crate) mod presence;

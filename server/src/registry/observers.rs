@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wsc_core::Message;
 use wsc_core::frame::{HubFrame, decode_hub, decode_hub_binary, finish_entry};
 
+use crate::cluster::broker::Topic;
 use crate::cluster::router::Router;
 use crate::log::key::Scope;
 use crate::log::store::{Append, Flags, Target};
@@ -26,17 +27,18 @@ pub(crate) struct Observers {
 
 impl Observers {
     /// Adds an observer; once is enough.
-    pub(crate) fn add(&self, scope: &Scope, address: Address, group: &Arc<str>) {
+    pub(crate) fn add(&self, scope: &Scope, address: Address, group: &Arc<str>, router: &Router) {
         let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
         let list = observers.entry((scope.clone(), Arc::clone(group))).or_default();
         if !list.contains(&address) {
             list.push(address);
             self.count.fetch_add(1, Ordering::Relaxed);
+            router.listen(Topic::Observed(scope.clone()));
         }
     }
 
     /// Removes an observer of some groups.
-    pub(crate) fn remove(&self, scope: &Scope, address: Address, groups: &[Arc<str>]) {
+    pub(crate) fn remove(&self, scope: &Scope, address: Address, groups: &[Arc<str>], router: &Router) {
         if groups.is_empty() {
             return;
         }
@@ -51,16 +53,27 @@ impl Observers {
                 observers.remove(&key);
             }
         }
+        if !observers.keys().any(|(of, _)| of == scope) {
+            router.unlisten(Topic::Observed(scope.clone()));
+        }
     }
 
-    /// Whether there is anybody to copy to.
-    pub(crate) fn are_any(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > 0
+    /// What is observed here: tenants and groups.
+    pub(crate) fn observed(&self) -> Vec<(Scope, Arc<str>)> {
+        let observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observed: Vec<_> = observers.keys().cloned().collect();
+        observed.sort_unstable();
+        observed
+    }
+
+    /// Whether there may be anybody to copy to.
+    pub(crate) fn are_any(&self, router: &Router) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 || router.cluster.is_some()
     }
 
     /// Copies a stored message.
     pub(crate) fn copy_stored(&self, router: &Router, append: &Append) {
-        if !self.are_any() || append.flags.has(Flags::INTERNAL) {
+        if !self.are_any(router) || !self.are_for(router, &append.target) || append.flags.has(Flags::INTERNAL) {
             return;
         }
         let mut bytes = Vec::with_capacity(append.body.len() + 1);
@@ -77,21 +90,21 @@ impl Observers {
 
     /// Copies a message.
     pub(crate) fn copy(&self, router: &Router, target: &Target, message: &Message<'_>) {
-        if !self.are_any() {
+        if !self.are_any(router) || !self.are_for(router, target) {
             return;
         }
-        let (scope, group) = match target {
-            Target::User(user) => (&user.scope, "".into()),
-            Target::Group(group) => (&group.scope, Arc::clone(&group.group)),
-            Target::Broadcast(scope) => (scope, "".into()),
-        };
-        if self.find(scope, &group, |_| true).is_empty() {
-            return;
-        }
+        let (scope, group) = of_target(target);
         let mut message = message.clone();
         message.observed = true;
         let frame = encode::message(&message);
         router.tell(Hint::Observed { scope: scope.clone(), group, frame }, None);
+    }
+
+    /// Whether messages to a target are observed, here or on another hub.
+    fn are_for(&self, router: &Router, target: &Target) -> bool {
+        let (scope, group) = of_target(target);
+        let elsewhere = router.cluster.as_ref().is_some_and(|cluster| cluster.members.observe(scope, &group));
+        elsewhere || !self.find(scope, &group, |_| true).is_empty()
     }
 
     /// The connections of a shard that observe a group, or everything.
@@ -111,5 +124,14 @@ impl Observers {
             found.extend(fresh);
         }
         found
+    }
+}
+
+/// The tenant and the group that observers of a target name; empty: no group.
+fn of_target(target: &Target) -> (&Scope, Arc<str>) {
+    match target {
+        Target::User(user) => (&user.scope, "".into()),
+        Target::Group(group) => (&group.scope, Arc::clone(&group.group)),
+        Target::Broadcast(scope) => (scope, "".into()),
     }
 }

@@ -1,5 +1,6 @@
 //! Presence: who is online, and who wants to know. One registry for all shards; it changes when connections do, not
-//! when messages pass.
+//! when messages pass. Of several hubs none knows that by itself: there the registry keeps what those who are watched
+//! looked like last, and the store is asked ([`looking`](super::looking)).
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +12,18 @@ use wsc_core::kind::UserStatus;
 
 use crate::Settings;
 use crate::clock;
+use crate::cluster::broker::Topic;
 use crate::cluster::router::Router;
 use crate::log::key::{Scope, UserKey};
 use crate::net::{encode, lists};
+use crate::shard::hint::Hint;
 use crate::shard::letter::Address;
 
 /// The registry.
 pub(crate) struct Presence {
-    offline_after: Duration,
+    pub(super) offline_after: Duration,
+    /// Other hubs have connections, too.
+    is_shared: bool,
     registry: Mutex<Registry>,
 }
 
@@ -39,9 +44,17 @@ struct Person {
     last_seen: u64,
     /// When it counts as offline, unless it comes back before.
     leaves: Option<Instant>,
+    /// How the store says that it looks, where other hubs have connections, too.
+    looks: Option<Box<Looks>>,
     /// Made at the first: most users are watched by nobody.
     #[expect(clippy::box_collection, reason = "nearly always absent, and there are many users")]
     watchers: Option<Box<HashSet<Address>>>,
+}
+
+/// How a watched user looked.
+struct Looks {
+    presence: PresenceOf,
+    version: u64,
 }
 
 impl Default for Person {
@@ -53,6 +66,7 @@ impl Default for Person {
             status: UserStatus::Online,
             last_seen: 0,
             leaves: None,
+            looks: None,
             watchers: None,
         }
     }
@@ -60,6 +74,9 @@ impl Default for Person {
 
 impl Person {
     fn describe(&self, user: &str) -> PresenceOf {
+        if let Some(looks) = &self.looks {
+            return looks.presence.clone();
+        }
         let hidden = !self.online || self.status == UserStatus::Invisible;
         let status = if hidden { UserStatus::Offline } else { self.status };
         PresenceOf {
@@ -91,8 +108,8 @@ impl Person {
 }
 
 impl Presence {
-    pub(crate) fn new(offline_after: Duration) -> Self {
-        Self { offline_after, registry: Mutex::default() }
+    pub(crate) fn new(offline_after: Duration, is_shared: bool) -> Self {
+        Self { offline_after, is_shared, registry: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
@@ -102,6 +119,9 @@ impl Presence {
 
     /// A connection of a user began. `shared`: on the one device that bare clients share.
     pub(crate) fn connected(&self, user: &UserKey, shared: bool, router: &Router) {
+        if self.is_shared {
+            return router.tell(Hint::Presence(user.clone()), None);
+        }
         let mut registry = self.lock();
         let person = registry.person(user);
         let came = !person.is_visible();
@@ -116,6 +136,10 @@ impl Presence {
 
     /// A connection of a user ended; `shared` as when it began.
     pub(crate) fn disconnected(&self, user: &UserKey, shared: bool) {
+        // Others see it when its claim is released.
+        if self.is_shared {
+            return;
+        }
         let mut registry = self.lock();
         let person = registry.person(user);
         person.shared = person.shared.saturating_sub(u32::from(shared));
@@ -187,6 +211,17 @@ impl Presence {
         users.iter().map(describe).collect()
     }
 
+    /// The same users as those who are watched were told of last.
+    pub(crate) fn newest(&self, scope: &Scope, found: Vec<PresenceOf>) -> Vec<PresenceOf> {
+        let registry = self.lock();
+        let people = registry.scopes.get(scope);
+        let newest = |presence: PresenceOf| {
+            let looks = people.and_then(|people| people.get(&*presence.user)?.looks.as_ref());
+            looks.map_or(presence, |looks| looks.presence.clone())
+        };
+        found.into_iter().map(newest).collect()
+    }
+
     /// A page of the online users in order: those after `after`, with how many there are in all.
     pub(crate) fn online(&self, scope: &Scope, after: &str, limit: usize) -> (Vec<Arc<str>>, u64, bool) {
         let registry = self.lock();
@@ -199,15 +234,61 @@ impl Presence {
         (page, online().count() as u64, more)
     }
 
+    /// Keeps how a user looks, as the store says, and tells whoever watches of a change. What is older than what is known
+    /// changes nothing. Whether anybody watches.
+    pub(super) fn looked(
+        &self,
+        user: &UserKey,
+        presence: &PresenceOf,
+        version: u64,
+        router: &Router,
+    ) -> bool {
+        let mut registry = self.lock();
+        let people = registry.scopes.get_mut(&user.scope);
+        let person = people.and_then(|people| people.get_mut(&user.user)).filter(|person| person.is_watched());
+        let Some(person) = person else { return false };
+        let offline = UserStatus::Offline.as_str();
+        let (before, known) = match &person.looks {
+            Some(looks) => (looks.presence.status.clone(), looks.version),
+            None => (presence.status.clone(), 0),
+        };
+        if version < known {
+            return true;
+        }
+        person.looks = Some(Box::new(Looks { presence: presence.clone(), version }));
+        match (before == offline, presence.status == offline) {
+            (true, false) => notify(router, person, &user.user, "user_joined"),
+            (false, true) => notify(router, person, &user.user, "user_left"),
+            (false, false) if before != presence.status => {
+                notify(router, person, &user.user, "user_status_changed");
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// All who are watched, in order.
+    pub(super) fn watched(&self) -> Vec<UserKey> {
+        let registry = self.lock();
+        let people = registry.scopes.iter().flat_map(|(scope, people)| {
+            let watched = people.iter().filter(|(_, person)| person.is_watched());
+            watched.map(|(user, _)| UserKey { scope: scope.clone(), user: Arc::clone(user) })
+        });
+        let mut watched: Vec<UserKey> = people.collect();
+        watched.sort_unstable();
+        watched
+    }
+
     /// Begins to tell a connection of some users' changes.
-    pub(crate) fn watch(&self, scope: &Scope, address: Address, users: &[Arc<str>]) {
+    pub(crate) fn watch(&self, scope: &Scope, address: Address, users: &[Arc<str>], router: &Router) {
         let mut registry = self.lock();
         for user in users {
-            registry
-                .person(&UserKey { scope: scope.clone(), user: Arc::clone(user) })
-                .watchers
-                .get_or_insert_default()
-                .insert(address);
+            let user = UserKey { scope: scope.clone(), user: Arc::clone(user) };
+            let person = registry.person(&user);
+            if !person.is_watched() {
+                router.listen(Topic::Presence(user));
+            }
+            person.watchers.get_or_insert_default().insert(address);
         }
     }
 
@@ -217,6 +298,7 @@ impl Presence {
         scope: &Scope,
         address: Address,
         users: impl IntoIterator<Item = &'u Arc<str>>,
+        router: &Router,
     ) {
         let mut registry = self.lock();
         let Some(people) = registry.scopes.get_mut(scope) else { return };
@@ -225,7 +307,8 @@ impl Presence {
             if let Some(watchers) = &mut person.watchers {
                 watchers.remove(&address);
                 if watchers.is_empty() {
-                    person.watchers = None;
+                    (person.watchers, person.looks) = (None, None);
+                    router.unlisten(Topic::Presence(UserKey { scope: scope.clone(), user: Arc::clone(user) }));
                 }
             }
             if !person.is_watched() && !person.online {
@@ -273,16 +356,14 @@ fn notify(router: &Router, person: &Person, user: &Arc<str>, message_type: &'sta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::local::LocalBroker;
-    use crate::shard::letter::Shards;
 
     fn router() -> Router {
-        Router::new(Shards::new(1), LocalBroker)
+        Router::alone(1)
     }
 
     #[test]
     fn nobody_sees_when_an_invisible_user_comes_and_goes() {
-        let (presence, router) = (Presence::new(Duration::from_secs(60)), &router());
+        let (presence, router) = (Presence::new(Duration::from_secs(60), false), &router());
         let user = UserKey::new(&Scope::default(), "alice");
         let last_seen = || presence.describe(&user.scope, &[Arc::clone(&user.user)])[0].last_seen_ms;
         let pass = || std::thread::sleep(Duration::from_millis(5));
@@ -301,7 +382,7 @@ mod tests {
 
     #[test]
     fn many_who_leave_at_once_are_swept_in_time_and_who_came_back_stays() {
-        let (presence, router) = (Presence::new(Duration::ZERO), &router());
+        let (presence, router) = (Presence::new(Duration::ZERO, false), &router());
         let user = |number: u32| UserKey::new(&Scope::default(), &number.to_string());
         for number in 0..30_000 {
             presence.connected(&user(number), false, router);

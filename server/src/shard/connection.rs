@@ -57,6 +57,11 @@ pub(crate) struct Connection {
     pub(crate) wheel_second: u64,
     /// Messages handed to the log and not answered.
     pub(crate) writing: u32,
+    /// Writes of what it acknowledged that are not answered; where other hubs write, too.
+    pub(crate) keeping: u32,
+    /// What it acknowledged is not written any more: a part of it may have been lost on the way, and is found again when the
+    /// device attaches, as long as its position does not pass it.
+    pub(crate) is_forgetful: bool,
     /// The request that the next change of a membership answers.
     pub(crate) pending_membership: Option<Box<PendingMembership>>,
     /// Since when positions wait to be written.
@@ -65,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) seen_at: Tick,
     /// Failed attempts in a row, as stored.
     pub(crate) attempts: u32,
+    /// The turn of its claim; 0: it has none.
+    pub(crate) turn: u64,
     /// One bit of 64 that stands for (user, device), to rule out quickly that an entry is its own.
     pub(crate) device_bit: u64,
     /// Counts it on the hub while it lives.
@@ -88,6 +95,7 @@ pub(crate) struct Beginning {
     pub(crate) bare: Option<Box<Bare>>,
     pub(crate) signal: Signal,
     pub(crate) attempts: u32,
+    pub(crate) turn: u64,
     pub(crate) device_bit: u64,
     pub(crate) permit: Permit,
 }
@@ -200,13 +208,22 @@ impl Connection {
             stall: None,
             wheel_second: 0,
             writing: 0,
+            keeping: 0,
+            is_forgetful: false,
             pending_membership: None,
             cursor_changed: None,
             seen_at: now,
             attempts: begin.attempts,
+            turn: begin.turn,
             device_bit: begin.device_bit,
             _permit: begin.permit,
         }
+    }
+
+    /// The name of its claim: its device, where that has one connection only, or its own.
+    pub(crate) fn claim(&self) -> &Arc<str> {
+        let is_one_of_many = self.is_ephemeral || self.bare.as_ref().is_some_and(|bare| bare.shared);
+        if is_one_of_many { &self.name } else { &self.device }
     }
 
     /// Whether it counts: it is among its user's connections and reads streams.

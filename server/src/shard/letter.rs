@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 use wsc_core::StreamName;
 
 use super::hint::Hint;
+use super::notes::OwedReceipt;
 use crate::admission::Permit;
 use crate::admission::identity::Identity;
-use crate::log::Outcome;
 use crate::log::commit::Published;
 use crate::log::key::{StreamKey, UserKey};
-use crate::log::store::Cursor;
+use crate::log::store::{Cursor, Tip};
+use crate::log::{LaneFailure, Outcome};
 use crate::mailbox::Mailbox;
 use crate::net::bare::Bare;
 use crate::net::id::ConnectionId;
@@ -89,6 +90,10 @@ pub(crate) enum Letter {
     Published(Vec<Arc<Published>>),
     /// What became of writes that this shard asked for.
     Outcomes(Vec<(Asked, Outcome)>),
+    /// A lane of the log failed. What it answered before came before.
+    LaneFailed(LaneFailure),
+    /// Where streams stand that several hubs write to; `is_asked`: the store was asked, so an epoch is the present one.
+    Tips { tips: Vec<(StreamKey, Tip)>, is_asked: bool },
     /// A hint of this hub or another; not for the connection it came from.
     Hint(Arc<Hint>, Option<Address>),
     /// A frame for one connection.
@@ -196,6 +201,8 @@ pub(crate) struct Ticket {
     pub(crate) stream: SentTo,
     /// Its `create_at`.
     pub(crate) create_at: u64,
+    /// Who sent it, where another hub may tell of it before the log has answered.
+    pub(crate) sender: Option<UserKey>,
 }
 
 /// The stream in which the sender sees a message.
@@ -216,6 +223,31 @@ pub(crate) enum Asked {
     Send(Ticket),
     /// The arrival with this number is attached.
     Attach(u64),
+    /// What a connection acknowledged is kept; where another hub may be the next to need it.
+    Positions(ConnectionId),
+    /// A claim that has ended.
+    Release(Claimed),
+    /// What a connection acknowledged, of which senders want to hear.
+    Delivered(Box<Owed>),
+}
+
+/// The claim of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) user: UserKey,
+    /// The connection's id.
+    pub(crate) connection: Arc<str>,
+    /// 0: it has none.
+    pub(crate) turn: u64,
+}
+
+/// Receipts that are owed when it is kept that entries were delivered.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) connection: ConnectionId,
+    pub(crate) receiver: UserKey,
+    pub(crate) device: Arc<str>,
+    pub(crate) receipts: Vec<OwedReceipt>,
 }
 
 /// Who wants the answer to a write.

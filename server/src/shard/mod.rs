@@ -8,6 +8,8 @@ pub(crate) mod hint;
 pub(crate) mod letter;
 pub(crate) mod marks;
 pub(crate) mod notes;
+pub(crate) mod stages;
+pub(crate) mod standing;
 pub(crate) mod state;
 pub(crate) mod subscription;
 pub(crate) mod wheel;

@@ -11,6 +11,8 @@ use super::attaching::Attaching;
 use super::connection::{Beginning, Connection};
 use super::marks::Mark;
 use super::notes::Notes;
+use super::stages::Stages;
+use super::standing::Seen;
 use super::subscription::{Streams, Subscriber, Subscription};
 use super::wheel::Wheel;
 use crate::Settings;
@@ -37,6 +39,12 @@ pub(crate) struct State {
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
     /// Nobody new is let in any more.
     pub(crate) is_draining: bool,
+    /// Other hubs write to the same store.
+    pub(crate) is_shared: bool,
+    /// Receipts of messages that users here sent; where other hubs write, too.
+    pub(crate) stages: Stages,
+    /// Users who must be looked at before any connection is read: the process was stopped, and others went on.
+    pub(crate) suspects: HashSet<UserKey>,
 }
 
 /// Maximum of a user's connected devices that keep their record in the store although there are too many. They go with
@@ -52,18 +60,26 @@ pub(crate) struct User {
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
+    /// `is_shared`: other hubs write to the same store.
+    pub(crate) fn new(is_shared: bool) -> Self {
+        let mut streams = Streams::default();
+        if is_shared {
+            streams.note_interest();
+        }
         Self {
             clock: Clock::new(),
             wheel: Wheel::new(Tick::default()),
             connections: Connections::default(),
             users: HashMap::new(),
             resting: Resting::default(),
-            streams: Streams::default(),
+            streams,
             reader: None,
             attaching: Attaching::default(),
             marks: HashMap::new(),
             is_draining: false,
+            is_shared,
+            stages: Stages::default(),
+            suspects: HashSet::new(),
         }
     }
 
@@ -143,23 +159,27 @@ impl State {
         }
     }
 
-    /// Opens a stream on a connection. What is published from now on comes after `head`.
+    /// Opens a stream on a connection. What is published from now on comes after `head`. `seen`: where other hubs write
+    /// to it, too.
     pub(crate) fn subscribe(
         &mut self,
         id: ConnectionId,
         key: &StreamKey,
         from: u64,
         head: u64,
+        seen: Option<&Seen>,
     ) -> Option<TrackId> {
         let connection = self.connections.get_mut(id)?;
         let track = connection.peer.open(from);
         let subscriber = Subscriber { slot: id.slot, track };
-        let (stream, index) = self.streams.subscribe(key, head, subscriber);
+        let seen = seen.map(|seen| (&connection.identity.user.user, seen));
+        let (stream, index) = self.streams.subscribe(key, head, subscriber, seen);
         connection.subscriptions.push(Subscription {
             group: group_of(key),
             stream,
             index,
             is_live: from > self.streams.get(stream).head,
+            is_held: false,
             is_closed: false,
             offline_to: head,
             skip_to: 0,

@@ -9,6 +9,7 @@ use wsc_core::StreamName;
 use wsc_core::peer::TrackId;
 
 use super::notes::Notes;
+use super::standing::{Seen, Standing};
 use crate::log::key::StreamKey;
 
 /// One stream as one connection reads it. Its positions are the [`Peer`](wsc_core::peer::Peer)'s.
@@ -21,6 +22,8 @@ pub(crate) struct Subscription {
     pub(super) index: u32,
     /// Gets entries as they are published; otherwise the log is read.
     pub(crate) is_live: bool,
+    /// Is handed nothing until its stream was looked up again.
+    pub(crate) is_held: bool,
     pub(super) is_closed: bool,
     /// Entries up to here carry `"source":"offline"`.
     pub(crate) offline_to: u64,
@@ -37,6 +40,11 @@ impl Subscription {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
+    }
+
+    /// Whether the log is to be read for it.
+    pub(crate) fn lags(&self) -> bool {
+        !self.is_live && !self.is_held
     }
 }
 
@@ -124,6 +132,8 @@ pub(crate) struct Stream {
     /// The newest position known here.
     pub(crate) head: u64,
     pub(crate) subscribers: Vec<Subscriber>,
+    /// `None`: no other hub writes to it.
+    pub(crate) standing: Option<Box<Standing>>,
 }
 
 /// A connection of the shard, and on which of its tracks it reads the stream.
@@ -144,13 +154,21 @@ impl Streams {
         self.interest.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Adds a subscriber; returns the stream's number and the subscriber's index.
-    pub(super) fn subscribe(&mut self, key: &StreamKey, head: u64, subscriber: Subscriber) -> (u32, u32) {
+    /// Adds a subscriber; returns the stream's number and the subscriber's index. `seen`: where other hubs write too.
+    pub(super) fn subscribe(
+        &mut self,
+        key: &StreamKey,
+        head: u64,
+        subscriber: Subscriber,
+        seen: Option<(&Arc<str>, &Seen)>,
+    ) -> (u32, u32) {
         let number = match self.numbers.get(key) {
             Some(number) => *number,
             None => {
                 // Nearly always an inbox, with one reader.
-                let stream = Stream { key: key.clone(), head, subscribers: Vec::with_capacity(1) };
+                let standing = seen.map(|(_, seen)| Box::new(Standing::new(seen)));
+                let subscribers = Vec::with_capacity(1);
+                let stream = Stream { key: key.clone(), head, subscribers, standing };
                 let number = u32::try_from(self.streams.insert(stream)).unwrap_or(u32::MAX);
                 self.numbers.insert(key.clone(), number);
                 if let Some(interest) = &mut self.interest {
@@ -161,6 +179,9 @@ impl Streams {
         };
         let stream = &mut self.streams[number as usize];
         stream.head = stream.head.max(head);
+        if let (Some(standing), Some((user, seen))) = (&mut stream.standing, seen) {
+            standing.admit(user, matches!(key, StreamKey::Group(_)), seen);
+        }
         stream.subscribers.push(subscriber);
         (number, u32::try_from(stream.subscribers.len() - 1).unwrap_or(u32::MAX))
     }
@@ -178,6 +199,13 @@ impl Streams {
             return None;
         }
         stream.subscribers.get(index as usize).copied()
+    }
+
+    /// All streams that are read, in order.
+    pub(crate) fn keys(&self) -> Vec<StreamKey> {
+        let mut keys: Vec<StreamKey> = self.numbers.keys().cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 
     pub(crate) fn number(&self, key: &StreamKey) -> Option<u32> {
@@ -202,12 +230,12 @@ mod tests {
     fn only_the_first_and_the_last_reader_of_a_stream_are_noted() {
         let (mut streams, key) = (Streams::default(), StreamKey::Broadcast(Scope::default()));
         let reader = |slot| Subscriber { slot, track: 1 };
-        let (number, _) = streams.subscribe(&key, 0, reader(1));
+        let (number, _) = streams.subscribe(&key, 0, reader(1), None);
         streams.unsubscribe(number, 0);
         assert!(streams.take_interest().is_empty());
         streams.note_interest();
-        let (number, first) = streams.subscribe(&key, 0, reader(1));
-        let (_, second) = streams.subscribe(&key, 0, reader(2));
+        let (number, first) = streams.subscribe(&key, 0, reader(1), None);
+        let (_, second) = streams.subscribe(&key, 0, reader(2), None);
         assert_eq!(streams.take_interest(), [Interest::Begins(key.clone())]);
         // The last takes the place of the one that goes.
         assert_eq!(streams.unsubscribe(number, first).map(|moved| moved.slot), Some(2));

@@ -151,8 +151,8 @@ fn writes_of_two_shards_are_made_once_in_order_and_each_is_answered_before_the_l
 
 /// Hands two writes over and waits for both answers.
 fn shard(queue: &Queue<(usize, u32)>, answers: &[Mailbox<u32>; 2], id: usize) {
-    let _ = queue.submit(vec![(id, 1)]);
-    let _ = queue.submit(vec![(id, 2)]);
+    let _ = queue.submit(vec![(id, 1)].into_iter());
+    let _ = queue.submit(vec![(id, 2)].into_iter());
     let mut got = Vec::new();
     while got.len() < 2 {
         got.extend(block_on(answers[id].take()).unwrap());
@@ -178,8 +178,8 @@ fn who_waits_for_all_writes_before_goes_on_when_they_are_made_and_not_earlier() 
             });
         });
         let other = Arc::clone(&queue);
-        let other = thread::spawn(move || other.submit(vec![(), ()]));
-        let _ = queue.submit(vec![()]);
+        let other = thread::spawn(move || other.submit(vec![(), ()].into_iter()));
+        let _ = queue.submit(vec![()].into_iter());
         block_on(queue.settled());
         assert!(made.load(Ordering::Acquire) >= 1);
         other.join().unwrap();
@@ -197,7 +197,7 @@ fn when_the_log_breaks_off_nobody_waits_for_ever() {
         let shard = {
             let (queue, answer) = (Arc::clone(&queue), Arc::clone(&answer));
             thread::spawn(move || {
-                queue.submit(vec![answer]);
+                queue.submit(vec![answer].into_iter());
                 block_on(queue.settled());
             })
         };

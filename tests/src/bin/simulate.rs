@@ -22,7 +22,7 @@ struct Arguments {
     /// The first seed; a world is the same every time.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Which kind; by default both.
+    /// Which kind; by default all.
     #[arg(long)]
     kind: Option<Kind>,
     /// Ends after this many seconds, however many worlds are done.
@@ -31,7 +31,7 @@ struct Arguments {
     /// Ends at the first violation.
     #[arg(long)]
     first: bool,
-    /// Writes the history of the first system's world to a file, one JSON object a line, and does nothing else.
+    /// Writes the history of the first world (of a system, or of a cluster with `--kind cluster`) to a file, one JSON object a line, and does nothing else.
     #[arg(long)]
     history: Option<PathBuf>,
 }
@@ -42,6 +42,8 @@ enum Kind {
     Core,
     /// The production hub with its listener, shards and log, on a disk that fails.
     System,
+    /// Two to four production hubs that share a store, and hear each other through a broker; all of it fails.
+    Cluster,
 }
 
 /// What a world came to.
@@ -53,7 +55,11 @@ enum Done {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(path) = &arguments.history {
-        return match std::fs::write(path, system::history(arguments.from)) {
+        let history = match arguments.kind {
+            Some(Kind::Cluster) => system::history_of_cluster(arguments.from),
+            _ => system::history(arguments.from),
+        };
+        return match std::fs::write(path, history) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {} cannot be written: {error}", path.display());
@@ -62,7 +68,7 @@ fn main() -> ExitCode {
         };
     }
     let mut clean = true;
-    for kind in [Kind::Core, Kind::System] {
+    for kind in [Kind::Core, Kind::System, Kind::Cluster] {
         if arguments.kind.is_none_or(|only| only == kind) {
             clean &= run(&arguments, kind);
         }
@@ -81,6 +87,7 @@ fn run(arguments: &Arguments, kind: Kind) -> bool {
     let (name, again) = match kind {
         Kind::Core => ("core", "cargo tool simulate --kind core --seeds 1 --from"),
         Kind::System => ("system", "cargo tool simulate --kind system --seeds 1 --from"),
+        Kind::Cluster => ("cluster", "cargo tool simulate --kind cluster --seeds 1 --from"),
     };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
@@ -94,6 +101,7 @@ fn run(arguments: &Arguments, kind: Kind) -> bool {
                     let world = match kind {
                         Kind::Core => Done::Core(simulation::simulate(seed, 1)),
                         Kind::System => Done::System(Box::new(system::simulate(seed))),
+                        Kind::Cluster => Done::System(Box::new(system::simulate_cluster(seed))),
                     };
                     if sender.send(world).is_err() {
                         return;
@@ -142,10 +150,10 @@ fn run(arguments: &Arguments, kind: Kind) -> bool {
             );
             core.failures.len()
         }
-        Kind::System => {
+        Kind::System | Kind::Cluster => {
             let hours = system.milliseconds as f64 / 3_600_000.0;
             println!(
-                "system: {} worlds from seed {from}: {} messages sent, {} accepted, {} entries handed over, {} gaps, \
+                "{name}: {} worlds from seed {from}: {} messages sent, {} accepted, {} entries handed over, {} gaps, \
                  {} receipts told, {} read marks said, {} connections, {hours:.1} simulated hours\n  {}",
                 system.worlds,
                 system.sent,

@@ -197,6 +197,11 @@ pub enum Fact {
     HubPaused,
     /// A hub goes on.
     HubResumed,
+    /// An application is about to kick a device.
+    Kicking {
+        /// The device.
+        device: Device,
+    },
     /// On the wire: a device introduced itself with its cursors (epoch, position).
     Hello {
         /// Counts connections.
@@ -297,6 +302,7 @@ impl Fact {
             | Self::Reached { device, .. }
             | Self::Stood { device, .. }
             | Self::Counted { device, .. }
+            | Self::Kicking { device }
             | Self::Hello { device, .. } => Some(device),
             Self::Sending(sending) => Some(&sending.device),
             Self::Handed(entry) | Self::Heard(entry) | Self::Kept(entry) | Self::Marked { entry, .. } => {

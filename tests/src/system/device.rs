@@ -91,7 +91,10 @@ impl Device {
     pub(super) fn start(self: &Rc<Self>) {
         let mut inner = self.inner.borrow_mut();
         inner.life += 1;
-        inner.wrong = inner.random.up_to(1_200_000).cast_signed() - 600_000;
+        // Whose clock is set back may have an earlier connection, on another hub, taken for a newer one.
+        if inner.life == 1 || self.net.is_one_hub() {
+            inner.wrong = inner.random.up_to(1_200_000).cast_signed() - 600_000;
+        }
         let device = &self.part.device;
         let identity = Identity {
             user_id: device.user.clone(),

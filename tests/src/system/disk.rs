@@ -76,11 +76,6 @@ impl Disk {
         Wrapped(DiskStore { memory: Arc::clone(&inner.memory), disk: self.clone() })
     }
 
-    /// The epoch of all that is on it.
-    pub(super) fn epoch(&self) -> Arc<str> {
-        self.lock().state().epoch()
-    }
-
     /// The hub was killed.
     pub(super) fn crash(&self) {
         let mut inner = self.lock();

@@ -3,13 +3,16 @@
 //! goes to the checker that judges real processes too. No socket, no thread, no clock of the machine: a failing seed
 //! fails again.
 
+mod air;
 mod application;
 mod clock;
+mod cluster;
 mod device;
 mod disk;
 mod hub;
 mod link;
 mod net;
+mod shared;
 mod socket;
 mod world;
 
@@ -40,6 +43,10 @@ pub struct Faults {
     pub disks: u64,
     /// Clocks of hubs set.
     pub clocks: u64,
+    /// Hubs that did not hear the others for a while.
+    pub air: u64,
+    /// Devices kicked.
+    pub kicks: u64,
 }
 
 impl Faults {
@@ -54,17 +61,19 @@ impl Faults {
         self.slow += other.slow;
         self.disks += other.disks;
         self.clocks += other.clocks;
+        self.air += other.air;
+        self.kicks += other.kicks;
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks } = self;
+        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks, air, kicks } = self;
         write!(
             f,
-            "{kills} hubs killed ({lossy} lost what was not flushed), {drains} drained, {pauses} paused; \
+            "{kills} hubs killed ({lossy} times what was not flushed was lost), {drains} drained, {pauses} paused; \
              {wires} wires cut or silent; {devices} devices killed or restarted ({wiped} lost their storage), {slow} suspended or slow; \
-             {disks} disks full or slow; {clocks} clocks set"
+             {disks} disks or stores full, slow or cut off; {clocks} clocks set; {air} hubs deaf; {kicks} kicks"
         )
     }
 }
@@ -113,10 +122,19 @@ impl Summary {
     }
 }
 
-/// Simulates the world of a seed, and judges it.
+/// Simulates the world of a seed with one hub, and judges it.
 #[must_use]
 pub fn simulate(seed: u64) -> Summary {
-    let lived = world::live(seed);
+    judge(seed, world::live(seed))
+}
+
+/// The same with several hubs over one store.
+#[must_use]
+pub fn simulate_cluster(seed: u64) -> Summary {
+    judge(seed, cluster::live(seed))
+}
+
+fn judge(seed: u64, lived: world::Lived) -> Summary {
     let report: Report = check(&lived.events);
     let violations = report.violations.iter().map(ToString::to_string);
     let unfinished = report.unfinished.iter().map(|device| format!("{device} was never quiet"));
@@ -139,6 +157,16 @@ pub fn simulate(seed: u64) -> Summary {
 /// The history of a seed's world, as JSON lines.
 #[must_use]
 pub fn history(seed: u64) -> String {
-    let lines = world::live(seed).events.into_iter().filter_map(|event| serde_json::to_string(&event).ok());
+    lines(world::live(seed))
+}
+
+/// The same with several hubs.
+#[must_use]
+pub fn history_of_cluster(seed: u64) -> String {
+    lines(cluster::live(seed))
+}
+
+fn lines(lived: world::Lived) -> String {
+    let lines = lived.events.into_iter().filter_map(|event| serde_json::to_string(&event).ok());
     lines.map(|line| line + "\n").collect()
 }

@@ -27,10 +27,12 @@ pub(super) struct Net {
     pub(super) random: RefCell<Random>,
     /// Whether users need tokens.
     pub(super) tokens: bool,
-    /// The hub, while there is one.
-    pub(super) hub: RefCell<Option<Running>>,
-    /// The newest wires of each device.
-    wires: RefCell<BTreeMap<Device, Vec<Link>>>,
+    /// The hubs, those that are there.
+    pub(super) hubs: RefCell<Vec<Option<Running>>>,
+    /// The hub that each device tries next.
+    next: RefCell<BTreeMap<Device, usize>>,
+    /// The newest wires of each device, and to which hub.
+    wires: RefCell<BTreeMap<Device, Vec<(usize, Link)>>>,
     /// Milliseconds a part of bytes takes at most.
     latency: u64,
     connections: Cell<u64>,
@@ -38,14 +40,15 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(seed: u64, tokens: bool) -> Rc<Self> {
+    pub(super) fn new(seed: u64, tokens: bool, hubs: usize) -> Rc<Self> {
         let mut random = Random::new(seed);
         let latency = random.up_to(200);
         Rc::new(Self {
             writer: Arc::new(Writer::in_memory(clock::micros)),
             random: RefCell::new(random),
             tokens,
-            hub: RefCell::default(),
+            hubs: RefCell::new((0..hubs).map(|_| None).collect()),
+            next: RefCell::default(),
             wires: RefCell::default(),
             latency,
             connections: Cell::new(0),
@@ -72,16 +75,26 @@ impl Net {
         self.random.borrow_mut().up_to(last)
     }
 
+    /// Whether all devices are on one hub.
+    pub(super) fn is_one_hub(&self) -> bool {
+        self.hubs.borrow().len() == 1
+    }
+
     /// How many wires there were.
     pub(super) fn connections(&self) -> u64 {
         self.connections.get()
     }
 
-    /// Opens a wire from a device to the hub; also gives the hub's epoch. `None`: nobody answers.
-    pub(super) async fn dial(&self, part: &Part) -> Option<(End, Rc<str>)> {
+    /// Opens a wire from a device to a hub: mostly to the one it was on last, if that answers. `None`: nobody does.
+    pub(super) async fn dial(&self, part: &Part) -> Option<End> {
         sleep(Duration::from_millis(self.random(self.latency))).await;
-        let hub = self.hub.borrow();
-        let hub = hub.as_ref()?;
+        let hubs = self.hubs.borrow();
+        let hub = if hubs.len() == 1 { 0 } else { self.choose(&part.device, hubs.len() as u64) };
+        let number = hub;
+        let Some(hub) = &hubs[hub] else {
+            self.next.borrow_mut().remove(&part.device);
+            return None;
+        };
         self.connections.set(self.connections.get() + 1);
         let tap = Tap::new(self.connections.get(), Arc::clone(&self.writer));
         let seed = self.random.borrow_mut().next();
@@ -89,21 +102,40 @@ impl Net {
         let mut wires = self.wires.borrow_mut();
         let wires = wires.entry(part.device.clone()).or_default();
         wires.drain(..wires.len().saturating_sub(15));
-        wires.push(link);
+        wires.push((number, link));
         hub.serve(other, SocketAddr::from(([127, 0, 0, 1], 1)));
-        Some((device, Rc::clone(&hub.epoch)))
+        Some(device)
+    }
+
+    /// The hub that a device tries.
+    fn choose(&self, device: &Device, hubs: u64) -> usize {
+        let mut next = self.next.borrow_mut();
+        let moves = self.random(4) == 0;
+        let any = usize::try_from(self.random(hubs - 1)).unwrap_or(0);
+        let chosen = next.entry(device.clone()).or_insert(any);
+        if moves {
+            *chosen = any;
+        }
+        *chosen
     }
 
     /// The newest wire of a device fails.
     pub(super) fn fail(&self, device: &Device, fate: Fate) {
-        if let Some(link) = self.wires.borrow().get(device).and_then(|wires| wires.last()) {
+        if let Some((_, link)) = self.wires.borrow().get(device).and_then(|wires| wires.last()) {
             link.fail(fate);
         }
     }
 
     /// All wires fail.
     pub(super) fn fail_all(&self, fate: Fate) {
-        self.wires.take().into_values().flatten().for_each(|link| link.fail(fate));
+        self.wires.take().into_values().flatten().for_each(|(_, link)| link.fail(fate));
+    }
+
+    /// All wires to a hub fail.
+    pub(super) fn fail_of(&self, hub: usize, fate: Fate) {
+        let wires = self.wires.borrow();
+        let to_hub = wires.values().flatten().filter(|(of, _)| *of == hub);
+        to_hub.for_each(|(_, link)| link.fail(fate));
     }
 
     /// A token of a device, by a right clock.

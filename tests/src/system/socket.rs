@@ -31,7 +31,7 @@ pub(super) async fn run(device: Rc<Device>, life: u32, link: Link, mut outgoing:
             device.closed(link, code, reason);
         }
     };
-    let Some((end, epoch)) = device.net.dial(&device.part).await else { return closed(None, "") };
+    let Some(end) = device.net.dial(&device.part).await else { return closed(None, "") };
     let Ok(mut request) = "ws://hub/ws".into_client_request() else { return };
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("wsc.v1"));
     let Ok((socket, _)) = client_async(request, end).await else { return closed(None, "") };
@@ -66,6 +66,7 @@ pub(super) async fn run(device: Rc<Device>, life: u32, link: Link, mut outgoing:
         }
     };
     let reading = async {
+        let mut epoch: Rc<str> = Rc::from("");
         let mut said = (None, String::new());
         loop {
             let frame = stream.next().await;
@@ -75,6 +76,10 @@ pub(super) async fn run(device: Rc<Device>, life: u32, link: Link, mut outgoing:
             device.thaw().await;
             if !device.lives(life) {
                 break;
+            }
+            // All streams of a world are in one epoch, of which the first frame tells.
+            if let Some(Ok(Frame::Text(text))) = frame.as_ref().filter(|_| epoch.is_empty()) {
+                epoch = epoch_in(text);
             }
             device.epoch.replace(Rc::clone(&epoch));
             match frame {
@@ -99,4 +104,10 @@ pub(super) async fn run(device: Rc<Device>, life: u32, link: Link, mut outgoing:
         () = writing => (None, String::new()),
     };
     closed(code, &reason);
+}
+
+/// The first epoch that a frame names; empty: none.
+fn epoch_in(text: &str) -> Rc<str> {
+    let after = text.split_once(r#""epoch":""#).map_or("", |(_, after)| after);
+    after.split('"').next().unwrap_or_default().into()
 }

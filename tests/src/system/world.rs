@@ -38,6 +38,7 @@ const QUIET: u64 = 600;
 const STILL: u64 = 70;
 
 /// A world that is over.
+#[derive(Default)]
 pub(super) struct Lived {
     /// The kind of world, human-readable.
     pub(super) kind: String,
@@ -50,35 +51,36 @@ pub(super) struct Lived {
 
 /// Lives the world of a seed.
 pub(super) fn live(seed: u64) -> Lived {
-    let built = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = match built {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let violations = vec![format!("no runtime: {error}")];
-            let (faults, connections, milliseconds) = (Faults::default(), 0, 0);
-            return Lived {
-                kind: String::new(),
-                events: Vec::new(),
-                violations,
-                faults,
-                connections,
-                milliseconds,
-            };
-        }
-    };
-    LocalSet::new().block_on(&runtime, async {
-        clock::begin();
+    alone(async move || {
         let mut world = World::new(seed);
         world.run().await;
-        Lived {
-            kind: world.kind(),
-            events: world.net.writer.take(),
-            violations: world.net.faults(),
-            faults: world.faults,
-            connections: world.net.connections(),
+        Lived::of(world.kind(), &world.net, world.faults)
+    })
+}
+
+/// Lives a world by a clock of its own.
+pub(super) fn alone(world: impl AsyncFnOnce() -> Lived) -> Lived {
+    let built = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    match built {
+        Ok(runtime) => LocalSet::new().block_on(&runtime, async {
+            clock::begin();
+            world().await
+        }),
+        Err(error) => Lived { violations: vec![format!("no runtime: {error}")], ..Lived::default() },
+    }
+}
+
+impl Lived {
+    pub(super) fn of(kind: String, net: &Net, faults: Faults) -> Self {
+        Self {
+            kind,
+            events: net.writer.take(),
+            violations: net.faults(),
+            faults,
+            connections: net.connections(),
             milliseconds: u64::try_from(clock::elapsed().as_millis()).unwrap_or(0),
         }
-    })
+    }
 }
 
 struct World {
@@ -115,7 +117,7 @@ impl World {
         }
         let durability = if lossy { Durability::Lossy } else { Durability::Flushed };
         let disk = Disk::new(retention, durability, random.next());
-        let net = Net::new(random.next(), tokens);
+        let net = Net::new(random.next(), tokens, 1);
         let parts = parts(&mut random);
         let devices =
             parts.into_iter().map(|part| Device::new(part, Rc::clone(&net), random.next())).collect();
@@ -149,34 +151,18 @@ impl World {
             self.act().await;
         }
         self.calm();
-        if !self.settle().await {
-            for device in &self.devices {
-                self.net.fault(format!("it does not become quiet: {}", device.describe()));
-            }
-            return;
-        }
-        self.devices.iter().for_each(Device::audit);
-        self.devices.iter().for_each(Device::pump);
-        let begin = clock::elapsed();
-        while !self.devices.iter().all(|device| device.is_audited()) {
-            if clock::elapsed() > begin + Duration::from_secs(QUIET) {
-                return self.net.fault("histories are not answered".to_owned());
-            }
-            sleep(Duration::from_millis(500)).await;
-        }
-        sleep(Duration::from_secs(1)).await;
-        self.devices.iter().for_each(Device::stop);
+        audit(&self.net, &self.devices).await;
         self.drain_hub().await;
     }
 
     fn start_hub(&mut self) {
         let running = Running::start(&self.disk, self.settings.clone(), self.net.tokens);
-        *self.net.hub.borrow_mut() = Some(running);
+        self.net.hubs.borrow_mut()[0] = Some(running);
         self.net.write(Fact::HubStarted);
     }
 
     fn kill_hub(&mut self) {
-        let Some(running) = self.net.hub.take() else { return };
+        let Some(running) = self.net.hubs.borrow_mut()[0].take() else { return };
         self.faults.kills += 1;
         self.faults.lossy += u64::from(self.lossy);
         self.net.write(Fact::HubKilled);
@@ -189,7 +175,7 @@ impl World {
     }
 
     async fn drain_hub(&mut self) {
-        let Some(running) = self.net.hub.take() else { return };
+        let Some(running) = self.net.hubs.borrow_mut()[0].take() else { return };
         self.net.write(Fact::HubDrained);
         if !running.drain().await {
             self.net.fault("the hub did not end in order within two minutes".to_owned());
@@ -200,47 +186,11 @@ impl World {
     async fn act(&mut self) {
         let index = usize::try_from(self.random.up_to(self.devices.len() as u64 - 1)).unwrap_or(0);
         let device = Rc::clone(&self.devices[index]);
-        match self.random.up_to(99) {
-            // A suspended process does nothing, and is not ended before it could store what it got.
-            0..=85 if device.is_frozen() => {}
-            0..=54 => device.send(1 + self.random.up_to(6)),
-            55..=64 => {
-                let count = usize::try_from(self.random.up_to(12)).unwrap_or(0);
-                let awake = self.devices.iter().filter(|device| !device.is_frozen());
-                awake.for_each(|device| device.deal(count));
-                self.devices.iter().for_each(Device::pump);
-            }
-            65..=75 => {
-                self.faults.wires += 1;
-                self.net.fail(&device.part.device, any(&FATES, &mut self.random));
-            }
-            76..=78 => {
-                let join = self.random.up_to(1) == 0;
-                let awake = self.devices.iter().filter(|device| device.part.churns && !device.is_frozen());
-                awake.for_each(|device| device.churn(join));
-            }
-            79..=81 => {
-                self.faults.devices += 1;
-                if self.random.up_to(2) > 0 {
-                    device.kill();
-                } else {
-                    device.stop();
-                }
-                sleep(Duration::from_millis(self.random.up_to(4000))).await;
-                if self.random.up_to(5) == 0 {
-                    self.faults.wiped += 1;
-                    device.wipe();
-                }
-                device.start();
-            }
-            82..=83 => {
-                self.faults.slow += 1;
-                device.freeze(self.random.up_to(60_000));
-            }
-            84..=85 => {
-                self.faults.slow += 1;
-                device.slow.set(self.random.up_to(1) * self.random.up_to(400));
-            }
+        let chance = self.random.up_to(99);
+        if chance <= 85 {
+            return device_act(chance, &device, &self.devices, &mut self.random, &mut self.faults).await;
+        }
+        match chance {
             86..=91 => {
                 self.kill_hub();
                 sleep(Duration::from_millis(self.random.up_to(3000))).await;
@@ -280,7 +230,7 @@ impl World {
     async fn pause_hub(&mut self) {
         self.faults.pauses += 1;
         let pause = |on| {
-            if let Some(hub) = &*self.net.hub.borrow() {
+            if let Some(hub) = &self.net.hubs.borrow()[0] {
                 hub.set_paused(on);
             }
         };
@@ -295,39 +245,117 @@ impl World {
     fn calm(&mut self) {
         self.disk.slow(5);
         clock::set_hub_wrong(0);
-        let ready = self.net.hub.borrow().as_ref().is_some_and(Running::is_ready);
+        let ready = self.net.hubs.borrow()[0].as_ref().is_some_and(Running::is_ready);
         if !ready {
             self.kill_hub();
             self.start_hub();
         }
-        for device in &self.devices {
-            device.slow.set(0);
-            device.freeze(0);
-            if !device.is_alive() {
-                device.start();
-            }
-            device.with(|client, now| client.handle_network(now, true));
-        }
-    }
-
-    /// Waits until nothing is under way; false when that does not happen.
-    async fn settle(&self) -> bool {
-        let mut still = 0;
-        for _ in 0..QUIET {
-            sleep(Duration::from_millis(1000)).await;
-            self.devices.iter().for_each(|device| device.deal(usize::MAX));
-            self.devices.iter().for_each(Device::pump);
-            still = if self.devices.iter().all(|device| device.is_quiet()) { still + 1 } else { 0 };
-            if still > STILL {
-                return true;
-            }
-        }
-        false
+        calm_devices(&self.devices);
     }
 }
 
+/// One of the things that happen to a device, by a chance below 86.
+pub(super) async fn device_act(
+    chance: u64,
+    device: &Rc<Device>,
+    devices: &[Rc<Device>],
+    random: &mut Random,
+    faults: &mut Faults,
+) {
+    match chance {
+        // A suspended process does nothing, and is not ended before it could store what it got.
+        _ if device.is_frozen() => {}
+        0..=54 => device.send(1 + random.up_to(6)),
+        55..=64 => {
+            let count = usize::try_from(random.up_to(12)).unwrap_or(0);
+            let awake = devices.iter().filter(|device| !device.is_frozen());
+            awake.for_each(|device| device.deal(count));
+            devices.iter().for_each(Device::pump);
+        }
+        65..=75 => {
+            faults.wires += 1;
+            device.net.fail(&device.part.device, any(&FATES, random));
+        }
+        76..=78 => {
+            let join = random.up_to(1) == 0;
+            let awake = devices.iter().filter(|device| device.part.churns && !device.is_frozen());
+            awake.for_each(|device| device.churn(join));
+        }
+        79..=81 => {
+            faults.devices += 1;
+            if random.up_to(2) > 0 {
+                device.kill();
+            } else {
+                device.stop();
+            }
+            sleep(Duration::from_millis(random.up_to(4000))).await;
+            if random.up_to(5) == 0 {
+                faults.wiped += 1;
+                device.wipe();
+            }
+            device.start();
+        }
+        82..=83 => {
+            faults.slow += 1;
+            device.freeze(random.up_to(60_000));
+        }
+        _ => {
+            faults.slow += 1;
+            device.slow.set(random.up_to(1) * random.up_to(400));
+        }
+    }
+}
+
+/// No more faults of devices from here on.
+pub(super) fn calm_devices(devices: &[Rc<Device>]) {
+    for device in devices {
+        device.slow.set(0);
+        device.freeze(0);
+        if !device.is_alive() {
+            device.start();
+        }
+        device.with(|client, now| client.handle_network(now, true));
+    }
+}
+
+/// Waits until nothing is under way; false when that does not happen.
+pub(super) async fn settle(devices: &[Rc<Device>]) -> bool {
+    let mut still = 0;
+    for _ in 0..QUIET {
+        sleep(Duration::from_millis(1000)).await;
+        devices.iter().for_each(|device| device.deal(usize::MAX));
+        devices.iter().for_each(Device::pump);
+        still = if devices.iter().all(|device| device.is_quiet()) { still + 1 } else { 0 };
+        if still > STILL {
+            return true;
+        }
+    }
+    false
+}
+
+/// Has every device look at everything, when nothing is under way any more, and stops it.
+pub(super) async fn audit(net: &Net, devices: &[Rc<Device>]) {
+    if !settle(devices).await {
+        for device in devices {
+            net.fault(format!("it does not become quiet: {}", device.describe()));
+        }
+        return;
+    }
+    devices.iter().for_each(Device::audit);
+    devices.iter().for_each(Device::pump);
+    let begin = clock::elapsed();
+    while !devices.iter().all(|device| device.is_audited()) {
+        if clock::elapsed() > begin + Duration::from_secs(QUIET) {
+            return net.fault("histories are not answered".to_owned());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+    devices.iter().for_each(Device::stop);
+}
+
 /// Some of the users of two tenants, with one or two devices each.
-fn parts(random: &mut Random) -> Vec<Part> {
+pub(super) fn parts(random: &mut Random) -> Vec<Part> {
     let mut parts = Vec::new();
     for tenant in &TENANTS[..1 + usize::from(random.up_to(3) == 0)] {
         for (number, user) in ["s1", "s2", "r1", "r3"].into_iter().enumerate() {

@@ -14,7 +14,7 @@ use wsc_core::codes::ErrorCode;
 use wsc_core::frame::{Answer, ErrorFrame, HubFrame, ObjectWriter, Query, Request};
 use wsc_core::{StreamKind, StreamName};
 
-use super::{Context, Handle, Turn};
+use super::{Context, Handle, Turn, kick};
 use crate::Settings;
 use crate::admission::identity::{Identity, Missing};
 use crate::clock::Wall;
@@ -22,7 +22,6 @@ use crate::log::key::{GroupKey, Scope, StreamKey, UserKey};
 use crate::log::store::StoreError;
 use crate::net::id::ConnectionId;
 use crate::shard::connection::Connection;
-use crate::shard::hint::Hint;
 
 /// Items on a page when the request does not say.
 const PAGE: u64 = 100;
@@ -153,9 +152,7 @@ impl Asker {
             Query::GroupDisband { group } => self.disband(group).await,
             Query::GroupMembers { group, limit, after } => self.members(group, *limit, after).await,
             Query::Kick { user, device, reason } => {
-                let (user, device) = (self.user(user), device.as_ref().into());
-                let kick = Hint::Kick { user, device, reason: reason.as_ref().into() };
-                self.shard.node.router.tell(kick, None);
+                kick::kick(&self.shard.node, self.user(user), device, reason).await?;
                 Ok(Reply::Done)
             }
             Query::Fetch { stream, from, limit, reverse } => {
@@ -167,7 +164,7 @@ impl Asker {
             Query::GetOnlineUsers { group, limit, after } => self.online_users(group, *limit, after).await,
             Query::Watch { users, group } => self.watch(users, group).await,
             Query::Unwatch { users, group } => self.unwatch(users, group).await,
-            Query::SetStatus { status } => self.set_status(status),
+            Query::SetStatus { status } => self.set_status(status).await,
             Query::Observe { group } => self.observe(group).await,
             Query::Unobserve { group } => Ok(self.unobserve(group)),
             Query::Refresh { token } => self.refresh(token).await,
@@ -271,8 +268,8 @@ impl Asker {
             let watching = if presence { HashSet::new() } else { std::mem::take(&mut extras.watching) };
             let (node, address) = (cx.node(), cx.address(id));
             let scope = &connection.identity.user.scope;
-            node.observers.remove(scope, address, &observing);
-            node.presence.unwatch_all(scope, address, &watching);
+            node.observers.remove(scope, address, &observing, &node.router);
+            node.presence.unwatch_all(scope, address, &watching, &node.router);
             // It may end earlier than the one before.
             turn.schedule(id);
         };

@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wsc_core::frame::ObjectWriter;
+use tokio::sync::oneshot;
+use wsc_core::frame::{ObjectWriter, PresenceOf};
 use wsc_core::kind::UserStatus;
 use wsc_core::{ErrorCode, limits};
 
 use super::{Asker, LARGEST_PAGE, Outcome, Refused, Reply, page_size};
-use crate::log::store::StoreError;
+use crate::cluster::interests::Look;
+use crate::cluster::router::Cluster;
+use crate::log::store::{StoreError, Write};
 use crate::registry::presence::{in_frames, write_presence};
+use crate::shard::hint::Hint;
 
 /// Members read at a time.
 const LARGEST_MEMBERS: usize = 1000;
@@ -24,6 +28,9 @@ impl Asker {
     /// The presence of users, in one or more frames; when one was last seen comes from the log if nobody here knows. Who
     /// asks for many pays for them.
     async fn describe(&self, users: Vec<Arc<str>>) -> Result<Reply, StoreError> {
+        if let Some(cluster) = &self.shard.node.router.cluster {
+            return self.describe_shared(cluster, users).await;
+        }
         let presence = &self.shard.node.presence;
         let mut last_seen: HashMap<String, u64> = HashMap::new();
         let known = presence.describe(self.scope(), &users).into_iter();
@@ -45,12 +52,38 @@ impl Asker {
         })))
     }
 
+    /// The same where other hubs have connections, too: the store is asked, in the order of what watchers are told.
+    async fn describe_shared(&self, cluster: &Cluster, users: Vec<Arc<str>>) -> Result<Reply, StoreError> {
+        for _ in 1..users.len().div_ceil(limits::QUERY_IDS) {
+            self.pay().await?;
+        }
+        let (answer, wait) = oneshot::channel();
+        let keys = users.iter().map(|user| self.user(user)).collect();
+        drop(cluster.interests.looks.put([Look { users: keys, answer: Some(answer) }]));
+        let found = wait.await.unwrap_or(Err(StoreError::Closed))?;
+        let scope = self.scope().clone();
+        Ok(Reply::InTurn(Box::new(move |cx| {
+            // What watchers were told since is newer.
+            let found = cx.node().presence.newest(&scope, found);
+            Reply::Parts("user_status_response", in_frames(&found, &cx.node().settings))
+        })))
+    }
+
+    /// The presence of one user or of several, as of now.
+    async fn look(&self, users: &[Arc<str>]) -> Result<Vec<PresenceOf>, StoreError> {
+        let node = &self.shard.node;
+        match &node.router.cluster {
+            Some(cluster) => node.presence.look(cluster, &*node.log.store, self.scope(), users).await,
+            None => Ok(node.presence.describe(self.scope(), users)),
+        }
+    }
+
     async fn last_seen(&self, user: &str) -> Result<u64, StoreError> {
         self.shard.node.log.store.last_seen(&self.user(user)).await
     }
 
     pub(super) async fn user_info(&self, user: &str) -> Outcome {
-        let known = self.shard.node.presence.describe(self.scope(), &[user.into()]);
+        let known = self.look(&[user.into()]).await?;
         let mut presence = known.into_iter().next().unwrap_or_default();
         if presence.last_seen_ms == 0 {
             presence.last_seen_ms = self.last_seen(user).await?;
@@ -69,11 +102,14 @@ impl Asker {
             if !self.identity.capabilities.admin {
                 return Err(Refused::because(ErrorCode::PermissionDenied, "name a group of yours"));
             }
-            node.presence.online(self.scope(), after, limit)
+            match &node.router.cluster {
+                Some(cluster) => self.online_anywhere(cluster, after, limit).await?,
+                None => node.presence.online(self.scope(), after, limit),
+            }
         } else {
             self.must_see(group).await?;
             let members = self.all_members(group).await?;
-            let found = node.presence.describe(self.scope(), &members);
+            let found = self.look(&members).await?;
             let online: Vec<Arc<str>> = found
                 .iter()
                 .filter(|presence| presence.is_online())
@@ -86,6 +122,34 @@ impl Asker {
             (page, online.len() as u64, more)
         };
         Ok(Reply::Data("online_users_list", self.user_page(&users, more, total)))
+    }
+
+    /// A page of the tenant's users who are online on any hub, with how many there are in all.
+    async fn online_anywhere(
+        &self,
+        cluster: &Cluster,
+        after: &str,
+        limit: usize,
+    ) -> Result<(Vec<Arc<str>>, u64, bool), StoreError> {
+        let node = &self.shard.node;
+        let (mut page, mut total, mut last): (Vec<Arc<str>>, u64, Arc<str>) = (Vec::new(), 0, "".into());
+        loop {
+            let claimed = node.log.store.claimed(self.scope(), &last, LARGEST_MEMBERS).await?;
+            let Some(newest) = claimed.last().cloned() else { break };
+            let found = node.presence.look(cluster, &*node.log.store, self.scope(), &claimed).await?;
+            let online = claimed.into_iter().zip(found).filter(|(_, presence)| presence.is_online());
+            for (user, _) in online {
+                total += 1;
+                if *user > *after && page.len() <= limit {
+                    page.push(user);
+                }
+            }
+            last = newest;
+            self.pay().await?;
+        }
+        let more = page.len() > limit;
+        page.truncate(limit);
+        Ok((page, total, more))
     }
 
     /// Who asks in a large group pays for it.
@@ -125,7 +189,7 @@ impl Asker {
             if allowed {
                 connection.extras().watching = watching;
                 let scope = &connection.identity.user.scope;
-                cx.node().presence.watch(scope, cx.address(connection.id), &wanted);
+                cx.node().presence.watch(scope, cx.address(connection.id), &wanted, &cx.node().router);
             }
             allowed
         });
@@ -145,16 +209,22 @@ impl Asker {
                 watching.remove(user);
             }
             let scope = &connection.identity.user.scope;
-            cx.node().presence.unwatch_all(scope, cx.address(connection.id), &users);
+            cx.node().presence.unwatch_all(scope, cx.address(connection.id), &users, &cx.node().router);
         })
         .await;
         Ok(Reply::Done)
     }
 
-    pub(super) fn set_status(&self, status: &str) -> Outcome {
+    pub(super) async fn set_status(&self, status: &str) -> Outcome {
         match UserStatus::from_name(status) {
             Some(status) if status != UserStatus::Offline => {
                 let node = &self.shard.node;
+                if node.router.cluster.is_some() {
+                    let user = self.identity.user.clone();
+                    node.log.write(Write::Status { user: user.clone(), status }).await?;
+                    node.router.tell(Hint::Presence(user), None);
+                    return Ok(Reply::Done);
+                }
                 node.presence.set_status(&self.identity.user, status, &node.router);
                 Ok(Reply::Done)
             }
@@ -175,7 +245,7 @@ impl Asker {
             }
             if room {
                 let scope = &connection.identity.user.scope;
-                cx.node().observers.add(scope, cx.address(connection.id), &group);
+                cx.node().observers.add(scope, cx.address(connection.id), &group, &cx.node().router);
             }
             room
         });
@@ -191,7 +261,7 @@ impl Asker {
         self.step(move |connection, cx| {
             connection.extras().observing.retain(|other| *other != group);
             let scope = &connection.identity.user.scope;
-            cx.node().observers.remove(scope, cx.address(connection.id), &[group]);
+            cx.node().observers.remove(scope, cx.address(connection.id), &[group], &cx.node().router);
         });
         Reply::Done
     }

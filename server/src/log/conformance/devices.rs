@@ -1,7 +1,7 @@
 //! Checks of users and devices. No part of a running hub.
 
 use super::super::key::StreamKey;
-use super::super::store::{Cursor, Earlier, Store, Target, Write};
+use super::super::store::{Cursor, Delivered, Earlier, KnownEpochs, Store, Target, Write, Written};
 use super::*;
 
 pub async fn broadcast_starts_where_the_user_was_first_seen(store: &dyn Store) {
@@ -140,4 +140,25 @@ pub async fn the_newest_sight_of_a_user_counts(store: &dyn Store) {
     assert_eq!(last_seen().await, START + 5);
     let found = open(store, "ann", Some("d1")).await.device.expect("the device");
     assert_eq!(found.last_seen, START + 9);
+}
+
+pub async fn positions_of_an_epoch_that_has_ended_are_left_out(store: &dyn Store) {
+    let ended = tip(store, &inbox("ann")).await.epoch;
+    append(store, to_user("bob", "ann", "m1", START)).await;
+    one(store, Write::BeginEpoch { stream: inbox("ann"), ended: ended.clone() }).await;
+    let present = tip(store, &inbox("ann")).await.epoch;
+    assert_ne!(present, ended);
+    for (epoch, counts) in [(ended, false), (present, true)] {
+        let epochs = KnownEpochs(vec![(inbox("ann"), epoch)]);
+        let cursors = vec![(inbox("ann"), 1), (StreamKey::Broadcast(scope()), 0)];
+        device(store, DeviceWrite { cursors, epochs: epochs.clone(), ..seen("ann", "d1", START) }).await;
+        let asked = vec![(1, Arc::from("bob"))];
+        let delivered = Delivered { user: user("ann"), ranges: vec![(inbox("ann"), 0, 1)], asked, epochs };
+        let fresh = one(store, Write::Delivered(delivered)).await;
+        assert_eq!(fresh, Written::Delivered(if counts { vec![1] } else { Vec::new() }));
+        let known = open(store, "ann", Some("d1")).await.device.expect("a device");
+        let place = known.streams.iter().find(|place| place.stream == inbox("ann"));
+        assert_eq!(place.map(|place| place.cursor.seq), counts.then_some(1));
+        assert!(known.streams.iter().any(|place| matches!(place.stream, StreamKey::Broadcast(_))));
+    }
 }

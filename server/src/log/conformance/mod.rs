@@ -32,10 +32,7 @@ pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 pub use self::writers::*;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
-use super::store::{
-    Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined,
-    Opened, OpenedStream, Page, RequestId, Retention, Store, Target, Tip, Write, Written,
-};
+use super::store::{Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, KnownEpochs, Opened, OpenedStream, Page, RequestId, Retention, Store, Target, Tip, Write, Written};
 
 /// When the checks begin, in milliseconds.
 pub const START: u64 = 1_000_000_000;
@@ -99,6 +96,7 @@ macro_rules! conformance {
             a_connected_device_makes_no_room,
             a_new_epoch_distrusts_what_clients_name_in_the_last,
             forgotten_streams_are_gone_from_the_device,
+            positions_of_an_epoch_that_has_ended_are_left_out,
             the_newest_sight_of_a_user_counts,
             too_many_entries_go_and_the_head_stays,
             old_entries_go_and_positions_are_never_used_again,
@@ -285,6 +283,7 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
         user: user(who),
         device: device.into(),
         cursors: Vec::new(),
+        epochs: KnownEpochs::default(),
         forget: Vec::new(),
         attempts: 0,
         now,
@@ -297,7 +296,7 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
 
 pub fn delivered(to: &str, ranges: &[(StreamKey, u64, u64)], asked: &[(u64, &str)]) -> Write {
     let asked = asked.iter().map(|(seq, sender)| (*seq, Arc::from(*sender))).collect();
-    Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked })
+    Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked, epochs: KnownEpochs::default() })
 }
 
 /// An attach with defaults: of all groups, from the user's start.

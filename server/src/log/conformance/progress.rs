@@ -43,11 +43,17 @@ pub async fn a_read_mark_waits_until_it_is_passed_on(store: &dyn Store) {
     };
     written(store, &[mark(&bob, 3), mark(&team, 1), passed(&team, 1), mark(&bob, 7)]).await;
     assert_eq!(waiting().await, [waits(&bob, 7)]);
-    // An earlier one was passed on, and the last still waits.
-    written(store, &[passed(&bob, 3), mark(&bob, 5)]).await;
+    // An earlier one is not passed on any more: the last will be.
+    let answers = written(store, &[passed(&bob, 3), mark(&bob, 5)]).await;
+    assert_eq!(answers[0], Written::Append(Appended::Obsolete));
     assert_eq!(waiting().await, [waits(&bob, 7)]);
+    assert_eq!(tip(store, &inbox("ann")).await.head, 1);
     written(store, &[mark(&team, 2), passed(&bob, 7)]).await;
     assert_eq!(waiting().await, [waits(&team, 2)]);
+    // Another hub has done it.
+    let answers = written(store, &[passed(&bob, 7)]).await;
+    assert_eq!(answers[0], Written::Append(Appended::Obsolete));
+    assert_eq!(tip(store, &inbox("ann")).await.head, 2);
     assert_eq!(store.waiting_marks(0).await.expect("marks"), []);
 }
 

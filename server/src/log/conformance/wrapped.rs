@@ -38,6 +38,21 @@ pub trait Between: Send + Sync + 'static {
     /// The store itself.
     fn store(&self) -> &dyn Store;
 
+    /// Whether several hubs share it.
+    fn is_shared(&self) -> bool {
+        self.store().is_shared()
+    }
+
+    /// In how many independent orders it writes.
+    fn lanes(&self) -> usize {
+        self.store().lanes()
+    }
+
+    /// The order that a stream is in.
+    fn lane(&self, stream: &StreamKey) -> usize {
+        self.store().lane(stream)
+    }
+
     /// Makes writes.
     fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {
         self.store().write(lane, batch)
@@ -47,7 +62,7 @@ pub trait Between: Send + Sync + 'static {
     fn read<'a, T: Send + 'a>(
         &'a self,
         _which: Read,
-        ask: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
+        ask: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
         ask(self.store())
     }
@@ -64,15 +79,15 @@ pub struct Wrapped<B>(pub B);
 
 impl<B: Between> Store for Wrapped<B> {
     fn is_shared(&self) -> bool {
-        self.0.store().is_shared()
+        self.0.is_shared()
     }
 
     fn lanes(&self) -> usize {
-        self.0.store().lanes()
+        self.0.lanes()
     }
 
     fn lane(&self, stream: &StreamKey) -> usize {
-        self.0.store().lane(stream)
+        self.0.lane(stream)
     }
 
     fn write<'a>(&'a self, lane: usize, batch: &'a [Write]) -> Answers<'a> {

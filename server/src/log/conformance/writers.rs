@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use super::super::key::StreamKey;
 use super::super::store::{
-    Appended, Attach, Conversation, Join, JoinBy, Store, StoreError, Target, Write, Written,
+    Appended, Attach, Conversation, Join, JoinBy, KnownEpochs, Store, StoreError, Target, Write, Written,
 };
 use super::*;
 
@@ -194,6 +194,7 @@ fn life(of: usize) -> [Vec<Write>; 2] {
             user: ann.clone(),
             ranges: vec![(StreamKey::Inbox(ann.clone()), 0, 2)],
             asked: vec![(1, name("bob").into()), (2, name("bob").into())],
+            epochs: KnownEpochs::default(),
         }),
     ];
     let second = vec![
@@ -201,11 +202,11 @@ fn life(of: usize) -> [Vec<Write>; 2] {
         Write::Disband { group: group(&name("gone")), request: RequestId(3), now: START + 6 },
         Write::Device(DeviceWrite {
             user: ann.clone(),
-            claim: ClaimChange::Release { turn: 1 },
+            claim: release(1, "c1"),
             ..seen("", "d1", START + 8)
         }),
         Write::Status { user: ann.clone(), status: wsc_core::kind::UserStatus::Busy },
-        Write::Kick { user: ann, device: Some("d2".into()), reason: "because".into(), now: START + 9 },
+        Write::Kick { user: ann, device: Some("d2".into()), reason: "because".into(), request: RequestId(9), now: START + 9 },
     ];
     [first, second]
 }

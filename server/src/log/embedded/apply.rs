@@ -32,8 +32,8 @@ impl Work<'_> {
                     }
                 }
             }
-            Write::Kick { user, device, now, .. } => {
-                let kicked = self.engine.claims().kick(user, device.as_deref(), *now);
+            Write::Kick { user, device, request, now, .. } => {
+                let kicked = self.engine.claims().kick(user, device.as_deref(), *request, *now);
                 Written::Kick(if kicked { Some(self.changed(user)?) } else { None })
             }
             Write::Status { user, status } => {

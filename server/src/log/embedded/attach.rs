@@ -1,8 +1,8 @@
 //! Attaching a device, in a batch.
 
-use super::super::attach::{Decision, decide};
+use super::super::attach::{Decision, count_claim, decide};
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, Delivered, Joined, NewMembership, StoreError,
+    Attach, AttachOutcome, Attached, Attachment, Delivered, KnownEpochs, Joined, NewMembership, StoreError,
 };
 use super::opening::Opening as _;
 use super::work::Work;
@@ -24,16 +24,23 @@ impl Work<'_> {
         let device = (!attach.device.is_empty()).then_some(&*attach.device);
         let opened = self.open(&attach.user, device)?;
         let Decision { mut outcome, cursors, delivered } = decide(attach, opened);
-        if let AttachOutcome::Ready(Attachment { attempts, turn, .. }) = &mut outcome {
+        if let AttachOutcome::Ready(Attachment { streams, attempts, turn, .. }) = &mut outcome {
             if !delivered.is_empty() {
                 changed = true;
                 let user = attach.user.clone();
-                self.delivered(&Delivered { user, ranges: delivered, asked: Vec::new() })?;
+                self.delivered(&Delivered { user, ranges: delivered, asked: Vec::new(), epochs: KnownEpochs::default() })?;
             }
             if device.is_some() {
                 changed |= self.device(&attach.device_write(cursors, *attempts))?;
             }
+            let before = self.engine.claims().turn(&attach.user);
             *turn = self.claim(&attach.user, &attach.device, &attach.claim, attach.now)?.unwrap_or(0);
+            if *turn > before
+                && let Some((inbox, _)) = streams.first()
+            {
+                let version = inbox.version + 1;
+                count_claim(streams, version);
+            }
         }
         // When it was last seen may be lost with the machine.
         self.must_flush |= changed;

@@ -87,6 +87,9 @@ impl Work<'_> {
         let mut changed = !write.forget.is_empty() || before.is_none_or(|before| before.attempts != attempts);
 
         for (stream, cursor) in &write.cursors {
+            if write.epochs.are_past(stream, &self.engine.epoch()) {
+                continue;
+            }
             changed |= self.place(user, &write.device, stream, *cursor)?;
         }
         for stream in &write.forget {

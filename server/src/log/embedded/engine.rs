@@ -86,6 +86,12 @@ impl Engine {
         self.lock().present()
     }
 
+    /// The name of the present generation.
+    pub(super) fn epoch(&self) -> Arc<str> {
+        let epochs = self.lock();
+        epochs.name(epochs.present())
+    }
+
     pub(super) fn set_epochs(&self, epochs: Epochs) {
         *self.lock() = Arc::new(epochs);
     }

@@ -32,19 +32,20 @@ impl Work<'_> {
         Ok(mark.unwrap_or_default().value)
     }
 
-    /// A read mark was passed on up to a position.
+    /// A read mark is passed on, if just that one waits.
     pub(super) fn passed_on(
         &mut self,
         user: &UserKey,
         conversation: &Conversation,
         seq: u64,
-    ) -> Result<(), StoreError> {
-        let Some(user) = self.existing_number(&StreamKey::Inbox(user.clone()))? else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(user) = self.existing_number(&StreamKey::Inbox(user.clone()))? else { return Ok(false) };
         let key = layout::mark(layout::WAITING_MARK, user, conversation);
-        if self.record::<WaitingRecord>(&key)?.is_some_and(|waiting| waiting.seq <= seq) {
+        let waits = self.record::<WaitingRecord>(&key)?.is_some_and(|waiting| waiting.seq == seq);
+        if waits {
             self.remove(key);
         }
-        Ok(())
+        Ok(waits)
     }
 
     pub(super) fn delivered(&mut self, write: &Delivered) -> Result<Vec<u64>, StoreError> {
@@ -52,7 +53,8 @@ impl Work<'_> {
         let inbox = StreamKey::Inbox(write.user.clone());
         let user = self.user(&write.user)?;
         let mut fresh = Vec::new();
-        if !write.asked.is_empty() {
+        let epoch = self.engine.epoch();
+        if !write.asked.is_empty() && !write.epochs.are_past(&inbox, &epoch) {
             let before = self.ranges(user, &inbox, present)?.1;
             for (seq, sender) in &write.asked {
                 let read = self.read_up_to(user, &Conversation::Peer(Arc::clone(sender)))?;
@@ -62,6 +64,9 @@ impl Work<'_> {
             }
         }
         for (stream, after, to) in &write.ranges {
+            if write.epochs.are_past(stream, &epoch) {
+                continue;
+            }
             let (key, mut ranges) = self.ranges(user, stream, present)?;
             ranges.insert(*after, *to);
             self.put(key, &DeliveredRecord { generation: present, ranges });

@@ -39,9 +39,10 @@ impl State {
         }
         if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target) {
             let mark = (user.clone(), passed.0.clone());
-            if self.waiting_marks.get(&mark).is_some_and(|(waiting, _)| *waiting <= passed.1) {
-                self.waiting_marks.remove(&mark);
+            if self.waiting_marks.get(&mark).is_none_or(|(waiting, _)| *waiting != passed.1) {
+                return Appended::Obsolete;
             }
+            self.waiting_marks.remove(&mark);
         }
         let stream = append.target.stream();
         let seq = self.push(&stream, append);

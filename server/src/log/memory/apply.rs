@@ -32,8 +32,8 @@ impl State {
                     }
                 }
             }
-            Write::Kick { user, device, now, .. } => {
-                let kicked = self.claims.kick(user, device.as_deref(), *now);
+            Write::Kick { user, device, request, now, .. } => {
+                let kicked = self.claims.kick(user, device.as_deref(), *request, *now);
                 Written::Kick(kicked.then(|| self.changed(user)))
             }
             Write::Status { user, status } => {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::attach::{Decision, decide};
+use super::super::attach::{Decision, count_claim, decide};
 use super::super::claims::Changed;
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, DeviceWrite, Joined, Milliseconds,
+    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, DeviceWrite, KnownEpochs, Joined, Milliseconds,
     NewMembership,
 };
 use super::state::State;
@@ -58,13 +58,14 @@ impl State {
         self.see(&attach.user, attach.visible);
         let device = (!attach.device.is_empty()).then_some(&*attach.device);
         let Decision { mut outcome, cursors, delivered } = decide(attach, self.open(&attach.user, device));
-        if let AttachOutcome::Ready(Attachment { attempts, turn, .. }) = &mut outcome {
+        if let AttachOutcome::Ready(Attachment { streams, attempts, turn, .. }) = &mut outcome {
             let user = attach.user.clone();
-            self.delivered_to(&Delivered { user, ranges: delivered, asked: Vec::new() });
+            self.delivered_to(&Delivered { user, ranges: delivered, asked: Vec::new(), epochs: KnownEpochs::default() });
             if device.is_some() {
                 self.device(&attach.device_write(cursors, *attempts));
             }
             *turn = self.claim(&attach.user, &attach.device, &attach.claim, attach.now).unwrap_or(0);
+            count_claim(streams, self.version(&StreamKey::Inbox(attach.user.clone())));
         }
         Attached { memberships, outcome }
     }
@@ -81,6 +82,9 @@ impl State {
         device.attempts = write.attempts;
         device.last_seen = device.last_seen.max(write.now);
         for (stream, cursor) in &write.cursors {
+            if write.epochs.are_past(stream, &epoch) {
+                continue;
+            }
             let kept = device.places.get(stream);
             let carried = kept.is_some_and(|(of, _)| *of != epoch);
             let seq = rules::moved(kept.map(|(_, seq)| *seq), carried, *cursor);

@@ -32,8 +32,12 @@ impl State {
                 .unwrap_or(0)
         };
         let fresh = |(seq, sender): &&(u64, Arc<str>)| !before.contains(*seq) && *seq > read(sender);
-        let fresh = write.asked.iter().filter(fresh).map(|(seq, _)| *seq).collect();
+        let is_past = write.epochs.are_past(&inbox, &self.epoch);
+        let fresh = write.asked.iter().filter(|_| !is_past).filter(fresh).map(|(seq, _)| *seq).collect();
         for (stream, after, to) in &write.ranges {
+            if write.epochs.are_past(stream, &self.epoch) {
+                continue;
+            }
             let mut ranges = self.delivered(&write.user, stream);
             ranges.insert(*after, *to);
             let user = self.users.entry(write.user.clone()).or_default();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClaimChange, Cursor, DeviceWrite, Join, Milliseconds, OpenedStream};
+use super::{ClaimChange, Cursor, DeviceWrite, KnownEpochs, Join, Milliseconds, OpenedStream};
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 
 /// A device attaches: everything that is decided and kept before it is told `connected`.
@@ -58,6 +58,7 @@ impl Attach {
             user: self.user.clone(),
             device: Arc::clone(&self.device),
             cursors,
+            epochs: KnownEpochs::default(),
             forget: Vec::new(),
             attempts,
             now: self.now,
@@ -135,7 +136,8 @@ pub enum AttachOutcome {
 /// What a connection of an attached device begins with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attachment {
-    /// What it reads: the inbox, the broadcast, then groups in order of their ids.
+    /// What it reads: the inbox, the broadcast, then groups in order of their ids. The version of the inbox counts the claim
+    /// that was taken.
     pub streams: Vec<(OpenedStream, Resume)>,
     /// All groups of the user, also those that are not read, in order.
     pub groups: Vec<Arc<str>>,

@@ -44,6 +44,8 @@ pub enum ClaimChange {
     Release {
         /// What taking it was answered with.
         turn: u64,
+        /// The connection's id: in another epoch the turn may be another's.
+        connection: Arc<str>,
     },
 }
 

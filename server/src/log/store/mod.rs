@@ -23,7 +23,7 @@ pub use self::records::{
     OpenedStream, Page, Summary, Tip, WaitingMark,
 };
 pub use self::write::{
-    Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, RequestId, Target, Write, Written,
+    Append, Appended, Delivered, DeviceWrite, KnownEpochs, Flags, Join, JoinBy, Joined, RequestId, Target, Write, Written,
 };
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use super::ranges::Ranges;
@@ -215,6 +215,11 @@ impl StoreError {
     #[must_use]
     pub fn is_of_one_write(&self) -> bool {
         matches!(self, Self::Invalid(_) | Self::Unfinished)
+    }
+
+    /// Whether the store may go on, but nothing that was created before: what came after it in the order must not be made.
+    pub(crate) fn fails_the_lane(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Epoch)
     }
 }
 

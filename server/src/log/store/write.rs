@@ -72,6 +72,8 @@ pub enum Write {
         device: Option<Arc<str>>,
         /// Why, for the user to read.
         reason: Arc<str>,
+        /// Which request. The same again ends nothing: its answer may have been lost, and the device have come back.
+        request: RequestId,
         /// Now.
         now: Milliseconds,
     },
@@ -224,7 +226,8 @@ pub struct Append {
     pub only_device: Arc<str>,
     /// Not to be handed over at or after this time; 0: never expires.
     pub expires_at: Milliseconds,
-    /// The read mark of the target's user that it passes on: from now on that waits no more up to this position.
+    /// The read mark of the target's user that it passes on. It is stored only while just that mark waits, which it does not
+    /// from then on: several hubs may want to.
     pub passes_on: Option<Box<(Conversation, u64)>>,
     /// Now: the entry's `create_at`.
     pub now: Milliseconds,
@@ -279,6 +282,9 @@ pub enum Appended {
     Conflict,
     /// The sender is not a member of the group, or there is no such group.
     NotMember,
+    /// The read mark that it passes on ([`Append::passes_on`]) does not wait, or no more: it was passed on, or a later one
+    /// will be.
+    Obsolete,
 }
 
 /// A user joins a group.
@@ -346,6 +352,21 @@ pub struct Delivered {
     pub ranges: Vec<(StreamKey, u64, u64)>,
     /// Messages in these ranges of the user's inbox whose senders want to hear of it: position and sender.
     pub asked: Vec<(u64, Arc<str>)>,
+    /// Which epochs these positions are of.
+    pub epochs: KnownEpochs,
+}
+
+/// The epochs that positions in a write are of. Those of a stream in another epoch than the present one mean nothing any
+/// more: they are left out. A stream that is not named is in the present one, as only a hub that is alone with its store
+/// can be sure of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownEpochs(pub Vec<(StreamKey, Arc<str>)>);
+
+impl KnownEpochs {
+    /// Whether positions of a stream, which is in the epoch `present`, are to be left out.
+    pub fn are_past(&self, stream: &StreamKey, present: &str) -> bool {
+        self.0.iter().any(|(of, epoch)| of == stream && **epoch != *present)
+    }
 }
 
 /// A device's record, to be written.
@@ -357,6 +378,8 @@ pub struct DeviceWrite {
     pub device: Arc<str>,
     /// Positions by stream. Within the present epoch a stored position never falls; streams not named stay as they are.
     pub cursors: Vec<(StreamKey, u64)>,
+    /// Which epochs these positions are of.
+    pub epochs: KnownEpochs,
     /// Streams to be forgotten.
     pub forget: Vec<StreamKey>,
     /// Failed delivery attempts in a row.

@@ -116,6 +116,8 @@ pub(super) struct Lives {
     /// The lives that were killed, and when.
     pub(super) killed: BTreeMap<u32, u64>,
     pub(super) quiet: bool,
+    /// Kicks that have not closed it yet.
+    pub(super) kicks: u32,
     /// When it lost all it had stored.
     pub(super) wiped: Vec<u64>,
     /// When each life began.
@@ -239,7 +241,15 @@ impl<'h> Index<'h> {
                 lives.connected.entry(lives.life).or_insert(at);
                 self.memberships.sort_in(&event.fact, at);
             }
+            Fact::Kicking { device } => self.devices.entry(device).or_default().kicks += 1,
             Fact::Closed { device, why } => {
+                let lives = self.devices.entry(device).or_default();
+                // It may be told that it was replaced: by a connection of before that comes late, and finds no claim.
+                if (why.contains("Kicked") || why.contains("Replaced")) && lives.kicks > 0 {
+                    // Once for each kick.
+                    lives.kicks -= 1;
+                    return;
+                }
                 faults.add(
                     Rule::NotClosedForGood,
                     Some(device),

@@ -11,6 +11,9 @@ use crate::history::{Device, Fact, Stage, Target};
 /// again.
 const REMEMBERED: u64 = 256;
 
+/// So many holes in what was delivered of a stream are remembered; below the lowest of them all counts as delivered.
+const HOLES: usize = 256;
+
 /// Whose messages a user has read: tenant, user, sender.
 type Whose<'h> = (&'h str, &'h str, &'h str);
 
@@ -63,7 +66,10 @@ pub(super) fn check<'h>(index: &Index<'h>, places: &Places<'h>, faults: &mut Fau
             (Some(sent), Fact::Stood { stage: Some(stage), .. }) => {
                 let least = facts.least(sent, best.get(&key).copied());
                 let less = least.filter(|least| stage < least).map(|least| format!("but it is {least:?}"));
-                less.or_else(|| facts.unfounded(sent, *stage, ("", ""), event.at))
+                less.or_else(|| {
+                    let unfounded = facts.unfounded(sent, *stage, ("", ""), event.at)?;
+                    (!facts.is_forgotten_hole(sent)).then_some(unfounded)
+                })
             }
             (Some(sent), _) => facts.must_be_known(sent).then(|| "but it is in the history".to_owned()),
         };
@@ -147,6 +153,18 @@ impl<'i, 'h> Facts<'i, 'h> {
                 device.tenant == from.tenant && device.user == receiver && *device != from
             });
         devices.filter_map(move |device| Some((device, *self.handed.get(&(device, key))?)))
+    }
+
+    /// Whether a message for one device alone lies below so many of its kind that the hub may have forgotten it was not
+    /// delivered.
+    fn is_forgotten_hole(&self, sent: &Sent<'h>) -> bool {
+        let Target::Device(user, _) = &sent.sending.target else { return false };
+        let tenant = &sent.sending.device.tenant;
+        let later = self.index.messages.values().filter(|other| {
+            let is_for_one = matches!(&other.sending.target, Target::Device(to, _) if to == user);
+            is_for_one && other.sending.device.tenant == *tenant && other.at > sent.at
+        });
+        later.count() >= HOLES
     }
 
     fn was_marked(&self, sent: &Sent<'h>, receiver: &'h str, at: u64) -> bool {

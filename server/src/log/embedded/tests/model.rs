@@ -13,7 +13,7 @@ use super::super::super::key::{Scope, StreamKey};
 use super::super::super::memory::State;
 use super::super::super::store::{
     Append, Attach, ClaimChange, Conversation, Cursor, Delivered, DeviceWrite, Flags, InboxDelivered, Join,
-    JoinBy, Opened, Page, RequestId, Store, Target, Write,
+    JoinBy, KnownEpochs, Opened, Page, RequestId, Store, Target, Write,
 };
 use super::super::{EmbeddedStore, Left};
 use super::options;
@@ -89,6 +89,7 @@ fn write() -> impl Strategy<Value = Write> {
         8 => append(),
         3 => attach(),
         1 => (user(), prop::option::of(0..4_u8)).prop_map(|(id, device)| Write::Kick {
+            request: RequestId(0),
             user: make::user(id), device: device.map(|id| id.to_string().into()), reason: "".into(), now: 0,
         }),
         1 => (user(), any::<bool>()).prop_map(|(id, busy)| Write::Status {
@@ -116,7 +117,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => (user(), prop::collection::vec((stream(), 0..9_u64, 0..9_u64), 0..3), prop::collection::vec((0..9_u64, user()), 0..3)).prop_map(
             |(user, ranges, asked)| {
                 let asked = asked.into_iter().map(|(seq, sender)| (seq, sender.into())).collect();
-                Write::Delivered(Delivered { user: make::user(user), ranges, asked })
+                Write::Delivered(Delivered { user: make::user(user), ranges, asked, epochs: KnownEpochs::default() })
             }
         ),
         3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32, claim()).prop_map(
@@ -142,7 +143,10 @@ fn claim() -> impl Strategy<Value = ClaimChange> {
                 sent_ms: sent * 40_000,
             }
         }),
-        2 => (0..6_u64).prop_map(|turn| ClaimChange::Release { turn }),
+        2 => (0..6_u64, 0..3_u8).prop_map(|(turn, connection)| ClaimChange::Release {
+            turn,
+            connection: connection.to_string().into(),
+        }),
     ]
 }
 
