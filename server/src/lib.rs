@@ -30,6 +30,8 @@ pub use hub::{Builder, Hub, Recipient, SendError, Sent, StartError};
 pub use log::embedded::EmbeddedStore;
 pub use log::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use log::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use log::redis::RedisStore;
 pub use registry::hooks::{HookFuture, Sender, Verdict};
 pub use registry::pending::Stage;
 pub use settings::{Settings, SettingsError};

@@ -169,7 +169,7 @@ mod tests {
     fn groups_that_are_not_read_are_known_all_the_same() {
         let only = |groups: Option<Vec<Arc<str>>>, max_streams| {
             let decision = decide(&Attach { groups, max_streams, ..attach("ann", "d1", START) }, kept(None));
-            assert_eq!(ready(&decision).groups, ["a".into(), "b".into()]);
+            assert_eq!(ready(&decision).groups, ["a", "b"].map(Arc::from));
             let streams = positions(&decision).into_iter().skip(2).map(|(stream, _)| stream);
             streams.collect::<Vec<_>>()
         };

@@ -12,9 +12,13 @@ pub mod conformance;
 pub mod embedded;
 mod index;
 pub mod key;
+#[cfg(test)]
+mod lives;
 pub mod memory;
 mod queue;
 mod ranges;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub(crate) mod resume;
 mod rules;
 pub mod store;

@@ -26,7 +26,7 @@ fn with(changes: &Value) -> Value {
 #[test]
 fn a_token_says_who_and_what() {
     let identity = verify(&with(&json!({"gid": "a, b", "did": "d1", "iat": 7}))).unwrap();
-    assert_eq!(identity.groups, ["a".into(), "b".into()]);
+    assert_eq!(identity.groups, ["a", "b"].map(Arc::from));
     assert!(identity.capabilities.send && identity.capabilities.may_join("b"));
     assert!(!identity.capabilities.broadcast && !identity.capabilities.admin);
     assert_eq!((&*identity.device, identity.issued_at, identity.expires_at), ("d1", 7, LATER * 1000));
