@@ -81,7 +81,11 @@ impl Part {
                 let targets = ["check", "--quiet", "--locked", "--manifest-path", "tests/fuzz/Cargo.toml"];
                 run(cargo(&targets).env("RUSTFLAGS", "--cfg fuzzing"), minutes(10))
             }
-            Self::Rust => run(&mut cargo(&["test", "--locked", "--workspace"]), minutes(30)),
+            Self::Rust => {
+                let redis = install::ensure(&install::REDIS)?;
+                let mut tests = cargo(&["test", "--locked", "--workspace"]);
+                run(tests.env("REDIS_SERVER", redis), minutes(30))
+            }
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
                 run(doc.env("RUSTDOCFLAGS", "-D warnings"), minutes(10))

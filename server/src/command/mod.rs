@@ -96,25 +96,33 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// The secret in a file, without the mark of UTF-8 that editors put before it, and without the white space around it.
+/// The secret in a file.
 fn secret(file: Option<&Path>) -> Result<Option<Vec<u8>>, String> {
     let Some(path) = file else { return Ok(None) };
+    match content("secret", path)?.as_slice() {
+        [] => Err(format!(
+            "the secret file {} is empty; put at least {SECRET} random bytes into it",
+            path.display()
+        )),
+        secret => Ok(Some(secret.to_vec())),
+    }
+}
+
+/// What a file says, without the mark of UTF-8 that editors put before it, and without the white space around it.
+fn content(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let content =
-        std::fs::read(path).map_err(|cause| format!("the secret file {shown} cannot be read: {cause}"))?;
+        std::fs::read(path).map_err(|cause| format!("the {what} file {shown} cannot be read: {cause}"))?;
     // Both marks, and NUL in every other byte, which is what ASCII becomes.
     let every_other_is_nul = content.len() >= 2
         && (content.iter().skip(1).step_by(2).all(|byte| *byte == 0)
             || content.iter().step_by(2).all(|byte| *byte == 0));
     if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") || every_other_is_nul {
         return Err(format!(
-            "the secret file {shown} is UTF-16, as PowerShell writes it; save it as UTF-8 (Set-Content -Encoding utf8)"
+            "the {what} file {shown} is UTF-16, as PowerShell writes it; save it as UTF-8 (Set-Content -Encoding utf8)"
         ));
     }
-    match content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).trim_ascii() {
-        [] => Err(format!("the secret file {shown} is empty; put at least {SECRET} random bytes into it")),
-        secret => Ok(Some(secret.to_vec())),
-    }
+    Ok(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).trim_ascii().to_vec())
 }
 
 /// The hub's TLS, where a certificate is configured.

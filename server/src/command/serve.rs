@@ -9,8 +9,9 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 use wsc_server::log::embedded::EmbeddedOptions;
+use wsc_server::log::redis::RedisOptions;
 use wsc_server::token::Keys;
-use wsc_server::{EmbeddedStore, Hub, MemoryStore, http};
+use wsc_server::{EmbeddedStore, Hub, MemoryStore, RedisStore, http};
 
 use super::Outcome;
 use super::addresses::Address;
@@ -28,6 +29,7 @@ Examples:
   wsc serve --listen 0.0.0.0:8080 --secret-file secret.txt
   wsc serve --listen https://0.0.0.0:8443 --listen unix:/run/wsc.sock --secret-file secret.txt \\
       --set tls.certificate=hub.pem --set tls.key=hub.key
+  wsc serve --store redis --redis-url redis://redis.internal:6379 --secret-file secret.txt
   wsc serve --config wsc.toml --set peer.window=256
 
 Every key that `wsc config` prints can stand in the file, in the environment (WSC_PEER_WINDOW=256) and after --set;
@@ -42,10 +44,13 @@ pub(super) struct Serve {
     /// Directory of the embedded store [default: ./wsc-data].
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<String>,
-    /// Where messages are kept: embedded or memory [default: embedded].
+    /// Where messages are kept: embedded, memory or redis [default: embedded].
     #[arg(long, value_name = "KIND")]
     store: Option<String>,
-    /// The data directory was put back from a copy or a snapshot: clients learn that something may be missing. For one
+    /// Where the Redis is, with --store redis [default: redis://127.0.0.1:6379].
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
+    /// The data directory, or the Redis, was put back from a copy or a snapshot: clients learn that something may be missing. For one
     /// start only.
     #[arg(long)]
     restored: bool,
@@ -88,6 +93,7 @@ impl Serve {
             ("--listen", "listen", &listen),
             ("--data", "data", &self.data),
             ("--store", "store", &self.store),
+            ("--redis-url", "redis.url", &self.redis_url),
             ("--durability", "durability", &self.durability),
             ("--secret-file", "secret_file", &self.secret_file),
             ("--log", "log", &self.log),
@@ -168,6 +174,7 @@ async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
     let builder = match config.store {
         StoreKind::Memory => Hub::builder(MemoryStore::new(settings.retention)),
         StoreKind::Embedded => Hub::builder(open(config, &settings).await?),
+        StoreKind::Redis => Hub::builder(connect(config, &settings).await?),
     };
     let mut builder = builder.settings(settings);
     match secret {
@@ -197,6 +204,25 @@ async fn open(config: &Config, settings: &wsc_server::Settings) -> Result<Embedd
     };
     let data = config.data.clone();
     let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(data, options));
+    opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Connecting blocks, too.
+async fn connect(config: &Config, settings: &wsc_server::Settings) -> Result<RedisStore, String> {
+    let given = &config.redis;
+    let password = given.password_file.as_deref().map(|file| super::content("password", file)).transpose()?;
+    let password = password.map(String::from_utf8).transpose();
+    let options = RedisOptions {
+        url: given.url.clone(),
+        user: (!given.user.is_empty()).then(|| given.user.clone()),
+        password: password.map_err(|_| "the password of Redis is not UTF-8".to_owned())?,
+        retention: settings.retention,
+        durability: settings.durability,
+        patience: settings.peer.stall,
+        restored: config.restored,
+        ..RedisOptions::default()
+    };
+    let opening = tokio::task::spawn_blocking(move || RedisStore::open(options));
     opening.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 

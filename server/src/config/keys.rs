@@ -61,8 +61,8 @@ macro_rules! keys {
 pub(crate) static KEYS: &[Key] = keys! {
     "listen", Form::List, "Addresses to listen on: HOST:PORT, https://HOST:PORT (with tls.certificate), unix:/path (whoever may write to the file may connect; the umask decides). Port 0: any free one.", listen;
     "data", Form::Text, "Directory of the embedded store; made when it does not exist.", data;
-    "restored", Form::Flag, "The data directory was put back from a copy or a snapshot: clients learn that something may be missing. For one start only: --restored.", restored;
-    "store", Form::Choice(&["embedded", "memory"]), "Where messages are kept: on this disk, or in memory (gone at the end).", store;
+    "restored", Form::Flag, "The data directory, or the Redis, was put back from a copy or a snapshot: clients learn that something may be missing. For one start only: --restored.", restored;
+    "store", Form::Choice(&["embedded", "memory", "redis"]), "Where messages are kept: on this disk, in memory (gone at the end), or in a Redis (see redis.url).", store;
     "durability", Form::Choice(&["fsync", "os", "memory"]), "What \"accepted\" means: on the disk (survives power loss), with the system (survives kill), or in the process.", settings.durability;
     "secret_file", Form::Text, "File with the secret that tokens are signed with (HS256). Empty: no authentication, and only this machine may connect.", secret_file;
     "log", Form::Choice(&["text", "json"]), "How log lines look.", log;
@@ -79,6 +79,9 @@ pub(crate) static KEYS: &[Key] = keys! {
     "http.proxy_protocol", Form::Flag, "Whether connections of trusted proxies begin with the PROXY protocol, version 1 or 2.", settings.http.proxy_protocol;
     "tls.certificate", Form::Text, "PEM file with the hub's certificate and those that lead to its authority; read again when it changes.", certificate;
     "tls.key", Form::Text, "PEM file with the key of the certificate, not encrypted; read again when it changes.", key;
+    "redis.url", Form::Text, "With store redis: redis://HOST:PORT, rediss://HOST:PORT (TLS, by the authorities that the system trusts) or redis+unix:///path.", redis.url;
+    "redis.user", Form::Text, "The user of Redis; empty: the default one.", redis.user;
+    "redis.password_file", Form::Text, "File with the user's password. Empty: none.", redis.password_file;
     "peer.window", count(1, 1_000_000), "Entries on their way to a connection and not acknowledged.", settings.peer.window;
     "peer.heartbeat", time(1), "Silence after which a client pings; after 2.5 times as much the hub closes.", settings.peer.heartbeat;
     "peer.connect_timeout", time(1), "Time for a client to send the connect frame.", settings.peer.connect_timeout;

@@ -25,6 +25,21 @@ pub(crate) enum StoreKind {
     #[default]
     Embedded,
     Memory,
+    Redis,
+}
+
+/// Where the Redis of the store is.
+#[derive(Clone, Debug)]
+pub(crate) struct Redis {
+    pub(crate) url: String,
+    pub(crate) user: String,
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self { url: "redis://127.0.0.1:6379".to_owned(), user: String::new(), password_file: None }
+    }
 }
 
 /// How log lines look.
@@ -42,6 +57,7 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) restored: bool,
     pub(crate) store: StoreKind,
+    pub(crate) redis: Redis,
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
@@ -60,6 +76,7 @@ impl Default for Config {
             data: "wsc-data".into(),
             restored: false,
             store: StoreKind::default(),
+            redis: Redis::default(),
             secret_file: None,
             certificate: None,
             key: None,

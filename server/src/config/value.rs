@@ -240,7 +240,7 @@ macro_rules! choice {
 }
 
 choice!(Durability { "fsync" => Fsync, "os" => Os, "memory" => Memory });
-choice!(StoreKind { "embedded" => Embedded, "memory" => Memory });
+choice!(StoreKind { "embedded" => Embedded, "memory" => Memory, "redis" => Redis });
 choice!(LogForm { "text" => Text, "json" => Json });
 
 #[cfg(test)]

@@ -3,8 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod conformance;
+mod faults;
+#[cfg(feature = "command")]
+mod hub;
 #[path = "../support/redis.rs"]
 mod server;
+#[cfg(feature = "command")]
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::ops::Deref;
 use std::time::Duration;

@@ -62,6 +62,11 @@ impl Process {
         Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), &arguments, &[])
     }
 
+    /// A hub with these arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), arguments, &[])
+    }
+
     /// Ends it without warning.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -48,7 +48,8 @@ impl Redis {
 
     /// Starts the process; `false`: it ended.
     pub(crate) fn launch(&mut self) -> bool {
-        let child = Command::new("redis-server")
+        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let child = Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(["--daemonize", "no", "--logfile", "redis.log", "--dir"])
             .arg(self.directory.path())

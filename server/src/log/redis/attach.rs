@@ -15,10 +15,9 @@ use super::Inner;
 use super::connection::Refusal;
 use super::layout;
 use super::record::{self, damaged};
-use super::write::Stopped;
 
 impl Inner {
-    pub(super) async fn attach(&self, attach: &Attach, deadline: Instant) -> Result<Attached, Stopped> {
+    pub(super) async fn attach(&self, attach: &Attach, deadline: Instant) -> Result<Attached, Refusal> {
         if self.is_overtaken(attach).await.map_err(Refusal::Not)? {
             return Ok(Attached { memberships: Vec::new(), outcome: AttachOutcome::Overtaken });
         }
@@ -71,7 +70,7 @@ impl Inner {
     ///
     /// What is compared is the version of the inbox (memberships, claims) and the device's record. Heads are not: they only
     /// grow, so that a decision by an older one is as good, and a busy group would never let anybody in.
-    async fn place(&self, attach: &Attach, deadline: Instant) -> Result<Option<AttachOutcome>, Stopped> {
+    async fn place(&self, attach: &Attach, deadline: Instant) -> Result<Option<AttachOutcome>, Refusal> {
         let device = (!attach.device.is_empty()).then_some(&*attach.device);
         let (opened, kept) = self.opened(&attach.user, device).await.map_err(Refusal::Not)?;
         let version = opened.streams.first().map_or(0, |inbox| inbox.version);

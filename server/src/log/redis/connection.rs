@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
@@ -16,6 +16,7 @@ use super::super::store::{Durability, StoreError};
 use super::RedisOpenError;
 use super::check::Server;
 use super::epochs::Epoch;
+use super::fault::{Fault, unavailable, unreadable};
 use super::layout::Layout;
 use super::script::{Args, Script};
 
@@ -364,36 +365,6 @@ impl Link {
     }
 }
 
-/// What an error means for the one who asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// The connection is of no use any more, and whether it was done is unknown.
-    Lost,
-    /// Nothing was done, and it may be later.
-    Busy,
-    NoScript,
-    Fenced,
-    Epoch,
-    Other,
-}
-
-impl Fault {
-    fn of(error: &RedisError) -> Self {
-        match error.code() {
-            Some("NOSCRIPT") => Self::NoScript,
-            Some("FENCED") => Self::Fenced,
-            Some("EPOCH") => Self::Epoch,
-            Some(
-                "OOM" | "MISCONF" | "READONLY" | "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN"
-                | "NOREPLICAS" | "NOAUTH" | "NOPERM",
-            ) => Self::Busy,
-            Some(_) => Self::Other,
-            None if error.kind() == redis::ErrorKind::UnexpectedReturnType => Self::Other,
-            None => Self::Lost,
-        }
-    }
-}
-
 /// An answer within the time that a living server takes.
 async fn timed<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(ANSWER, asked).await {
@@ -411,22 +382,4 @@ async fn soon<T>(asked: impl Future<Output = RedisResult<T>>) -> Result<T, Redis
         }
         _ => RedisOpenError::Refused(error.to_string()),
     })
-}
-
-/// What somebody who operates it should do.
-fn unavailable(error: &RedisError) -> StoreError {
-    let advice = match error.code() {
-        Some("OOM") => "Redis has no memory left: raise maxmemory, or lower the retention",
-        Some("MISCONF") => "Redis cannot write to its disk: look at its log and free some space",
-        Some("READONLY") => "this Redis is a replica: name its primary",
-        Some("LOADING") => "Redis is still reading its data",
-        Some("BUSY") => "another script keeps Redis busy",
-        Some("NOAUTH" | "NOPERM") => "Redis does not allow it: look after its ACL",
-        _ => "Redis does not answer",
-    };
-    StoreError::Unavailable(format!("{advice} ({error})").into())
-}
-
-fn unreadable(error: &RedisError) -> StoreError {
-    StoreError::Damaged(format!("Redis answered something else than was written: {error}").into())
 }

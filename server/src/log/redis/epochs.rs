@@ -1,5 +1,5 @@
 //! Epochs of partitions, and what became of a stream in earlier ones. Pure. Scripts keep the same: see `lineage` in
-//! `write.lua`.
+//! `scripts/write/begin.lua`.
 
 use std::sync::Arc;
 

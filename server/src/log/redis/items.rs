@@ -1,4 +1,4 @@
-//! Writes as items of the script that makes them (`write.lua`): which partition each is in, and its arguments.
+//! Writes as items of the script that makes them (`scripts/write`): which partition each is in, and its arguments.
 
 use std::sync::Arc;
 

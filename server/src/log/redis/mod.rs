@@ -16,12 +16,15 @@ mod check;
 mod connection;
 mod conversations;
 mod epochs;
+mod fault;
 mod items;
 mod layout;
+mod members;
 mod people;
 mod read;
 mod record;
 mod retain;
+mod run;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -29,7 +32,7 @@ mod tip;
 mod write;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -204,7 +207,7 @@ impl RedisStore {
     /// Has every write fail between its two partitions, or no longer.
     #[cfg(feature = "testing")]
     pub fn cut(&self, on: bool) {
-        self.inner.is_cut.store(on, Ordering::Relaxed);
+        self.inner.is_cut.store(on, std::sync::atomic::Ordering::Relaxed);
     }
 
     fn ask<'a, T: Send + 'a>(

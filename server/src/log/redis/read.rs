@@ -8,8 +8,8 @@ use redis::{FromRedisValue, Pipeline, Value, from_redis_value};
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Cursor, Device, DeviceStream, Entry, Found, Members, Membership, Milliseconds, Opened, OpenedStream,
-    Page, Ranges, StoreError, Target, Tip,
+    Cursor, Device, DeviceStream, Entry, Found, Membership, Milliseconds, Opened, OpenedStream, Page, Ranges,
+    StoreError, Target, Tip,
 };
 use super::Inner;
 use super::epochs::{Epoch, survived};
@@ -19,10 +19,10 @@ use super::record::{self, damaged};
 /// Entries read at a time.
 const ENTRIES: usize = 128;
 /// Streams looked at in one go.
-const STREAMS: usize = 500;
+pub(super) const STREAMS: usize = 500;
 
 /// Some of the fields of a hash, in the order asked.
-type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 /// Fields and values.
 type Pairs = Vec<(String, String)>;
 /// Entries: id, and fields and values in turn.
@@ -252,57 +252,6 @@ impl Inner {
         Ok((Opened { streams, device }, kept.unwrap_or_default()))
     }
 
-    /// The memberships of one user.
-    async fn in_groups(
-        &self,
-        user: &str,
-        groups: &[GroupKey],
-    ) -> Result<Vec<Option<Membership>>, StoreError> {
-        let mut ask = redis::pipe();
-        for group in groups {
-            ask.cmd("HGET").arg(self.link.layout.key("g", &layout::group(group))).arg(user);
-        }
-        let kept: Vec<Option<String>> = self.link.ask(ask).await?;
-        kept.iter().map(|kept| kept.as_deref().map(membership).transpose()).collect()
-    }
-
-    pub(super) async fn memberships(
-        &self,
-        group: &GroupKey,
-        users: &[Arc<str>],
-    ) -> Result<Vec<Option<Membership>>, StoreError> {
-        let mut found = Vec::with_capacity(users.len());
-        for users in users.chunks(STREAMS) {
-            let mut ask = redis::pipe();
-            ask.cmd("HMGET").arg(self.link.layout.key("g", &layout::group(group)));
-            users.iter().for_each(|user| {
-                ask.arg(&**user);
-            });
-            let (kept,): (Row,) = self.link.ask(ask).await?;
-            for kept in &kept {
-                found.push(kept.as_deref().map(membership).transpose()?);
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) async fn members(
-        &self,
-        group: &GroupKey,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Members, StoreError> {
-        let key = self.link.layout.key("o", &layout::group(group));
-        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
-        let mut ask = redis::pipe();
-        ask.cmd("ZRANGEBYLEX").arg(&key).arg(from).arg("+").arg("LIMIT").arg(0).arg(limit.saturating_add(1));
-        ask.cmd("ZCARD").arg(&key);
-        let (mut users, total): (Vec<String>, u64) = self.link.ask(ask).await?;
-        let more = users.len() > limit;
-        users.truncate(limit);
-        Ok(Members { users: users.into_iter().map(Arc::from).collect(), total, more })
-    }
-
     /// The records of a user's devices.
     pub(super) async fn device_records(
         &self,
@@ -404,10 +353,6 @@ fn target_of(stream: StreamKey) -> Target {
         StreamKey::Group(group) => Target::Group(group),
         StreamKey::Broadcast(scope) => Target::Broadcast(scope),
     }
-}
-
-fn membership(kept: &str) -> Result<Membership, StoreError> {
-    record::membership(kept).ok_or_else(|| damaged("a membership"))
 }
 
 fn told(

@@ -22,7 +22,14 @@ impl Script {
 
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::Write => include_str!("scripts/write.lua"),
+            Self::Write => concat!(
+                include_str!("scripts/write/begin.lua"),
+                include_str!("scripts/write/append.lua"),
+                include_str!("scripts/write/members.lua"),
+                include_str!("scripts/write/progress.lua"),
+                include_str!("scripts/write/people.lua"),
+                include_str!("scripts/write/end.lua"),
+            ),
             Self::Epoch => include_str!("scripts/epoch.lua"),
             Self::Begin => include_str!("scripts/begin.lua"),
             Self::Beat => include_str!("scripts/beat.lua"),

@@ -2,10 +2,9 @@
 //! group that ends) is done between calls.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use redis::{Value, from_redis_value};
+use redis::from_redis_value;
 
 use super::super::key::{GroupKey, StreamKey};
 use super::super::rules;
@@ -16,22 +15,14 @@ use super::super::store::{
 use super::Inner;
 use super::connection::Refusal;
 use super::epochs::Epoch;
-use super::items::{Item, Items, More};
+use super::items::{Item, Items};
 use super::layout;
 use super::record::{self, damaged};
+use super::run::Reply;
 use super::script::{Args, Script};
 
-/// Maximum of items in one call, and about how many bytes: a script keeps everybody else waiting.
-const ITEMS: usize = 256;
-const BYTES: usize = 256 * 1024;
 /// Memberships that one script ends. A larger group ends in several steps.
 const MEMBERS: usize = 1_000;
-
-/// What an item answered: mostly one text.
-pub(super) type Reply = Vec<String>;
-
-/// The rest of a batch cannot be made.
-pub(super) type Stopped = Refusal;
 
 impl Inner {
     pub(super) fn items(&self) -> Items<'_> {
@@ -100,7 +91,7 @@ impl Inner {
         queue: &mut VecDeque<Item<'a>>,
         replies: &mut [Vec<Reply>],
         deadline: Instant,
-    ) -> Result<bool, Stopped> {
+    ) -> Result<bool, Refusal> {
         let mut items = Vec::new();
         match write {
             Write::Append(append) => self.items().append(at, append, &mut items),
@@ -168,106 +159,8 @@ impl Inner {
         Ok(member.is_none() && !stone.forbids(join.by))
     }
 
-    /// The arguments before the first item.
-    fn arguments(&self, carry: &str) -> Args {
-        let span = u64::try_from(self.retention.dedupe.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 50);
-        let mut args = Args::default();
-        args.put("PUBLISH").number(span).number(2 * span + 60_000);
-        args.number(self.retention.inbox_entries).number(self.retention.group_entries);
-        args.number(self.retention.broadcast_entries).put(carry);
-        args
-    }
-
-    /// Makes items in order. Those that could not be made stay in the queue.
-    pub(super) async fn run<'a>(
-        &self,
-        queue: &mut VecDeque<Item<'a>>,
-        replies: &mut [Vec<Reply>],
-        deadline: Instant,
-    ) -> Result<(), Stopped> {
-        let mut carry = String::new();
-        let mut is_eased = false;
-        while let Some(first) = queue.front() {
-            let partition = first.partition;
-            let is_second = matches!(first.more, More::Copy { .. }) && !replies[first.of].is_empty();
-            let (args, count) = self.call(queue, &carry);
-            let made = match is_second && self.is_cut.load(Ordering::Relaxed) {
-                true => Err(Refusal::Not(StoreError::Unavailable("cut off".into()))),
-                false => self.link.make(Script::Write, partition, &args, deadline).await,
-            };
-            let made = match made {
-                Err(refusal) if is_second => match refusal.error() {
-                    // It stands at its target. Later ones go on, if they can.
-                    StoreError::Unavailable(_) => {
-                        if let Some(item) = queue.pop_front() {
-                            replies[item.of].push(vec!["?".to_owned()]);
-                        }
-                        continue;
-                    }
-                    error => return Err(Refusal::Perhaps(error)),
-                },
-                other => other?,
-            };
-            let made = outputs(made).map_err(Refusal::Perhaps)?;
-            if made.is_empty() || made.len() > count {
-                return Err(Refusal::Perhaps(damaged("the answer of a script")));
-            }
-            let mut last = None;
-            for reply in made {
-                carry = reply.first().cloned().unwrap_or_default();
-                if let Some(item) = queue.pop_front() {
-                    replies[item.of].push(reply);
-                    last = Some(item);
-                }
-            }
-            let Some(item) = last else { continue };
-            match item.more {
-                More::Delivered(delivered) if carry == "!" => {
-                    replies[item.of].pop();
-                    queue.push_front(item);
-                    if is_eased {
-                        // Kept in an epoch that this hub does not know.
-                        self.link.look_again().await;
-                        return Err(Refusal::Not(StoreError::Epoch));
-                    }
-                    is_eased = true;
-                    self.carry_over(delivered, deadline).await?;
-                }
-                More::Device(write) if carry.ends_with(":1") => self.make_room(write, deadline).await?,
-                More::Check if carry == "!" => return Ok(()),
-                _ => is_eased = false,
-            }
-        }
-        Ok(())
-    }
-
-    /// The next call: as many items of one partition as it takes.
-    fn call(&self, queue: &VecDeque<Item<'_>>, carry: &str) -> (Args, usize) {
-        let mut args = self.arguments(carry);
-        let mut count = 0;
-        let mut partition = None;
-        for item in queue {
-            if *partition.get_or_insert(item.partition) != item.partition
-                || count == ITEMS
-                || (count > 0 && args.len() > BYTES)
-            {
-                break;
-            }
-            args.extend(&item.args);
-            if let More::Copy { record, body } = &item.more {
-                if count == 0 {
-                    args.flag(false).put(record).put(body);
-                } else {
-                    args.flag(true).put("").put("");
-                }
-            }
-            count += 1;
-        }
-        (args, count)
-    }
-
     /// Brings what was delivered over from an earlier epoch, so that a script can add to it.
-    async fn carry_over(&self, write: &Delivered, deadline: Instant) -> Result<(), Stopped> {
+    pub(super) async fn carry_over(&self, write: &Delivered, deadline: Instant) -> Result<(), Refusal> {
         let inbox = layout::inbox(&write.user);
         let own = StreamKey::Inbox(write.user.clone());
         let mut queue = VecDeque::new();
@@ -283,7 +176,7 @@ impl Inner {
     }
 
     /// Forgets the devices that a user has too many.
-    async fn make_room(&self, write: &DeviceWrite, deadline: Instant) -> Result<(), Stopped> {
+    pub(super) async fn make_room(&self, write: &DeviceWrite, deadline: Instant) -> Result<(), Refusal> {
         let kept = self.device_records(&write.user).await.map_err(Refusal::Not)?;
         let devices = kept.iter().map(|(device, (_, seen))| (device, *seen));
         let surplus: Vec<&str> = rules::surplus(devices, write).into_iter().map(|device| &**device).collect();
@@ -296,7 +189,7 @@ impl Inner {
     }
 
     /// Makes a write that needs a look between its steps.
-    async fn look(&self, write: &Write, deadline: Instant) -> Result<Written, Stopped> {
+    async fn look(&self, write: &Write, deadline: Instant) -> Result<Written, Refusal> {
         match write {
             Write::Disband { group, request, now } => {
                 Ok(Written::Disband(self.disband(group, *request, *now, deadline).await?))
@@ -312,7 +205,7 @@ impl Inner {
         stream: &StreamKey,
         ended: &str,
         deadline: Instant,
-    ) -> Result<Written, Stopped> {
+    ) -> Result<Written, Refusal> {
         let partition = self.link.layout.partition(&layout::name(stream));
         let mut args = Args::default();
         args.put(ended).put(rules::new_epoch());
@@ -329,7 +222,7 @@ impl Inner {
         request: RequestId,
         now: Milliseconds,
         deadline: Instant,
-    ) -> Result<Option<u64>, Stopped> {
+    ) -> Result<Option<u64>, Refusal> {
         loop {
             let item = self.items().disband(group, request, now, MEMBERS);
             let mut replies = vec![Vec::new()];
@@ -434,16 +327,4 @@ fn appended(append: &Append, replies: &[Reply]) -> Option<Answer> {
         _ => return None,
     };
     Some(Ok(Written::Append(answer)))
-}
-
-/// What a script answered for each item.
-fn outputs(value: Value) -> Result<Vec<Reply>, StoreError> {
-    let Value::Array(items) = value else { return Err(damaged("the answer of a script")) };
-    let text =
-        |value: Value| from_redis_value::<String>(value).map_err(|_| damaged("the answer of a script"));
-    let reply = |value: Value| match value {
-        Value::Array(parts) => parts.into_iter().map(text).collect(),
-        one => Ok(vec![text(one)?]),
-    };
-    items.into_iter().map(reply).collect()
 }

@@ -1,0 +1,106 @@
+//! The command `wsc` over Redis: what it promises, and what it refuses.
+
+use std::fs;
+
+use serde_json::json;
+use wsc_server::log::store::Durability;
+
+use super::server::Redis;
+use super::support::process::{Process, wsc};
+
+fn serve(redis: &Redis, more: &[&str]) -> Process {
+    let url = redis.url();
+    Process::with(&[&["--store", "redis", "--redis-url", &url], more].concat())
+}
+
+#[tokio::test]
+async fn what_was_accepted_survives_the_hub_and_the_server() {
+    let mut redis = Redis::durable();
+    let hub = serve(&redis, &[]);
+    let mut ann = hub.connect("ann", "a1").await;
+    assert_eq!(ann.send_to("bob", "1", "one").await["message_type"], "ack");
+    hub.kill();
+
+    let hub = serve(&redis, &[]);
+    let mut bob = hub.connect("bob", "b1").await;
+    let first = bob.message().await;
+    assert_eq!((&first["content"], &first["seq_no"]), (&json!("one"), &json!(1)));
+    let epoch = bob.connected["streams"]["inbox"]["epoch"].clone();
+    // The same again is known, and the next one comes at once.
+    let mut ann = hub.connect("ann", "a1").await;
+    let again = ann.send_to("bob", "1", "one").await;
+    assert_eq!((&again["duplicate"], &again["seq_no"]), (&json!(true), &json!(1)));
+    ann.send_to("bob", "2", "two").await;
+    assert_eq!(bob.message().await["content"], "two");
+
+    redis.kill();
+    assert!(redis.launch());
+    let third = ann.send_to("bob", "3", "three").await;
+    assert_eq!((&third["message_type"], &third["seq_no"]), (&json!("ack"), &json!(3)));
+    assert_eq!(bob.message().await["content"], "three");
+    hub.end();
+    let hub = serve(&redis, &[]);
+    let bob = hub.connect("bob", "b1").await;
+    assert_eq!(bob.connected["streams"]["inbox"]["epoch"], epoch, "a server that flushes always proves it");
+}
+
+/// What `wsc serve` says when it does not start.
+fn refusal(arguments: &[&str]) -> String {
+    let output = wsc(&[&["serve", "--listen", "127.0.0.1:0", "--store", "redis"], arguments].concat());
+    let output = { output }.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_the_server_must_be_is_said_before_anything_is_accepted() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let said = refusal(&["--redis-url", &url]);
+    assert!(said.contains("appendonly yes, appendfsync always"), "{said}");
+    let said = refusal(&["--redis-url", &url, "--durability", "os"]);
+    assert!(said.contains("appendfsync everysec"), "{said}");
+    redis.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let said = refusal(&["--redis-url", &url, "--durability", "memory"]);
+    assert!(said.contains("set maxmemory-policy noeviction"), "{said}");
+    let said = refusal(&["--redis-url", "http://127.0.0.1"]);
+    assert!(said.contains("redis://HOST:PORT"), "{said}");
+    let said = refusal(&["--redis-url", "redis://127.0.0.1:1"]);
+    assert!(said.contains("Redis cannot be reached"), "{said}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_rights_of_the_guide_and_a_password_from_a_file_is_enough() {
+    let redis = Redis::durable();
+    let rights = "on >secret ~wsc:* &wsc:* +@read +@write +@pubsub +@scripting -@dangerous +hello +auth +ping +time \
+        +info +config|get -eval -function";
+    let rule: Vec<&str> = ["ACL", "SETUSER", "wsc"].into_iter().chain(rights.split_whitespace()).collect();
+    assert_eq!(redis.run(&rule), "+OK\r\n");
+    redis.run(&["ACL", "SETUSER", "default", "off"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "wrong\n").unwrap();
+    let password = format!("redis.password_file={}", file.display());
+    let url = redis.url();
+    let said = refusal(&["--redis-url", &url, "--set", "redis.user=wsc", "--set", &password]);
+    assert!(said.contains("Redis refuses"), "{said}");
+    fs::write(&file, "secret\n").unwrap();
+    let hub = serve(&redis, &["--set", "redis.user=wsc", "--set", &password]);
+    let mut ann = hub.connect("ann", "a1").await;
+    let mut bob = hub.connect("bob", "b1").await;
+    assert_eq!(ann.send_to("bob", "1", "one").await["message_type"], "ack");
+    assert_eq!(bob.message().await["content"], "one");
+    hub.end();
+    // Everything else that the store asks for.
+    let options = wsc_server::log::redis::RedisOptions {
+        user: Some("wsc".to_owned()),
+        password: Some("secret".to_owned()),
+        durability: Durability::Fsync,
+        ..super::options(&redis)
+    };
+    let store = wsc_server::RedisStore::open(options).unwrap();
+    use wsc_server::log::store::Store as _;
+    store.maintain(u64::from(u32::MAX)).await.unwrap();
+    store.waiting_marks(9).await.unwrap();
+    store.conversations(&wsc_server::UserKey::new(&wsc_server::Scope::default(), "ann"), 1).await.unwrap();
+}
