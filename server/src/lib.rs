@@ -25,6 +25,8 @@ pub use admission::token;
 #[cfg(feature = "testing")]
 pub use clock::simulate_wall;
 pub use cluster::broker::{Broker, Inbox, Topic};
+#[cfg(feature = "redis")]
+pub use cluster::redis::RedisBroker;
 pub use failure::{Failure, FailureKind};
 pub use hub::{Builder, Hub, Recipient, SendError, Sent, StartError};
 pub use log::embedded::EmbeddedStore;

@@ -3,5 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod interests;
 pub(crate) mod members;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod router;
 mod tips;

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use wsc_server::log::embedded::EmbeddedOptions;
 use wsc_server::log::redis::RedisOptions;
 use wsc_server::token::Keys;
-use wsc_server::{EmbeddedStore, Hub, MemoryStore, RedisStore, http};
+use wsc_server::{EmbeddedStore, Hub, MemoryStore, RedisBroker, RedisStore, http};
 
 use super::Outcome;
 use super::addresses::Address;
@@ -174,7 +174,11 @@ async fn hub(config: &Config, secret: Option<&[u8]>) -> Result<Hub, String> {
     let builder = match config.store {
         StoreKind::Memory => Hub::builder(MemoryStore::new(settings.retention)),
         StoreKind::Embedded => Hub::builder(open(config, &settings).await?),
-        StoreKind::Redis => Hub::builder(connect(config, &settings).await?),
+        StoreKind::Redis => {
+            let store = connect(config, &settings).await?;
+            let broker = RedisBroker::new(&store).map_err(|error| format!("no thread for Redis: {error}"))?;
+            Hub::builder(store).broker(broker)
+        }
     };
     let mut builder = builder.settings(settings);
     match secret {

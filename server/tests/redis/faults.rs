@@ -128,6 +128,7 @@ async fn whoever_empties_the_server_begins_a_new_epoch() {
     redis.run(&["FLUSHALL"]);
     assert_eq!(all(&store, &inbox("bob")).await.head, 0);
     assert_ne!(epoch(&store).await, between);
+    assert!(matches!(send(&store, 4).await, Err(StoreError::Epoch)), "it is told once");
     assert_eq!(send(&store, 4).await.unwrap(), Written::Append(stored(1)));
 }
 
@@ -163,7 +164,7 @@ async fn without_memory_nothing_is_half_done_and_it_goes_on_when_there_is_some()
 #[tokio::test]
 async fn a_server_that_is_away_too_long_is_unavailable_and_the_store_lives_on() {
     let mut redis = Redis::durable();
-    let patience = Duration::from_millis(300);
+    let patience = Duration::from_millis(1500);
     let store = RedisStore::open(RedisOptions { patience, ..options(&redis) }).unwrap();
     redis.kill();
     let writes: Vec<Write> =

@@ -6,6 +6,7 @@ use serde_json::json;
 use wsc_server::log::store::Durability;
 
 use super::server::Redis;
+use super::support::Client;
 use super::support::process::{Process, wsc};
 
 fn serve(redis: &Redis, more: &[&str]) -> Process {
@@ -42,6 +43,47 @@ async fn what_was_accepted_survives_the_hub_and_the_server() {
     let hub = serve(&redis, &[]);
     let bob = hub.connect("bob", "b1").await;
     assert_eq!(bob.connected["streams"]["inbox"]["epoch"], epoch, "a server that flushes always proves it");
+}
+
+/// Sends one message and reads it on the other side.
+async fn across(from: &mut Client, to: &mut Client, name: &str, id: &str) {
+    assert_eq!(from.send_to(name, id, id).await["message_type"], "ack");
+    loop {
+        let message = to.message().await;
+        to.acknowledge("inbox", message["seq_no"].as_u64().unwrap()).await;
+        if message["content"] == id && message["receiver"] == name {
+            break;
+        }
+    }
+}
+
+async fn both(ann: &mut Client, bob: &mut Client, id: &str) {
+    across(ann, bob, "bob", id).await;
+    across(bob, ann, "ann", id).await;
+}
+
+#[tokio::test]
+async fn two_hubs_over_one_server_are_one_even_after_their_connections_were_cut() {
+    let mut redis = Redis::durable();
+    let (here, there) = (serve(&redis, &[]), serve(&redis, &[]));
+    let (mut ann, mut bob) = (here.connect("ann", "a1").await, there.connect("bob", "b1").await);
+    both(&mut ann, &mut bob, "first").await;
+    // What is stored nowhere comes across, too.
+    ann.say(&json!({"message_type": "typing", "message_id": "t", "receiver": "bob"})).await;
+    assert_eq!(bob.hear_type("typing").await["sender"], "ann");
+    for kind in ["pubsub", "normal"] {
+        redis.run(&["CLIENT", "KILL", "TYPE", kind]);
+        both(&mut ann, &mut bob, kind).await;
+    }
+    redis.kill();
+    assert!(redis.launch());
+    both(&mut ann, &mut bob, "restarted").await;
+    // The hub of one of them ends without a word, and its user goes on with the other.
+    let epoch = bob.connected["streams"]["inbox"]["epoch"].clone();
+    there.kill();
+    let mut bob = here.connect("bob", "b1").await;
+    assert_eq!(bob.connected["streams"]["inbox"]["epoch"], epoch);
+    both(&mut ann, &mut bob, "moved").await;
 }
 
 /// What `wsc serve` says when it does not start.

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use wsc_core::peer::is_overtaken;
 
-use super::super::attach::{Decision, decide};
+use super::super::attach::{Decision, count_claim, decide};
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, Joined, NewMembership, StoreError,
-    Write, Written,
+    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, Joined, KnownEpochs, NewMembership,
+    StoreError, Write, Written,
 };
 use super::Inner;
 use super::connection::Refusal;
@@ -75,14 +75,19 @@ impl Inner {
         let (opened, kept) = self.opened(&attach.user, device).await.map_err(Refusal::Not)?;
         let version = opened.streams.first().map_or(0, |inbox| inbox.version);
         let Decision { mut outcome, cursors, delivered } = decide(attach, opened);
-        let AttachOutcome::Ready(Attachment { attempts, turn, .. }) = &mut outcome else {
+        let AttachOutcome::Ready(Attachment { streams, attempts, turn, .. }) = &mut outcome else {
             return Ok(Some(outcome));
         };
         if device.is_none() && attach.claim == ClaimChange::Keep {
             return Ok(Some(outcome));
         }
         let inbox = layout::inbox(&attach.user);
-        let delivered = Delivered { user: attach.user.clone(), ranges: delivered, asked: Vec::new() };
+        let delivered = Delivered {
+            user: attach.user.clone(),
+            ranges: delivered,
+            asked: Vec::new(),
+            epochs: KnownEpochs::default(),
+        };
         let write = attach.device_write(cursors, *attempts);
         let items = self.items();
         let mut queue = VecDeque::from([items.check(&inbox, version, &attach.device, &kept)]);
@@ -93,11 +98,16 @@ impl Inner {
         let mut replies = vec![Vec::new(); 3];
         self.run(&mut queue, &mut replies, deadline).await?;
         let Some(reply) = replies[2].pop() else { return Ok(None) };
-        match reply.first().map(String::as_str) {
-            Some("O") => return Ok(Some(AttachOutcome::Overtaken)),
-            Some(reply) => *turn = reply.split(':').next().and_then(|turn| turn.parse().ok()).unwrap_or(0),
-            None => {}
+        let reply = reply.first().map_or("", String::as_str);
+        if reply == "O" {
+            return Ok(Some(AttachOutcome::Overtaken));
         }
+        let mut numbers = reply.split(':').map(str::parse);
+        let (Some(Ok(version)), Some(Ok(taken))) = (numbers.next(), numbers.next()) else {
+            return Err(Refusal::Perhaps(damaged("the answer of a script")));
+        };
+        count_claim(streams, version);
+        *turn = taken;
         Ok(Some(outcome))
     }
 }

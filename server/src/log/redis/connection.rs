@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, oneshot};
 use super::super::rules::new_epoch;
 use super::super::store::{Durability, StoreError};
 use super::RedisOpenError;
+use super::channel::pause;
 use super::check::Server;
 use super::epochs::Epoch;
 use super::fault::{Fault, unavailable, unreadable};
@@ -24,22 +25,19 @@ use super::script::{Args, Script};
 const FORMAT: &str = "1";
 /// How long a connection may take to be made, and an answer to come, before the connection counts as dead.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Between two attempts, at least and at most, before chance shortens it.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-
 /// A thread for all that waits on the network.
-struct Worker {
-    handle: Handle,
+pub(crate) struct Worker {
+    pub(crate) handle: Handle,
     /// Dropped, it ends the thread.
     _end: oneshot::Sender<()>,
 }
 
 impl Worker {
-    fn start() -> std::io::Result<Self> {
+    pub(crate) fn start(name: &str) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("wsc-redis".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _ = runtime.block_on(ended);
         })?;
         Ok(Self { handle, _end: end })
@@ -57,17 +55,21 @@ struct Live {
 /// The way to the server.
 pub(super) struct Link {
     worker: Worker,
-    client: Client,
+    pub(super) client: Client,
     pub(super) layout: Layout,
     durability: Durability,
     /// How long a write is repeated and a read waits.
     patience: Duration,
     /// Names this store among those that use the server.
-    id: String,
+    pub(super) id: String,
     restored: AtomicBool,
     number: AtomicU64,
     live: Mutex<Option<Live>>,
+    /// The epochs in which this store writes. They change only when a write is answered with it, so that each change is
+    /// told once.
     epochs: RwLock<Vec<Epoch>>,
+    /// The epochs as the present connection found them.
+    found: RwLock<Vec<Epoch>>,
     closed: AtomicBool,
 }
 
@@ -101,7 +103,7 @@ impl Link {
             return Err(std::io::Error::other("the system has no entropy"));
         }
         Ok(Self {
-            worker: Worker::start()?,
+            worker: Worker::start("wsc-redis")?,
             client,
             layout: Layout::new(partitions),
             durability,
@@ -111,6 +113,7 @@ impl Link {
             number: AtomicU64::new(0),
             live: Mutex::new(None),
             epochs: RwLock::default(),
+            found: RwLock::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -152,7 +155,7 @@ impl Link {
         Instant::now() + self.patience
     }
 
-    /// The epoch of a partition, as far as is known here.
+    /// The epoch of a partition in which this store writes.
     pub(super) fn epoch(&self, partition: usize) -> Epoch {
         let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
         epochs.get(partition).cloned().unwrap_or_default()
@@ -175,15 +178,11 @@ impl Link {
 
     /// Waits a while, by chance; the more failures in a row, the longer. `false`: there is no time left.
     async fn pause(&self, failures: u32, deadline: Instant) -> bool {
-        let longest = PAUSE.0.saturating_mul(1 << failures.min(10)).min(PAUSE.1);
-        let mut bytes = [0; 4];
-        let _ = getrandom::fill(&mut bytes);
-        let part = f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX);
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || self.closed.load(Ordering::Relaxed) {
             return false;
         }
-        let pause = longest.mul_f64(part).min(left);
+        let pause = pause(failures).min(left);
         self.there(tokio::time::sleep(pause)).await.is_ok()
     }
 
@@ -255,14 +254,18 @@ impl Link {
                 RedisOpenError::Refused(text) if text.contains("FORMAT") => RedisOpenError::Format(text),
                 other => other,
             })?;
-        let before = self.epochs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = self.found.read().unwrap_or_else(PoisonError::into_inner).clone();
         let epochs: Vec<Epoch> =
             answers.iter().map(|(epoch, number, names, _)| Epoch::new(epoch, number, names)).collect();
         let began = epochs.iter().zip(&before).filter(|(now, before)| now != before).count();
         if began > 0 {
             tracing::warn!(partitions = began, "Redis may have lost something: a new epoch has begun");
         }
-        *self.epochs.write().unwrap_or_else(PoisonError::into_inner) = epochs;
+        let mut written = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        if written.is_empty() {
+            written.clone_from(&epochs);
+        }
+        *self.found.write().unwrap_or_else(PoisonError::into_inner) = epochs;
         self.restored.store(false, Ordering::Relaxed);
         Ok(Live { connection, number })
     }
@@ -345,8 +348,7 @@ impl Link {
                 Fault::Fenced => {}
                 Fault::Busy => {}
                 Fault::Epoch => {
-                    // The next one learns which.
-                    self.end(live.number).await;
+                    self.learn(partition, &epoch, live.number, deadline).await;
                     let error = if is_unknown { unavailable(&error) } else { StoreError::Epoch };
                     return Err(refusal(is_unknown, error));
                 }
@@ -359,6 +361,20 @@ impl Link {
         }
     }
 
+    /// Learns in which epoch a partition is written from now on, by another look at it, unless another lane has.
+    async fn learn(self: &Arc<Self>, partition: usize, ended: &str, number: u64, deadline: Instant) {
+        if *self.epoch(partition).epoch != *ended {
+            return;
+        }
+        self.end(number).await;
+        if self.live(deadline).await.is_ok() {
+            let found = self.found.read().unwrap_or_else(PoisonError::into_inner).get(partition).cloned();
+            if let Some(found) = found {
+                self.set_epoch(partition, found);
+            }
+        }
+    }
+
     /// Ends the present connection, as when its epochs are not true any more.
     pub(super) async fn look_again(&self) {
         self.live.lock().await.take();
@@ -366,7 +382,7 @@ impl Link {
 }
 
 /// An answer within the time that a living server takes.
-async fn timed<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+pub(crate) async fn timed<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(answer) => answer,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),

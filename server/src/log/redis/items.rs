@@ -6,7 +6,8 @@ use wsc_core::kind::UserStatus;
 
 use super::super::key::{GroupKey, StreamKey, UserKey};
 use super::super::store::{
-    Append, ClaimChange, Conversation, Delivered, DeviceWrite, Join, JoinBy, Milliseconds, RequestId, Target,
+    Append, ClaimChange, Conversation, Delivered, DeviceWrite, Join, JoinBy, KnownEpochs, Milliseconds,
+    RequestId, Target,
 };
 use super::connection::Link;
 use super::layout;
@@ -53,6 +54,12 @@ impl Items<'_> {
 
     fn epoch_of(&self, name: &str) -> Arc<str> {
         self.link.epoch(self.link.layout.partition(name)).epoch
+    }
+
+    /// The epoch of a stream, if positions that a write names are of it.
+    fn present(&self, stream: &StreamKey, epochs: &KnownEpochs) -> Option<Arc<str>> {
+        let present = self.epoch_of(&layout::name(stream));
+        (!epochs.are_past(stream, &present)).then_some(present)
     }
 
     /// Whether everything is in one partition, and so in one script.
@@ -190,15 +197,21 @@ impl Items<'_> {
     }
 
     pub(super) fn delivered<'a>(&self, of: usize, delivered: &'a Delivered) -> Item<'a> {
-        let inbox = layout::inbox(&delivered.user);
+        let Delivered { user, ranges, asked, epochs } = delivered;
+        let inbox = layout::inbox(user);
+        let present = |stream: &StreamKey| self.present(stream, epochs);
+        let own = self.epoch_of(&inbox);
         let mut item = self.item(&inbox, of, "R", More::Delivered(delivered));
-        item.args.put(&inbox).put(&*self.epoch_of(&inbox)).number(delivered.ranges.len() as u64);
-        for (stream, after, to) in &delivered.ranges {
-            let name = layout::name(stream);
-            item.args.put(&name).put(&*self.epoch_of(&name)).number(*after).number(*to);
+        item.args.put(&inbox).put(&*own);
+        let ranges: Vec<_> = ranges.iter().filter_map(|range| Some((range, present(&range.0)?))).collect();
+        item.args.number(ranges.len() as u64);
+        for ((stream, after, to), epoch) in ranges {
+            item.args.put(layout::name(stream)).put(&*epoch).number(*after).number(*to);
         }
-        item.args.number(delivered.asked.len() as u64);
-        for (seq, sender) in &delivered.asked {
+        let is_past = epochs.are_past(&StreamKey::Inbox(user.clone()), &own);
+        let asked = if is_past { &[][..] } else { asked };
+        item.args.number(asked.len() as u64);
+        for (seq, sender) in asked {
             item.args.number(*seq).put(format!("p{sender}"));
         }
         item
@@ -219,6 +232,9 @@ impl Items<'_> {
 
     pub(super) fn device<'a>(&self, of: usize, write: &'a DeviceWrite, claim: &ClaimChange) -> Item<'a> {
         let inbox = layout::inbox(&write.user);
+        let cursors = write.cursors.iter();
+        let cursors = cursors.filter_map(|cursor| Some((cursor, self.present(&cursor.0, &write.epochs)?)));
+        let cursors: Vec<_> = cursors.collect();
         let mut item = self.item(&inbox, of, "D", More::Device(write));
         let args = &mut item.args;
         args.put(&inbox).put(&*write.device).number(write.attempts.into()).number(write.now);
@@ -235,10 +251,9 @@ impl Items<'_> {
                 .number(LATE_MS),
             ClaimChange::Release { turn } => args.put("L").number(*turn).put("").put("").put("").put(""),
         };
-        args.number(write.cursors.len() as u64);
-        for (stream, seq) in &write.cursors {
-            let name = layout::name(stream);
-            args.put(&name).put(&*self.epoch_of(&name)).number(*seq);
+        args.number(cursors.len() as u64);
+        for ((stream, seq), epoch) in cursors {
+            args.put(layout::name(stream)).put(&*epoch).number(*seq);
         }
         args.number(write.forget.len() as u64);
         for stream in &write.forget {
@@ -262,7 +277,7 @@ impl Items<'_> {
         of: usize,
         user: &UserKey,
         device: Option<&str>,
-        now: Milliseconds,
+        (request, now): (RequestId, Milliseconds),
     ) -> Item<'a> {
         let inbox = layout::inbox(user);
         let mut item = self.item(&inbox, of, "K", More::None);
@@ -271,7 +286,8 @@ impl Items<'_> {
             .put(device.unwrap_or_default())
             .flag(device.is_some())
             .number(now)
-            .put(&inbox[1..]);
+            .put(&inbox[1..])
+            .number(request.0);
         item
     }
 

@@ -12,8 +12,9 @@
 //! then ([`StoreError::Unfinished`]).
 
 mod attach;
+pub(crate) mod channel;
 mod check;
-mod connection;
+pub(crate) mod connection;
 mod conversations;
 mod epochs;
 mod fault;
@@ -179,7 +180,9 @@ impl RedisStore {
     /// ```no_run
     /// use wsc_server::log::redis::{RedisOptions, RedisStore};
     /// let options = RedisOptions { url: "redis://127.0.0.1:6379".to_owned(), ..RedisOptions::default() };
-    /// let hub = wsc_server::Hub::builder(RedisStore::open(options)?).start()?;
+    /// let store = RedisStore::open(options)?;
+    /// let broker = wsc_server::RedisBroker::new(&store)?;
+    /// let hub = wsc_server::Hub::builder(store).broker(broker).start()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -197,7 +200,10 @@ impl RedisStore {
         if let Some(password) = password {
             settings = settings.set_password(password);
         }
-        let client = Client::open(info.set_redis_settings(settings)).map_err(wrong)?;
+        // A small call must not wait for the answer to the one before.
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
+        let client = Client::open(info).map_err(wrong)?;
         let link = Arc::new(Link::new(client, partitions, durability, patience, restored)?);
         link.open()?;
         let buried = Mutex::new((0, "0".to_owned()));

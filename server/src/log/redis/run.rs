@@ -80,7 +80,6 @@ impl Inner {
                     queue.push_front(item);
                     if is_eased {
                         // Kept in an epoch that this hub does not know.
-                        self.link.look_again().await;
                         return Err(Refusal::Not(StoreError::Epoch));
                     }
                     is_eased = true;

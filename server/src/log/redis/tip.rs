@@ -1,14 +1,14 @@
 //! What a script publishes of a stream: where it stands, and, later, copies of what was written. Pure: any bytes give
 //! something or an error.
 //!
-//! A byte for the version (1); the epoch, its length in one byte before it; head and version of the stream, eight bytes each,
+//! The letter `T`, which no message between hubs begins with; the epoch, its length in one byte before it; head and version of the stream, eight bytes each,
 //! the highest first; then records, each of a kind in one byte, its length in four, and the rest. Kinds that are not known
 //! are left out, so that hubs of two releases understand each other.
 
 use super::super::store::Tip;
 
-/// The version of the form.
-const VERSION: u8 = 1;
+/// What it begins with.
+const TIP: u8 = b'T';
 
 /// Bytes that are nothing that a script published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub struct NotATip;
 /// # Errors
 /// The bytes are something else.
 pub fn read_tip(bytes: &[u8]) -> Result<Tip, NotATip> {
-    let [VERSION, length, rest @ ..] = bytes else { return Err(NotATip) };
+    let [TIP, length, rest @ ..] = bytes else { return Err(NotATip) };
     let (epoch, rest) = rest.split_at_checked(usize::from(*length)).ok_or(NotATip)?;
     let epoch = std::str::from_utf8(epoch).map_err(|_| NotATip)?;
     let (head, rest) = rest.split_first_chunk().ok_or(NotATip)?;
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     fn published(records: &[u8]) -> Vec<u8> {
-        [&[1, 2, b'e', b'1'][..], &7_u64.to_be_bytes(), &3_u64.to_be_bytes(), records].concat()
+        [&[TIP, 2, b'e', b'1'][..], &7_u64.to_be_bytes(), &3_u64.to_be_bytes(), records].concat()
     }
 
     #[test]
@@ -53,12 +53,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_of_another_version_is_no_tip() {
+    fn what_is_cut_or_begins_otherwise_is_no_tip() {
         let whole = published(&[b'E', 0, 0, 0, 2, 9, 9]);
         for end in (0..whole.len()).filter(|end| *end != published(&[]).len()) {
             assert_eq!(read_tip(&whole[..end]), Err(NotATip), "{end}");
         }
-        assert_eq!(read_tip(&[&[2], &whole[1..]].concat()), Err(NotATip));
+        assert_eq!(read_tip(&[&[1], &whole[1..]].concat()), Err(NotATip));
     }
 
     proptest! {

@@ -114,8 +114,8 @@ impl Inner {
             }
             Write::Delivered(delivered) => items.push(self.items().delivered(at, delivered)),
             Write::Device(device) => items.push(self.items().device(at, device, &device.claim)),
-            Write::Kick { user, device, now, .. } => {
-                items.push(self.items().kick(at, user, device.as_deref(), *now));
+            Write::Kick { user, device, request, now, .. } => {
+                items.push(self.items().kick(at, user, device.as_deref(), (*request, *now)));
             }
             Write::Status { user, status } => items.push(self.items().status(at, user, *status)),
             Write::Disband { .. } | Write::Attach(_) | Write::BeginEpoch { .. } => {
@@ -270,7 +270,7 @@ impl Inner {
                 Written::Delivered(fresh.collect::<Result<_, _>>().ok()?)
             }
             Write::Device(_) if first == "O" => Written::Overtaken,
-            Write::Device(_) => Written::Device { turn: first.split(':').next()?.parse().ok()? },
+            Write::Device(_) => Written::Device { turn: first.split(':').nth(1)?.parse().ok()? },
             Write::Kick { .. } => Written::Kick(match first {
                 "" => None,
                 version => Some(version.parse().ok()?),

@@ -50,8 +50,9 @@ function items.C()
   local what, seq, _, copied = string.match(carry, '^([SD])(%d+):?(%d*):?(%d*)')
   if not what then return '' end
   local newest = window(now)
-  if what == 'D' then
-    copy = copied
+  if what == 'D' then copy = copied end
+  -- Unless the message was stored in this very call, another hub may have made the copy.
+  if what == 'D' or same ~= '1' then
     if id ~= '' then
       local found
       for back = 0, 1 do

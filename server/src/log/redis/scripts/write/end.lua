@@ -19,7 +19,7 @@ while at <= total and not stop do
 end
 for _, stream in ipairs(channels) do
   local is = call('HMGET', prefix .. 's:' .. stream, 'h', 'v')
-  call(ARGV[4], prefix .. 'c:' .. stream, '\1' .. struct.pack('>B', #meta[1]) .. meta[1]
+  call(ARGV[4], prefix .. 'c:' .. stream, 'T' .. struct.pack('>B', #meta[1]) .. meta[1]
     .. struct.pack('>I8', tonumber(is[1] or 0)) .. struct.pack('>I8', tonumber(is[2] or 0)))
 end
 return out

@@ -60,7 +60,7 @@ local function claim(inbox, device, now, on, change, a, b, c, d, e)
   return '0'
 end
 
--- Device: turn:over ('over' 1: the user has too many devices, and may lose some) | 'O' (overtaken).
+-- Device: version:turn:over (of the inbox; 'over' 1: the user has too many devices, and may lose some) | 'O' (overtaken).
 function items.D()
   local inbox, device, attempts, now, visible, devices, on, is_connected, change, a, b, c, d, e, count = take(15)
   local cursors, forgotten = {}, {}
@@ -70,7 +70,8 @@ function items.D()
   local turn = claim(inbox, device, now, on, change, a, b, c, d, e)
   if not turn then return 'O' end
   seen(inbox, visible)
-  if device == '' then return turn .. ':0' end
+  local answer = (call('HGET', prefix .. 's:' .. inbox, 'v') or '0') .. ':' .. turn
+  if device == '' then return answer .. ':0' end
   local records = prefix .. 'v:' .. inbox
   local known = call('HGET', records, device)
   local newest, revision = tonumber(now), 1
@@ -93,9 +94,9 @@ function items.D()
   -- `rules::makes_room`; which ones go says `rules::surplus`.
   if (not known or is_connected == '0') and call('HLEN', records) > math.max(1, tonumber(devices)) then
     stop = true
-    return turn .. ':1'
+    return answer .. ':1'
   end
-  return turn .. ':0'
+  return answer .. ':0'
 end
 
 -- Forgets devices.
@@ -113,7 +114,12 @@ end
 
 -- Kick: the version, or '': there were no claims.
 function items.K()
-  local inbox, device, is_one, now, on = take(5)
+  local inbox, device, is_one, now, on, request = take(6)
+  local user = prefix .. 'u:' .. inbox
+  local before = call('HGET', user, 'kicked')
+  call('HSET', user, 'kicked', request)
+  -- `RequestId::is_again`: who has come since is not meant.
+  if request ~= '0' and before == request then return '' end
   local ended = release(inbox, on, now, function(name) return is_one == '0' or name == device end)
   return ended and integer(changed(inbox)) or ''
 end
