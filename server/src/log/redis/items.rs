@@ -249,7 +249,9 @@ impl Items<'_> {
                 .flag(*is_exclusive)
                 .number(*sent_ms)
                 .number(LATE_MS),
-            ClaimChange::Release { turn } => args.put("L").number(*turn).put("").put("").put("").put(""),
+            ClaimChange::Release { turn, connection } => {
+                args.put("L").number(*turn).put(&**connection).put("").put("").put("")
+            }
         };
         args.number(cursors.len() as u64);
         for ((stream, seq), epoch) in cursors {

@@ -306,6 +306,7 @@ fn appended(append: &Append, replies: &[Reply]) -> Option<Answer> {
     let answer = match letter {
         "X" => Appended::Conflict,
         "N" => Appended::NotMember,
+        "O" => Appended::Obsolete,
         "S" | "D" => {
             let seq = parts.next()?.parse().ok()?;
             let create_at = parts.next().map(str::parse).transpose().ok()?;

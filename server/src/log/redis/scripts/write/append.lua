@@ -1,6 +1,6 @@
 -- Items of messages.
 
--- Append: 'S' seq (stored) | 'D' seq:time:copy (the same before) | 'X' (conflict) | 'N' (no member).
+-- Append: 'S' seq (stored) | 'D' seq:time:copy (the same before) | 'X' (conflict) | 'N' (no member) | 'O' (its mark does not wait).
 function items.A()
   local stream, copy, member, id, digest, now, record, body, waiting, passed = take(10)
   last_record, last_body = record, body
@@ -20,7 +20,8 @@ function items.A()
   if member ~= '' and call('HEXISTS', prefix .. 'g:' .. stream, member) == 0 then return 'N' end
   if waiting ~= '' then
     local mark = call('HGET', prefix .. 'w', waiting)
-    if mark and tonumber(string.match(mark, '^%d+')) <= tonumber(passed) then call('HDEL', prefix .. 'w', waiting) end
+    if not mark or string.match(mark, '^%d+') ~= passed then return 'O' end
+    call('HDEL', prefix .. 'w', waiting)
   end
   local seq = push(stream, now, record, body)
   if id ~= '' then

@@ -54,8 +54,12 @@ local function claim(inbox, device, now, on, change, a, b, c, d, e)
     changed(inbox)
     return turn
   end
-  if change == 'L' and release(inbox, on, now, function(_, kept) return string.match(kept, '^%d+') == a end) then
-    changed(inbox)
+  if change == 'L' then
+    local function is_meant(_, kept)
+      local turn, by = string.match(kept, '^(%d+):%x+:%d+:%d+:(.*)$')
+      return turn == a and by == b
+    end
+    if release(inbox, on, now, is_meant) then changed(inbox) end
   end
   return '0'
 end
