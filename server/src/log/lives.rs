@@ -101,22 +101,30 @@ pub(super) fn write() -> impl Strategy<Value = Write> {
             let passes_on = Some(Box::new((conversation, seq)));
             Write::Append(Append { passes_on, dedupe: false, ..make::to_user(user, user, "mark", 0) })
         }),
-        2 => (user(), prop::collection::vec((stream(), 0..9_u64, 0..9_u64), 0..3), prop::collection::vec((0..9_u64, user()), 0..3)).prop_map(
-            |(user, ranges, asked)| {
+        2 => (user(), prop::collection::vec((stream(), 0..9_u64, 0..9_u64), 0..3), prop::collection::vec((0..9_u64, user()), 0..3), epochs()).prop_map(
+            |(user, ranges, asked, epochs)| {
                 let asked = asked.into_iter().map(|(seq, sender)| (seq, sender.into())).collect();
-                Write::Delivered(Delivered { user: make::user(user), ranges, asked, epochs: KnownEpochs::default() })
+                Write::Delivered(Delivered { user: make::user(user), ranges, asked, epochs })
             }
         ),
-        3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32, claim()).prop_map(
-            |(user, device, cursors, connected, forget, attempts, claim)| {
+        3 => (user(), 0..4_u8, places(), prop::collection::vec(0..4_u8, 0..3), prop::collection::vec(stream(), 0..2), 0..3_u32, claim(), epochs()).prop_map(
+            |(user, device, cursors, connected, forget, attempts, claim, epochs)| {
                 let connected = connected.iter().map(|id| id.to_string().into()).collect();
                 Write::Device(DeviceWrite {
-                    cursors, connected, forget, attempts, claim, max_devices: 3,
+                    cursors, connected, forget, attempts, claim, epochs, max_devices: 3,
                     ..make::seen(user, &device.to_string(), 0)
                 })
             }
         ),
     ]
+}
+
+/// Nearly always the present ones, as a hub knows them.
+fn epochs() -> impl Strategy<Value = KnownEpochs> {
+    let named = (stream(), prop::bool::weighted(0.7));
+    let epoch = |is_present: bool| Arc::from(if is_present { PRESENT } else { "another" });
+    prop::collection::vec(named.prop_map(move |(stream, is_present)| (stream, epoch(is_present))), 0..3)
+        .prop_map(KnownEpochs)
 }
 
 fn claim() -> impl Strategy<Value = ClaimChange> {
@@ -202,9 +210,13 @@ pub(super) fn at(write: &mut Write, time: u64, present: &Arc<str>) {
         | Write::Disband { now, .. }
         | Write::Kick { now, .. } => *now = time,
         Write::BeginEpoch { .. } | Write::Status { .. } => {}
-        Write::Device(write) => (write.now, write.visible) = (time, time / 1000),
+        Write::Device(write) => {
+            (write.now, write.visible) = (time, time / 1000);
+            write.epochs.0.iter_mut().for_each(|(_, epoch)| named(epoch));
+        }
+        Write::Delivered(write) => write.epochs.0.iter_mut().for_each(|(_, epoch)| named(epoch)),
         Write::See { visible, .. } => *visible = time / 500,
-        Write::Mark { .. } | Write::Delivered(_) => {}
+        Write::Mark { .. } => {}
     }
 }
 
