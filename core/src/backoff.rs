@@ -50,6 +50,22 @@ pub struct Growth {
     pub max_ms: u64,
 }
 
+impl Growth {
+    /// For attempts that go to several addresses in turn: each address is tried as often as a single one would be, and the
+    /// next one after a part of the wait.
+    ///
+    /// ```
+    /// use wsc_core::backoff::Growth;
+    /// let spread = Growth::default().spread(2);
+    /// assert_eq!((spread.base_ms, spread.max_ms), (250, 15_000));
+    /// ```
+    #[must_use]
+    pub const fn spread(self, addresses: u32) -> Self {
+        let addresses = if addresses > 1 { addresses as u64 } else { 1 };
+        Self { base_ms: self.base_ms / addresses, max_ms: self.max_ms / addresses, ..self }
+    }
+}
+
 impl Default for Growth {
     fn default() -> Self {
         Self { base_ms: 500, factor: 2, max_ms: 30_000 }

@@ -99,7 +99,11 @@ impl Client {
         }
         let drain = self.timers.get(Timer::Drain);
         self.detach();
-        let Some(code) = code else { return self.wait(now, None) };
+        let Some(code) = code else {
+            // The network, more likely than the hub.
+            self.offset = self.offset.wrapping_sub(self.is_live().into());
+            return self.wait(now, None);
+        };
         let hint = retry_hint(reason)
             .or_else(|| drain.filter(|_| code == CloseCode::GoingAway).map(|at| at.saturating_sub(now)));
         let goes_on = match code.after() {
@@ -156,15 +160,14 @@ impl Client {
     }
 
     pub(super) fn wait(&mut self, now: Timestamp, hint: Option<u64>) {
-        let lasted = self.session.connected_at.take().map_or(0, |at| now.saturating_sub(at));
-        if lasted >= STABLE_MS {
+        if self.session.connected_at.take().is_some_and(|at| at + STABLE_MS <= now) {
             self.backoff.reset();
         }
         let delay = match hint {
             Some(hint) => hint.min(HINT_MS),
             None => self.backoff.delay(&mut self.random),
         };
-        let until = now.saturating_add(delay);
+        let until = now + delay;
         self.timers.set(Timer::Retry, until);
         self.enter(Phase::Waiting { until, hinted: hint.is_some() });
     }

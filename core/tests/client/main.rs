@@ -1,6 +1,7 @@
 //! The client machine's behaviour, one sentence a test, on a virtual clock. Opens no socket.
 #![allow(missing_docs, reason = "tests")]
 
+mod addresses;
 mod connection;
 mod harness;
 mod marks;
