@@ -21,7 +21,10 @@ impl From<BuildError> for OpenError {
     fn from(error: BuildError) -> Self {
         let text = error.to_string();
         match error {
-            BuildError::Address(_) | BuildError::NoTls | BuildError::Authorities(_) => Self::Settings(text),
+            BuildError::Address(_)
+            | BuildError::NoAddress
+            | BuildError::NoTls
+            | BuildError::Authorities(_) => Self::Settings(text),
             BuildError::Entropy(_) => Self::System(text),
             _ => Self::Outbox(text),
         }

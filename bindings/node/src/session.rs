@@ -131,7 +131,7 @@ impl Task for Opening {
         let opened = runtime()?.block_on(settings.builder().session());
         opened.map_err(|error| {
             let status = match error {
-                BuildError::Address(_) | BuildError::NoTls => Status::InvalidArg,
+                BuildError::Address(_) | BuildError::NoAddress | BuildError::NoTls => Status::InvalidArg,
                 _ => Status::GenericFailure,
             };
             Error::new(status, error.to_string())

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio_tungstenite::Connector;
 use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 
+use crate::addresses::{Addresses, Transports};
 use crate::client::Client;
 use crate::deliveries::Deliveries;
 use crate::driver::{self, HandleFrontend, Parts};
@@ -15,7 +16,6 @@ use crate::error::BuildError;
 use crate::owner;
 use crate::session::{Session, Snapshot};
 use crate::storage::{Opened, Storage};
-use crate::transport::Transport;
 #[cfg(feature = "tls")]
 use crate::transport::trusting;
 
@@ -25,7 +25,7 @@ pub(crate) type Provider = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
 /// The settings of a client, see [`Client::builder`].
 #[must_use = "a builder does nothing before connect or build"]
 pub struct Builder {
-    address: String,
+    addresses: Addresses,
     config: Config,
     outbox: Option<PathBuf>,
     provider: Option<Provider>,
@@ -36,11 +36,11 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(crate) fn new(address: String) -> Self {
+    pub(crate) fn new(addresses: Addresses) -> Self {
         let client = concat!("wsc-rust/", env!("CARGO_PKG_VERSION")).to_owned();
         let config = Config { client, ..Config::default() };
         Self {
-            address,
+            addresses,
             config,
             outbox: None,
             provider: None,
@@ -330,10 +330,7 @@ impl Builder {
         let (parts, automatic) = self.parts().await?;
         let deliveries = Arc::new(Deliveries::new(automatic));
         let wake = Arc::clone(&deliveries.wake);
-        let durable = parts.storage.is_some();
-        let (frontend, commands, mut client) =
-            HandleFrontend::new(&parts.machine, deliveries, provider, durable);
-        client.damaged = parts.damaged.clone().map(Into::into);
+        let (frontend, commands, client) = HandleFrontend::new(&parts, deliveries, provider);
         driver::start(parts, frontend, commands, wake);
         Ok(client)
     }
@@ -344,7 +341,8 @@ impl Builder {
         if let (Some(pem), None) = (&self.authorities, &self.connector) {
             self.connector = Some(trusting(Some(pem))?);
         }
-        let transport = Transport::new(&self.address, self.connector)?;
+        let transports = Arc::new(Transports::new(&self.addresses, self.connector)?);
+        self.config.growth = self.config.growth.spread(transports.count());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(|error| BuildError::Entropy(error.into()))?;
         let seed = random.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
@@ -369,7 +367,7 @@ impl Builder {
             storage
         });
         machine.set_owner(owner);
-        Ok((Parts { machine, storage, transport, damaged }, automatic))
+        Ok((Parts { machine, storage, transports, damaged }, automatic))
     }
 }
 
@@ -399,6 +397,6 @@ fn open(
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Builder").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use wsc_core::client::{Answer, State, Sync};
 use wsc_core::frame::Query;
 use wsc_core::{Message, StreamName};
 
+use crate::addresses::{Addresses, Transports};
 use crate::builder::Builder;
 use crate::deliveries::Deliveries;
 use crate::driver::HandleCommand;
@@ -39,10 +40,12 @@ pub struct Client {
     pub(crate) user: Arc<OnceLock<String>>,
     /// The outbox was damaged: where it is kept as it was.
     pub(crate) damaged: Option<Arc<Path>>,
+    pub(crate) transports: Arc<Transports>,
 }
 
 impl Client {
-    /// The settings of a client of the hub at this address (`ws://` or `wss://`; without a path, `/ws`).
+    /// The settings of a client of the hub at this address: `ws://` or `wss://`, also written `http://` and `https://`; without
+    /// a path, `/ws`.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), wsc_client::BuildError> {
@@ -50,8 +53,39 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn builder(address: impl Into<String>) -> Builder {
-        Builder::new(address.into())
+    ///
+    /// Several addresses are those of hubs with one store, where no balancer stands before them. The client begins with any of
+    /// them and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or
+    /// drains, and when it says nothing more; a connection that was only lost is tried again where it was. The waits between
+    /// attempts are divided by the number of addresses.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let here = hub::start().await?;
+    /// # let nothing = "ws://127.0.0.1:1";
+    /// let client = wsc_client::Client::builder([nothing, &here]).user("alice").connect().await?;
+    /// client.connected().await?;
+    /// assert_eq!(client.address(), here);
+    /// # Ok(()) });
+    /// ```
+    pub fn builder(addresses: impl Into<Addresses>) -> Builder {
+        Builder::new(addresses.into())
+    }
+
+    /// The address in use: that of the connection, or of the newest attempt.
+    ///
+    /// ```
+    /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }
+    /// # hub::block_on(async {
+    /// # let address = hub::start().await?;
+    /// let client = wsc_client::Client::builder(&address).user("alice").connect().await?;
+    /// assert_eq!(client.address(), address);
+    /// # Ok(()) });
+    /// ```
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.transports.address()
     }
 
     /// Connects, and keeps connected; while waiting, tries at once. Also after the hub closed the client for good.

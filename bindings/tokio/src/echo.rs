@@ -13,7 +13,7 @@ use crate::transport::Transport;
 /// # Errors
 /// What ended it, if that was not the other side's Close.
 pub async fn echo(address: &str, frame: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let transport = Transport::new(address, None).map_err(|error: BuildError| error.to_string())?;
+    let transport = Transport::new(address, &mut None).map_err(|error: BuildError| error.to_string())?;
     let mut socket = transport.open_plain(frame).await.map_err(|refusal| refusal.reason)?;
     while let Some(frame) = socket.next().await {
         match frame? {

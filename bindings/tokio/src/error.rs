@@ -16,9 +16,12 @@ pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The address is not a `ws://` or `wss://` URL.
+    /// This address is not a URL of `ws`, `wss`, `http` or `https`.
     #[error("`{0}` is not a valid address of a hub: give ws://host:port or wss://host")]
     Address(String),
+    /// The list of addresses is empty.
+    #[error("no address of a hub is given: give ws://host:port or wss://host")]
+    NoAddress,
     /// The address is `wss://` and this build has no TLS.
     #[error("built without the feature \"tls\"")]
     NoTls,

@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod backlog;
 mod builder;
 mod client;
@@ -65,6 +66,7 @@ mod upgrade;
 #[doc = include_str!("../../../docs/guides/rust.md")]
 struct Guide;
 
+pub use addresses::Addresses;
 pub use builder::Builder;
 pub use client::Client;
 pub use conversation::{Conversation, ConversationState, Conversations, InvalidConversation};

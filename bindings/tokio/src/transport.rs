@@ -1,4 +1,4 @@
-//! The address of the hub and the connection to it, with TLS or without. Never interprets frames.
+//! An address of a hub and the connection to it, with TLS or without. Never interprets frames.
 
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::http::Uri;
@@ -12,35 +12,42 @@ use crate::upgrade::{Connection, Refusal, Socket, upgrade};
 /// The largest frame of a hub: its limit, and room for `connected` with a thousand groups.
 const FRAME: usize = 256 * 1024;
 
-/// Where the hub is, and how to reach it.
+/// Where a hub is, and how to reach it.
 #[derive(Clone)]
 pub(crate) struct Transport {
+    /// As it was given.
+    address: String,
     uri: Uri,
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is only one"))]
     connector: Connector,
 }
 
 impl Transport {
-    /// Checks the address; `/ws` is its path when it has none.
-    pub(crate) fn new(address: &str, connector: Option<Connector>) -> Result<Self, BuildError> {
+    /// Checks the address; `/ws` is its path when it has none, and `http` is `ws`. A connector for `wss` is made where none is given.
+    pub(crate) fn new(address: &str, connector: &mut Option<Connector>) -> Result<Self, BuildError> {
         let fault = || BuildError::Address(address.to_owned());
-        let uri: Uri = address.parse().map_err(|_| fault())?;
+        let uri: Uri = address.trim().parse().map_err(|_| fault())?;
         let mut parts = uri.into_parts();
         let secure = match parts.scheme.as_ref().map(|scheme| scheme.as_str()) {
-            Some("ws") => false,
-            Some("wss") => true,
+            Some("ws" | "http") => false,
+            Some("wss" | "https") => true,
             _ => return Err(fault()),
         };
+        parts.scheme = Some(if secure { "wss" } else { "ws" }.parse().map_err(|_| fault())?);
         if parts.path_and_query.as_ref().is_none_or(|path| path.as_str() == "/") {
             parts.path_and_query = Some("/ws".parse().map_err(|_| fault())?);
         }
         let uri = Uri::from_parts(parts).map_err(|_| fault())?;
-        let connector = match (secure, connector) {
+        let connector = match (secure, &connector) {
             (false, _) => Connector::Plain,
-            (true, Some(connector)) => connector,
-            (true, None) => trusting(None)?,
+            (true, Some(connector)) => connector.clone(),
+            (true, None) => connector.insert(trusting(None)?).clone(),
         };
-        Ok(Self { uri, connector })
+        Ok(Self { address: address.trim().to_owned(), uri, connector })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Opens a socket.
@@ -71,6 +78,19 @@ impl Transport {
             return tls.connect(name, stream).await.map(MaybeTlsStream::Rustls).map_err(failed);
         }
         Ok(MaybeTlsStream::Plain(stream))
+    }
+}
+
+/// The same way, whoever named it.
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        self.uri == other.uri
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.uri.fmt(f)
     }
 }
 
@@ -119,17 +139,25 @@ mod tests {
 
     #[test]
     fn a_secure_address_needs_tls() {
-        assert_eq!(Transport::new("wss://h", None).is_ok(), cfg!(feature = "tls"));
+        assert_eq!(Transport::new("wss://h", &mut None).is_ok(), cfg!(feature = "tls"));
     }
 
     #[test]
     fn an_address_without_a_path_gets_one_and_others_keep_theirs() {
-        let path = |address| Transport::new(address, None).map(|transport| transport.uri.to_string());
+        let path = |address| Transport::new(address, &mut None).map(|transport| transport.uri.to_string());
         assert_eq!(path("ws://h:1").ok().as_deref(), Some("ws://h:1/ws"));
         assert_eq!(path("ws://h:1/").ok().as_deref(), Some("ws://h:1/ws"));
         assert_eq!(path("ws://h/x?y=z").ok().as_deref(), Some("ws://h/x?y=z"));
-        for address in ["h:1", "http://h", "", "ws://", "no address"] {
+        for address in ["h:1", "ftp://h", "", "ws://", "no address"] {
             assert!(path(address).is_err(), "{address}");
         }
+    }
+
+    #[test]
+    fn an_address_may_be_written_as_a_browser_has_it() {
+        let uri = |address| Transport::new(address, &mut None).map(|transport| transport.uri.to_string());
+        assert_eq!(uri("http://h:1").ok().as_deref(), Some("ws://h:1/ws"));
+        assert_eq!(uri(" ws://h:1/x ").ok().as_deref(), Some("ws://h:1/x"));
+        assert_eq!(uri("https://h").ok().as_deref(), cfg!(feature = "tls").then_some("wss://h/ws"));
     }
 }

@@ -12,9 +12,10 @@ use wsc_client::{Builder, Client, CloseCode, Closed, Notice, State};
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("identity").required(true)))]
 pub(super) struct Link {
-    /// Where the hub is.
-    #[arg(long, env = "WSC_URL", default_value = "ws://127.0.0.1:8080/ws")]
-    pub(super) url: String,
+    /// Where the hub is. Several addresses, separated by commas, are those of hubs with one store: when one cannot be
+    /// reached, the next is tried.
+    #[arg(long, env = "WSC_URL", value_delimiter = ',', default_value = "ws://127.0.0.1:8080/ws")]
+    url: Vec<String>,
     /// User id to connect as (only on a hub without authentication).
     #[arg(long, group = "identity")]
     user: Option<String>,
@@ -31,8 +32,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn builder(&self) -> Result<Builder, String> {
-        let mut builder =
-            Client::builder(websocket(&self.url)).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
+        let urls: Vec<String> = self.url.iter().map(|url| complete(url.trim())).collect();
+        let mut builder = Client::builder(urls).name(concat!("wsc-command/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &self.ca {
             let pem = std::fs::read_to_string(file);
             let pem = pem.map_err(|error| format!("the file {} cannot be read: {error}", file.display()))?;
@@ -60,7 +61,7 @@ impl Link {
             match state {
                 State::Connected => {
                     if talkative || was_connected {
-                        eprintln!("connected to {}", self.url);
+                        eprintln!("connected to {}", client.address());
                     }
                     was_connected = true;
                 }
@@ -68,7 +69,7 @@ impl Link {
                     eprintln!("connection lost; next try in {}", left(until));
                 }
                 State::Waiting { until } => {
-                    eprintln!("{}; next try in {}", self.unreachable(), left(until));
+                    eprintln!("{}; next try in {}", self.unreachable(client), left(until));
                 }
                 State::Closed(why) => return self.ended(&why),
                 State::Idle | State::Connecting => {}
@@ -79,18 +80,17 @@ impl Link {
         }
     }
 
-    pub(super) fn unreachable(&self) -> String {
+    pub(super) fn unreachable(&self, client: &Client) -> String {
+        let address = client.address();
         let cause = self.cause.borrow();
         let detail = if cause.is_empty() { String::new() } else { format!(" ({})", plain(&cause)) };
         if cause.contains("certificate") {
             return format!(
-                "the certificate of {} is not accepted{detail}; if its authority is your own, give it with --ca FILE",
-                self.url
+                "the certificate of {address} is not accepted{detail}; if its authority is your own, give it with --ca FILE"
             );
         }
         format!(
-            "no hub at {}: is it running? start it with `wsc serve`, or name another with --url{detail}",
-            self.url
+            "no hub at {address}: is it running? start it with `wsc serve`, or name another with --url{detail}"
         )
     }
 
@@ -126,14 +126,9 @@ impl Link {
     }
 }
 
-/// The address of the socket, also when it is written as `wsc serve` prints it and browsers want it.
-fn websocket(url: &str) -> String {
-    match url.split_once("://") {
-        Some(("http", rest)) => format!("ws://{rest}"),
-        Some(("https", rest)) => format!("wss://{rest}"),
-        Some(_) => url.to_owned(),
-        None => format!("ws://{url}"),
-    }
+/// An address may be a mere `HOST:PORT`, as the hub's `--listen` has it.
+fn complete(url: &str) -> String {
+    if url.is_empty() || url.contains("://") { url.to_owned() } else { format!("ws://{url}") }
 }
 
 /// What is left until a moment.
@@ -162,11 +157,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_be_written_as_browsers_have_it() {
-        assert_eq!(websocket("http://127.0.0.1:8080"), "ws://127.0.0.1:8080");
-        assert_eq!(websocket("https://hub.example/ws"), "wss://hub.example/ws");
-        assert_eq!(websocket("127.0.0.1:8080"), "ws://127.0.0.1:8080");
-        assert_eq!(websocket("wss://hub.example"), "wss://hub.example");
+    fn an_address_needs_no_scheme() {
+        assert_eq!(complete("127.0.0.1:8080"), "ws://127.0.0.1:8080");
+        for address in ["http://127.0.0.1:8080", "wss://hub.example", ""] {
+            assert_eq!(complete(address), address);
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Send {
     async fn send(&self, client: &Client) -> Outcome {
         let reached = tokio::time::timeout(self.patience(), client.connected()).await;
         match reached {
-            Err(_) => return Err(self.link.unreachable()),
+            Err(_) => return Err(self.link.unreachable(client)),
             // The task that follows the state prints why it is closed.
             Ok(Err(_)) => std::future::pending().await,
             Ok(Ok(())) => {}

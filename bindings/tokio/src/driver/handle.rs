@@ -14,7 +14,7 @@ use wsc_core::client::{
 use wsc_core::frame::{Frame, Query};
 use wsc_core::{CloseCode, Message, StreamName, Timestamp};
 
-use super::frontend::Frontend;
+use super::{Frontend, Parts};
 use crate::builder::{Provider, TokenFuture};
 use crate::client::{Client, Reply};
 use crate::conversation::Conversation;
@@ -93,11 +93,11 @@ fn know(user: &OnceLock<String>, machine: &core::Client) {
 impl HandleFrontend {
     /// A program's side of a client, and its handle.
     pub(crate) fn new(
-        machine: &core::Client,
+        parts: &Parts,
         deliveries: Arc<Deliveries>,
         provider: Option<Provider>,
-        durable: bool,
     ) -> (Self, mpsc::Receiver<HandleCommand>, Client) {
+        let machine = &parts.machine;
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (states, states_of) = watch::channel(machine.state());
         let (syncs, syncs_of) = watch::channel(machine.sync());
@@ -116,11 +116,12 @@ impl HandleFrontend {
             notices: notices.clone(),
             device: machine.device_id().into(),
             user: Arc::clone(&user),
-            damaged: None,
+            damaged: parts.damaged.clone().map(Into::into),
+            transports: Arc::clone(&parts.transports),
         };
         let application = Self {
             provider,
-            durable,
+            durable: parts.storage.is_some(),
             failed: None,
             deliveries,
             states,

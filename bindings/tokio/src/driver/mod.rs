@@ -20,12 +20,12 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use wsc_core::client::{self as core, Link, State};
 use wsc_core::{CloseCode, Timestamp};
 
+use crate::addresses::Transports;
 use crate::backlog::UNREAD;
 use crate::builder::TokenFuture;
 use crate::clock::Clock;
 use crate::owner;
 use crate::storage::Storage;
-use crate::transport::Transport;
 use crate::upgrade::{Refusal, Socket};
 pub(crate) use frontend::{Commands, Frontend};
 pub(crate) use handle::{HandleCommand, HandleFrontend};
@@ -42,7 +42,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 pub(crate) struct Parts {
     pub(crate) machine: core::Client,
     pub(crate) storage: Option<Storage>,
-    pub(crate) transport: Transport,
+    pub(crate) transports: Arc<Transports>,
     /// The outbox was damaged: where it is kept as it was.
     pub(crate) damaged: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ struct Driver<A: Frontend> {
     machine: core::Client,
     clock: Clock,
     writer: RecordWriter,
-    transport: Transport,
+    transports: Arc<Transports>,
     frontend: A,
     commands: A::Commands,
     /// The frontend has something to do here: acknowledgements, or room again.
@@ -75,7 +75,7 @@ pub(crate) fn start<A: Frontend>(parts: Parts, frontend: A, commands: A::Command
         machine: parts.machine,
         clock: Clock::new(),
         writer: RecordWriter::new(parts.storage),
-        transport: parts.transport,
+        transports: parts.transports,
         frontend,
         commands,
         wake,

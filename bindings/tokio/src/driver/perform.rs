@@ -43,7 +43,7 @@ impl<A: Frontend> Driver<A> {
     async fn act(&mut self, action: Action) {
         match action {
             Action::Open { link } => {
-                let transport = self.transport.clone();
+                let transport = self.transports.choose(self.machine.address());
                 self.opening = Some((link, Box::pin(transport.open())));
             }
             Action::Send { link, frame: frame::Frame::Text(text) } => {
