@@ -99,7 +99,7 @@ impl Backoff {
         let Growth { factor, max_ms, .. } = self.growth;
         let bound = self.bound.min(max_ms);
         self.bound = if factor > 0 && bound > max_ms / factor { max_ms } else { bound * factor };
-        self.attempts = self.attempts.saturating_add(1);
+        self.attempts = self.attempts.wrapping_add(1);
         random.up_to(bound)
     }
 

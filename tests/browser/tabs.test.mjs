@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { count, got, profile, rising, scene } from "./scene.mjs";
-import { eventually, sleepy } from "./support.mjs";
+import { eventually, hub, MEMORY, sleepy } from "./support.mjs";
 
 /** Ways to stand still; each gives what ends it. */
 const BLOCKS = {
@@ -78,6 +78,26 @@ for (const [how, block] of Object.entries(BLOCKS)) {
     await all.judge();
   });
 }
+
+test("tabs go on at another hub when theirs is killed, and so does the next tab that leads", { timeout: 60000 }, async (context) => {
+  const all = await scene(context);
+  const hubs = [all.hub, await hub(context, ...MEMORY)];
+  const at = ({ url }) => `${url.replace("http", "ws")}/ws`;
+  const [ofAlice, opened] = [await profile(context), []];
+  ofAlice.on("page", (page) => page.on("websocket", (socket) => opened.push(socket.url())));
+  const url = hubs.map(({ url }) => url);
+  const first = await all.tab(ofAlice, "alice", { url });
+  const second = await all.tab(ofAlice, "alice", { url, quiet: true });
+  const gone = hubs.findIndex((hub) => at(hub) === opened.at(-1));
+  const accepted = (tab) => tab.page.evaluate(async () => (await (await app.client.send("user:bob", "hello")).accepted).position > 0);
+  assert.ok(await accepted(second));
+  await hubs[gone].kill();
+  assert.ok(await accepted(second));
+  assert.equal(opened.at(-1), at(hubs[1 - gone]));
+  await first.page.close();
+  assert.ok(await accepted(second));
+  assert.equal(opened.at(-1), at(hubs[1 - gone]));
+});
 
 test("a client that is closed at any moment of its life complains of nothing", { timeout: 120000 }, async (context) => {
   const all = await scene(context);

@@ -7,8 +7,8 @@ use wsc_core::limits;
 /// What a client is told. Absent: as by default.
 #[napi(object, object_to_js = false)]
 pub struct Settings {
-    /// The hub's WebSocket.
-    pub url: String,
+    /// The addresses of the hub's WebSocket.
+    pub urls: Vec<String>,
     /// The client's name and version, told to the hub.
     pub client: String,
     /// A token that does not change.
@@ -52,7 +52,7 @@ impl Settings {
             (self.ca, Builder::authorities),
             (self.outbox, Builder::outbox),
         ];
-        let mut builder = Client::builder(self.url).name(self.client);
+        let mut builder = Client::builder(self.urls).name(self.client);
         for (text, set) in texts {
             if let Some(text) = text {
                 builder = set(builder, text);

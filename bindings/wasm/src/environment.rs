@@ -30,9 +30,10 @@ extern "C" {
         bytes: Option<Uint8Array>,
     );
 
-    /// Opens a socket whose events come back under this number; absent: the platform refuses the address.
+    /// Opens a socket, whose events come back under the link's number, at an address: this number modulo how many there are.
+    /// Absent: the platform refuses the address.
     #[wasm_bindgen(method)]
-    pub(crate) fn open(this: &Environment, link: u32) -> Option<WebSocket>;
+    pub(crate) fn open(this: &Environment, link: u32, address: u32) -> Option<WebSocket>;
 
     /// The machine has said everything. The session's `timeout` is to be called at this time, in milliseconds since 1970;
     /// 0: never.

@@ -41,12 +41,13 @@ impl Session {
         outbox_bytes: u32,
         flight_count: u32,
         receipts: u32,
+        addresses: u32,
         seed: u64,
         saved: &[u8],
         environment: Environment,
     ) -> Self {
         let limits = [outbox_count, outbox_bytes, flight_count, receipts];
-        let (owner, mut config) = config(lines, flags, storage, limits);
+        let (owner, mut config) = config(lines, flags, storage, limits, addresses);
         let (mut saved, whole) = Saved::salvage(saved);
         if !saved.device_id.is_empty() && has(flags, Flag::KeptDevice) {
             swap(&mut config.device_id, &mut saved.device_id);
@@ -193,7 +194,8 @@ impl Session {
     fn perform(&self, action: Action) {
         match action {
             Action::Open { link } => {
-                let socket = self.environment.open(link.0);
+                let address = self.client.borrow().address();
+                let socket = self.environment.open(link.0, address);
                 if socket.is_none() {
                     self.client.borrow_mut().handle_close(now(), link, None, "");
                 }

@@ -12,8 +12,14 @@ use wsc_core::client::{Config, Identity, Owner, Storage};
 ///
 /// Lines: the user the client is of, if known; client's name, device, token, user, user's type, application, namespace;
 /// then the groups to read, if not all. `flags`: [`Flag`]. `storage`: [`Storage`]. `limits` are maxima: sends saved, their
-/// bytes, sends under way, receipts waited for.
-pub(crate) fn config(lines: &str, flags: u32, storage: u32, limits: [u32; 4]) -> (Owner, Config) {
+/// bytes, sends under way, receipts waited for. `addresses`: how many the hub has.
+pub(crate) fn config(
+    lines: &str,
+    flags: u32,
+    storage: u32,
+    limits: [u32; 4],
+    addresses: u32,
+) -> (Owner, Config) {
     let mut lines = lines.split('\n').map(String::from);
     let [user, client, device_id, token, user_id, user_type, app_id, namespace] =
         array::from_fn(|_| lines.next().unwrap_or_default());
@@ -39,6 +45,7 @@ pub(crate) fn config(lines: &str, flags: u32, storage: u32, limits: [u32; 4]) ->
             *limit = wanted as usize;
         }
     }
+    config.growth = config.growth.spread(addresses);
     (Owner::from_text(user), config)
 }
 

@@ -6,7 +6,7 @@ import {
   PLATFORM_ID,
   provideEnvironmentInitializer,
 } from '@angular/core';
-import { Client, type ClientOptions } from '@wsc/client';
+import { type Addresses, Client, type ClientOptions } from '@wsc/client';
 
 /** The service: holds the client of the application. */
 export class Wsc<Data = unknown> {
@@ -18,7 +18,7 @@ export class Wsc<Data = unknown> {
 }
 
 /** A client that the application made and closes, or what one is made of, which lives as long as the injector. */
-export type WscOptions = Client | ({ readonly url: string } & ClientOptions);
+export type WscOptions = Client | ({ readonly url: Addresses } & ClientOptions);
 
 /** Gives a client to all below, and connects it in a browser.
  *

@@ -80,7 +80,7 @@ test('what a component gets as a required input is asked for when it is there', 
 test('the provider connects, and closes with its injector', async () => {
   TestBed.configureTestingModule({ providers: [provideZonelessChangeDetection()] });
   const parent = TestBed.inject(EnvironmentInjector);
-  const injector = createEnvironmentInjector([provideWsc({ url: url(), user: user('alice'), storage: 'memory' })], parent);
+  const injector = createEnvironmentInjector([provideWsc({ url: [url()], user: user('alice'), storage: 'memory' })], parent);
   const made = injector.get(Wsc).client;
   await vi.waitFor(() => expect(made.state.get().name).toBe('connected'));
   injector.destroy();

@@ -1,7 +1,7 @@
 /** Whose client this is: what a token says, and the name under which things are kept. Never checks a token; the hub does. */
 
 import { WscError } from './errors.js';
-import type { IdentityOptions } from './options.js';
+import type { Addresses, IdentityOptions } from './options.js';
 
 interface Claims {
   readonly uid?: string;
@@ -43,20 +43,26 @@ export function claimsOf(token: string): Claims {
   }
 }
 
-/** The address of the hub's WebSocket: without a path, `/ws`. Relative addresses and `http` are understood. */
-export function socketUrl(address: string): string {
-  const base = typeof location === 'object' ? location.href : undefined;
-  let url: URL;
+/** How an address is written. */
+const FORM = 'give ws://host:port or wss://host';
+
+/** The addresses of the hub's WebSocket, at least one. */
+export function socketUrls(addresses: Addresses): string[] {
+  const urls = [addresses].flat().map(socketUrl);
+  if (urls.length < 1) throw new TypeError(`no address of a hub is given: ${FORM}`);
+  return urls;
+}
+
+/** The address of a WebSocket: without a path, `/ws`. Relative addresses and `http` are understood. */
+function socketUrl(address: string): string {
   try {
-    url = new URL(address, base);
+    const url = new URL(address, globalThis.location?.href);
+    url.protocol = url.protocol.replace(/^http/, 'ws');
+    if (url.pathname === '/') url.pathname = '/ws';
+    url.hash = '';
+    if (/^wss?:/.test(url.href)) return url.href;
   } catch {
-    throw new TypeError(`"${address}" is not a valid address such as wss://hub.example/ws`);
+    // As one of another scheme.
   }
-  url.protocol = url.protocol.replace(/^http/, 'ws');
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
-    throw new TypeError(`"${address}": an address begins with ws:// or wss://`);
-  }
-  if (url.pathname === '/') url.pathname = '/ws';
-  url.hash = '';
-  return url.href;
+  throw new TypeError(`"${address}" is not a valid address of a hub: ${FORM}`);
 }

@@ -3,6 +3,9 @@
 import { BaseClient } from './base-client.js';
 import { Browser } from './browser.js';
 import type { BrowserOptions } from './browser-options.js';
+import { missing } from './missing.js';
+import { setLastWasmSource } from './opening.js';
+import type { Addresses } from './options.js';
 import { OwnTab, type Place } from './place.js';
 import type { Storage } from './storage/storage.js';
 import { Tabs } from './tabs.js';
@@ -16,6 +19,8 @@ export { MemoryStorage } from './storage/memory.js';
 export type { Storage } from './storage/storage.js';
 export { timeline } from './timeline.js';
 export { typists } from './typists.js';
+
+setLastWasmSource(missing);
 
 export interface BaseOptions extends BrowserOptions {
   /** Where things are saved and whether tabs share a connection: {@link persistent}. Absent: in memory, in this tab alone. */
@@ -51,7 +56,7 @@ export function stored(storage: Storage): Place {
  * ```
  */
 export class Client<Data = unknown> extends BaseClient<Data> {
-  constructor(address: string, options: BaseOptions = {}) {
-    super(new Browser(address, options, options.place ?? new OwnTab()));
+  constructor(addresses: Addresses, options: BaseOptions = {}) {
+    super(new Browser(addresses, options, options.place ?? new OwnTab()));
   }
 }

@@ -3,6 +3,7 @@
 import { Browser } from './browser.js';
 import type { ClientOptions } from './browser-options.js';
 import { Client as AnyClient } from './client.js';
+import type { Addresses } from './options.js';
 import { OwnTab } from './place.js';
 import { Tabs } from './tabs.js';
 
@@ -15,12 +16,18 @@ import { Tabs } from './tabs.js';
  * const receipt = await client.send('user:bob', 'hello');   // saved: a reload does not lose it
  * await receipt.accepted;                                    // stored by the hub
  * ```
+ *
+ * Several addresses are those of hubs that share one store, where no balancer stands before them; see {@link Addresses}.
+ *
+ * ```ts
+ * const client = new Client(['wss://a.hub.example', 'wss://b.hub.example'], { user: 'alice' });
+ * ```
  */
 export class Client<Data = unknown> extends AnyClient<Data> {
-  constructor(address: string, options: ClientOptions = {}) {
+  constructor(addresses: Addresses, options: ClientOptions = {}) {
     const { storage = 'persistent' } = options;
     // An application's own storage may be one that only this tab sees.
     const place = storage === 'persistent' ? new Tabs(options) : new OwnTab(storage === 'memory' ? undefined : storage);
-    super(new Browser(address, options, place));
+    super(new Browser(addresses, options, place));
   }
 }

@@ -1,26 +1,26 @@
 /** A browser as a platform: the machine as WebAssembly. Where things are saved is its place's. */
 
-import { ownerOf, socketUrl } from './account.js';
+import { ownerOf, socketUrls } from './account.js';
 import type { BrowserOptions } from './browser-options.js';
 import { load } from './engine/module.js';
 import type { Port } from './engine/protocol.js';
 import { WscError } from './errors.js';
 import type { Reading } from './message.js';
+import type { Addresses } from './options.js';
 import { wasmSource } from './opening.js';
 import type { Place, Settings } from './place.js';
 import type { Host, Platform } from './platform.js';
 import { Tokens } from './tokens.js';
 
 export class Browser implements Platform {
-  readonly #address: string;
+  readonly #addresses: Addresses;
   readonly #options: BrowserOptions;
   readonly #place: Place;
-  #url = '';
   #tokens: Tokens | undefined;
   #first = '';
 
-  constructor(address: string, options: BrowserOptions, place: Place) {
-    this.#address = address;
+  constructor(addresses: Addresses, options: BrowserOptions, place: Place) {
+    this.#addresses = addresses;
     this.#options = options;
     this.#place = place;
   }
@@ -41,8 +41,7 @@ export class Browser implements Platform {
     if (typeof WebSocket !== 'function') {
       throw new WscError('there is no WebSocket here: connect in a browser (or in an effect), not while rendering on a server');
     }
-    this.#url = socketUrl(this.#address);
-    this.#tokens ??= new Tokens(this.#url, this.#options);
+    this.#tokens ??= new Tokens(socketUrls(this.#addresses)[0]!, this.#options);
     this.#first = await this.#tokens.first(host, signal);
     await this.#place.prepare(host);
     await load(() => this.#options.wasm ?? wasmSource());
@@ -51,7 +50,7 @@ export class Browser implements Platform {
   open(host: Host): Port {
     const { device, groups, user, userType, app, namespace } = this.#options;
     const settings: Settings = {
-      url: this.#url,
+      urls: socketUrls(this.#addresses),
       device,
       token: this.#first,
       owner: (this.#first && ownerOf(this.#first)) || (user ?? ''),

@@ -7,7 +7,7 @@ export { ClosedError, ErrorCode, ReceiptError, type ReceiptFault, RequestError, 
 export { type ConversationName, conversationOf, type Gap, type Message, newMessageId } from './message.js';
 export type { OutgoingMessage, Priority, StreamName } from './message.js';
 export { MESSAGE_TYPES, type MessageType } from './message-types.js';
-export type { CommonOptions, TokenProvider } from './options.js';
+export type { Addresses, CommonOptions, TokenProvider } from './options.js';
 export type { HistoryOptions, Page } from './history.js';
 export type { GroupFrame, NoticeFrame, PresenceFrame, PresenceUser, Status } from './frames.js';
 export type { Readable } from './readable.js';

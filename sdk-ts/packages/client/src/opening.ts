@@ -1,18 +1,22 @@
 /** Where a client in a browser finds its module. */
 
-import { WscError } from './errors.js';
 import type { WasmSource } from './browser-options.js';
 
-let given: () => WasmSource | Promise<WasmSource> = () => {
-  throw new WscError('give the option `wasm`: where wsc.wasm of this package is served; or import @wsc/client/inline');
-};
+type Source = () => WasmSource | Promise<WasmSource>;
 
-/** @internal Where the module comes from when the options do not say. */
+let given: Source | undefined;
+
+/** @internal Where the module comes from when the options do not say. Every entrance has set it. */
 export function wasmSource(): WasmSource | Promise<WasmSource> {
-  return given();
+  return given!();
 }
 
 /** @internal Sets where the module comes from when the options do not say. */
-export function setWasmSource(source: () => WasmSource | Promise<WasmSource>): void {
+export function setWasmSource(source: Source): void {
   given = source;
+}
+
+/** @internal As {@link setWasmSource}, unless it is set. */
+export function setLastWasmSource(source: Source): void {
+  given ??= source;
 }

@@ -3,6 +3,11 @@
 /** Gives a token: asked at connect and before the one in use ends. `null`: there will be none, the client closes. What it throws, and whatever is not a JWT, is told as a `fault` and tried again with backoff. */
 export type TokenProvider = () => string | null | Promise<string | null>;
 
+/** Where the hub is: `ws://` or `wss://`, also written `http://` and `https://`; without a path, `/ws`.
+ *
+ * Several addresses are those of hubs that share one store. The client begins with any of them and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or drains, and when it says nothing more; a connection that was only lost is tried again where it was. The waits between attempts are divided by the number of addresses. What a browser has saved belongs to the first address: it stays the first. */
+export type Addresses = string | readonly string[];
+
 /** Who the user is. */
 export interface IdentityOptions {
   /** A JWT, or who gives one. Without: only against a hub that runs without authentication. */

@@ -1,6 +1,6 @@
 /** `@wsc/client/platforms`: what a package that brings the client to another platform builds on. Not for applications. */
 
-export { socketUrl } from './account.js';
+export { socketUrls } from './account.js';
 export { Client as AnyClient } from './client.js';
 export type { Call } from './engine/events.js';
 export * as Kind from './engine/kind.js';

@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { accountOf, ownerOf, socketUrl } from '../src/account.js';
+import { accountOf, ownerOf, socketUrls } from '../src/account.js';
 import { Backlog } from '../src/engine/backlog.js';
 import type { Handed } from '../src/engine/protocol.js';
 import { RecordWriter } from '../src/engine/record-writer.js';
@@ -195,10 +195,11 @@ test('accounts keep users, tenants and hubs apart', () => {
 });
 
 test('addresses of hubs are understood, others refused', () => {
-  expect(socketUrl('http://hub.example')).toBe('ws://hub.example/ws');
-  expect(socketUrl('wss://hub.example/chat')).toBe('wss://hub.example/chat');
-  expect(() => socketUrl('ftp://hub.example')).toThrow('ws:// or wss://');
-  expect(() => socketUrl('hub')).toThrow('not a valid address');
+  expect(socketUrls('http://hub.example')).toEqual(['ws://hub.example/ws']);
+  expect(socketUrls(['https://a.example/', 'wss://b.example/chat#x'])).toEqual(['wss://a.example/ws', 'wss://b.example/chat']);
+  expect(() => socketUrls(['ws://a.example', 'ftp://hub.example'])).toThrow('"ftp://hub.example" is not a valid address of a hub');
+  expect(() => socketUrls('hub')).toThrow('"hub" is not a valid address of a hub: give ws://host:port or wss://host');
+  expect(() => socketUrls([])).toThrow('no address of a hub is given');
 });
 
 test('ids are UUIDv7, and rise with time, also where a page came over plain http', () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { Client, MemoryStorage, type ClientOptions, type Message, type ReceiptError, type State } from '@wsc/client';
+import { type Addresses, Client, MemoryStorage, type ClientOptions, type Message, type ReceiptError, type State } from '@wsc/client';
 import { client, startHub, url, user } from '../../../test/hub.js';
 
 const SECRET = 'a secret for tests that is long enough';
@@ -22,7 +22,7 @@ function token(uid: string, seconds = 3600, more: object = {}): string {
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
 
-function watched(address: string, options: ClientOptions): { client: Client; states: State[]; faults: string[]; said: string[] } {
+function watched(address: Addresses, options: ClientOptions): { client: Client; states: State[]; faults: string[]; said: string[] } {
   const made = new Client(address, { storage: 'memory', device: 'd', ...options });
   const [states, faults, said]: [State[], string[], string[]] = [[], [], []];
   vi.spyOn(console, 'error').mockImplementation((text: string) => void said.push(text));
@@ -103,11 +103,12 @@ test('a bad token at renewal disturbs nothing while the one in use lasts', async
 });
 
 test('wrong settings close the client with what is wrong', async () => {
-  const wrong: [string, ClientOptions, string][] = [
+  const wrong: [Addresses, ClientOptions, string][] = [
     [url(), {}, '`user` is required'],
     [url(), { token: 'opaque' }, 'the token is not a JWT'],
     [url(), { token: token('alice'), user: 'bob' }, 'the token is of "alice", not of "bob"'],
-    ['ftp://hub.example', { user: 'alice' }, 'an address begins with ws:// or wss://'],
+    [[url(), 'ftp://hub.example'], { user: 'alice' }, '"ftp://hub.example" is not a valid address of a hub'],
+    [[], { user: 'alice' }, 'no address of a hub is given'],
   ];
   for (const [address, options, what] of wrong) {
     const { client: mine, states, faults, said } = watched(address, options);

@@ -81,7 +81,7 @@ export function runScript(Session, Environment, script) {
     const sink = new Sink(platform);
     let seed = script.seed ?? 1;
     const started = (config, saved) => {
-      const environment = new Environment('ws://hub/ws', () => {});
+      const environment = new Environment(['ws://hub/ws'], () => {});
       // At once, so that what is stored and what is sent stand in their order.
       environment.tell = (kind, w, x, y, z, a, b, c, bytes) => sink.take({ kind, n: [w, x, y, z], t: [a, b, c], bytes });
       // What was saved is told while it is made.
@@ -125,7 +125,7 @@ function make(Session, config, seed, saved, environment) {
     ((config.auto_acknowledge ?? true) ? 8 : 0);
   const storage = ['none', 'behind', 'durable'].indexOf(config.storage ?? 'none');
   const limits = [config.outbox_count ?? 0, 0, config.flight_count ?? 0, config.receipts ?? 0];
-  return new Session([...lines, ...(config.groups ?? [])].join('\n'), flags, storage, ...limits, BigInt(seed), saved, environment);
+  return new Session([...lines, ...(config.groups ?? [])].join('\n'), flags, storage, ...limits, 1, BigInt(seed), saved, environment);
 }
 
 function perform(session, sink, platform, step) {

@@ -1,6 +1,7 @@
 /** The client in Node: the same as in a browser, over the native session, with an outbox file. */
 
-import { AnyClient, type Host, type Platform, type Reading, socketUrl, Tokens, VERSION } from '@wsc/client/platforms';
+import type { Addresses } from '@wsc/client/common';
+import { AnyClient, type Host, type Platform, type Reading, socketUrls, Tokens, VERSION } from '@wsc/client/platforms';
 import { native } from './native.js';
 import type { ClientOptions } from './options.js';
 import { NativePort } from './port.js';
@@ -15,12 +16,18 @@ import { NativePort } from './port.js';
  * await receipt.accepted;                                    // stored by the hub
  * await client.close();
  * ```
+ *
+ * Several addresses are those of hubs that share one store, where no balancer stands before them; see {@link Addresses}.
+ *
+ * ```ts
+ * const client = new Client(['wss://a.hub.example', 'wss://b.hub.example'], { user: 'alice' });
+ * ```
  */
 export class Client<Data = unknown> extends AnyClient<Data> {
   readonly #node: Node;
 
-  constructor(address: string, options: ClientOptions = {}) {
-    const node = new Node(address, options);
+  constructor(addresses: Addresses, options: ClientOptions = {}) {
+    const node = new Node(addresses, options);
     super(node);
     this.#node = node;
   }
@@ -39,23 +46,21 @@ export class Client<Data = unknown> extends AnyClient<Data> {
 }
 
 class Node implements Platform {
-  readonly #address: string;
+  readonly #addresses: Addresses;
   readonly #options: ClientOptions;
-  #url = '';
   #tokens: Tokens | undefined;
   #first = '';
   #port: NativePort | undefined;
   #referenced = true;
 
-  constructor(address: string, options: ClientOptions) {
-    this.#address = address;
+  constructor(addresses: Addresses, options: ClientOptions) {
+    this.#addresses = addresses;
     this.#options = options;
   }
 
   get user(): string | undefined {
     return this.#options.user;
   }
-
 
   get isManual(): boolean {
     return this.#options.acknowledge === 'manual';
@@ -72,8 +77,7 @@ class Node implements Platform {
 
   async prepare(host: Host, signal: AbortSignal): Promise<void> {
     native();
-    this.#url = socketUrl(this.#address);
-    this.#tokens ??= new Tokens(this.#url, this.#options);
+    this.#tokens ??= new Tokens(socketUrls(this.#addresses)[0]!, this.#options);
     const { token, user } = this.#options;
     // Whose token a provider gives is seen when it is asked.
     if (typeof token !== 'function' || user !== undefined) this.#first = await this.#tokens.first(host, signal);
@@ -83,7 +87,7 @@ class Node implements Platform {
     const { acknowledge: _, token: __, parse, raw = false, groups, ...options } = this.#options;
     const settings = {
       ...options,
-      url: this.#url,
+      urls: socketUrls(this.#addresses),
       client: `wsc-node/${VERSION}`,
       ...(this.#first && { token: this.#first }),
       ...(groups && { groups: groups as string[] }),

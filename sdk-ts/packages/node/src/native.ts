@@ -18,7 +18,7 @@ export type NativeCommand =
 
 /** As in `bindings/node/src/settings.rs`. */
 export interface Settings {
-  url: string;
+  urls: string[];
   client: string;
   token?: string;
   asks?: boolean;

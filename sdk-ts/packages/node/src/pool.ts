@@ -1,6 +1,6 @@
 /** Many clients of one process: bots, bridges, whoever speaks for many users. */
 
-import { ClosedError } from '@wsc/client/common';
+import { type Addresses, ClosedError } from '@wsc/client/common';
 import { Client } from './client.js';
 import type { ClientOptions } from './options.js';
 
@@ -48,7 +48,7 @@ interface Member<Data> {
  * ```
  */
 export class ClientPool<Data = unknown> {
-  readonly #address: string;
+  readonly #addresses: Addresses;
   readonly #options: (user: string) => ClientOptions;
   readonly #limit: number;
   readonly #idleMs: number | undefined;
@@ -59,9 +59,9 @@ export class ClientPool<Data = unknown> {
   readonly #waiting: (() => void)[] = [];
   #closed = false;
 
-  constructor(address: string, { options, limit = 1_000, idleMs }: PoolOptions = {}) {
+  constructor(addresses: Addresses, { options, limit = 1_000, idleMs }: PoolOptions = {}) {
     if (!(limit >= 1)) throw new TypeError(`the limit of a pool is at least 1, not ${limit}`);
-    this.#address = address;
+    this.#addresses = addresses;
     this.#options = options ?? ((): ClientOptions => ({}));
     this.#limit = limit;
     this.#idleMs = idleMs;
@@ -169,7 +169,7 @@ export class ClientPool<Data = unknown> {
   #open(user: string): Member<Data> {
     let client: Client<Data>;
     try {
-      client = new Client<Data>(this.#address, { ...this.#options(user), user });
+      client = new Client<Data>(this.#addresses, { ...this.#options(user), user });
     } catch (error) {
       // The room is for the next one.
       this.#waiting.shift()?.();

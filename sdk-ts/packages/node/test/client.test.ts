@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { Client, ClosedError, ErrorCode, type Message, MESSAGE_TYPES, type ReceiptError, type RequestError, type SendError } from '../src/index.js';
+import { type Addresses, Client, ClosedError, ErrorCode, type Message, MESSAGE_TYPES, type ReceiptError, type RequestError, type SendError } from '../src/index.js';
 import { client, contents, eventually, Hub, inbox, MEMORY, secret, user } from './support.js';
 
 const hub = await new Hub(...MEMORY).start();
@@ -156,9 +156,10 @@ test('errors say whose fault it is, by class, fault and code', async () => {
 });
 
 test('bad options are refused with what to do', async () => {
-  const wrong = (url: string, options = {}): Promise<string> => new Client(url, options).connect().then(() => 'connected', (error: Error) => error.message);
-  expect(await wrong('nonsense', { user: 'a' })).toContain('is not a valid address such as wss://hub.example/ws');
-  expect(await wrong('ftp://hub', { user: 'a' })).toContain('begins with ws:// or wss://');
+  const wrong = (url: Addresses, options = {}): Promise<string> => new Client(url, options).connect().then(() => 'connected', (error: Error) => error.message);
+  expect(await wrong('nonsense', { user: 'a' })).toContain('"nonsense" is not a valid address of a hub: give ws://host:port or wss://host');
+  expect(await wrong([hub.url, 'ftp://hub'], { user: 'a' })).toContain('"ftp://hub" is not a valid');
+  expect(await wrong([], { user: 'a' })).toContain('no address of a hub is given');
   expect(await wrong(hub.url)).toContain('`user` is required, or a token');
   expect(await wrong(hub.url, { token: 'x.y.z' })).toContain('the token is not a JWT');
   expect(await wrong(hub.url, { user: 7 })).toMatch(/user/i);

@@ -56,12 +56,12 @@ test('ten thousand clients opened and closed leave no file, no thread, no timer 
 
 test('misuse of the native part is an error and never a crash', async () => {
   const { Session, Machine } = native() as unknown as { Session: { new (): Session; open(settings: unknown): Promise<Session> }; Machine: new (...words: unknown[]) => Record<string, (...words: unknown[]) => unknown> };
-  const settings = { url: hub.url, client: 'misuse', user: 'misuse' };
-  for (const wrong of [undefined, null, 7, 'text', {}, { url: 7 }, { ...settings, outboxCount: 'many' }, { ...settings, groups: [7] }]) {
+  const settings = { urls: [hub.url], client: 'misuse', user: 'misuse' };
+  for (const wrong of [undefined, null, 7, 'text', {}, { urls: 7 }, { ...settings, outboxCount: 'many' }, { ...settings, groups: [7] }]) {
     expect(() => void Session.open(wrong)).toThrow();
   }
   expect(() => new Session()).toThrow();
-  await expect(Session.open({ ...settings, url: 'nonsense' })).rejects.toThrow('not a valid address of a hub');
+  await expect(Session.open({ ...settings, urls: [hub.url, 'nonsense'] })).rejects.toThrow('not a valid address of a hub');
   await expect(Session.open({ ...settings, outbox: '/nowhere/at/all' })).rejects.toThrow(/outbox/);
   const session = await Session.open({ ...settings, groups: [], outboxCount: 4_294_967_295 });
   for (const wrong of [undefined, null, 7, [7], [null], [{}], [{ do: 'dance' }], [{ do: 'send' }], [{ do: 'send', id: 'a', object: 7 }],

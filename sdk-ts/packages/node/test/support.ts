@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, vi } from 'vitest';
-import { Client, type ClientOptions, type Message } from '../src/index.js';
+import { type Addresses, Client, type ClientOptions, type Message } from '../src/index.js';
 
 export const TARGET: string = process.env['CARGO_TARGET_DIR'] ?? join(import.meta.dirname, '../../../../target');
 const COMMAND = process.env['WSC_BIN'] ?? join(TARGET, 'release/wsc');
@@ -26,6 +26,7 @@ export class Hub {
   }
 
   async start(): Promise<this> {
+    if (this.#child?.exitCode === null && !this.#child.killed) return this;
     const listen = this.url === '' ? '127.0.0.1:0' : new URL(this.url).host;
     // The hub takes what begins so for its settings.
     const { WSC_BIN: _, WSC_JUDGE: __, ...env } = process.env;
@@ -71,7 +72,7 @@ export function folder(): string {
 }
 
 /** A client of a user; closed after the test. */
-export function client(url: string, name: string, options: ClientOptions = {}): Client {
+export function client(url: Addresses, name: string, options: ClientOptions = {}): Client {
   const made = new Client(url, { user: name, device: 'd', ...options });
   clients.push(made);
   return made;

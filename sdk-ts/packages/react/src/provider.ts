@@ -1,11 +1,11 @@
-import { Client, type ClientOptions } from '@wsc/client';
+import { type Addresses, Client, type ClientOptions } from '@wsc/client';
 import { createContext, createElement, type ReactElement, type ReactNode, useContext, useEffect, useState } from 'react';
 
 const Context: React.Context<Client | undefined> = createContext<Client | undefined>(undefined);
 
 export type WscProviderProps = { readonly children?: ReactNode } & (
   | { /** A client that the application made and closes. */ readonly client: Client; readonly url?: never }
-  | ({ /** The hub's address: a client is made, connected while this is on the screen, and closed after. */ readonly url: string; readonly client?: never } & ClientOptions)
+  | ({ /** The hub's address, or several: a client is made, connected while this is on the screen, and closed after. */ readonly url: Addresses; readonly client?: never } & ClientOptions)
 );
 
 /** Gives a client to all below, and connects it.

@@ -44,7 +44,7 @@ test('a provider of an address connects, survives the double effects of StrictMo
     seen = useClient();
     return <p role="status">{useConnection().name}</p>;
   };
-  const { unmount } = render(<StrictMode><WscProvider url={url()} user={alice} storage="memory"><Look /></WscProvider></StrictMode>);
+  const { unmount } = render(<StrictMode><WscProvider url={[url()]} user={alice} storage="memory"><Look /></WscProvider></StrictMode>);
   await waitFor(() => expect(screen.getByRole('status').textContent).toBe('connected'));
   unmount();
   await waitFor(() => expect(seen?.state.get().name).toBe('closed'));

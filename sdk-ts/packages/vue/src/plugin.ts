@@ -1,10 +1,10 @@
-import { Client, type ClientOptions } from '@wsc/client';
+import { type Addresses, Client, type ClientOptions } from '@wsc/client';
 import { type App, inject, type InjectionKey, type Plugin } from 'vue';
 
 const KEY: InjectionKey<Client> = Symbol('wsc');
 
 /** A client that the application made and closes, or what one is made of, which lives as long as the app. */
-export type WscPluginOptions = Client | ({ readonly url: string } & ClientOptions);
+export type WscPluginOptions = Client | ({ readonly url: Addresses } & ClientOptions);
 
 /** The plugin: gives a client to all components, and connects it in a browser.
  *

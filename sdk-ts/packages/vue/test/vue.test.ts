@@ -77,7 +77,7 @@ test('the plugin connects, and closes with the app', async () => {
     const connection = useConnection();
     return () => h('p', connection.value.name);
   });
-  const app = mount(Look, { url: url(), user: user('alice'), storage: 'memory' });
+  const app = mount(Look, { url: [url()], user: user('alice'), storage: 'memory' });
   await waitFor(() => expect(document.querySelector('p')?.textContent).toBe('connected'));
   app.unmount();
   apps.length = 0;

@@ -20,7 +20,8 @@ import { answerOf, failureOf, handedOf, reportOf, sendFaultOf, settlementOf, sta
 import { Watches } from './watches.js';
 
 export interface EngineSettings {
-  readonly url: string;
+  /** At least one. */
+  readonly urls: readonly string[];
   /** Absent: one is made and kept; empty: the hub keeps nothing for this device. */
   readonly device: string | undefined;
   readonly token: string;
@@ -93,9 +94,9 @@ export class Engine {
       (settings.startAtHead ? FLAG_START_AT_HEAD : 0) |
       (settings.device === undefined ? FLAG_KEPT_DEVICE : 0);
     const seed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
-    const environment = new Environment(settings.url, (calls) => this.#take(calls));
+    const environment = new Environment(settings.urls, (calls) => this.#take(calls));
     const { outboxCount, outboxBytes } = settings;
-    this.#session = new Session(lines.join('\n'), flags, STORAGE_DURABLE, outboxCount, outboxBytes, 0, 0, seed, saved, environment);
+    this.#session = new Session(lines.join('\n'), flags, STORAGE_DURABLE, outboxCount, outboxBytes, 0, 0, settings.urls.length, seed, saved, environment);
     this.#environment = environment;
     this.#backlog = new Backlog((entries, read) => this.#handOver(entries, read));
     this.#watches = new Watches((what, key, tab) => this.#watch(what, key, tab));

@@ -9,7 +9,7 @@ import { SUBPROTOCOL } from './tables.js';
 const LONGEST_MS = 0x7fffffff;
 
 export class Environment {
-  readonly #url: string;
+  readonly #urls: readonly string[];
   readonly #deliver: (calls: Call[]) => void;
   readonly #stopped: AbortController = new AbortController();
   #session: Session | undefined;
@@ -18,8 +18,8 @@ export class Environment {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `deliver` is given everything that the machine says at once. */
-  constructor(url: string, deliver: (calls: Call[]) => void) {
-    this.#url = url;
+  constructor(urls: readonly string[], deliver: (calls: Call[]) => void) {
+    this.#urls = urls;
     this.#deliver = deliver;
   }
 
@@ -48,11 +48,11 @@ export class Environment {
     this.#calls.push({ kind, n: [w, x, y, z], t: [a, b, c], bytes });
   }
 
-  /** Called by the machine: opens a socket. */
-  open(link: number): WebSocket | undefined {
+  /** Called by the machine: opens a socket at one of the addresses; which, it counts. */
+  open(link: number, address: number): WebSocket | undefined {
     let socket: WebSocket;
     try {
-      socket = new WebSocket(this.#url, SUBPROTOCOL);
+      socket = new WebSocket(this.#urls[address % this.#urls.length]!, SUBPROTOCOL);
     } catch {
       return undefined;
     }
