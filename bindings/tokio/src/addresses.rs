@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_tungstenite::Connector;
+use wsc_core::backoff::Random;
 
 use crate::error::BuildError;
 use crate::transport::Transport;
@@ -77,6 +78,14 @@ impl Transports {
         Ok(Self { list, chosen: AtomicUsize::default() })
     }
 
+    /// Puts them in any order, so that the clients of a hub that is gone do not all go to the same one.
+    pub(crate) fn shuffle(&mut self, random: &mut Random) {
+        for last in (1..self.list.len()).rev() {
+            let other = random.up_to(last as u64);
+            self.list.swap(last, usize::try_from(other).unwrap_or(last));
+        }
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.list.len()).unwrap_or(u32::MAX)
@@ -92,5 +101,26 @@ impl Transports {
     /// The address chosen last.
     pub(crate) fn address(&self) -> &str {
         self.list[self.chosen.load(Ordering::Relaxed)].address()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn each_order_of_the_addresses_is_as_likely() {
+        let mut orders = BTreeMap::<Vec<String>, u32>::new();
+        for seed in 0..6000 {
+            let addresses = Addresses::from(["ws://a", "ws://b", "ws://c"]);
+            let mut transports = Transports::new(&addresses, None).expect("they are right");
+            transports.shuffle(&mut Random::new(seed));
+            let order = (0..3).map(|number| transports.choose(number).address().to_owned()).collect();
+            *orders.entry(order).or_default() += 1;
+        }
+        assert_eq!(orders.len(), 6);
+        assert!(orders.values().all(|count| (900..1100).contains(count)), "{orders:?}");
     }
 }

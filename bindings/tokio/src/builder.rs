@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio_tungstenite::Connector;
+use wsc_core::backoff::Random;
 use wsc_core::client::{self as core, Config, Storage as Stored, TokenError};
 
 use crate::addresses::{Addresses, Transports};
@@ -341,11 +342,12 @@ impl Builder {
         if let (Some(pem), None) = (&self.authorities, &self.connector) {
             self.connector = Some(trusting(Some(pem))?);
         }
-        let transports = Arc::new(Transports::new(&self.addresses, self.connector)?);
+        let mut transports = Transports::new(&self.addresses, self.connector)?;
         self.config.growth = self.config.growth.spread(transports.count());
         let mut random = [0; 24];
         getrandom::fill(&mut random).map_err(|error| BuildError::Entropy(error.into()))?;
         let seed = random.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        transports.shuffle(&mut Random::new(!seed));
         let automatic = std::mem::replace(&mut self.config.auto_acknowledge, false);
         let mut opened = None;
         let owner = owner::of_settings(&self.config);
@@ -367,7 +369,7 @@ impl Builder {
             storage
         });
         machine.set_owner(owner);
-        Ok((Parts { machine, storage, transports, damaged }, automatic))
+        Ok((Parts { machine, storage, transports: Arc::new(transports), damaged }, automatic))
     }
 }
 

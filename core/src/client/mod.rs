@@ -123,7 +123,7 @@ pub struct Client {
     backoff: Backoff,
     phase: Phase,
     link: Link,
-    /// The address less the link. Begins anywhere, so that clients spread over the addresses.
+    /// The address less the link.
     offset: u32,
     /// Whose messages and cursors these are.
     owner: Owner,
@@ -145,7 +145,6 @@ pub struct Client {
 impl Client {
     /// A client that is idle. The seed must differ between devices and processes: message ids and jitter come from it.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "half of the seed is as random")]
     pub fn new(mut config: Config, seed: u64) -> Self {
         let session = Session {
             user_id: String::new(),
@@ -164,7 +163,7 @@ impl Client {
             backoff: Backoff::new(config.growth),
             phase: Phase::Idle,
             link: Link(0),
-            offset: seed as u32,
+            offset: 0,
             owner: Owner::default(),
             session,
             timers: Timers::default(),
@@ -302,8 +301,9 @@ impl Client {
     /// Which of the driver's addresses the present link is for: this number, modulo how many there are. See
     /// [`Growth::spread`](crate::backoff::Growth::spread) for the waits between.
     ///
-    /// It begins anywhere, and stays when a connection is lost that worked. The next link is for the next address after an
-    /// attempt that failed, and after a hub that closed the connection, drains, or fell silent.
+    /// It stays when a connection is lost that worked. The next link is for the next address after an attempt that failed, and
+    /// after a hub that closed the connection, drains, or fell silent. A driver shuffles its addresses, so that clients spread
+    /// over them from the first one on, and again when a hub is gone.
     #[must_use]
     pub fn address(&self) -> u32 {
         self.link.0.wrapping_add(self.offset)

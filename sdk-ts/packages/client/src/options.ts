@@ -5,7 +5,7 @@ export type TokenProvider = () => string | null | Promise<string | null>;
 
 /** Where the hub is: `ws://` or `wss://`, also written `http://` and `https://`; without a path, `/ws`.
  *
- * Several addresses are those of hubs that share one store. The client begins with any of them and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or drains, and when it says nothing more; a connection that was only lost is tried again where it was. The waits between attempts are divided by the number of addresses. What a browser has saved belongs to the first address: it stays the first. */
+ * Several addresses are those of hubs that share one store. The client takes them in a random order of its own and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or drains, and when it says nothing more; a connection that was only lost is tried again where it was. The waits between attempts are divided by the number of addresses. What a browser has saved belongs to the first address: it stays the first. */
 export type Addresses = string | readonly string[];
 
 /** Who the user is. */

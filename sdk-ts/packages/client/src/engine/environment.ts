@@ -19,7 +19,8 @@ export class Environment {
 
   /** `deliver` is given everything that the machine says at once. */
   constructor(urls: readonly string[], deliver: (calls: Call[]) => void) {
-    this.#urls = urls;
+    // In any order: the clients of a hub that is gone do not all go to the same one.
+    this.#urls = urls.map((url) => [Math.random(), url] as const).sort(([a], [b]) => a - b).map(([, url]) => url);
     this.#deliver = deliver;
   }
 
