@@ -34,7 +34,7 @@ impl From<BuildError> for OpenError {
 /// The settings of a session; see [`wsc_client::Builder`]. What is empty or 0 is as by default.
 #[derive(Debug, uniffi::Record)]
 pub struct Settings {
-    pub url: String,
+    pub urls: Vec<String>,
     pub name: String,
     pub token: String,
     pub asks_for_tokens: bool,
@@ -54,7 +54,7 @@ pub struct Settings {
 
 impl Settings {
     pub(crate) fn builder(self) -> wsc_client::Builder {
-        let mut builder = Client::builder(self.url)
+        let mut builder = Client::builder(self.urls)
             .name(self.name)
             .user(self.user)
             .user_type(self.user_type)

@@ -49,20 +49,26 @@ public final class Client implements AutoCloseable {
     }
 
     /**
-     * Begins a client of the hub at this address: {@code ws://} or {@code wss://}; without a path, {@code /ws}.
+     * Begins a client of the hub at this address: {@code ws://} or {@code wss://}, also written {@code http://} and {@code https://};
+     * without a path, {@code /ws}.
      *
      * <p>Nothing is opened before {@link ClientBuilder#build()}, and nothing connects before {@link #connect()}.
      *
+     * <p>Several addresses are those of hubs that share one store, where no balancer stands before them. The client takes them in a random
+     * order of its own and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or drains, and when it
+     * says nothing more; a connection that was only lost is tried again where it was. The waits between attempts are divided by the number of
+     * addresses.
+     *
      * <pre>{@code
-     * Client client = Client.builder(hub)
+     * Client client = Client.builder(URI.create("wss://a.hub.example"), URI.create("wss://b.hub.example"))
      *         .tokenProvider(() -> CompletableFuture.supplyAsync(tokens::fetch))
      *         .outbox(Path.of("alice.outbox"))
      *         .executor(executor)
      *         .build();
      * }</pre>
      */
-    public static ClientBuilder builder(URI address) {
-        return new ClientBuilder(address);
+    public static ClientBuilder builder(URI... addresses) {
+        return new ClientBuilder(addresses);
     }
 
     /**

@@ -12,6 +12,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class ClientBuilder {
     private static final String NAME = "wsc-java/" + Tables.VERSION;
 
-    private final URI address;
+    private final List<String> addresses;
     private String user = "";
     private Acknowledge acknowledge = Acknowledge.AUTOMATIC;
     private @Nullable Executor executor;
@@ -44,8 +45,8 @@ public final class ClientBuilder {
     private boolean startAtHead;
     private String authorities = "";
 
-    ClientBuilder(URI address) {
-        this.address = address;
+    ClientBuilder(URI... addresses) {
+        this.addresses = Arrays.stream(addresses).map(URI::toString).toList();
     }
 
     /** A token (JWT) that does not change. */
@@ -192,7 +193,7 @@ public final class ClientBuilder {
     /**
      * The client, which does not connect yet, so that streams can be read from the first message on.
      *
-     * @throws IllegalArgumentException if the address is not {@code ws://} or {@code wss://}, or another setting is not valid
+     * @throws IllegalArgumentException if there is no address, one is not {@code ws://} or {@code wss://}, or another setting is not valid
      * @throws StorageException if the outbox file cannot be used
      * @throws WscException if there is no native library for this machine
      */
@@ -206,7 +207,7 @@ public final class ClientBuilder {
 
     Session.Options options(Function<MessageFields, Message> messages) {
         Settings settings = new Settings(
-                address.toString(), name, token, tokens != null, user, userType, app, namespace, groupsToJoin, device, outbox,
+                addresses, name, token, tokens != null, user, userType, app, namespace, groupsToJoin, device, outbox,
                 outboxCount, outboxBytes, groups, startAtHead, authorities);
         return new Session.Options(settings, acknowledge == Acknowledge.AUTOMATIC, executor, tokens, messages);
     }

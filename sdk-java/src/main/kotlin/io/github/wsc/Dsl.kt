@@ -15,8 +15,8 @@ public annotation class WscDsl
 
 /** The settings of a client; each is explained at its namesake in [ClientBuilder]. */
 @WscDsl
-public class ClientSettings internal constructor(address: URI) {
-    internal val builder: ClientBuilder = Client.builder(address)
+public class ClientSettings internal constructor(addresses: List<URI>) {
+    internal val builder: ClientBuilder = Client.builder(*addresses.toTypedArray())
 
     /** The user id to connect as, only on a hub without authentication. */
     public var user: String by Setting("") { builder.user(it) }
@@ -78,15 +78,15 @@ private class Setting<T>(private var value: T, private val apply: (T) -> Unit) {
 }
 
 /**
- * A client that does not connect yet.
+ * A client that does not connect yet. Several addresses are those of hubs that share one store, see [Client.builder].
  *
  * ```
  * val client = wscClient("ws://127.0.0.1:8080/ws") { user = "alice" }
  * client.connectAndAwait()
  * ```
  */
-public fun wscClient(address: String, settings: ClientSettings.() -> Unit = {}): Client =
-    ClientSettings(URI.create(address)).apply(settings).builder.build()
+public fun wscClient(vararg addresses: String, settings: ClientSettings.() -> Unit = {}): Client =
+    ClientSettings(addresses.map(URI::create)).apply(settings).builder.build()
 
 /**
  * A message for a conversation: `user:<id>`, `group:<id>` or `broadcast`.

@@ -22,8 +22,8 @@ final class Examples {
         }
     }
 
-    static void builder(URI hub, Tokens tokens, ExecutorService executor) {
-        Client client = Client.builder(hub)
+    static void builder(Tokens tokens, ExecutorService executor) {
+        Client client = Client.builder(URI.create("wss://a.hub.example"), URI.create("wss://b.hub.example"))
                 .tokenProvider(() -> CompletableFuture.supplyAsync(tokens::fetch))
                 .outbox(Path.of("alice.outbox"))
                 .executor(executor)

@@ -68,7 +68,7 @@ class SpringTest {
         try (Hub hub = Hub.start();
                 Client alice = Client.builder(hub.url).user("alice").build();
                 ConfigurableApplicationContext context =
-                        run(Sample.class, "wsc.url=" + hub.url, "wsc.user=robot", "wsc.device=d")) {
+                        run(Sample.class, "wsc.url=" + AddressesTest.nobody() + ", " + hub.url, "wsc.user=robot", "wsc.device=d")) {
             Client client = context.getBean(Client.class);
             client.connect().get(10, TimeUnit.SECONDS);
             alice.connect().get(10, TimeUnit.SECONDS);

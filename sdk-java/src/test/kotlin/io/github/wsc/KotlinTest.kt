@@ -48,6 +48,15 @@ class KotlinTest {
         }
 
     @Test
+    fun `an address where nobody is leaves the next one`() = runBlocking {
+        repeat(4) {
+            wscClient(AddressesTest.nobody().toString(), hub.url.toString()) { user = "eve" }.use { eve ->
+                withTimeout(5_000) { eve.connectAndAwait() }
+            }
+        }
+    }
+
+    @Test
     fun `a message is sent and awaited, and a flow hands it over`() = runBlocking {
         client("ann").use { ann ->
             client("ben").use { ben ->

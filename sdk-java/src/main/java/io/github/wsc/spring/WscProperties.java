@@ -11,7 +11,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 /**
  * The settings of the application's client; each is explained at its namesake in {@link io.github.wsc.ClientBuilder}.
  *
- * @param url the hub's address; without it no client is made
+ * @param url the hub's address, or several, separated by commas; without it no client is made
  * @param user the user id to connect as, only on a hub without authentication
  * @param userType the user's type, only on a hub without authentication
  * @param app the application, only on a hub without authentication
@@ -26,7 +26,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  */
 @ConfigurationProperties("wsc")
 public record WscProperties(
-        URI url,
+        URI[] url,
         @DefaultValue("") String user,
         @DefaultValue("") String userType,
         @DefaultValue("") String app,
