@@ -62,7 +62,8 @@ impl Growth {
     #[must_use]
     pub const fn spread(self, addresses: u32) -> Self {
         let addresses = if addresses > 1 { addresses as u64 } else { 1 };
-        Self { base_ms: self.base_ms / addresses, max_ms: self.max_ms / addresses, ..self }
+        // Rounded up: from 0 no wait ever grows.
+        Self { base_ms: self.base_ms.div_ceil(addresses), max_ms: self.max_ms.div_ceil(addresses), ..self }
     }
 }
 
@@ -139,6 +140,14 @@ mod tests {
         let mut random = Random::new(11);
         let waits: Vec<u64> = (0..1000).map(|_| Backoff::new(Growth::default()).delay(&mut random)).collect();
         assert!(waits.iter().any(|wait| *wait < 50) && waits.iter().any(|wait| *wait > 450));
+    }
+
+    #[test]
+    fn waits_grow_however_many_addresses_there_are() {
+        for addresses in [0, 1, 2, 7, 1000, u32::MAX] {
+            let Growth { base_ms, max_ms, .. } = Growth::default().spread(addresses);
+            assert!((1..=500).contains(&base_ms) && (1..=30_000).contains(&max_ms), "{addresses}");
+        }
     }
 
     #[test]

@@ -54,10 +54,10 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// Several addresses are those of hubs with one store, where no balancer stands before them. The client takes them in
-    /// a random order of its own and keeps to one that works. It goes on to the next when an attempt failed, when the hub closed the connection or
-    /// drains, and when it says nothing more; a connection that was only lost is tried again where it was. The waits between
-    /// attempts are divided by the number of addresses.
+    /// Several addresses are those of hubs with one store, where no balancer stands before them. The client takes them in a
+    /// random order of its own and keeps to one that works. It goes on to the next when an attempt failed, when the hub
+    /// closed the connection or drains, and when it says nothing more; a connection that was only lost is tried again where
+    /// it was. The waits between attempts are divided by the number of addresses.
     ///
     /// ```
     /// # mod hub { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example/hub.rs")); }

@@ -23,7 +23,8 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Checks the address; `/ws` is its path when it has none, and `http` is `ws`. A connector for `wss` is made where none is given.
+    /// Checks the address; `/ws` is its path when it has none, and `http` is `ws`. A connector for `wss` is made where none is
+    /// given.
     pub(crate) fn new(address: &str, connector: &mut Option<Connector>) -> Result<Self, BuildError> {
         let fault = || BuildError::Address(address.to_owned());
         let uri: Uri = address.trim().parse().map_err(|_| fault())?;

@@ -8,8 +8,8 @@ use crate::frame::Frame;
 /// One thing to do, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Open a socket with the subprotocol `wsc.v1`, of several addresses at that of [`super::Client::address`]; then [`super::Client::handle_open`], or
-    /// [`super::Client::handle_close`] when it fails.
+    /// Open a socket with the subprotocol `wsc.v1`, of several addresses at that of [`super::Client::address`]; then
+    /// [`super::Client::handle_open`], or [`super::Client::handle_close`] when it fails.
     Open {
         /// Its number.
         link: Link,

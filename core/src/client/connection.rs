@@ -167,7 +167,7 @@ impl Client {
             Some(hint) => hint.min(HINT_MS),
             None => self.backoff.delay(&mut self.random),
         };
-        let until = now + delay;
+        let until = now.saturating_add(delay);
         self.timers.set(Timer::Retry, until);
         self.enter(Phase::Waiting { until, hinted: hint.is_some() });
     }
