@@ -24,9 +24,10 @@ pub use admission::identity::{Capabilities, Identity};
 pub use admission::token;
 #[cfg(feature = "testing")]
 pub use clock::simulate_wall;
-pub use cluster::broker::{Broker, Inbox, Topic};
+pub use cluster::broker::{Broker, Inbox};
 #[cfg(feature = "redis")]
 pub use cluster::redis::RedisBroker;
+pub use cluster::topic::Topic;
 pub use failure::{Failure, FailureKind};
 pub use hub::{Builder, Hub, Recipient, SendError, Sent, StartError};
 pub use log::embedded::EmbeddedStore;

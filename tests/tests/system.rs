@@ -1,10 +1,10 @@
 //! Whole systems on a virtual clock.
 #![allow(missing_docs, reason = "tests")]
 
-use wsc_tests::system::{Summary, history, simulate};
+use wsc_tests::system::{Summary, history, history_of_cluster, simulate, simulate_cluster};
 
-#[test]
-fn whole_systems_keep_the_promise_whatever_fails() {
+/// Worlds from `WSC_SEED`, as many as `WSC_SEEDS` says; else a hundred from the first.
+fn worlds(simulate: impl Fn(u64) -> Summary) -> Summary {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let (from, seeds) = (number("WSC_SEED"), number("WSC_SEEDS"));
     let mut total = Summary::default();
@@ -21,12 +21,24 @@ fn whole_systems_keep_the_promise_whatever_fails() {
     );
     assert!(total.violations.is_empty(), "{} violations", total.violations.len());
     assert!(total.handed > 0 && (from.is_some() || total.faults.lossy > 0 && total.faults.kills > 0));
+    total
+}
+
+#[test]
+fn whole_systems_keep_the_promise_whatever_fails() {
+    worlds(simulate);
+}
+
+#[test]
+fn several_hubs_keep_the_promise_whatever_fails() {
+    let total = worlds(simulate_cluster);
+    assert!(total.worlds == 1 || total.faults.air > 0 && total.faults.kicks > 0);
 }
 
 #[test]
 fn a_seed_gives_the_same_world_again() {
     // Epochs, connections and nodes have random names, which decide nothing.
-    let told = |seed| {
+    let told = |history: fn(u64) -> String, seed| {
         let facts = history(seed)
             .lines()
             .map(|line| line.split("\"epoch\"").next().unwrap_or("").len())
@@ -34,6 +46,8 @@ fn a_seed_gives_the_same_world_again() {
         (facts.len(), facts)
     };
     for seed in 0..5 {
-        assert_eq!(told(seed), told(seed), "seed {seed}");
+        for history in [history, history_of_cluster] {
+            assert_eq!(told(history, seed), told(history, seed), "seed {seed}");
+        }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) const CHROMIUM: Needed =
     Needed { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" };
 
 /// The server of the store on Redis.
-pub(crate) const REDIS: Needed = Needed { programs: &["redis-server", "valkey-server"], package: "redis-server" };
+pub(crate) const REDIS: Needed =
+    Needed { programs: &["redis-server", "valkey-server"], package: "redis-server" };
 
 /// A second program that builds for the JVM: its users take the same artifact.
 pub(crate) const GRADLE: Needed = Needed { programs: &["gradle"], package: "gradle" };

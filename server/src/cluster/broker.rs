@@ -5,19 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::interests::Interests;
-use crate::log::key::{Scope, StreamKey, UserKey};
+use super::topic::Topic;
+use crate::log::key::StreamKey;
 use crate::log::store::Tip;
-
-/// What hubs tell each other about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Topic {
-    /// A stream: that it has changed, and what is for whoever reads it now.
-    Stream(StreamKey),
-    /// How a user appears to others.
-    Presence(UserKey),
-    /// Copies for the observers of a tenant.
-    Observed(Scope),
-}
 
 /// Carries messages between the hubs that share a store. A broker may lose messages, deliver them late, twice or to a hub
 /// that has just unsubscribed: nothing that must not be lost passes through it.

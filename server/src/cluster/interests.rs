@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use wsc_core::frame::PresenceOf;
 
-use super::broker::{Broker, Topic};
+use super::topic::Topic;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{StoreError, Tip};
 use crate::mailbox::Mailbox;
@@ -52,12 +52,13 @@ impl Interests {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody begins to listen. The broker is told under the lock: what it is told is in the order of what happens here.
-    pub(super) fn begin(&self, broker: &dyn Broker, topic: Topic, listener: Listener) {
+    /// Somebody begins to listen. `subscribe` is called for the first, under the lock: what a broker is told is in the order
+    /// of what happens here.
+    pub(super) fn begin(&self, topic: Topic, listener: Listener, subscribe: impl FnOnce(Topic)) {
         let mut topics = self.lock();
         match topics.entry(topic) {
             Entry::Vacant(vacant) => {
-                broker.subscribe(vec![vacant.key().clone()]);
+                subscribe(vacant.key().clone());
                 vacant.insert(vec![listener]);
             }
             Entry::Occupied(mut occupied) => {
@@ -70,14 +71,14 @@ impl Interests {
         }
     }
 
-    /// Somebody ceases to listen.
-    pub(super) fn end(&self, broker: &dyn Broker, topic: Topic, listener: Listener) {
+    /// Somebody ceases to listen. `unsubscribe` is called for the last.
+    pub(super) fn end(&self, topic: &Topic, listener: Listener, unsubscribe: impl FnOnce(Topic)) {
         let mut topics = self.lock();
-        let Entry::Occupied(mut occupied) = topics.entry(topic) else { return };
+        let Entry::Occupied(mut occupied) = topics.entry(topic.clone()) else { return };
         occupied.get_mut().retain(|other| *other != listener);
         if occupied.get().is_empty() {
             let (topic, _) = occupied.remove_entry();
-            broker.unsubscribe(vec![topic]);
+            unsubscribe(topic);
         }
     }
 

@@ -64,7 +64,8 @@ impl Members {
     /// Whether a group is observed on some hub.
     pub(crate) fn observe(&self, scope: &Scope, group: &str) -> bool {
         let known = self.lock();
-        let observed = known.nodes.iter().flat_map(|nodes| &nodes.alive).flat_map(|(_, facts)| &facts.observed);
+        let observed =
+            known.nodes.iter().flat_map(|nodes| &nodes.alive).flat_map(|(_, facts)| &facts.observed);
         let mut of_scope = observed.filter(|(of, _)| of == scope);
         of_scope.any(|(_, observed)| observed.is_empty() || **observed == *group)
     }

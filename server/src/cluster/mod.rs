@@ -7,3 +7,4 @@ pub(crate) mod members;
 pub(crate) mod redis;
 pub(crate) mod router;
 mod tips;
+pub(crate) mod topic;

@@ -14,7 +14,8 @@ use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::broker::{Broker, Inbox, Topic};
+use super::broker::{Broker, Inbox};
+use super::topic::Topic;
 use crate::log::redis::channel::{Channels, pause};
 use crate::log::redis::connection::{Worker, timed};
 use crate::log::redis::{RedisStore, read_tip};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::broker::{Broker, Inbox, Topic};
+use super::broker::{Broker, Inbox};
 use super::interests::{Interests, Listener};
 use super::members::Members;
 use super::tips;
+use super::topic::Topic;
 use crate::log::commit::Published;
 use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{Store, StoreError, Target};
@@ -37,6 +38,14 @@ impl Cluster {
     /// Asks the store where streams stand, when it must be asked, until the hub ends.
     pub(crate) async fn ask_for_tips(&self, store: &dyn Store) {
         tips::run(&self.interests, store).await;
+    }
+
+    fn begin(&self, topic: Topic, listener: Listener) {
+        self.interests.begin(topic, listener, |topic| self.broker.subscribe(vec![topic]));
+    }
+
+    fn end(&self, topic: &Topic, listener: Listener) {
+        self.interests.end(topic, listener, |topic| self.broker.unsubscribe(vec![topic]));
     }
 
     fn tell(&self, hint: &Hint) {
@@ -88,15 +97,15 @@ impl Router {
 
     /// This hub as a whole begins to listen to a topic.
     pub(crate) fn listen(&self, topic: Topic) {
-        if let Some(Cluster { interests, broker, .. }) = &self.cluster {
-            interests.begin(&**broker, topic, Listener::Hub);
+        if let Some(cluster) = &self.cluster {
+            cluster.begin(topic, Listener::Hub);
         }
     }
 
     /// It ceases to.
-    pub(crate) fn unlisten(&self, topic: Topic) {
-        if let Some(Cluster { interests, broker, .. }) = &self.cluster {
-            interests.end(&**broker, topic, Listener::Hub);
+    pub(crate) fn unlisten(&self, topic: &Topic) {
+        if let Some(cluster) = &self.cluster {
+            cluster.end(topic, Listener::Hub);
         }
     }
 
@@ -120,12 +129,12 @@ impl Router {
 
     /// A shard began or ceased to read streams.
     pub(crate) fn note(&self, shard: usize, interest: Vec<Interest>) {
-        let Some(Cluster { interests, broker, .. }) = &self.cluster else { return };
+        let Some(cluster) = &self.cluster else { return };
         let listener = Listener::Shard(shard);
         for change in interest {
             match change {
-                Interest::Begins(stream) => interests.begin(&**broker, Topic::Stream(stream), listener),
-                Interest::Ends(stream) => interests.end(&**broker, Topic::Stream(stream), listener),
+                Interest::Begins(stream) => cluster.begin(Topic::Stream(stream), listener),
+                Interest::Ends(stream) => cluster.end(&Topic::Stream(stream), listener),
             }
         }
     }

@@ -74,9 +74,14 @@ impl Failures {
         (failures, Dispatcher { handlers, queue: receiver })
     }
 
+    /// Whether anybody handles failures of a kind.
+    pub(crate) fn are_handled(&self, kind: FailureKind) -> bool {
+        self.handled & bit(kind) != 0
+    }
+
     /// Reports a failure, without waiting. It is described only where somebody handles its kind, or debug logs are on.
     pub(crate) fn report(&self, kind: FailureKind, describe: impl FnOnce() -> Failure) {
-        let handled = self.handled & bit(kind) != 0;
+        let handled = self.are_handled(kind);
         if !handled && !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use wsc_core::CloseCode;
 
-use super::{Context, Turn};
 use super::node::Node;
-use crate::log::key::{StreamKey, UserKey};
+use super::{Context, Turn};
 use crate::log::Outcome;
+use crate::log::key::{StreamKey, UserKey};
 use crate::log::store::{ClaimChange, Delivered, DeviceWrite, KnownEpochs, StoreError, Write};
 use crate::net::id::ConnectionId;
 use crate::shard::connection::Connection;
@@ -111,7 +111,8 @@ impl Turn<'_> {
             ranges.extend(delivered.into_iter().map(|(after, to)| (key.clone(), after, to)));
         }
         if !ranges.is_empty() {
-            let delivered = Delivered { user: user.clone(), ranges, asked: Vec::new(), epochs: epochs.clone() };
+            let delivered =
+                Delivered { user: user.clone(), ranges, asked: Vec::new(), epochs: epochs.clone() };
             let reply = cx.reply_for(connection);
             cx.write(Write::Delivered(delivered), reply);
         }

@@ -13,13 +13,12 @@ use wsc_core::peer::{Offer, TrackId};
 use super::{Context, Turn};
 use crate::failure::{Failure, FailureKind};
 use crate::log::commit::{Commit, Published};
-use crate::log::key::{StreamKey, UserKey};
+use crate::log::key::StreamKey;
 use crate::log::store::{Entry, Flags, Target};
 use crate::net::bare::{Bare, Key};
 use crate::net::entry::committed_frame;
 use crate::shard::connection::Connection;
 use crate::shard::notes::OwedReceipt;
-use crate::shard::standing::Change;
 use crate::shard::state::State;
 use crate::shard::subscription::{Subscriber, Subscription};
 
@@ -148,34 +147,6 @@ impl Turn<'_> {
         self.deliver(runs);
     }
 
-    /// What this hub committed to a store that others write to. Readers hear of it by its tip, as of what others commit.
-    fn committed_here(&mut self, events: &[Arc<Published>]) {
-        for event in events {
-            match &**event {
-                Published::Entry(commit) => self.observe(commit),
-                Published::Joined { group, user, .. } => {
-                    let user = UserKey { scope: group.scope.clone(), user: Arc::clone(user) };
-                    self.changed(&user, Change { group: Arc::clone(&group.group), action: "joined" });
-                }
-                Published::Left { group, user, action } => {
-                    let users = match user {
-                        Some(user) => vec![UserKey { scope: group.scope.clone(), user: Arc::clone(user) }],
-                        None => self.state.members(group),
-                    };
-                    for user in users {
-                        self.changed(&user, Change { group: Arc::clone(&group.group), action });
-                    }
-                }
-                // Streams of other epochs are found by their tips.
-                Published::EpochBegan => {
-                    if let Some(cluster) = &self.cx.node().router.cluster {
-                        cluster.interests.look_at_all();
-                    }
-                }
-            }
-        }
-    }
-
     fn deliver(&mut self, runs: Vec<(u32, Run<'_>)>) {
         let State { streams, connections, wheel, .. } = &mut *self.state;
         let cx = &mut *self.cx;
@@ -227,7 +198,7 @@ impl Turn<'_> {
     }
 
     /// Copies a message for observers: one shard does it for all.
-    fn observe(&self, commit: &Commit) {
+    pub(super) fn observe(&self, commit: &Commit) {
         let node = self.cx.node();
         if node.observers.are_any(&node.router)
             && commit.stream == commit.append.target.stream()
@@ -238,7 +209,7 @@ impl Turn<'_> {
     }
 
     /// An entry that nobody reads now: for a user who is away, that is a delayed delivery.
-    fn report_offline(&self, commit: &Commit) {
+    pub(super) fn report_offline(&self, commit: &Commit) {
         let append = &*commit.append;
         let Target::User(user) = &append.target else { return };
         let is_receivers = matches!(&commit.stream, StreamKey::Inbox(inbox) if inbox == user);

@@ -13,26 +13,20 @@ use wsc_core::codes::AfterClose;
 use super::deliver::write_skip;
 use super::io::Readiness;
 use super::reply::Wait;
-use super::{Context, Subject, Turn};
+use super::{Context, Turn};
 use crate::clock::Tick;
 use crate::failure::{Failure, FailureKind};
-use crate::log::Outcome;
-use crate::log::store::{ClaimChange, DeviceWrite, KnownEpochs, StoreError, Write};
 use crate::net::encode;
 use crate::net::id::ConnectionId;
 use crate::net::reader::close_code;
 use crate::settings::ms;
 use crate::shard::connection::{Connection, HangUp, Intake, Pause, Stage, seen_every};
-use crate::shard::hint::Hint;
-use crate::shard::letter::{Asked, Claimed, ReplyTo};
+use crate::shard::letter::Claimed;
 use crate::shard::state::State;
 use crate::shard::wheel::Wheel;
 
 /// How long a client has to answer the hub's Close frame.
 const CLOSE_MS: u64 = 2_000;
-
-/// Before a claim is released again that could not be.
-const RELEASE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a connection must end.
 enum Verdict {
@@ -309,47 +303,6 @@ impl Turn<'_> {
         node.observers.remove(&identity.user.scope, address, &extras.observing, &node.router);
         node.presence.disconnected(&identity.user, shared);
         node.hooks.disconnected(&identity, &name, &device);
-    }
-}
-
-impl Turn<'_> {
-    /// A claim has ended.
-    pub(super) fn release(&mut self, claimed: Claimed) {
-        if claimed.turn == 0 {
-            return;
-        }
-        let Claimed { user, connection, turn } = claimed.clone();
-        let write = DeviceWrite {
-            visible: self.cx.node().presence.seen_at(&user),
-            user,
-            device: "".into(),
-            cursors: Vec::new(),
-            epochs: KnownEpochs::default(),
-            forget: Vec::new(),
-            attempts: 0,
-            now: self.cx.wall.ms(),
-            max_devices: self.cx.node().settings.limits.devices,
-            connected: Vec::new(),
-            claim: ClaimChange::Release { turn, connection },
-        };
-        let reply = ReplyTo::Shard(self.cx.shard.id, Asked::Release(claimed));
-        self.cx.write(Write::Device(write), reply);
-    }
-
-    /// The log has answered about a claim that ended. As long as it could not, it is tried again: the user would seem to be
-    /// connected as long as this hub lives.
-    pub(super) fn released(&mut self, claimed: Claimed, outcome: &Outcome) {
-        match outcome {
-            Ok(_) => self.cx.node().router.tell(Hint::Presence(claimed.user), None),
-            Err(StoreError::Unavailable(_) | StoreError::Epoch) => {
-                let shard = Rc::clone(&self.cx.shard);
-                self.cx.spawn_detached(async move {
-                    tokio::time::sleep(RELEASE_AGAIN).await;
-                    shard.step(Subject::Nobody, move |turn| turn.release(claimed));
-                });
-            }
-            Err(_) => {}
-        }
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod attach;
 mod bare;
+mod claims;
+mod committed;
 mod cursors;
 mod deliver;
 mod drain;

@@ -33,7 +33,8 @@ pub(super) fn deliver(
     let asked = receipts.iter().map(|receipt| (receipt.seq, Arc::clone(&receipt.sender))).collect();
     let write = Delivered { user: connection.identity.user.clone(), ranges, asked, epochs };
     connection.keeping += 1;
-    let (id, user, device) = (connection.id, connection.identity.user.clone(), Arc::clone(&connection.device));
+    let (id, user, device) =
+        (connection.id, connection.identity.user.clone(), Arc::clone(&connection.device));
     let owed = Owed { connection: id, receiver: user, device, receipts };
     let reply = ReplyTo::Shard(cx.shard.id, Asked::Delivered(Box::new(owed)));
     cx.write(Write::Delivered(write), reply);

@@ -2,6 +2,7 @@
 //! looked up again when it may have changed. Nothing is handed out of a stream before that
 //! ([`Standing::version`](crate::shard::standing::Standing)).
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -208,7 +209,8 @@ impl Turn<'_> {
 
     /// Connections whose claims are gone are closed: the device has a newer one, or somebody ended it.
     fn judge_claims(&mut self, number: u32, readers: &[(ConnectionId, Arc<str>)], person: &Person) {
-        let told = self.state.streams.get(number).standing.as_ref().and_then(|standing| standing.kicked.clone());
+        let told =
+            self.state.streams.get(number).standing.as_ref().and_then(|standing| standing.kicked.clone());
         let reason = told.unwrap_or_else(|| KICKED.into());
         // Those that came after the question are not in the answer.
         for (id, _) in readers {
@@ -227,16 +229,18 @@ impl Turn<'_> {
     /// A user's groups are these now.
     fn judge_groups(&mut self, user: &UserKey, streams: &[OpenedStream], changes: &[Change]) {
         let Some(known) = self.state.users.get(user) else { return };
-        let mut gone: Vec<Arc<str>> = known.groups.iter().cloned().collect();
-        gone.sort_unstable();
+        // An attach knows the newest groups of the user; connections that were there before may not read them yet.
+        let read = self.state.of_user(user).flat_map(|connection| connection.subscriptions.open());
+        let read = read.filter_map(|(_, subscription)| subscription.group.as_ref());
+        let mut gone: BTreeSet<Arc<str>> = known.groups.iter().chain(read).cloned().collect();
         let mut fresh = Vec::new();
         for opened in streams {
             let StreamKey::Group(group) = &opened.stream else { continue };
-            let was_in = gone.iter().position(|known| *known == group.group).map(|at| gone.remove(at));
-            if was_in.is_none() {
+            let was_in = gone.remove(&group.group) && known.groups.contains(&group.group);
+            if was_in && self.starts_elsewhere(group, &user.user, opened.start) {
+                gone.insert(Arc::clone(&group.group));
                 fresh.push((group, opened));
-            } else if self.starts_elsewhere(group, &user.user, opened.start) {
-                gone.push(Arc::clone(&group.group));
+            } else if !was_in || self.is_unread(user, &group.group) {
                 fresh.push((group, opened));
             }
         }
@@ -282,6 +286,14 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether a connection of a user does not read a group that it wants.
+    fn is_unread(&self, user: &UserKey, group: &Arc<str>) -> bool {
+        self.state.of_user(user).any(|connection| {
+            let mut open = connection.subscriptions.open();
+            connection.wants(group) && !open.any(|(_, found)| found.group.as_ref() == Some(group))
+        })
+    }
+
     /// Whether a reader of a group has left and joined again.
     fn starts_elsewhere(&self, group: &GroupKey, user: &Arc<str>, start: u64) -> bool {
         let number = self.state.streams.number(&StreamKey::Group(group.clone()));
@@ -294,7 +306,11 @@ impl Turn<'_> {
         // What was created before is not made.
         self.cx.submit();
         self.cx.generations.advance(failure);
-        let code = if matches!(failure.error, StoreError::Epoch) { CloseCode::Hole } else { CloseCode::TryAgainLater };
+        let code = if matches!(failure.error, StoreError::Epoch) {
+            CloseCode::Hole
+        } else {
+            CloseCode::TryAgainLater
+        };
         let mut waiting = Vec::new();
         for connection in self.state.connections.iter_mut().filter(|found| found.is_attached()) {
             // What was handed over since the lane failed will not be made either.

@@ -11,6 +11,7 @@ use wsc_core::{CloseCode, ErrorCode, Message, StreamName, time};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::reply::{Refusal, TooLarge, Wait, is_too_large};
+use super::volatile::Source;
 use super::{Context, Turn, receipts, volatile};
 use crate::admission::identity::Identity;
 use crate::clock::Wall;
@@ -243,7 +244,9 @@ impl Connection {
         target: Target,
         message: &Message<'_>,
     ) -> Result<(), TooLarge> {
-        volatile::send(cx.node(), target, message, Some(cx.address(self.id)))?;
+        let is_exclusive = *self.claim() == self.device;
+        let source = Source { address: cx.address(self.id), is_exclusive };
+        volatile::send(cx.node(), target, message, Some(source))?;
         if message.require_ack && self.bare.is_none() {
             self.write(&HubFrame::Accepted(Accepted {
                 message_id: message.message_id.as_ref().into(),
@@ -306,8 +309,7 @@ impl Connection {
                 self.refuse(id, ErrorCode::GroupNotFound, ErrorCode::GroupNotFound.text());
             }
             // Of a read mark, which is no connection's message.
-            Appended::Obsolete => {
-            }
+            Appended::Obsolete => {}
         }
     }
 

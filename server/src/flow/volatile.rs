@@ -20,12 +20,19 @@ use crate::shard::letter::Address;
 /// A reader with more than this waiting is slow: it does not get volatile messages.
 const SLOW_BYTES: usize = 64 * 1024;
 
+/// Who sends a volatile message, and does not get it.
+pub(crate) struct Source {
+    pub(crate) address: Address,
+    /// Its device is on no other connection, or on one that came after this.
+    pub(crate) is_exclusive: bool,
+}
+
 /// Sends a volatile message; not to the connection it came from.
 pub(crate) fn send(
     node: &Node,
     target: Target,
     message: &Message<'_>,
-    from: Option<Address>,
+    source: Option<Source>,
 ) -> Result<(), TooLarge> {
     let frame = encode::message(message);
     if is_too_large(frame.len(), &node.settings) {
@@ -33,7 +40,14 @@ pub(crate) fn send(
     }
     node.observers.copy(&node.router, &target, message);
     let only_device = message.receiver_client.as_ref().into();
-    node.router.tell(Hint::Volatile(Volatile { target, only_device, except: "".into(), frame }), from);
+    let from = match &source {
+        Some(Source { is_exclusive: true, .. }) => {
+            (message.sender.as_ref().into(), message.sender_client.as_ref().into())
+        }
+        _ => Default::default(),
+    };
+    let volatile = Volatile { target, only_device, except: "".into(), from, frame };
+    node.router.tell(Hint::Volatile(volatile), source.map(|source| source.address));
     Ok(())
 }
 
@@ -43,6 +57,7 @@ pub(super) fn tell_group(node: &Node, group: &GroupKey, except: &Arc<str>, frame
         target: Target::Group(group.clone()),
         only_device: "".into(),
         except: Arc::clone(except),
+        from: Default::default(),
         frame: encode::text(frame),
     };
     node.router.tell(Hint::Volatile(volatile), None);
@@ -69,7 +84,10 @@ impl Turn<'_> {
             let Some((connection, cx)) = self.with(id) else { continue };
             let is_narrowed = !volatile.only_device.is_empty() && volatile.only_device != connection.device;
             let is_excepted = !volatile.except.is_empty() && volatile.except == connection.identity.user.user;
-            if from != Some(address) && !is_narrowed && !is_excepted {
+            let (user, device) = &volatile.from;
+            let is_source =
+                !device.is_empty() && (user, device) == (&connection.identity.user.user, &connection.device);
+            if from != Some(address) && !is_narrowed && !is_excepted && !is_source {
                 connection.push_volatile(&volatile.frame);
                 cx.touch(connection);
             }

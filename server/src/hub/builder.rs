@@ -338,7 +338,8 @@ impl Builder {
 /// What tells this start of a hub from all others.
 fn incarnation(name: &str) -> u128 {
     // A simulation gives each start a name of its own, and must be the same again.
-    let random = if cfg!(feature = "testing") && !name.is_empty() { None } else { Some(uuid::Uuid::new_v4()) };
+    let random =
+        if cfg!(feature = "testing") && !name.is_empty() { None } else { Some(uuid::Uuid::new_v4()) };
     random.map_or_else(|| xxhash_rust::xxh3::xxh3_128(name.as_bytes()), |random| random.as_u128())
 }
 

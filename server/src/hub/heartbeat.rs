@@ -42,7 +42,7 @@ async fn beat(node: &Node, cluster: &Cluster) {
                     cluster.interests.look_at_watched();
                 }
                 beats = if shown.is_gone { 0 } else { beats + 1 };
-                if beats % LEFT == 0 {
+                if beats.is_multiple_of(LEFT) {
                     marks::pass_on_left(node).await;
                 }
             }

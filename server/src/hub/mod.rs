@@ -71,7 +71,14 @@ impl Hub {
             Some("the store cannot write: reads go on, nothing new is accepted; see the log\n")
         } else if self.shared.node.maintenance_failures.load(Ordering::Relaxed) >= maintenance::FAILURES {
             Some("the store cannot forget what is too old: its disk will fill; see the log\n")
-        } else if self.shared.node.router.cluster.as_ref().is_some_and(|cluster| cluster.members.is_store_away()) {
+        } else if self
+            .shared
+            .node
+            .router
+            .cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.members.is_store_away())
+        {
             Some("the store does not answer: connections wait, nothing new is accepted; see the log\n")
         } else {
             None

@@ -102,11 +102,6 @@ impl Claims {
         }
     }
 
-    /// The newest turn of a user; 0: there was none.
-    pub(super) fn turn(&self, user: &UserKey) -> u64 {
-        self.users.get(user).map_or(0, |user| user.turn)
-    }
-
     /// Ends the claims of a device, or all of a user. Whether there were any.
     pub(super) fn kick(
         &mut self,

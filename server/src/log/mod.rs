@@ -201,11 +201,10 @@ impl<R> Log<R> {
                         answers.push((reply, Err(stale.clone())));
                     }
                 }
-                let outcomes =
-                    if writes.is_empty() { Vec::new() } else { self.make(number, &writes).await };
+                let outcomes = if writes.is_empty() { Vec::new() } else { self.make(number, &writes).await };
                 lane.queue.made(count);
-                let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-                let failed = failed.cloned().find(StoreError::fails_the_lane);
+                let mut failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+                let failed = failed.find(|error| error.fails_the_lane()).cloned();
                 let mut published = Vec::with_capacity(writes.len());
                 for (write, outcome) in writes.into_iter().zip(&outcomes) {
                     if let Ok(written) = outcome {

@@ -45,7 +45,9 @@ impl Presence {
             users.iter().map(|user| UserKey { scope: scope.clone(), user: Arc::clone(user) }).collect();
         let mut found = Vec::with_capacity(keys.len());
         for some in keys.chunks(USERS) {
-            found.extend(self.ask(cluster, store, some).await?.into_iter().map(|described| described.presence));
+            found.extend(
+                self.ask(cluster, store, some).await?.into_iter().map(|described| described.presence),
+            );
         }
         Ok(found)
     }
@@ -59,7 +61,9 @@ impl Presence {
         let people = store.people(users).await?;
         let now = clock::wall().ms();
         let described = users.iter().zip(people);
-        Ok(described.map(|(user, person)| self.describe_person(user, &person, &cluster.members, now)).collect())
+        Ok(described
+            .map(|(user, person)| self.describe_person(user, &person, &cluster.members, now))
+            .collect())
     }
 
     fn describe_person(
@@ -81,7 +85,11 @@ impl Presence {
             devices: if is_visible { devices } else { 0 },
             last_seen_ms: person.last_seen,
         };
-        Described { presence, version: person.version, ends: stays.then(|| Duration::from_millis(left_ms.min(after))) }
+        Described {
+            presence,
+            version: person.version,
+            ends: stays.then(|| Duration::from_millis(left_ms.min(after))),
+        }
     }
 
     /// Looks at users when they may look otherwise, until the hub ends.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wsc_core::Message;
 use wsc_core::frame::{HubFrame, decode_hub, decode_hub_binary, finish_entry};
 
-use crate::cluster::broker::Topic;
 use crate::cluster::router::Router;
+use crate::cluster::topic::Topic;
 use crate::log::key::Scope;
 use crate::log::store::{Append, Flags, Target};
 use crate::net::encode;
@@ -54,7 +54,7 @@ impl Observers {
             }
         }
         if !observers.keys().any(|(of, _)| of == scope) {
-            router.unlisten(Topic::Observed(scope.clone()));
+            router.unlisten(&Topic::Observed(scope.clone()));
         }
     }
 
@@ -73,7 +73,8 @@ impl Observers {
 
     /// Copies a stored message.
     pub(crate) fn copy_stored(&self, router: &Router, append: &Append) {
-        if !self.are_any(router) || !self.are_for(router, &append.target) || append.flags.has(Flags::INTERNAL) {
+        if !self.are_any(router) || !self.are_for(router, &append.target) || append.flags.has(Flags::INTERNAL)
+        {
             return;
         }
         let mut bytes = Vec::with_capacity(append.body.len() + 1);

@@ -12,8 +12,8 @@ use wsc_core::kind::UserStatus;
 
 use crate::Settings;
 use crate::clock;
-use crate::cluster::broker::Topic;
 use crate::cluster::router::Router;
+use crate::cluster::topic::Topic;
 use crate::log::key::{Scope, UserKey};
 use crate::net::{encode, lists};
 use crate::shard::hint::Hint;
@@ -245,7 +245,8 @@ impl Presence {
     ) -> bool {
         let mut registry = self.lock();
         let people = registry.scopes.get_mut(&user.scope);
-        let person = people.and_then(|people| people.get_mut(&user.user)).filter(|person| person.is_watched());
+        let person =
+            people.and_then(|people| people.get_mut(&user.user)).filter(|person| person.is_watched());
         let Some(person) = person else { return false };
         let offline = UserStatus::Offline.as_str();
         let (before, known) = match &person.looks {
@@ -308,7 +309,8 @@ impl Presence {
                 watchers.remove(&address);
                 if watchers.is_empty() {
                     (person.watchers, person.looks) = (None, None);
-                    router.unlisten(Topic::Presence(UserKey { scope: scope.clone(), user: Arc::clone(user) }));
+                    router
+                        .unlisten(&Topic::Presence(UserKey { scope: scope.clone(), user: Arc::clone(user) }));
                 }
             }
             if !person.is_watched() && !person.online {

@@ -42,6 +42,8 @@ pub(crate) struct Volatile {
     pub(crate) only_device: Arc<str>,
     /// Not for this user; empty: for all.
     pub(crate) except: Arc<str>,
+    /// Not for this device, which sent it, and which may be on another hub by now: user and device; empty: for all.
+    pub(crate) from: (Arc<str>, Arc<str>),
     pub(crate) frame: Bytes,
 }
 
@@ -122,9 +124,12 @@ mod tests {
 
     fn hint() -> impl Strategy<Value = Hint> {
         prop_oneof![
-            (target(), text(), text(), frame()).prop_map(|(target, only_device, except, frame)| {
-                Hint::Volatile(Volatile { target, only_device, except, frame })
-            }),
+            (target(), text(), text(), text(), frame()).prop_map(
+                |(target, only_device, except, from, frame)| {
+                    let from = (from.clone(), from);
+                    Hint::Volatile(Volatile { target, only_device, except, from, frame })
+                }
+            ),
             (user(), text(), text(), prop::collection::vec(text(), 0..5), any::<bool>()).prop_map(
                 |(sender, receiver, device, message_ids, read)| {
                     Hint::Receipt(Receipt { sender, receiver, device, message_ids, read })

@@ -48,7 +48,10 @@ impl Stages {
                 waiting.push(Receipt { message_ids: vec![Arc::clone(id)], ..receipt.clone() });
                 return false;
             }
-            self.remember((receipt.sender.clone(), Arc::clone(&receipt.receiver), Arc::clone(id)), receipt.read)
+            self.remember(
+                (receipt.sender.clone(), Arc::clone(&receipt.receiver), Arc::clone(id)),
+                receipt.read,
+            )
         });
         (!now.message_ids.is_empty()).then_some(now)
     }
@@ -77,8 +80,7 @@ mod tests {
     use crate::log::key::Scope;
 
     fn receipt(id: &str, read: bool) -> Receipt {
-        let (sender, receiver, device) =
-            (UserKey::new(&Scope::default(), "ann"), "bob".into(), "d1".into());
+        let (sender, receiver, device) = (UserKey::new(&Scope::default(), "ann"), "bob".into(), "d1".into());
         Receipt { sender, receiver, device, message_ids: vec![id.into()], read }
     }
 

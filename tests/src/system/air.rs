@@ -126,7 +126,9 @@ impl Air {
 
     fn hand_over(&self, number: u64, topic: &Topic, told: Told) {
         let inner = self.lock();
-        let Some(ear) = inner.ears.get(&number).filter(|ear| ear.topics.get(topic) == Some(&true)) else { return };
+        let Some(ear) = inner.ears.get(&number).filter(|ear| ear.topics.get(topic) == Some(&true)) else {
+            return;
+        };
         let Some(inbox) = ear.inbox.clone() else { return };
         drop(inner);
         match told {
@@ -151,7 +153,9 @@ impl Air {
             sleep_until(at).await;
             let mut inner = air.lock();
             let inner = &mut *inner;
-            let Some(ear) = inner.ears.get_mut(&number).filter(|ear| !inner.cut.contains(&ear.hub)) else { return };
+            let Some(ear) = inner.ears.get_mut(&number).filter(|ear| !inner.cut.contains(&ear.hub)) else {
+                return;
+            };
             let mut heard = Vec::new();
             for (known, hears) in &mut ear.topics {
                 if topic.as_ref().is_none_or(|topic| topic == known) {

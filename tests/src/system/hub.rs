@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 use wsc_server::http::serve_connection;
-use wsc_server::token::Keys;
 use wsc_server::log::store::Store;
+use wsc_server::token::Keys;
 use wsc_server::{Broker, Builder, Hub, Settings};
 
 use super::clock;
@@ -52,7 +52,13 @@ impl Running {
     }
 
     /// Starts one of several hubs, whose clock is wrong by so many milliseconds.
-    pub(super) fn join(store: impl Store, broker: impl Broker, settings: Settings, tokens: bool, wrong: i64) -> Self {
+    pub(super) fn join(
+        store: impl Store,
+        broker: impl Broker,
+        settings: Settings,
+        tokens: bool,
+        wrong: i64,
+    ) -> Self {
         Self::run(Hub::builder(store).broker(broker), settings, tokens, Some(wrong))
     }
 

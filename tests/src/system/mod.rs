@@ -68,7 +68,8 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks, air, kicks } = self;
+        let Self { kills, lossy, drains, pauses, wires, devices, wiped, slow, disks, clocks, air, kicks } =
+            self;
         write!(
             f,
             "{kills} hubs killed ({lossy} times what was not flushed was lost), {drains} drained, {pauses} paused; \

@@ -215,7 +215,11 @@ pub async fn users_with_a_claim_are_listed_in_order(store: &dyn Store) {
         one(store, Write::Device(DeviceWrite { claim, ..seen(who, "d1", START) })).await;
     }
     device(store, seen("e", "d1", START)).await;
-    one(store, Write::Kick { user: user("b"), device: None, reason: "".into(), request: RequestId(3), now: START }).await;
+    one(
+        store,
+        Write::Kick { user: user("b"), device: None, reason: "".into(), request: RequestId(3), now: START },
+    )
+    .await;
     let claimed = async |after: &str, limit| store.claimed(&scope(), after, limit).await.expect("users");
     assert_eq!(claimed("", 9).await, ids(&["a", "aa", "c", "d"]));
     assert_eq!(claimed("a", 2).await, ids(&["aa", "c"]));

@@ -32,7 +32,10 @@ pub use self::tips::*;
 pub use self::wrapped::{Between, Read, Wrapped};
 pub use self::writers::*;
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
-use super::store::{Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, KnownEpochs, Opened, OpenedStream, Page, RequestId, Retention, Store, Target, Tip, Write, Written};
+use super::store::{
+    Answer, Append, Appended, Attach, ClaimChange, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined,
+    KnownEpochs, Opened, OpenedStream, Page, RequestId, Retention, Store, Target, Tip, Write, Written,
+};
 
 /// When the checks begin, in milliseconds.
 pub const START: u64 = 1_000_000_000;
@@ -296,7 +299,12 @@ pub fn seen(who: &str, device: &str, now: u64) -> DeviceWrite {
 
 pub fn delivered(to: &str, ranges: &[(StreamKey, u64, u64)], asked: &[(u64, &str)]) -> Write {
     let asked = asked.iter().map(|(seq, sender)| (*seq, Arc::from(*sender))).collect();
-    Write::Delivered(Delivered { user: user(to), ranges: ranges.to_vec(), asked, epochs: KnownEpochs::default() })
+    Write::Delivered(Delivered {
+        user: user(to),
+        ranges: ranges.to_vec(),
+        asked,
+        epochs: KnownEpochs::default(),
+    })
 }
 
 /// An attach with defaults: of all groups, from the user's start.

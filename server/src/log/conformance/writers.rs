@@ -208,7 +208,13 @@ fn life(of: usize) -> [Vec<Write>; 2] {
             ..seen("", "d1", START + 8)
         }),
         Write::Status { user: ann.clone(), status: wsc_core::kind::UserStatus::Busy },
-        Write::Kick { user: ann, device: Some("d2".into()), reason: "because".into(), request: RequestId(9), now: START + 9 },
+        Write::Kick {
+            user: ann,
+            device: Some("d2".into()),
+            reason: "because".into(),
+            request: RequestId(9),
+            now: START + 9,
+        },
     ];
     [first, second]
 }

@@ -39,10 +39,10 @@ impl Work<'_> {
             return Ok(Appended::NotMember);
         }
 
-        if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target) {
-            if !self.passed_on(user, &passed.0, passed.1)? {
-                return Ok(Appended::Obsolete);
-            }
+        if let (Some(passed), Target::User(user)) = (&append.passes_on, &append.target)
+            && !self.passed_on(user, &passed.0, passed.1)?
+        {
+            return Ok(Appended::Obsolete);
         }
         let (target, sender) = (self.stream(&target)?, self.stream(&sender)?);
         let sender_number = self.known(sender).number;

@@ -2,9 +2,13 @@
 
 use super::super::attach::{Decision, count_claim, decide};
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, Delivered, KnownEpochs, Joined, NewMembership, StoreError,
+    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, Joined, KnownEpochs, NewMembership,
+    StoreError,
 };
+use super::engine::Source as _;
+use super::layout;
 use super::opening::Opening as _;
+use super::record::UserRecord;
 use super::work::Work;
 
 impl Work<'_> {
@@ -28,18 +32,20 @@ impl Work<'_> {
             if !delivered.is_empty() {
                 changed = true;
                 let user = attach.user.clone();
-                self.delivered(&Delivered { user, ranges: delivered, asked: Vec::new(), epochs: KnownEpochs::default() })?;
+                self.delivered(&Delivered {
+                    user,
+                    ranges: delivered,
+                    asked: Vec::new(),
+                    epochs: KnownEpochs::default(),
+                })?;
             }
             if device.is_some() {
                 changed |= self.device(&attach.device_write(cursors, *attempts))?;
             }
-            let before = self.engine.claims().turn(&attach.user);
             *turn = self.claim(&attach.user, &attach.device, &attach.claim, attach.now)?.unwrap_or(0);
-            if *turn > before
-                && let Some((inbox, _)) = streams.first()
-            {
-                let version = inbox.version + 1;
-                count_claim(streams, version);
+            if attach.claim != ClaimChange::Keep {
+                let user = layout::numbered(layout::USER, self.user(&attach.user)?);
+                count_claim(streams, self.record::<UserRecord>(&user)?.unwrap_or_default().version);
             }
         }
         // When it was last seen may be lost with the machine.

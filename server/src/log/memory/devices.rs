@@ -7,8 +7,8 @@ use super::super::claims::Changed;
 use super::super::key::{StreamKey, UserKey};
 use super::super::rules;
 use super::super::store::{
-    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, DeviceWrite, KnownEpochs, Joined, Milliseconds,
-    NewMembership,
+    Attach, AttachOutcome, Attached, Attachment, ClaimChange, Delivered, DeviceWrite, Joined, KnownEpochs,
+    Milliseconds, NewMembership,
 };
 use super::state::State;
 
@@ -60,7 +60,12 @@ impl State {
         let Decision { mut outcome, cursors, delivered } = decide(attach, self.open(&attach.user, device));
         if let AttachOutcome::Ready(Attachment { streams, attempts, turn, .. }) = &mut outcome {
             let user = attach.user.clone();
-            self.delivered_to(&Delivered { user, ranges: delivered, asked: Vec::new(), epochs: KnownEpochs::default() });
+            self.delivered_to(&Delivered {
+                user,
+                ranges: delivered,
+                asked: Vec::new(),
+                epochs: KnownEpochs::default(),
+            });
             if device.is_some() {
                 self.device(&attach.device_write(cursors, *attempts));
             }

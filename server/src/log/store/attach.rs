@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ClaimChange, Cursor, DeviceWrite, KnownEpochs, Join, Milliseconds, OpenedStream};
+use super::{ClaimChange, Cursor, DeviceWrite, Join, KnownEpochs, Milliseconds, OpenedStream};
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 
 /// A device attaches: everything that is decided and kept before it is told `connected`.

@@ -23,7 +23,8 @@ pub use self::records::{
     OpenedStream, Page, Summary, Tip, WaitingMark,
 };
 pub use self::write::{
-    Append, Appended, Delivered, DeviceWrite, KnownEpochs, Flags, Join, JoinBy, Joined, RequestId, Target, Write, Written,
+    Append, Appended, Delivered, DeviceWrite, Flags, Join, JoinBy, Joined, KnownEpochs, RequestId, Target,
+    Write, Written,
 };
 use super::key::{GroupKey, Scope, StreamKey, UserKey};
 pub use super::ranges::Ranges;
