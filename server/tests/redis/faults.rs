@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wsc_server::log::conformance::{
-    START, all, answers, append, epoch, group, inbox, open, seqs, to_group, to_user, user,
+    START, all, answers, append, attach, epoch, group, inbox, join, leave, open, seqs, to_group, to_user,
+    user, written,
 };
 use wsc_server::log::redis::{RedisOptions, RedisStore, read_tip};
 use wsc_server::log::store::{
-    Appended, Durability, JoinBy, Store as _, StoreError, Target, Tip, Write, Written,
+    Appended, AttachOutcome, Durability, JoinBy, Store as _, StoreError, Target, Tip, Write, Written,
 };
 
 use super::server::Redis;
@@ -221,7 +222,7 @@ async fn every_change_of_a_stream_is_published_once_a_batch() {
     let team = wsc_server::StreamKey::Group(group("team"));
     let mut group_hears = subscribe(&redis, "wsc:{0}:c:g15:__default_app__14:__default_ns__team").await;
     let mut ann_hears = subscribe(&redis, "wsc:{0}:c:i15:__default_app__14:__default_ns__ann").await;
-    wsc_server::log::conformance::join(&store, "team", "ann", JoinBy::Application, START).await;
+    join(&store, "team", "ann", JoinBy::Application, START).await;
     assert_eq!(published(&mut group_hears).await, tip(team.clone()).await);
     assert_eq!(published(&mut ann_hears).await, tip(inbox("ann")).await);
     let three = ["1", "2", "3"].map(|id| Write::Append(to_group("ann", "team", id, START)));
@@ -234,4 +235,40 @@ async fn every_change_of_a_stream_is_published_once_a_batch() {
     let target = Target::User(user("ann"));
     append(&store, wsc_server::log::conformance::message("bob", target, "4", START)).await;
     assert_eq!(published(&mut ann_hears).await.head, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attach_is_decided_again_when_something_changes_meanwhile() {
+    let Store { store, redis } = store(1);
+    let other = RedisStore::open(options(&redis)).unwrap();
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    let changing = tokio::spawn(async move {
+        let mut changes = 0;
+        while end.try_recv().is_err() {
+            join(&other, "team", "ann", JoinBy::Application, START).await;
+            assert!(leave(&other, "team", "ann", false, START).await);
+            changes += 2;
+        }
+        changes
+    });
+    for number in 0..200 {
+        let attaches = ["bob", "ann", "cid"].map(|who| Write::Attach(Box::new(attach(who, "d1", START))));
+        let answers = written(&store, &attaches).await;
+        let ready = answers.iter().map(|answer| match answer {
+            Written::Attach(attached) => match &attached.outcome {
+                AttachOutcome::Ready(attachment) => attachment,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        });
+        // Every change counts one: she is a member at odd versions.
+        let ready: Vec<_> = ready.collect();
+        let is_member = !ready[1].groups.is_empty();
+        assert_eq!(ready[1].streams[0].0.version % 2 == 1, is_member, "attach {number}");
+        for others in [ready[0], ready[2]] {
+            assert_eq!((others.groups.len(), others.streams[0].0.version), (0, 0));
+        }
+    }
+    ended.send(()).unwrap();
+    assert!(changing.await.unwrap() > 200, "it changed all the time");
 }

@@ -33,7 +33,6 @@ pub(super) enum More<'a> {
     },
     Device(&'a DeviceWrite),
     Delivered(&'a Delivered),
-    Check,
 }
 
 /// How long `connect`s of one device may take to overtake each other, as `is_overtaken` has it.
@@ -300,9 +299,16 @@ impl Items<'_> {
         item
     }
 
-    /// Goes on only if the inbox has this version and the device this record.
-    pub(super) fn check<'a>(&self, inbox: &str, version: u64, device: &str, record: &str) -> Item<'a> {
-        let mut item = self.item(inbox, 0, "B", More::Check);
+    /// The items of an attach that follow are made only if the inbox has this version and the device this record.
+    pub(super) fn check<'a>(
+        &self,
+        of: usize,
+        inbox: &str,
+        version: u64,
+        device: &str,
+        record: &str,
+    ) -> Item<'a> {
+        let mut item = self.item(inbox, of, "B", More::None);
         item.args.put(inbox).number(version).put(device).put(record);
         item
     }

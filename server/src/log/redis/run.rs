@@ -86,7 +86,6 @@ impl Inner {
                     self.carry_over(delivered, deadline).await?;
                 }
                 More::Device(write) if carry.ends_with(":1") => self.make_room(write, deadline).await?,
-                More::Check if carry == "!" => return Ok(()),
                 _ => is_eased = false,
             }
         }

@@ -1,7 +1,7 @@
 //! Making a batch of writes: what can be is one call of a script, in order. What needs a look first (an attach, a large
 //! group that ends) is done between calls.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use redis::from_redis_value;
@@ -9,8 +9,8 @@ use redis::from_redis_value;
 use super::super::key::{GroupKey, StreamKey};
 use super::super::rules;
 use super::super::store::{
-    Answer, Append, Appended, Delivered, DeviceWrite, Join, Joined, Milliseconds, RequestId, StoreError,
-    Target, Write, Written,
+    Answer, Append, Appended, Attach, Delivered, DeviceWrite, Join, Joined, Milliseconds, RequestId,
+    StoreError, Target, Write, Written,
 };
 use super::Inner;
 use super::connection::Refusal;
@@ -23,6 +23,8 @@ use super::script::{Args, Script};
 
 /// Memberships that one script ends. A larger group ends in several steps.
 const MEMBERS: usize = 1_000;
+/// Devices attached together.
+const ATTACHES: usize = 64;
 
 impl Inner {
     pub(super) fn items(&self) -> Items<'_> {
@@ -40,24 +42,30 @@ impl Inner {
         let mut queue = VecDeque::new();
         let mut replies: Vec<Vec<Reply>> = vec![Vec::new(); batch.len()];
         let mut stopped = None;
-        for (at, write) in batch.iter().enumerate() {
-            match self.plan(at, write, &mut queue, &mut replies, deadline).await {
-                Ok(true) => continue,
+        let mut at = 0;
+        while at < batch.len() && stopped.is_none() {
+            match self.plan(at, &batch[at], &mut queue, &mut replies, deadline).await {
+                Ok(true) => {
+                    at += 1;
+                    continue;
+                }
                 // Those before it are made.
-                Ok(false) => {}
+                Ok(false) => self.finish(batch, &mut answers, &mut replies, at),
                 Err(error) => {
                     stopped = Some(error);
                     break;
                 }
             }
-            self.finish(batch, &mut answers, &mut replies, at);
-            match self.look(write, deadline).await {
-                Ok(written) => answers.push(Ok(written)),
-                Err(error) => {
-                    stopped = Some(error);
-                    break;
-                }
-            }
+            let (made, error) = match &batch[at] {
+                Write::Attach(_) => self.attach(&attaches(&batch[at..]), deadline).await,
+                write => match self.look(write, deadline).await {
+                    Ok(written) => (vec![written], None),
+                    Err(error) => (Vec::new(), Some(error)),
+                },
+            };
+            at += made.len();
+            answers.extend(made.into_iter().map(Ok));
+            stopped = error;
         }
         if stopped.is_none() {
             stopped = self.run(&mut queue, &mut replies, deadline).await.err();
@@ -147,9 +155,11 @@ impl Inner {
     /// Whether a join can begin a membership. Where the group lies in another partition than the user it is looked at
     /// first, so that the user's own records change only for a reason.
     async fn may_join(&self, join: &Join) -> Result<bool, StoreError> {
-        if self.is_one() {
-            return Ok(true);
-        }
+        if self.is_one() { Ok(true) } else { self.can_begin(join).await }
+    }
+
+    /// Whether nothing that the group knows forbids that a join begins a membership.
+    pub(super) async fn can_begin(&self, join: &Join) -> Result<bool, StoreError> {
         let name = layout::group(&join.group);
         let mut ask = redis::pipe();
         ask.cmd("HGET").arg(self.link.layout.key("g", &name)).arg(&*join.user);
@@ -194,7 +204,6 @@ impl Inner {
             Write::Disband { group, request, now } => {
                 Ok(Written::Disband(self.disband(group, *request, *now, deadline).await?))
             }
-            Write::Attach(attach) => Ok(Written::Attach(Box::new(self.attach(attach, deadline).await?))),
             Write::BeginEpoch { stream, ended } => self.begin_epoch(stream, ended, deadline).await,
             _ => Err(Refusal::Not(damaged("a write"))),
         }
@@ -296,6 +305,16 @@ impl Inner {
             _ => None,
         }
     }
+}
+
+/// The attaches that a batch begins with, each of another user.
+fn attaches(batch: &[Write]) -> Vec<&Attach> {
+    let mut users = HashSet::new();
+    let attaches = batch.iter().map_while(|write| match write {
+        Write::Attach(attach) if users.insert(&attach.user) => Some(&**attach),
+        _ => None,
+    });
+    attaches.take(ATTACHES).collect()
 }
 
 fn appended(append: &Append, replies: &[Reply]) -> Option<Answer> {

@@ -15,6 +15,8 @@ local most = { i = tonumber(ARGV[7]), g = tonumber(ARGV[8]), b = tonumber(ARGV[9
 local carry, at, total = ARGV[10], 11, #ARGV
 local touched, channels = {}, {}
 local stop = false
+-- What an attach was decided by has changed: the rest of it is left out.
+local skip = carry == '#' or carry == '-'
 local last_record, last_body
 
 local function take(count)

@@ -1,13 +1,14 @@
 -- Makes the items, and tells those who listen where the streams stand that were touched.
 
--- Goes on only while nothing has changed of what an attach was decided by.
+-- The attach that follows is made only if nothing has changed of what it was decided by ('#': it has).
 function items.B()
   local inbox, version, device, record = take(4)
   local kept = device ~= '' and call('HGET', prefix .. 'v:' .. inbox, device) or ''
   if (call('HGET', prefix .. 's:' .. inbox, 'v') or '0') ~= version or kept ~= record then
-    stop = true
-    return '!'
+    skip = true
+    return '#'
   end
+  skip = false
   return ''
 end
 

@@ -64,13 +64,17 @@ local function claim(inbox, device, now, on, change, a, b, c, d, e)
   return '0'
 end
 
--- Device: version:turn:over (of the inbox; 'over' 1: the user has too many devices, and may lose some) | 'O' (overtaken).
+-- Device: version:turn:over (of the inbox; 'over' 1: the user has too many devices, and may lose some) | 'O' (overtaken) | '-' (left out).
 function items.D()
   local inbox, device, attempts, now, visible, devices, on, is_connected, change, a, b, c, d, e, count = take(15)
   local cursors, forgotten = {}, {}
   for index = 1, tonumber(count) do cursors[index] = { take(3) } end
   local others = take(1)
   for index = 1, tonumber(others) do forgotten[index] = take(1) end
+  if skip then
+    skip = false
+    return '-'
+  end
   local turn = claim(inbox, device, now, on, change, a, b, c, d, e)
   if not turn then return 'O' end
   seen(inbox, visible)

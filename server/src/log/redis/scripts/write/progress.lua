@@ -43,6 +43,7 @@ function items.R()
   for index = 1, tonumber(count) do given[index] = { take(4) } end
   local asked, number = {}, tonumber((take(1)))
   for index = 1, number do asked[index] = { take(2) } end
+  if skip then return '-' end
   local function kept(stream, present)
     local text = call('HGET', key, stream)
     if not text then return {} end
