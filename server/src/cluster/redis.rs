@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::broker::{Broker, Inbox};
 use super::topic::Topic;
 use crate::log::redis::channel::{Channels, pause};
-use crate::log::redis::connection::{Worker, timed};
+use crate::log::redis::worker::{Worker, timed};
 use crate::log::redis::{RedisStore, read_tip};
 
 /// Topics in one command.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wsc_server::log::conformance::{
-    START, all, answers, append, attach, epoch, group, inbox, join, leave, open, seqs, to_group, to_user,
-    user, written,
+    START, all, answers, append, attach, delivered, epoch, group, inbox, join, leave, open, seqs, to_group,
+    to_user, user, written,
 };
 use wsc_server::log::redis::{RedisOptions, RedisStore, read_tip};
 use wsc_server::log::store::{
@@ -271,4 +271,47 @@ async fn an_attach_is_decided_again_when_something_changes_meanwhile() {
     }
     ended.send(()).unwrap();
     assert!(changing.await.unwrap() > 200, "it changed all the time");
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_brought_over_into_a_new_epoch_for_each_write_of_a_batch() {
+    let Store { store, redis: _redis } = store(1);
+    let team = wsc_server::StreamKey::Group(group("team"));
+    let ranges = |after, to| {
+        [
+            delivered("ann", &[(inbox("ann"), after, to)], &[]),
+            delivered("ann", &[(team.clone(), after, to)], &[]),
+        ]
+    };
+    for id in ["1", "2", "3"] {
+        append(&store, to_user("bob", "ann", id, START)).await;
+        append(&store, to_group("bob", "team", id, START)).await;
+    }
+    written(&store, &ranges(0, 1)).await;
+    let ended = epoch(&store).await;
+    written(&store, &[Write::BeginEpoch { stream: inbox("ann"), ended }]).await;
+    written(&store, &ranges(2, 3)).await;
+    for stream in [&inbox("ann"), &team] {
+        let kept = store.delivered(&user("ann"), stream).await.unwrap();
+        assert_eq!(kept.iter().collect::<Vec<_>>(), [(0, 1), (2, 3)], "{stream:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hubs_that_store_the_same_message_in_two_steps_make_one_copy() {
+    let Store { store: here, redis } = store(16);
+    let there = RedisStore::open(RedisOptions { partitions: 16, ..options(&redis) }).unwrap();
+    for number in 0..400 {
+        let both = [&here, &there].map(|hub| async move {
+            let Written::Append(Appended::Stored { own_seq, .. } | Appended::Duplicate { own_seq, .. }) =
+                send(hub, number).await.unwrap()
+            else {
+                panic!("it is stored")
+            };
+            own_seq
+        });
+        let [here, there] = both;
+        let (here, there) = tokio::join!(here, there);
+        assert_eq!((here, there), (Some(number + 1), Some(number + 1)), "message {number}");
+    }
 }

@@ -2,14 +2,15 @@
 //! asked from any thread, whatever runs there.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisResult, Value};
-use tokio::runtime::Handle;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::super::rules::new_epoch;
 use super::super::store::{Durability, StoreError};
@@ -20,30 +21,12 @@ use super::epochs::Epoch;
 use super::fault::{Fault, unavailable, unreadable};
 use super::layout::Layout;
 use super::script::{Args, Script};
+use super::worker::{ANSWER, Worker, timed, within};
 
 /// What the store writes, and how. A hub refuses another one.
 const FORMAT: &str = "1";
-/// How long a connection may take to be made, and an answer to come, before the connection counts as dead.
-const ANSWER: Duration = Duration::from_secs(3);
-/// A thread for all that waits on the network.
-pub(crate) struct Worker {
-    pub(crate) handle: Handle,
-    /// Dropped, it ends the thread.
-    _end: oneshot::Sender<()>,
-}
-
-impl Worker {
-    pub(crate) fn start(name: &str) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel::<()>();
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _ = runtime.block_on(ended);
-        })?;
-        Ok(Self { handle, _end: end })
-    }
-}
-
+/// How long a connection may take to be made and checked.
+const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that was checked.
 #[derive(Clone)]
 struct Live {
@@ -188,7 +171,10 @@ impl Link {
 
     /// A connection that was checked, made when there is none.
     async fn live(self: &Arc<Self>, deadline: Instant) -> Result<Live, StoreError> {
-        let mut live = self.live.lock().await;
+        let mut live = match self.live.try_lock() {
+            Ok(live) => live,
+            Err(_) => self.wait_for_live(deadline).await?,
+        };
         let mut failures = 0;
         loop {
             if self.closed.load(Ordering::Relaxed) {
@@ -198,7 +184,13 @@ impl Link {
                 return Ok(live.clone());
             }
             let link = Arc::clone(self);
-            let error = match self.there(async move { link.connect().await }).await? {
+            let connecting = async move {
+                match tokio::time::timeout(CONNECT, link.connect()).await {
+                    Ok(connected) => connected,
+                    Err(_) => Err(RedisOpenError::Unreachable("no answer".to_owned())),
+                }
+            };
+            let error = match self.there(connecting).await? {
                 Ok(made) => {
                     *live = Some(made);
                     continue;
@@ -209,6 +201,16 @@ impl Link {
             if !self.pause(failures, deadline).await {
                 return Err(StoreError::Unavailable(error.to_string().into()));
             }
+        }
+    }
+
+    /// Waits while somebody else makes the connection.
+    async fn wait_for_live(&self, deadline: Instant) -> Result<MutexGuard<'_, Option<Live>>, StoreError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (lock, time) = (pin!(self.live.lock()), pin!(self.there(tokio::time::sleep(left))));
+        match select(lock, time).await {
+            Either::Left((live, _)) => Ok(live),
+            Either::Right(_) => Err(StoreError::Unavailable("Redis does not answer".into())),
         }
     }
 
@@ -280,7 +282,8 @@ impl Link {
         loop {
             let live = self.live(deadline).await?;
             let (mut connection, asked) = (live.connection, Arc::clone(&pipeline));
-            let asking = async move { timed(asked.query_async(&mut connection)).await };
+            let time = self.patience.min(ANSWER);
+            let asking = async move { within(time, asked.query_async(&mut connection)).await };
             let error = match self.there(asking).await? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -324,7 +327,8 @@ impl Link {
                 command.arg(arg);
             });
             let mut connection = live.connection.clone();
-            let making = async move { timed(command.query_async::<Value>(&mut connection)).await };
+            let time = self.patience.min(ANSWER);
+            let making = async move { within(time, command.query_async::<Value>(&mut connection)).await };
             let made = self.there(making).await.map_err(|error| refusal(true, error))?;
             let error = match made {
                 Ok(value) => return Ok(value),
@@ -378,14 +382,6 @@ impl Link {
     /// Ends the present connection, as when its epochs are not true any more.
     pub(super) async fn look_again(&self) {
         self.live.lock().await.take();
-    }
-}
-
-/// An answer within the time that a living server takes.
-pub(crate) async fn timed<T>(asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(ANSWER, asked).await {
-        Ok(answer) => answer,
-        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
 }
 

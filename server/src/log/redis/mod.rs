@@ -14,7 +14,7 @@
 mod attach;
 pub(crate) mod channel;
 mod check;
-pub(crate) mod connection;
+mod connection;
 mod conversations;
 mod epochs;
 mod fault;
@@ -30,6 +30,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 mod tip;
+pub(crate) mod worker;
 mod write;
 
 use std::fmt;

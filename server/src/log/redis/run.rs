@@ -39,7 +39,8 @@ impl Inner {
         deadline: Instant,
     ) -> Result<(), Refusal> {
         let mut carry = String::new();
-        let mut is_eased = false;
+        // Which write's positions were brought over from an earlier epoch.
+        let mut carried = None;
         while let Some(first) = queue.front() {
             let partition = first.partition;
             let is_second = matches!(first.more, More::Copy { .. }) && !replies[first.of].is_empty();
@@ -76,17 +77,18 @@ impl Inner {
             let Some(item) = last else { continue };
             match item.more {
                 More::Delivered(delivered) if carry == "!" => {
-                    replies[item.of].pop();
+                    let of = item.of;
+                    replies[of].pop();
                     queue.push_front(item);
-                    if is_eased {
+                    if carried == Some(of) {
                         // Kept in an epoch that this hub does not know.
                         return Err(Refusal::Not(StoreError::Epoch));
                     }
-                    is_eased = true;
+                    carried = Some(of);
                     self.carry_over(delivered, deadline).await?;
                 }
                 More::Device(write) if carry.ends_with(":1") => self.make_room(write, deadline).await?,
-                _ => is_eased = false,
+                _ => {}
             }
         }
         Ok(())
