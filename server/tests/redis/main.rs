@@ -6,6 +6,7 @@ mod conformance;
 mod faults;
 #[cfg(feature = "command")]
 mod hub;
+mod many;
 #[path = "../support/redis.rs"]
 mod server;
 #[cfg(feature = "command")]
