@@ -1,6 +1,7 @@
 //! The command `wsc` over Redis: what it promises, and what it refuses.
 
 use std::fs;
+use std::net::TcpListener;
 
 use serde_json::json;
 use wsc_server::log::store::Durability;
@@ -145,4 +146,25 @@ async fn a_user_with_the_rights_of_the_guide_and_a_password_from_a_file_is_enoug
     store.maintain(u64::from(u32::MAX)).await.unwrap();
     store.waiting_marks(9).await.unwrap();
     store.conversations(&wsc_server::UserKey::new(&wsc_server::Scope::default(), "ann"), 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_reached_and_one_that_nobody_trusts_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls = ["--tls-port", &port.to_string(), "--tls-auth-clients", "no"].map(str::to_owned);
+    let files = ["--tls-cert-file", certificate.to_str().unwrap(), "--tls-key-file", key.to_str().unwrap()];
+    let arguments: Vec<&str> = tls.iter().map(String::as_str).chain(files).collect();
+    let _redis = Redis::with(&arguments);
+    let url = format!("rediss://127.0.0.1:{port}");
+    let arguments = ["--store", "redis", "--durability", "memory", "--redis-url", &url];
+    let hub = Process::trusting(&certificate, &arguments);
+    let (mut ann, mut bob) = (hub.connect("ann", "a1").await, hub.connect("bob", "b1").await);
+    both(&mut ann, &mut bob, "1").await;
+    let said = refusal(&["--durability", "memory", "--redis-url", &url]);
+    assert!(said.contains("Redis cannot be reached"), "{said}");
 }

@@ -1,5 +1,6 @@
 //! The store on Redis, with real servers.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod conformance;

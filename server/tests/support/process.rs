@@ -67,6 +67,13 @@ impl Process {
         Self::run(Command::new(env!("CARGO_BIN_EXE_wsc")), arguments, &[])
     }
 
+    /// The same, trusting the certificates in a file.
+    pub fn trusting(file: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new("env");
+        command.arg(format!("SSL_CERT_FILE={}", file.display())).arg(env!("CARGO_BIN_EXE_wsc"));
+        Self::run(command, arguments, &[])
+    }
+
     /// Ends it without warning.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -27,7 +27,7 @@ mod record;
 mod retain;
 mod run;
 mod script;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod tip;
 pub(crate) mod worker;
