@@ -1,24 +1,44 @@
 //! Readers that lag: the log is read for them, a page at a time, as far as the window and the socket allow.
 
+use std::cell::OnceCell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use wsc_core::CloseCode;
 use wsc_core::peer::TrackId;
 
 use super::deliver::{Facts, covered, give, write_gap};
 use super::node::Node;
-use super::{Context, Turn};
+use super::{Context, Subject, Turn};
+use crate::log::key::StreamKey;
 use crate::log::store::{Flags, Page, StoreError};
 use crate::net::entry::entry_frame;
 use crate::net::id::ConnectionId;
 use crate::shard::connection::Connection;
+use crate::shard::reading::Reader;
 use crate::shard::state::State;
 
 const PAGE_ENTRIES: usize = 512;
 const PAGE_BYTES: usize = 128 * 1024;
 /// Before a store is read again that did not answer.
 const AWAY: Duration = Duration::from_secs(1);
+
+/// A page that several connections of a shard may want.
+struct SharedPage {
+    page: Page,
+    /// The frame of each entry for those who are live, encoded for the first.
+    frames: Vec<OnceCell<Bytes>>,
+}
+
+impl SharedPage {
+    fn new(page: Page) -> Self {
+        let frames = page.entries.iter().map(|_| OnceCell::new()).collect();
+        Self { page, frames }
+    }
+}
 
 impl Connection {
     /// Begins to read the log for it, unless that is under way or there is no room.
@@ -56,17 +76,36 @@ impl Turn<'_> {
         connection.is_feeding = next.is_some();
         let Some((track, key, from)) = next else { return };
         let limit = PAGE_ENTRIES.min(room as usize);
+        if !self.state.reading.join(&key, from, Reader { id, track }) {
+            return;
+        }
         let shard = Rc::clone(&cx.shard);
-        cx.spawn(id, async move {
-            let page = shard.node.log.store.read(&key, from, limit, PAGE_BYTES).await;
-            shard.step(id, move |turn| turn.take_page(id, track, from, page));
+        cx.spawn_detached(async move {
+            let read = AssertUnwindSafe(shard.node.log.store.read(&key, from, limit, PAGE_BYTES));
+            let page = read.catch_unwind().await.unwrap_or(Err(StoreError::Closed)).map(SharedPage::new);
+            shard.step(Subject::Nobody, move |turn| turn.share_page(&key, from, page));
         });
     }
 
+    /// Gives a page to all who wait for it, each in a step of its own.
+    fn share_page(&mut self, key: &StreamKey, from: u64, page: Result<SharedPage, StoreError>) {
+        let page = page.map(Rc::new);
+        for Reader { id, track } in self.state.reading.end(key, from) {
+            let page = page.clone();
+            self.cx.shard.step(id, move |turn| turn.take_page(id, track, from, page));
+        }
+    }
+
     /// Covers what a page says, and goes on.
-    fn take_page(&mut self, id: ConnectionId, track: TrackId, from: u64, page: Result<Page, StoreError>) {
+    fn take_page(
+        &mut self,
+        id: ConnectionId,
+        track: TrackId,
+        from: u64,
+        page: Result<Rc<SharedPage>, StoreError>,
+    ) {
         let goes_on = match page {
-            Ok(page) if self.may_hand_out(id, track, &page) => self.cover_page(id, track, from, &page),
+            Ok(page) if self.may_hand_out(id, track, &page.page) => self.cover_page(id, track, from, &page),
             Ok(_) => true,
             Err(StoreError::Unavailable(_)) => return self.read_page_later(id),
             Err(error) => {
@@ -116,23 +155,29 @@ impl Turn<'_> {
     }
 
     /// Covers what a page says. `false`: the page says nothing about positions that must exist.
-    fn cover_page(&mut self, id: ConnectionId, track: TrackId, from: u64, page: &Page) -> bool {
+    fn cover_page(&mut self, id: ConnectionId, track: TrackId, from: u64, shared: &SharedPage) -> bool {
         let State { streams, connections, wheel, .. } = &mut *self.state;
         let Some(connection) = connections.get_mut(id) else { return true };
         let Some(subscription) = connection.subscriptions.get(track).filter(|found| !found.is_closed())
         else {
             return true;
         };
-        let cx = &mut *self.cx;
+        let (cx, page) = (&mut *self.cx, &shared.page);
         let stream = streams.get_mut(subscription.stream);
         stream.head = stream.head.max(page.head);
         let (key, head) = (&stream.key, stream.head);
         let mut waits = false;
-        for entry in &page.entries {
+        for (entry, frame) in page.entries.iter().zip(&shared.frames) {
             missing(connection, track, entry.seq, page.floor);
             waits = !give(connection, track, &Facts::of_entry(entry), cx, |subscription| {
-                let source = if entry.seq <= subscription.offline_to { "offline" } else { "" };
-                entry_frame(key, entry.seq, &entry.body, entry.flags.has(Flags::BINARY), source, "")
+                let encode = |source| {
+                    entry_frame(key, entry.seq, &entry.body, entry.flags.has(Flags::BINARY), source, "")
+                };
+                if entry.seq <= subscription.offline_to {
+                    encode("offline")
+                } else {
+                    frame.get_or_init(|| encode("")).clone()
+                }
             });
             if waits {
                 break;

@@ -8,6 +8,7 @@ pub(crate) mod hint;
 pub(crate) mod letter;
 pub(crate) mod marks;
 pub(crate) mod notes;
+pub(crate) mod reading;
 pub(crate) mod stages;
 pub(crate) mod standing;
 pub(crate) mod state;

@@ -11,6 +11,7 @@ use super::attaching::Attaching;
 use super::connection::{Beginning, Connection};
 use super::marks::Mark;
 use super::notes::Notes;
+use super::reading::Reading;
 use super::stages::Stages;
 use super::standing::Seen;
 use super::subscription::{Streams, Subscriber, Subscription};
@@ -35,6 +36,8 @@ pub(crate) struct State {
     /// Reads for connections that are between two messages.
     pub(crate) reader: Option<Box<FrameReader>>,
     pub(crate) attaching: Attaching,
+    /// Pages of the log that connections wait for.
+    pub(crate) reading: Reading,
     /// Read marks that were passed on, or wait to be.
     pub(crate) marks: HashMap<(UserKey, Conversation), Mark>,
     /// Nobody new is let in any more.
@@ -75,6 +78,7 @@ impl State {
             streams,
             reader: None,
             attaching: Attaching::default(),
+            reading: Reading::default(),
             marks: HashMap::new(),
             is_draining: false,
             is_shared,
