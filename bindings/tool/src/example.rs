@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
-use crate::steps::{minutes, program, root, run};
+use crate::steps::{cargo, minutes, program, root, run};
 use crate::test::sdk;
 use crate::{java, node};
 
@@ -18,6 +18,8 @@ pub(crate) enum Example {
     VueChat,
     /// The same in Angular.
     AngularChat,
+    /// Three hubs over one Redis, which are killed and brought back on a page. Needs no other hub.
+    DistributedServer,
     /// A bot in Node that answers what is often asked.
     NodeBot,
     /// A chat in a terminal, in Java.
@@ -32,6 +34,7 @@ impl Example {
     const fn folder(self) -> &'static str {
         match self {
             Self::Browser => "examples/browser",
+            Self::DistributedServer => "examples/distributed-server",
             Self::ReactChat => "examples/react-chat",
             Self::VueChat => "examples/vue-chat",
             Self::AngularChat => "examples/angular-chat",
@@ -56,6 +59,9 @@ pub(crate) fn start(example: Example, user: &str) -> Result<()> {
     if matches!(example, Example::JavaChat | Example::KotlinChat | Example::SpringBoot) {
         return start_java(example, user);
     }
+    if matches!(example, Example::DistributedServer) {
+        return start_distributed();
+    }
     if matches!(example, Example::NodeBot) {
         node::build()?;
     } else {
@@ -69,6 +75,16 @@ pub(crate) fn start(example: Example, user: &str) -> Result<()> {
     // With the terminal's input: development servers take keys. No limit: it runs until somebody ends it.
     let status = program("npm").args(["start", "--prefix", folder, "--silent"]).status()?;
     ensure!(status.success(), "{folder} ended with {status}");
+    Ok(())
+}
+
+/// Makes one file of the browser's SDK for the page, and runs the example: it starts its hubs by itself.
+fn start_distributed() -> Result<()> {
+    sdk()?;
+    let words = ["sdk-ts/scripts/bundle.mjs", "examples/distributed-server/page/wsc.js"];
+    run(program("node").args(words), minutes(1))?;
+    let status = cargo(&["run", "--locked", "--package", "distributed-server"]).status()?;
+    ensure!(status.success(), "distributed-server ended with {status}");
     Ok(())
 }
 

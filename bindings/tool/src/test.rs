@@ -120,16 +120,15 @@ impl Part {
 
 fn browser() -> Result<()> {
     let chromium = install::ensure(&install::CHROMIUM)?;
+    let redis = install::ensure(&install::REDIS)?;
     npm_packages()?;
     sdk()?;
-    run(
-        &mut cargo(&["build", "--locked", "--release", "--package", "wsc-tests", "--bin", "judge"]),
-        minutes(20),
-    )?;
+    let programs = ["--bin", "judge", "--bin", "distributed-server"];
+    run(cargo(&["build", "--locked", "--release"]).args(programs), minutes(20))?;
     let mut tests = program("node");
     // One file after the other: each measures, and there may be two cores.
     tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/browser/"]);
-    run(tests.env("CHROMIUM", chromium), minutes(20))
+    run(tests.env("CHROMIUM", chromium).env("REDIS_SERVER", redis), minutes(20))
 }
 
 fn fresh() -> Result<()> {
