@@ -123,8 +123,10 @@ fn browser() -> Result<()> {
     let redis = install::ensure(&install::REDIS)?;
     npm_packages()?;
     sdk()?;
-    let programs = ["--bin", "judge", "--bin", "distributed-server"];
-    run(cargo(&["build", "--locked", "--release"]).args(programs), minutes(20))?;
+    let mut build = cargo(&["build", "--locked", "--release"]);
+    build.args(["--package", "wsc-tests", "--bin", "judge"]);
+    build.args(["--package", "distributed-server", "--bin", "distributed-server"]);
+    run(&mut build, minutes(20))?;
     let mut tests = program("node");
     // One file after the other: each measures, and there may be two cores.
     tests.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/browser/"]);

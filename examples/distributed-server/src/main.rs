@@ -13,11 +13,11 @@ mod page;
 mod processes;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::processes::{Hubs, Redis};
 
@@ -42,11 +42,23 @@ enum Part {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+#[expect(clippy::print_stderr, reason = "says what is missing, in one line")]
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.part {
+    let ended = match arguments.part {
         Some(Part::Hub(hub)) => hub.run().await,
-        None => run(arguments.port).await,
+        // All processes end with what holds them, and Redis leaves nothing behind.
+        None => tokio::select! {
+            ended = run(arguments.port) => ended,
+            asked = asked_to_end() => asked,
+        },
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -56,8 +68,6 @@ async fn run(port: u16) -> Result<()> {
         Path::new(SDK).exists(),
         "the browser's SDK is not built; `cargo tool example distributed-server` builds it and starts this"
     );
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
     let redis = Redis::start().await?;
     println!("Redis is on {}", redis.url);
     let hubs = Hubs::new(&redis.url, HUBS);
@@ -67,11 +77,21 @@ async fn run(port: u16) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port));
     let listener = listener.await.with_context(|| format!("port {port}; --port takes another one"))?;
     println!("\nopen http://localhost:{}; Ctrl-C ends it", listener.local_addr()?.port());
-    tokio::select! {
-        served = axum::serve(listener, page::routes(hubs)) => served?,
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
+    Ok(axum::serve(listener, page::routes(hubs)).await?)
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn asked_to_end() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            asked = tokio::signal::ctrl_c() => asked?,
+            _ = terminated.recv() => {}
+        }
     }
-    // All processes end with what holds them, and Redis leaves nothing behind.
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
     Ok(())
 }
