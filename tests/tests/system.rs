@@ -1,5 +1,5 @@
 //! Whole systems on a virtual clock.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::print_stderr, reason = "tests")]
 
 use wsc_tests::system::{Summary, history, history_of_cluster, simulate, simulate_cluster};
 
