@@ -81,8 +81,10 @@ impl Turn<'_> {
         }
         let shard = Rc::clone(&cx.shard);
         cx.spawn_detached(async move {
-            let read = AssertUnwindSafe(shard.node.log.store.read(&key, from, limit, PAGE_BYTES));
-            let page = read.catch_unwind().await.unwrap_or(Err(StoreError::Closed)).map(SharedPage::new);
+            // A store may panic before there is a future.
+            let read = async { shard.node.log.store.read(&key, from, limit, PAGE_BYTES).await };
+            let page = AssertUnwindSafe(read).catch_unwind().await.unwrap_or(Err(StoreError::Closed));
+            let page = page.map(SharedPage::new);
             shard.step(Subject::Nobody, move |turn| turn.share_page(&key, from, page));
         });
     }
