@@ -33,6 +33,15 @@ fn a_process_that_was_killed_may_not_know_any_more_how_a_send_ended() {
     story.whole("m1", 1, &[]).life("a1", 1, true).settle("a1", "m1", Outcome::Unknown);
     let violations = check(&story.events).violations;
     assert!(violations.is_empty(), "{violations:#?}");
+    // And one may hear it when it asks again.
+    let mut story = Story::new();
+    story.send("a1", "m1", bob()).settle("a1", "m1", Outcome::Unknown).life("a1", 1, true);
+    story.accept("a1", "m1", "inbox", 1);
+    for to in ["a2", "b1", "b2"] {
+        story.hand(to, "a1", "inbox", 1, "m1");
+    }
+    let violations = check(&story.events).violations;
+    assert!(violations.is_empty(), "{violations:#?}");
     // One that ended in order knows.
     let mut story = Story::new();
     story.whole("m1", 1, &[]).life("a1", 1, false).settle("a1", "m1", Outcome::Unknown);

@@ -43,8 +43,8 @@ fn count(sent: &Sent<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-/// A killed process may get an outcome again after its restart. It must be the same, or unknown: what the process got just
-/// before the kill need not be in its outbox file.
+/// A killed process may get an outcome again after its restart. It must be the same, or one of the two unknown: what the
+/// process got just before the kill need not be in its outbox file.
 fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_>) {
     for pair in sent.outcomes.windows(2) {
         let [(first, life, at), (second, next, _)] = pair else { continue };
@@ -53,7 +53,7 @@ fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_
             let what = format!("{} of {device} was settled twice: {first:?}, then {second:?}", key.id);
             faults.add(Rule::SendSettledOnce, Some(device), Some(key), what);
         } else if first != second
-            && !forgotten(index, sent, second, *life, *at)
+            && !forgotten(index, sent, [first, second], *life, *at)
             && index.loss_after(*at).is_none()
         {
             // What a store lost is accepted anew when it is sent again.
@@ -63,7 +63,7 @@ fn once(index: &Index<'_>, key: Key<'_>, sent: &Sent<'_>, faults: &mut Faults<'_
     }
 }
 
-fn forgotten(index: &Index<'_>, sent: &Sent<'_>, second: &Outcome, life: u32, at: u64) -> bool {
+fn forgotten(index: &Index<'_>, sent: &Sent<'_>, outcomes: [&Outcome; 2], life: u32, at: u64) -> bool {
     let killed = index.devices.get(&sent.sending.device).and_then(|lives| lives.killed.get(&life));
-    *second == Outcome::Unknown && killed.is_some_and(|killed| at + REPEATS >= *killed)
+    outcomes.contains(&&Outcome::Unknown) && killed.is_some_and(|killed| at + REPEATS >= *killed)
 }
