@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::store::{Entry, Flags, Milliseconds};
+use super::store::{Conversation, Entry, Flags, Milliseconds, Summary};
 
 /// Maximum number of the newest entries of a group that are counted.
 pub(super) const COUNTED: u64 = 10_000;
@@ -172,6 +172,25 @@ impl Index {
             kept[number - 1].is_some()
         });
         self.numbers.clear();
+    }
+
+    /// The conversations of an inbox, by the user's read marks.
+    pub(super) fn of_inbox(&self, now: Milliseconds, marks: &HashMap<Conversation, u64>) -> Vec<Summary> {
+        let read = |name: &Arc<str>| marks.get(&Conversation::Peer(Arc::clone(name))).copied().unwrap_or(0);
+        let counts = self.counts(now, read).into_iter();
+        let summaries = counts.map(|Count { name, last, at, unread }| {
+            let read = read(&name);
+            Summary { conversation: Conversation::Peer(name), last, at, read, unread }
+        });
+        summaries.collect()
+    }
+
+    /// When the newest entry of a group was stored, and how many after a position are not the user's own.
+    pub(super) fn of_group(&self, now: Milliseconds, after: u64, user: &str) -> (Milliseconds, u64) {
+        let counts = self.counts(now, |_| after);
+        let unread = counts.iter().filter(|count| *count.name != *user).map(|count| count.unread).sum();
+        let newest = counts.iter().max_by_key(|count| count.last);
+        (newest.map_or(0, |newest| newest.at), unread)
     }
 
     /// What counts at a time, for each name to which anything belongs. `read`: up to where each name is read.

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::super::index::{COUNTED, Count, Expiring, Index, Mark, Name};
+use super::super::index::{COUNTED, Expiring, Index, Mark, Name};
 use super::super::key::{StreamKey, UserKey};
 use super::super::store::{Conversation, Entry, Flags, Milliseconds, StoreError, Summary, Target};
 use super::codec::{Decoder, Invalid, put_number, put_text};
@@ -93,14 +93,7 @@ impl View<'_> {
                 StreamKey::Broadcast(_) => {}
                 StreamKey::Inbox(_) => {
                     let index = self.index(&opened.stream, 0, &mut to_store)?;
-                    let read = |name: &Arc<str>| {
-                        marks.get(&Conversation::Peer(Arc::clone(name))).copied().unwrap_or(0)
-                    };
-                    let counts = index.counts(now, read).into_iter();
-                    found.extend(counts.map(|Count { name, last, at, unread }| {
-                        let read = read(&name);
-                        Summary { conversation: Conversation::Peer(name), last, at, read, unread }
-                    }));
+                    found.extend(index.of_inbox(now, &marks));
                 }
                 StreamKey::Group(group) => {
                     let conversation = Conversation::Group(Arc::clone(&group.group));
@@ -112,10 +105,7 @@ impl View<'_> {
                         Some(counted) => counted,
                         None => {
                             let index = self.index(&opened.stream, oldest, &mut to_store)?;
-                            let counts = index.counts(now, |_| after);
-                            let unread = counts.iter().filter(|count| count.name != user.user);
-                            let newest = counts.iter().max_by_key(|count| count.last);
-                            (newest.map_or(0, |newest| newest.at), unread.map(|count| count.unread).sum())
+                            index.of_group(now, after, &user.user)
                         }
                     };
                     found.push(Summary { conversation, last, at, read, unread });

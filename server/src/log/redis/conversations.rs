@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::super::index::{COUNTED, Count, Expiring, Index, Mark, Name};
+use super::super::index::{COUNTED, Expiring, Index, Mark, Name};
 use super::super::key::{StreamKey, UserKey};
 use super::super::store::{Conversation, Entry, Milliseconds, StoreError, Summary, Target};
 use super::Inner;
@@ -32,14 +32,7 @@ impl Inner {
                 StreamKey::Broadcast(_) => {}
                 StreamKey::Inbox(_) => {
                     let index = self.index(&opened.stream, opened.floor, opened.head, &opened.epoch).await?;
-                    let read = |name: &Arc<str>| {
-                        marks.get(&Conversation::Peer(Arc::clone(name))).copied().unwrap_or(0)
-                    };
-                    let counts = index.counts(now, read).into_iter();
-                    found.extend(counts.map(|Count { name, last, at, unread }| {
-                        let read = read(&name);
-                        Summary { conversation: Conversation::Peer(name), last, at, read, unread }
-                    }));
+                    found.extend(index.of_inbox(now, &marks));
                 }
                 StreamKey::Group(group) => {
                     let conversation = Conversation::Group(Arc::clone(&group.group));
@@ -47,10 +40,7 @@ impl Inner {
                     let (last, after) = (opened.head, read.max(opened.start));
                     let oldest = opened.floor.max(opened.head.saturating_sub(COUNTED) + 1);
                     let index = self.index(&opened.stream, oldest, opened.head, &opened.epoch).await?;
-                    let counts = index.counts(now, |_| after);
-                    let unread = counts.iter().filter(|count| count.name != user.user);
-                    let unread = unread.map(|count| count.unread).sum();
-                    let at = counts.iter().max_by_key(|count| count.last).map_or(0, |newest| newest.at);
+                    let (at, unread) = index.of_group(now, after, &user.user);
                     found.push(Summary { conversation, last, at, read, unread });
                 }
             }
