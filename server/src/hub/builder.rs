@@ -257,7 +257,7 @@ impl Builder {
     /// # Ok::<(), wsc_server::StartError>(())
     /// ```
     pub fn start(self) -> Result<Hub, StartError> {
-        let (hub, running, failures) = self.build()?;
+        let (hub, running, failures) = self.build(|_| uuid::Uuid::new_v4().as_u128())?;
         let node = hub.node();
         for id in 0..node.router.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -279,7 +279,9 @@ impl Builder {
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn start_local(self) -> Hub {
-        let (hub, running, failures) = self.build().expect("a simulation has settings that can be");
+        // The same again each time: a simulation gives each start a name of its own.
+        let built = self.build(|name| xxhash_rust::xxh3::xxh3_128(name.as_bytes()));
+        let (hub, running, failures) = built.expect("a simulation has settings that can be");
         let node = hub.node();
         for id in 0..node.router.shards.len() {
             let (node, running) = (Arc::clone(node), running.shards.clone());
@@ -299,8 +301,11 @@ impl Builder {
         hub
     }
 
-    /// A hub of which nothing runs yet.
-    fn build(self) -> Result<(Hub, Running, Dispatcher), SettingsError> {
+    /// A hub of which nothing runs yet. `incarnation` tells this start, of a hub with this name, from all others.
+    fn build(
+        self,
+        incarnation: impl FnOnce(&str) -> u128,
+    ) -> Result<(Hub, Running, Dispatcher), SettingsError> {
         let mut settings = self.settings;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         if settings.shards == 0 {
@@ -333,14 +338,6 @@ impl Builder {
             dispatcher,
         ))
     }
-}
-
-/// What tells this start of a hub from all others.
-fn incarnation(name: &str) -> u128 {
-    // A simulation gives each start a name of its own, and must be the same again.
-    let random =
-        if cfg!(feature = "testing") && !name.is_empty() { None } else { Some(uuid::Uuid::new_v4()) };
-    random.map_or_else(|| xxhash_rust::xxh3::xxh3_128(name.as_bytes()), |random| random.as_u128())
 }
 
 /// Held by what runs; gone when it has ended, however it ended.
