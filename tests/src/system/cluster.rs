@@ -15,7 +15,7 @@ use super::hub::Running;
 use super::link::Fate;
 use super::net::Net;
 use super::shared::Shared;
-use super::world::{Lived, alone, audit, calm_devices, device_act, parts};
+use super::world::{Lived, alone, audit, calm_devices, device_act, parts, start_devices};
 use crate::history::Fact;
 
 /// Lives the world of a seed.
@@ -98,10 +98,7 @@ impl World {
         if self.settings.retention != Retention::default() {
             self.net.write(Fact::HubForgets);
         }
-        for device in &self.devices {
-            device.start();
-            sleep(Duration::from_millis(self.random.up_to(300))).await;
-        }
+        start_devices(&self.devices, &mut self.random).await;
         let turns = 40 + self.random.up_to(60);
         for _ in 0..turns {
             sleep(Duration::from_millis(self.random.up_to(1500))).await;

@@ -141,10 +141,7 @@ impl World {
         if self.settings.retention != Retention::default() {
             self.net.write(Fact::HubForgets);
         }
-        for device in &self.devices {
-            device.start();
-            sleep(Duration::from_millis(self.random.up_to(300))).await;
-        }
+        start_devices(&self.devices, &mut self.random).await;
         let turns = 40 + self.random.up_to(60);
         for _ in 0..turns {
             sleep(Duration::from_millis(self.random.up_to(1500))).await;
@@ -303,6 +300,14 @@ pub(super) async fn device_act(
             faults.slow += 1;
             device.slow.set(random.up_to(1) * random.up_to(400));
         }
+    }
+}
+
+/// Devices begin their lives, one after the other.
+pub(super) async fn start_devices(devices: &[Rc<Device>], random: &mut Random) {
+    for device in devices {
+        device.start();
+        sleep(Duration::from_millis(random.up_to(300))).await;
     }
 }
 
