@@ -83,7 +83,7 @@ impl Interests {
     }
 
     /// Has the store asked about topics: hints may have been lost.
-    pub(super) fn look_at(&self, topics: impl IntoIterator<Item = Topic>) {
+    pub(crate) fn look_at(&self, topics: impl IntoIterator<Item = Topic>) {
         for topic in topics {
             match topic {
                 Topic::Stream(stream) => drop(self.streams.put([stream])),
@@ -104,11 +104,6 @@ impl Interests {
         let topics: Vec<Topic> =
             self.lock().keys().filter(|topic| matches!(topic, Topic::Presence(_))).cloned().collect();
         self.look_at(topics);
-    }
-
-    /// Has the store asked where a stream stands.
-    pub(crate) fn look_at_stream(&self, stream: StreamKey) {
-        drop(self.streams.put([stream]));
     }
 
     /// Reads what a hub has published; that may be anything.

@@ -22,7 +22,7 @@ pub(crate) struct Members(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     nodes: Option<Nodes>,
-    /// When the store answered, and by this hub's clock; `None`: never yet.
+    /// When the store answered last, by this hub's clock; `None`: never yet.
     answered: Option<Instant>,
 }
 
@@ -33,8 +33,6 @@ pub(crate) struct Shown {
     pub(crate) changed: bool,
     /// A hub that lived has gone.
     pub(crate) is_gone: bool,
-    /// This hub has not counted as living all the time.
-    pub(crate) was_dead: bool,
 }
 
 impl Members {
@@ -50,7 +48,7 @@ impl Members {
         let before = known.nodes.as_ref().map(|nodes| &*nodes.alive).unwrap_or_default();
         let is_gone = before.iter().any(|(hub, _)| !lives(&nodes, *hub));
         let came = nodes.alive.iter().any(|(hub, _)| !before.iter().any(|(other, _)| other == hub));
-        let shown = Shown { changed: is_gone || came, is_gone, was_dead: !nodes.lived };
+        let shown = Shown { changed: is_gone || came, is_gone };
         known.nodes = Some(nodes);
         shown
     }

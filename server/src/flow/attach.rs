@@ -16,6 +16,7 @@ use super::lifecycle::is_cut;
 use super::membership::announce;
 use super::plan::{attach_of, begin_epoch, headers_of, read_only};
 use super::{Context, Subject, Turn};
+use crate::cluster::topic::Topic;
 use crate::log::Outcome;
 use crate::log::store::{
     AttachOutcome, Attachment, InboxDelivered, OpenedStream, Resume, StoreError, Write, Written,
@@ -209,7 +210,7 @@ impl Turn<'_> {
         });
         let (opened, _) = differs?;
         if let Some(cluster) = &self.cx.node().router.cluster {
-            cluster.interests.look_at_stream(opened.stream.clone());
+            cluster.interests.look_at([Topic::Stream(opened.stream.clone())]);
         }
         Some(Refused(CloseCode::TryAgainLater, "retry_after_ms=500"))
     }

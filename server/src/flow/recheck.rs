@@ -13,6 +13,7 @@ use wsc_core::CloseCode;
 
 use super::node::Node;
 use super::{Subject, Turn};
+use crate::cluster::topic::Topic;
 use crate::log::LaneFailure;
 use crate::log::key::{GroupKey, StreamKey, UserKey};
 use crate::log::store::{Membership, OpenedStream, Person, StoreError, Tip};
@@ -60,7 +61,7 @@ impl Turn<'_> {
             if is_asked {
                 self.close_readers(number);
             } else if let Some(cluster) = &self.cx.node().router.cluster {
-                cluster.interests.look_at_stream(stream.key.clone());
+                cluster.interests.look_at([Topic::Stream(stream.key.clone())]);
             }
             return;
         }
@@ -337,7 +338,7 @@ impl Turn<'_> {
                 self.recheck(number);
             }
             if let Some(cluster) = &self.cx.node().router.cluster {
-                cluster.interests.look_at_stream(key);
+                cluster.interests.look_at([Topic::Stream(key)]);
             }
         }
     }
